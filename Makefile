@@ -1,0 +1,45 @@
+# Self-Attention, Step by Step: everything a reader, a teacher or a contributor runs.
+#
+#   make book     install what is pinned, execute every chapter, build the site strictly
+#   make serve    build what changed and read it in the browser
+#   make test     build, lint, and run every test
+#   make lint     ruff, on everything
+#   make bench    the package's speed beside its peers
+#   make lock     write requirements.txt anew (UPGRADE=--upgrade: with the newest versions)
+#   make address  carry the repository's address from _config.yml to where it is needed
+#   make clean    remove what was built (the installed .venv stays)
+
+BOOK ?= .
+BIN := $(CURDIR)/.venv/bin
+STAMP := .venv/installed
+
+.PHONY: book serve test lint bench lock address clean
+
+book: $(STAMP)
+	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
+	cd "$(BOOK)" && TQDM_DISABLE=1 "$(BIN)/jupyter-book" build . -W -n --keep-going
+	@cd "$(BOOK)" && touch _build/complete && echo "The book is built. Read it with 'make serve', or open $$PWD/_build/html/index.html"
+
+serve: book
+	@"$(BIN)/python" scripts/serve.py "$(BOOK)/_build/html"
+
+test: lint book
+	"$(BIN)/python" -m pytest
+
+lint: $(STAMP)
+	"$(BIN)/ruff" check . && "$(BIN)/ruff" format --check .
+
+bench: $(STAMP)
+	"$(BIN)/python" benchmarks/bench.py
+
+lock: $(STAMP)
+	sh scripts/lock.sh $(UPGRADE)
+
+address: $(STAMP)
+	@"$(BIN)/python" scripts/address.py --write
+
+clean:
+	rm -rf "$(BOOK)/_build" .pytest_cache .ruff_cache .hypothesis
+
+$(STAMP): requirements.txt pyproject.toml scripts/install.sh
+	@sh scripts/install.sh && touch $(STAMP)

@@ -1,0 +1,65 @@
+"""Callouts written as plain Markdown.
+
+Chapters are read on GitHub and in Colab too, where MyST directives show raw. So a callout is a quotation that opens with a bold name,
+
+    > **Note.** The query meets its own key as well.
+
+which reads well anywhere, and becomes an admonition in the book. A bold opening that is not one of the names is reported: it is a typo.
+"""
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
+
+# name → classes: the first says which of the theme's own admonitions it descends from
+KINDS = {
+    "Note": "note",
+    "Tip": "tip",
+    "Warning": "warning",
+    "In this chapter": "note ab-objectives",
+    "Try it": "tip ab-try",
+    "Measured": "note ab-measured",
+    "Reading the article closely": "note ab-article",
+    "Recap": "tip ab-recap",
+}
+
+logger = logging.getLogger(__name__)
+
+
+class Callouts(SphinxTransform):
+    """Turns quotations that open with a callout's name into admonitions."""
+
+    default_priority = 210
+
+    def apply(self, **kwargs) -> None:
+        for quote in list(self.document.findall(nodes.block_quote)):
+            name = opening(quote)
+            if name in KINDS:
+                quote.replace_self(admonition(quote, name))
+            elif name:
+                known = ", ".join(KINDS)
+                logger.warning(f"a quotation opens with **{name}.**, which is no callout (there are: {known})", location=quote)
+
+
+def opening(quote: nodes.block_quote) -> str | None:
+    """The bold words that open a quotation, without their full stop; None where it does not open so."""
+    paragraph = quote.next_node(nodes.paragraph)
+    strong = paragraph.children[0] if paragraph and paragraph.parent is quote and paragraph.children else None
+    text = strong.astext() if isinstance(strong, nodes.strong) else ""
+    return text[:-1] if text.endswith(".") else None
+
+
+def admonition(quote: nodes.block_quote, name: str) -> nodes.admonition:
+    first, *rest = quote.children
+    body = first.children[1:]
+    if body and isinstance(body[0], nodes.Text):
+        body[0] = nodes.Text(body[0].lstrip())
+    paragraph = [nodes.paragraph("", "", *body)] if any(node.astext().strip() for node in body) else []
+    callout = nodes.admonition("", nodes.title("", name), *paragraph, *rest, classes=KINDS[name].split())
+    callout.source, callout.line = quote.source, quote.line
+    return callout
+
+
+def setup(app: Sphinx) -> None:
+    app.add_transform(Callouts)

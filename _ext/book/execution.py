@@ -1,0 +1,46 @@
+"""Chapters are executed again when what they run changes, not only when they change themselves.
+
+Jupyter Book's cache compares a notebook with its cells and nothing else. Here the cache lives in a folder named after a hash of
+everything a chapter runs on, and because that folder is a setting Sphinx watches, a new hash also makes Sphinx read every page again.
+"""
+
+import hashlib
+import shutil
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+ROOT = Path(__file__).parents[2]
+RUN = ("src", "_ext", "requirements.txt")
+SHOWN = ("assets", "_ext")
+
+
+def fingerprint(*inputs: str, root: Path = ROOT) -> str:
+    """Hash of the version of Python and of every file under `inputs`: of what chapters run on, unless told otherwise."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted(file for name in inputs or RUN for file in _files(root / name)):
+        digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return [file for file in files if file.is_file() and "__pycache__" not in file.parts]
+
+
+def choose_cache(app: Sphinx, config: Config) -> None:
+    """Point the execution cache at this fingerprint's folder, and forget those of older ones."""
+    caches = Path(app.outdir).parent / ".jupyter_cache"
+    cache = caches / fingerprint()[:12]
+    config.book_assets = fingerprint(*SHOWN)
+    config.nb_execution_cache_path = str(cache)
+    for other in set(caches.glob("*")) - {cache}:
+        shutil.rmtree(other) if other.is_dir() else other.unlink()
+
+
+def setup(app: Sphinx) -> None:
+    app.add_config_value("book_assets", "", "html")  # a change in the assets writes every page again
+    app.connect("config-inited", choose_cache)

@@ -1,0 +1,11 @@
+# Writes requirements.txt anew from pyproject.toml, keeping the pins that still fit (or none of them, with --upgrade).
+set -eu
+cd "$(dirname "$0")/.."
+
+lock=.venv/requirements.lock
+cp requirements.txt "$lock"
+.venv/bin/uv pip compile pyproject.toml --extra book --universal --python-version 3.11 \
+    --no-header --no-annotate --quiet --output-file "$lock" "$@"
+{ grep '^#' requirements.txt; grep -v -E '^(cuda|nvidia|triton)' "$lock"; } >"$lock.new"
+mv "$lock.new" requirements.txt
+rm "$lock"
