@@ -1,0 +1,133 @@
+"""Dates as nine languages write them, from the Unicode CLDR data inside Babel, and their ISO form."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date as Date
+from datetime import datetime
+from functools import lru_cache
+
+import torch
+from babel import Locale
+from babel.core import get_global
+from babel.dates import DateTimePattern, get_date_format
+from jaxtyping import Int
+from torch import Tensor
+
+from attnbook.checks import positive
+from attnbook.data.splits import SPLITS, check_split, split_of
+from attnbook.data.vocabulary import Vocabulary
+
+LANGUAGES = ("en", "de", "fr", "es", "eu", "ru", "ar", "hi", "zh")
+FORMATS = ("medium", "long", "full")  # CLDR's short form is ambiguous: two-digit years, day or month first
+FIRST, LAST = Date(1900, 1, 1), Date(2099, 12, 31)
+CLDR_VERSION: str = get_global("cldr").get(
+    "version", "unknown"
+)  # what the installed Babel says of its own data
+
+# Marks of writing direction, which nobody sees, are dropped; spaces that may not break become plain ones.
+PLAIN = str.maketrans(dict.fromkeys("\u061c\u200e\u200f") | dict.fromkeys("\u00a0\u202f", " "))
+
+
+def write_date(date: Date | str, language: str, format: str) -> str:
+    """`date` as `language` writes it: `write_date("2009-03-07", "zh", "full")` is 2009年3月7日星期六.
+
+    The text is CLDR's, with plain spaces and without marks of writing direction. Raises `ValueError` for an
+    impossible date, one before 1900 or after 2099, and for a language or format that is not in `LANGUAGES` or
+    `FORMATS`; `TypeError` for a date that is neither a `datetime.date` nor a text.
+    """
+    _check("language", language, LANGUAGES)
+    _check("format", format, FORMATS)
+    pattern, locale = _pattern(language, format)
+    return pattern.apply(_to_date(date), locale).translate(PLAIN)
+
+
+@lru_cache(maxsize=len(SPLITS))
+def dates_in(split: str) -> tuple[Date, ...]:
+    """Every date from 1900 to 2099 that belongs to `split`, in order; no date belongs to two."""
+    check_split(split)
+    dates = map(Date.fromordinal, range(FIRST.toordinal(), LAST.toordinal() + 1))
+    return tuple(date for date in dates if split_of(date.isoformat()) == split)
+
+
+class DateTask:
+    """Read a date in one of several languages, write it as year-month-day: `7 mars 2009` → `2009-03-07`.
+
+    `source` and `target` are the vocabularies of the two sides, with every character that can occur;
+    `source_length` and `target_length` are the most ids that a row of either side can need.
+    """
+
+    def __init__(self, languages: Sequence[str] = LANGUAGES, formats: Sequence[str] = FORMATS) -> None:
+        self.languages, self.formats = tuple(languages), tuple(formats)
+        for name, chosen, known in (("language", languages, LANGUAGES), ("format", formats, FORMATS)):
+            if isinstance(chosen, str) or not chosen:
+                raise ValueError(f"{name}s: wanted a list of at least one {name}, got {chosen!r}")
+            for item in chosen:
+                _check(name, item, known)
+        # These 84 dates have every month with every weekday, two-digit days, and all ten digits between them.
+        dates = [Date(1987, month, day) for month in range(1, 13) for day in range(20, 27)]
+        kinds = [(language, format) for language in languages for format in formats]
+        texts = [write_date(date, *kind) for kind in kinds for date in dates]
+        self.source, self.target = Vocabulary("".join(texts)), Vocabulary("0123456789-")
+        self.source_length = max(map(len, texts))
+        self.target_length = len("yyyy-mm-dd") + 2  # and the start and the end
+
+    def example(self, date: Date | str, language: str, format: str) -> tuple[str, str]:
+        """The two sides of one example: `("7 mars 2009", "2009-03-07")`."""
+        _check("language", language, self.languages)
+        _check("format", format, self.formats)
+        return write_date(date, language, format), _to_date(date).isoformat()
+
+    def sample(
+        self, size: int, generator: torch.Generator | None = None, split: str = "train"
+    ) -> list[tuple[Date, str, str]]:
+        """`size` random choices of (date, language, format) from `split`, each drawn evenly on its own."""
+        positive(size=size)
+        columns = dates_in(split), self.languages, self.formats
+        draws = [torch.randint(len(column), (size,), generator=generator).tolist() for column in columns]
+        return [tuple(column[i] for column, i in zip(columns, row)) for row in zip(*draws)]  # noqa: B905
+
+    def encode(
+        self, rows: Sequence[tuple[Date | str, str, str]]
+    ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]:
+        """The ids of (date, language, format) rows: source, and target from its start to its end."""
+        if not rows:
+            raise ValueError("rows: wanted at least one (date, language, format), got none")
+        texts, isos = zip(*(self.example(*row) for row in rows), strict=True)
+        return self.source.batch(texts), self.target.batch(isos, start=True, end=True)
+
+    def batch(
+        self, size: int, generator: torch.Generator | None = None, split: str = "train"
+    ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]:
+        """`size` random examples of `split` as ids: source, and target from its start to its end."""
+        return self.encode(self.sample(size, generator, split))
+
+    def batches(
+        self, size: int, seed: int, split: str = "train"
+    ) -> Iterator[tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]]:
+        """Batches without end, the same ones for the same seed."""
+        generator = torch.Generator().manual_seed(seed)
+        while True:
+            yield self.batch(size, generator, split)
+
+
+@lru_cache(maxsize=len(LANGUAGES) * len(FORMATS))
+def _pattern(language: str, format: str) -> tuple[DateTimePattern, Locale]:
+    locale = Locale.parse(language)
+    return get_date_format(format, locale), locale
+
+
+def _to_date(date: Date | str) -> Date:
+    if isinstance(date, str):
+        try:
+            date = Date.fromisoformat(date)
+        except ValueError as error:
+            raise ValueError(f"date: wanted a real day, yyyy-mm-dd, got {date!r} ({error})") from None
+    if not isinstance(date, Date) or isinstance(date, datetime):
+        raise TypeError(f"date: wanted a datetime.date or a text yyyy-mm-dd, got {date!r}")
+    if not FIRST <= date <= LAST:
+        raise ValueError(f"date: wanted a day from {FIRST} to {LAST}, got {date}")
+    return date
+
+
+def _check(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(f"{name}: wanted one of {', '.join(known)}, got {value!r}")

@@ -1,0 +1,80 @@
+"""The reversal task: read letters, write them backwards. Nothing to know, everything to remember."""
+
+import string
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from attnbook.checks import positive
+from attnbook.data.splits import check_split, split_of
+from attnbook.data.vocabulary import Vocabulary
+
+
+class ReversalTask:
+    """Read a random string, write it backwards: `dbca` → `acbd`.
+
+    A string of L letters from an alphabet of n carries L·log₂ n bits, all of which must reach the decoder.
+    `source` and `target` are one vocabulary; `source_length` and `target_length` are the most ids that a row
+    can need. Raises `ValueError` for fewer than two letters, or lengths that are no range.
+    """
+
+    def __init__(self, alphabet: str = string.ascii_lowercase, shortest: int = 2, longest: int = 30) -> None:
+        if len(set(alphabet)) < 2:
+            raise ValueError(f"alphabet: wanted at least two different letters, got {alphabet!r}")
+        positive(shortest=shortest, longest=longest)
+        if shortest > longest:
+            raise ValueError(f"shortest: wanted at most longest={longest}, got {shortest}")
+        self.shortest, self.longest = shortest, longest
+        self.source = self.target = Vocabulary(alphabet)
+        self.source_length, self.target_length = longest, longest + 2
+
+    def sample(
+        self,
+        size: int,
+        generator: torch.Generator | None = None,
+        split: str = "train",
+        length: int | None = None,
+    ) -> list[str]:
+        """`size` random strings of `split`, with lengths drawn evenly, or all of `length`."""
+        check_split(split)
+        positive(size=size)
+        if length is not None and not self.shortest <= length <= self.longest:
+            raise ValueError(f"length: wanted {self.shortest} to {self.longest}, got {length}")
+        texts: list[str] = []
+        for _ in range(100):  # draw strings and keep those of this split, until there are enough
+            lengths = torch.randint(self.shortest, self.longest + 1, (size,), generator=generator).tolist()
+            letters = torch.randint(
+                len(self.source.characters), (size, self.longest), generator=generator
+            ).tolist()
+            for row, n in zip(letters, lengths, strict=True):
+                text = "".join(self.source.characters[i] for i in row[: length or n])
+                if split_of(text) == split:
+                    texts.append(text)
+            if len(texts) >= size:
+                return texts[:size]
+        raise ValueError(
+            f"split: {split!r} has next to no strings, with lengths so short and so small an alphabet"
+        )
+
+    def batch(
+        self,
+        size: int,
+        generator: torch.Generator | None = None,
+        split: str = "train",
+        length: int | None = None,
+    ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]:
+        """`size` random examples of `split` as ids: source, and target from its start to its end."""
+        texts = self.sample(size, generator, split, length)
+        return self.source.batch(texts), self.target.batch(
+            [text[::-1] for text in texts], start=True, end=True
+        )
+
+    def batches(
+        self, size: int, seed: int, split: str = "train"
+    ) -> Iterator[tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]]:
+        """Batches without end, the same ones for the same seed."""
+        generator = torch.Generator().manual_seed(seed)
+        while True:
+            yield self.batch(size, generator, split)

@@ -1,0 +1,89 @@
+"""From text to ids and back, one character at a time."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+
+class Vocabulary:
+    """The characters a model may read or write, each with its id.
+
+    Ids 0, 1 and 2 are kept for padding, the start and the end of a sequence; the characters follow, sorted,
+    so that the same characters always get the same ids. Raises `ValueError` for what is no single character.
+    """
+
+    pad, start, end = 0, 1, 2
+    SPECIAL = ("⟨pad⟩", "⟨start⟩", "⟨end⟩")
+
+    def __init__(self, characters: Iterable[str]) -> None:
+        self.characters = tuple(sorted(set(characters)))
+        for character in self.characters:
+            if not isinstance(character, str) or len(character) != 1:
+                raise ValueError(f"characters: wanted single characters, got {character!r}")
+        self._labels = self.SPECIAL + self.characters
+        self._ids = {character: i for i, character in enumerate(self._labels) if i >= len(self.SPECIAL)}
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __contains__(self, character: object) -> bool:
+        return character in self._ids
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({''.join(self.characters)!r})"
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text`, without start or end; raises `ValueError` for an unknown character."""
+        try:
+            return [self._ids[character] for character in text]
+        except KeyError:
+            where, unknown = next((i, c) for i, c in enumerate(text) if c not in self._ids)
+            raise ValueError(
+                f"text: wanted only {''.join(self.characters)!r}, "
+                f"got {unknown!r} (U+{ord(unknown):04X}) at position {where}"
+            ) from None
+
+    def decode(self, ids: Iterable[int] | Int[Tensor, " T"]) -> str:
+        """The text that `ids` spell: it stops at the first end; padding and start are dropped."""
+        characters = []
+        for i in self._checked(ids):
+            if i == self.end:
+                break
+            if i >= len(self.SPECIAL):
+                characters.append(self._labels[i])
+        return "".join(characters)
+
+    def tokens(self, text: str | Iterable[int] | Int[Tensor, " T"]) -> list[str]:
+        """One label per position, to name the rows and columns of a heatmap.
+
+        A text gives its characters; ids give theirs, with ⟨pad⟩, ⟨start⟩ and ⟨end⟩ where they stand.
+        """
+        if isinstance(text, str):
+            return list(text)
+        return [self._labels[i] for i in self._checked(text)]
+
+    def batch(
+        self, texts: Sequence[str], length: int | None = None, *, start: bool = False, end: bool = False
+    ) -> Int[Tensor, "B S"]:
+        """`texts` as one tensor of ids, padded on the right to the longest of them, or to `length`.
+
+        `start` and `end` put the start id before each text and the end id behind it. Raises `ValueError` when
+        there is no text, a text is longer than `length`, or it has an unknown character.
+        """
+        if isinstance(texts, str) or not len(texts):
+            raise ValueError(f"texts: wanted a list of at least one text, got {texts!r}")
+        rows = [[self.start] * start + self.encode(text) + [self.end] * end for text in texts]
+        longest = max(map(len, rows))
+        if length is not None and longest > length:
+            raise ValueError(f"length: wanted at least {longest}, what the longest text needs, got {length}")
+        width = longest if length is None else length
+        return torch.tensor([row + [self.pad] * (width - len(row)) for row in rows], dtype=torch.long)
+
+    def _checked(self, ids: Iterable[int] | Tensor) -> list[int]:
+        ids = ids.tolist() if isinstance(ids, Tensor) else list(ids)
+        for i in ids:
+            if not isinstance(i, int) or not 0 <= i < len(self):
+                raise ValueError(f"ids: wanted whole numbers from 0 to {len(self) - 1} in one row, got {i!r}")
+        return ids
