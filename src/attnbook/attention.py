@@ -1,0 +1,259 @@
+"""Attention, from the article's class to many heads. Chapters 2, 3 and 4 explain this file."""
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from attnbook.checks import check_attention, check_batched, positive, wrong_shape
+from attnbook.masks import fit_mask
+
+
+class Attn(nn.Module):
+    """The article's attention: weights from one query and one key, for a fixed number of values.
+
+    $w = \\mathrm{softmax}(W_a [q; k] + b_a)$, $\\mathrm{output} = W_c [q; w V] + b_c$.
+
+    The weights depend on *where* a value stands, never on what it holds; their number is frozen at
+    `value_size1`. Chapter 3 shows both, and repairs them. Source: the article; the form is the one
+    that early PyTorch translation tutorials used.
+
+    Shapes: Q `(1, T, query_size)`, K `(1, T, key_size)`, V `(1, value_size1, value_size2)` give the
+    output `(1, T, output_size)` and weights `(T, value_size1)`. Raises `ValueError` for any other.
+    """
+
+    def __init__(
+        self, query_size: int, key_size: int, value_size1: int, value_size2: int, output_size: int
+    ) -> None:
+        super().__init__()
+        sizes = {"query_size": query_size, "key_size": key_size, "value_size1": value_size1}
+        sizes |= {"value_size2": value_size2, "output_size": output_size}
+        positive(**sizes)
+        for name, size in sizes.items():
+            setattr(self, name, size)
+        self.attn = nn.Linear(query_size + key_size, value_size1)
+        self.attn_combine = nn.Linear(query_size + value_size2, output_size)
+
+    def forward(
+        self, Q: Float[Tensor, "1 T Dq"], K: Float[Tensor, "1 T Dk"], V: Float[Tensor, "1 S Dv"]
+    ) -> tuple[Float[Tensor, "1 T Do"], Float[Tensor, "T S"]]:
+        self._check(Q, K, V)
+        pair = torch.cat((Q[0], K[0]), dim=1)  # (T, query_size + key_size)
+        weights = F.softmax(self.attn(pair), dim=1)  # (T, value_size1)
+        applied = torch.bmm(weights.unsqueeze(0), V)  # (1, T, value_size2)
+        combined = torch.cat((Q[0], applied[0]), dim=1)  # (T, query_size + value_size2)
+        output = self.attn_combine(combined).unsqueeze(0)  # (1, T, output_size)
+        return output, weights
+
+    def _check(self, Q: Tensor, K: Tensor, V: Tensor) -> None:
+        if Q.dim() != 3 or Q.shape[0] != 1 or Q.shape[2] != self.query_size:
+            raise wrong_shape("Q", Q.shape, f"(1, T, {self.query_size})")
+        if K.shape != (1, Q.shape[1], self.key_size):
+            raise wrong_shape("K", K.shape, f"(1, {Q.shape[1]}, {self.key_size}), one key for each query")
+        if V.shape != (1, self.value_size1, self.value_size2):
+            raise wrong_shape("V", V.shape, f"(1, {self.value_size1}, {self.value_size2})")
+
+
+def masked_softmax(
+    scores: Float[Tensor, "*batch T S"], mask: Bool[Tensor, "..."] | None = None
+) -> Float[Tensor, "*batch T S"]:
+    """Turn each query's scores into weights over the keys that it may attend to.
+
+    $w_{ts} = m_{ts} e^{s_{ts}} / \\sum_j m_{tj} e^{s_{tj}}$; a row without any key gets zeros, never NaN.
+
+    Scores `(…, T, S)`, mask broadcastable to them (True = may attend); weights `(…, T, S)`.
+    Raises `TypeError` or `ValueError` for a mask that is not boolean or does not fit.
+    """
+    mask = fit_mask(mask, scores.shape)
+    if mask is None:
+        return scores.softmax(dim=-1)
+    mask, empty = open_empty_rows(mask)
+    weights = scores.masked_fill(~mask, -math.inf).softmax(dim=-1)
+    return weights.masked_fill(empty, 0.0)
+
+
+def open_empty_rows(mask: Bool[Tensor, "*m T S"]) -> tuple[Bool[Tensor, "*m T S"], Bool[Tensor, "*m T 1"]]:
+    """Open wide the rows that allow no key, so that softmax stays finite, and say which they are."""
+    empty = ~mask.any(dim=-1, keepdim=True)  # (…, T, 1)
+    return mask | empty, empty
+
+
+class AdditiveAttention(nn.Module):
+    """Score each query against each key with a small network.
+
+    $s_{ts} = v^\\top \\tanh(W_q q_t + W_k k_s)$ (Bahdanau et al. 2015, appendix A.1.2).
+
+    Shapes: query `(B, T, query_size)`, key `(B, S, key_size)`, value `(B, S, Dv)` give the output
+    `(B, T, Dv)` and weights `(B, T, S)`, None when not needed. Raises `ValueError` where they don't fit.
+    """
+
+    def __init__(self, query_size: int, key_size: int, hidden_size: int) -> None:
+        super().__init__()
+        positive(query_size=query_size, key_size=key_size, hidden_size=hidden_size)
+        self.query = nn.Linear(query_size, hidden_size, bias=False)
+        self.key = nn.Linear(key_size, hidden_size, bias=False)
+        self.score = nn.Linear(hidden_size, 1, bias=False)
+
+    def forward(
+        self,
+        query: Float[Tensor, "B T Dq"],
+        key: Float[Tensor, "B S Dk"],
+        value: Float[Tensor, "B S Dv"],
+        mask: Bool[Tensor, "..."] | None = None,
+        need_weights: bool = True,
+    ) -> tuple[Float[Tensor, "B T Dv"], Float[Tensor, "B T S"] | None]:
+        check_batched(query, key, value, self.query.in_features, self.key.in_features)
+        query = self.query(query).unsqueeze(2)  # (B, T, 1, hidden)
+        key = self.key(key).unsqueeze(1)  # (B, 1, S, hidden)
+        scores = self.score(torch.tanh(query + key)).squeeze(-1)  # (B, T, S)
+        weights = masked_softmax(scores, mask)
+        return weights @ value, weights if need_weights else None
+
+
+class DotAttention(nn.Module):
+    """Score each query against each key with their dot product.
+
+    $s_{ts} = q_t \\cdot k_s$ (Luong et al. 2015, §3.1, "dot"): no scale, no parameter.
+
+    Shapes: query `(B, T, D)`, key `(B, S, D)`, value `(B, S, Dv)` give the output `(B, T, Dv)` and
+    weights `(B, T, S)`, None when not needed. Raises `ValueError` where they don't fit.
+    """
+
+    def forward(
+        self,
+        query: Float[Tensor, "B T D"],
+        key: Float[Tensor, "B S D"],
+        value: Float[Tensor, "B S Dv"],
+        mask: Bool[Tensor, "..."] | None = None,
+        need_weights: bool = True,
+    ) -> tuple[Float[Tensor, "B T Dv"], Float[Tensor, "B T S"] | None]:
+        check_batched(query, key, value, query.shape[-1], query.shape[-1])
+        return scaled_dot_product_attention(query, key, value, mask, scale=1.0, need_weights=need_weights)
+
+
+def scaled_dot_product_attention(
+    query: Float[Tensor, "*batch T d"],
+    key: Float[Tensor, "*batch S d"],
+    value: Float[Tensor, "*batch S d_v"],
+    mask: Bool[Tensor, "..."] | None = None,
+    *,
+    scale: float | None = None,
+    dropout: float = 0.0,
+    need_weights: bool = True,
+) -> tuple[Float[Tensor, "*batch T d_v"], Float[Tensor, "*batch T S"] | None]:
+    """Compare every query with every key, and blend the values by how well they match.
+
+    $\\mathrm{softmax}(Q K^\\top / \\sqrt{d}) \\, V$ (Vaswani et al. 2017, eq. 1).
+
+    Shapes: query `(…, T, d)`, key `(…, S, d)`, value `(…, S, d_v)`; the mask broadcasts to `(…, T, S)`,
+    True = may attend. Returns the output `(…, T, d_v)` and the weights `(…, T, S)` before dropout, each
+    row of which sums to 1 (to 0 where no key is allowed). Without `need_weights` they are None and
+    torch's fused kernel runs. Raises `ValueError` for shapes that don't fit, `TypeError` for wrong dtypes.
+    """
+    shape = check_attention(query, key, value)  # (…, T, S)
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    if not need_weights:
+        return fused_attention(query, key, value, fit_mask(mask, shape), scale, dropout), None
+    scores = (query * scale) @ key.transpose(-2, -1)  # (…, T, S)
+    weights = masked_softmax(scores, mask)
+    return F.dropout(weights, dropout) @ value, weights
+
+
+def fused_attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, dropout: float
+) -> Tensor:
+    """The same sum by torch's fused kernel, which never holds the weights; empty rows give zeros here too."""
+    if mask is None:
+        return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, scale=scale)
+    mask, empty = open_empty_rows(mask)
+    output = F.scaled_dot_product_attention(query, key, value, mask, dropout_p=dropout, scale=scale)
+    return output.masked_fill(empty, 0.0)
+
+
+class MultiHeadAttention(nn.Module):
+    """Attend several times side by side, each head in a slice of the width of its own.
+
+    $\\mathrm{Concat}(\\mathrm{head}_1, …, \\mathrm{head}_H) W^O$, with
+    $\\mathrm{head}_i = \\mathrm{Attention}(Q W_i^Q, K W_i^K, V W_i^V)$ (Vaswani et al. 2017, §3.2.2).
+
+    Shapes: query `(B, T, D)`, key and value `(B, S, D)`, mask broadcastable to `(B, H, T, S)`, give the
+    output `(B, T, D)` and weights `(B, H, T, S)`, None when not needed. Raises `ValueError` where the
+    heads do not divide the width, or shapes don't fit.
+    """
+
+    def __init__(self, d_model: int, num_heads: int, dropout: float = 0.0, bias: bool = True) -> None:
+        super().__init__()
+        positive(d_model=d_model, num_heads=num_heads)
+        if d_model % num_heads:
+            raise ValueError(f"num_heads: wanted a divisor of d_model={d_model}, got {num_heads}")
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(f"dropout: wanted a share from 0 up to, not including, 1, got {dropout}")
+        self.d_model, self.num_heads, self.dropout = d_model, num_heads, dropout
+        self.query = nn.Linear(d_model, d_model, bias=bias)
+        self.key = nn.Linear(d_model, d_model, bias=bias)
+        self.value = nn.Linear(d_model, d_model, bias=bias)
+        self.output = nn.Linear(d_model, d_model, bias=bias)
+
+    def forward(
+        self,
+        query: Float[Tensor, "B T D"],
+        key: Float[Tensor, "B S D"],
+        value: Float[Tensor, "B S D"],
+        mask: Bool[Tensor, "..."] | None = None,
+        need_weights: bool = True,
+    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None]:
+        check_batched(query, key, value, self.d_model, self.d_model, self.d_model)
+        return self.attend(query, *self.keys_and_values(key, value), mask, need_weights)
+
+    def keys_and_values(
+        self, key: Float[Tensor, "B S D"], value: Float[Tensor, "B S D"]
+    ) -> tuple[Float[Tensor, "B H S d"], Float[Tensor, "B H S d"]]:
+        """Project and split keys and values; a decoder keeps them from one step to the next."""
+        return self.split(self.key(key)), self.split(self.value(value))
+
+    def attend(
+        self,
+        query: Float[Tensor, "B T D"],
+        keys: Float[Tensor, "B H S d"],
+        values: Float[Tensor, "B H S d"],
+        mask: Bool[Tensor, "..."] | None = None,
+        need_weights: bool = True,
+    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None]:
+        """Attend from a query to keys and values that are already projected and split."""
+        output, weights = scaled_dot_product_attention(
+            self.split(self.query(query)),
+            keys,
+            values,
+            mask,
+            dropout=self.dropout if self.training else 0.0,
+            need_weights=need_weights,
+        )
+        return self.output(self.merge(output)), weights
+
+    def split(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B H T d"]:
+        """Cut the width into heads: `(B, T, D)` -> `(B, T, H, d)` -> `(B, H, T, d)`."""
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+    def merge(self, x: Float[Tensor, "B H T d"]) -> Float[Tensor, "B T D"]:
+        """Lay the heads side by side again: `(B, H, T, d)` -> `(B, T, H, d)` -> `(B, T, D)`."""
+        return x.transpose(1, 2).flatten(-2)
+
+
+@dataclass(frozen=True)
+class Attentions:
+    """The weights of every layer and head of a model; None for a kind that it does not have.
+
+    `encoder` is `(L, B, H, S, S)`, `decoder` `(L, B, H, T, T)`, `cross` `(L, B, H, T, S)`.
+    """
+
+    encoder: Float[Tensor, "L B H S S"] | None = None
+    decoder: Float[Tensor, "L B H T T"] | None = None
+    cross: Float[Tensor, "L B H T S"] | None = None
+
+    def item(self, index: int) -> "Attentions":
+        """One sequence of the batch: the same three, each `(L, H, ·, ·)`, ready to be drawn."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Attentions(**{name: part if part is None else part[:, index] for name, part in parts.items()})

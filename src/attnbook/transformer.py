@@ -1,0 +1,137 @@
+"""The whole Transformer: embed, encode, decode, score the vocabulary. Chapter 8 explains this file."""
+
+from dataclasses import dataclass, replace
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from attnbook.attention import Attentions
+from attnbook.checks import positive, wrong_shape
+from attnbook.decoder import Decoder, LayerCache
+from attnbook.embeddings import Embeddings, LearnedPositions, SinusoidalPositions
+from attnbook.encoder import Encoder
+from attnbook.masks import causal_mask, padding_mask
+
+POSITIONS = {"sinusoidal": SinusoidalPositions, "learned": LearnedPositions}
+
+
+@dataclass(frozen=True)
+class TransformerState:
+    """What decoding remembers between two steps: the caches, the source's mask, the tokens so far."""
+
+    caches: list[LayerCache]
+    memory_mask: Tensor
+    length: int = 0
+
+    def select(self, rows: Int[Tensor, " R"]) -> "TransformerState":
+        """The state of the batch's given rows, in their order, each as often as it is named."""
+        caches = [cache.select(rows) for cache in self.caches]
+        return replace(self, caches=caches, memory_mask=self.memory_mask[rows])
+
+
+class Transformer(nn.Module):
+    """The encoder–decoder of "Attention Is All You Need" (Vaswani et al. 2017); the defaults are the paper's.
+
+    Takes source ids `(B, S)` and the target ids so far `(B, T)`, each row filled up with `pad`; returns
+    the scores of the next token `(B, T, target_vocab)` and `Attentions`, None when not needed.
+    The output layer shares the target embedding's matrix (§3.4); `positions` is "sinusoidal" (§3.5),
+    "learned", or None. Raises `ValueError` for sizes, ids and lengths that do not fit.
+    """
+
+    def __init__(
+        self,
+        source_vocab: int,
+        target_vocab: int,
+        d_model: int = 512,
+        num_heads: int = 8,
+        num_layers: int = 6,
+        d_ff: int = 2048,
+        dropout: float = 0.1,
+        *,
+        norm_first: bool = False,
+        positions: str | None = "sinusoidal",
+        max_length: int = 512,
+        pad: int = 0,
+    ) -> None:
+        super().__init__()
+        positive(source_vocab=source_vocab, target_vocab=target_vocab)
+        if positions is not None and positions not in POSITIONS:
+            raise ValueError(f"positions: wanted one of {[*POSITIONS]} or None, got {positions!r}")
+        stack = (d_model, num_heads, d_ff, dropout, norm_first, num_layers)
+        self.pad = pad
+        self.source_embeddings = Embeddings(d_model, source_vocab)
+        self.target_embeddings = Embeddings(d_model, target_vocab)
+        self.positions = POSITIONS[positions](d_model, max_length) if positions else None
+        self.dropout = nn.Dropout(dropout)
+        self.encoder = Encoder(*stack)
+        self.decoder = Decoder(*stack)
+        self.output = nn.Linear(d_model, target_vocab, bias=False)
+        self.output.weight = self.target_embeddings.lut.weight
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights: matrices by Glorot's uniform rule, embeddings from N(0, 1/d_model).
+
+        With the article's √d_model an embedding then has entries of size 1, like a position's.
+        """
+        for name, parameter in self.named_parameters():
+            if name.endswith("lut.weight"):
+                nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5)
+            elif parameter.dim() > 1 and not name.startswith("positions"):
+                nn.init.xavier_uniform_(parameter)
+
+    def forward(
+        self, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"], need_weights: bool = True
+    ) -> tuple[Float[Tensor, "B T V"], Attentions | None]:
+        memory, attentions = self.encode(source, need_weights)
+        if target.dim() != 2 or target.shape[0] != source.shape[0]:
+            raise wrong_shape("target", target.shape, f"({source.shape[0]}, T), one row a source row")
+        mask = causal_mask(target.shape[1], device=target.device)  # (T, T)
+        x, decoded = self.decoder(
+            self.embed(target, self.target_embeddings),
+            memory,
+            mask,
+            padding_mask(source, self.pad),
+            need_weights,
+        )
+        if need_weights:
+            attentions = replace(attentions, decoder=decoded.decoder, cross=decoded.cross)
+        return self.output(x), attentions
+
+    def encode(
+        self, source: Int[Tensor, "B S"], need_weights: bool = True
+    ) -> tuple[Float[Tensor, "B S D"], Attentions | None]:
+        """Run the encoder alone: the memory `(B, S, D)` that every decoding step looks at."""
+        mask = padding_mask(source, self.pad)  # (B, 1, 1, S)
+        return self.encoder(self.embed(source, self.source_embeddings), mask, need_weights)
+
+    def embed(
+        self, ids: Int[Tensor, "B T"], embeddings: Embeddings, offset: int = 0
+    ) -> Float[Tensor, "B T D"]:
+        """Embed the ids and add their positions, the first of which is `offset`."""
+        x = embeddings(ids)  # (B, T, D)
+        if self.positions is not None:
+            x = self.positions(x, offset)
+        return self.dropout(x)
+
+    def start(self, source: Int[Tensor, "B S"]) -> TransformerState:
+        """Encode the source once, ready for the first `step`."""
+        memory, _ = self.encode(source, need_weights=False)
+        return TransformerState(self.decoder.start(memory), padding_mask(source, self.pad))
+
+    def step(
+        self, ids: Int[Tensor, " B"], state: TransformerState, need_weights: bool = False
+    ) -> tuple[Float[Tensor, "B V"], TransformerState, Attentions | None]:
+        """Decode one more token, computing only what the caches do not hold.
+
+        Takes the newest token of each row; returns the scores of the next `(B, V)`, the new state (the old
+        one stays usable) and this step's weights: `decoder` `(L, B, H, 1, t)`, `cross` `(L, B, H, 1, S)`.
+        """
+        if ids.dim() != 1:
+            raise wrong_shape("ids", ids.shape, "(B,), the newest token of each row")
+        x = self.embed(ids[:, None], self.target_embeddings, state.length)  # (B, 1, D)
+        x, attentions, caches = self.decoder.step(
+            x, state.caches, memory_mask=state.memory_mask, need_weights=need_weights
+        )
+        state = replace(state, caches=caches, length=state.length + 1)
+        return self.output(x[:, 0]), state, attentions

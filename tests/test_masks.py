@@ -1,0 +1,58 @@
+"""Masks: which cells are open, and what is refused."""
+
+import pytest
+import torch
+
+from attnbook import causal_mask, padding_mask
+from attnbook.masks import fit_mask
+
+
+def test_causal_mask_opens_the_present_and_the_past():
+    mask = causal_mask(3)
+    assert mask.dtype == torch.bool
+    assert mask.tolist() == [[True, False, False], [True, True, False], [True, True, True]]
+
+
+def test_padding_mask_closes_padding_keys_for_every_head_and_query():
+    mask = padding_mask(torch.tensor([[5, 6, 0], [7, 0, 0]]), pad=0)
+    assert mask.shape == (2, 1, 1, 3)
+    assert mask[:, 0, 0].tolist() == [[True, True, False], [True, False, False]]
+
+
+def test_padding_mask_takes_any_pad_id():
+    assert padding_mask(torch.tensor([[9, 0]]), pad=9)[0, 0, 0].tolist() == [False, True]
+
+
+def test_a_mask_for_all_heads_serves_attention_without_heads():
+    assert fit_mask(torch.ones(2, 1, 1, 5, dtype=torch.bool), (2, 3, 5)).shape == (2, 1, 5)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("mask", "error"),
+    [
+        (torch.ones(3, 5), "mask: wanted a boolean tensor.*float32"),
+        (torch.ones(3, 5, dtype=torch.long), "mask: wanted a boolean tensor.*int64"),
+        ([[True]], "mask: wanted a boolean tensor.*list"),
+    ],
+)
+def test_a_mask_that_is_not_boolean_is_refused(mask, error):
+    with pytest.raises(TypeError, match=error):
+        fit_mask(mask, (2, 3, 5))
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("shape", [(4, 5), (3, 1, 2), (3, 3, 5), (1, 2, 3, 5), (5, 3)])
+def test_a_mask_that_does_not_fit_is_refused_with_both_shapes(shape):
+    with pytest.raises(ValueError, match=r"mask: wanted shape that broadcasts to \(2, 3, 5\), got \("):
+        fit_mask(torch.ones(shape, dtype=torch.bool), (2, 3, 5))
+
+
+@pytest.mark.bad_input
+def test_bad_sizes_and_ids_are_refused():
+    with pytest.raises(ValueError, match="length: wanted a whole number of at least 1, got 0"):
+        causal_mask(0)
+    with pytest.raises(ValueError, match=r"ids: wanted shape \(B, S\), got \(3,\)"):
+        padding_mask(torch.tensor([1, 2, 0]), pad=0)
+    with pytest.raises(TypeError, match="ids: wanted whole numbers"):
+        padding_mask(torch.zeros(2, 3), pad=0)
