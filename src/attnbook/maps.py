@@ -1,0 +1,171 @@
+"""Attention maps that have been checked: weights, the tokens beside them, and what was masked.
+
+The static figure and the interactive one both start here, so that both accept and refuse the same things.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+INVISIBLE = {" ": "␠", "\n": "↵", "\t": "⇥", "\r": "␍", "\u00a0": "⍽", "\u202f": "⍽"}
+BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+ZERO_WIDTH = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
+
+
+@dataclass(frozen=True)
+class AttentionMaps:
+    """Weights `(L, H, T, S)`, `T` query tokens, `S` key tokens and a mask `(L, H, T, S)` or None (True = may attend)."""
+
+    weights: np.ndarray
+    queries: list[str]
+    keys: list[str]
+    mask: np.ndarray | None
+
+    @property
+    def peak(self) -> float:
+        """The largest weight of all."""
+        return float(self.weights.max())
+
+
+def check_maps(weights, queries, keys=None, mask=None) -> AttentionMaps:
+    """Weights `(T, S)`, `(H, T, S)` or `(L, H, T, S)` as `AttentionMaps`; without `keys` the queries are the keys.
+
+    Raises TypeError or ValueError that names the argument, what it got and what it wanted.
+    """
+    array, tolerance = check_weights(weights)
+    query_count, key_count = array.shape[-2:]
+    queries = check_tokens("queries", queries, query_count, "rows")
+    if keys is not None:
+        keys = check_tokens("keys", keys, key_count, "columns")
+    elif key_count == query_count:
+        keys = queries
+    else:
+        raise ValueError(
+            f"keys: without them the queries are the keys, but weights {array.shape} have {key_count} columns and "
+            f"{query_count} rows; give {key_count} key tokens"
+        )
+    check_rows(array, tolerance)
+    if mask is not None:
+        mask = check_mask(mask, array)
+    layers_and_heads = (1,) * (4 - array.ndim) + array.shape  # (L, H, T, S)
+    return AttentionMaps(
+        array.reshape(layers_and_heads),
+        queries,
+        keys,
+        None if mask is None else mask.reshape(layers_and_heads),
+    )
+
+
+def check_weights(weights) -> tuple[np.ndarray, float]:
+    """The weights as a float array, and how far from 1 a row of that precision may sum."""
+    array = to_numpy("weights", weights)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"weights: got dtype {array.dtype}, wanted real numbers")
+    if array.ndim not in (2, 3, 4) or array.size == 0:
+        raise ValueError(
+            f"weights: got shape {array.shape}, wanted (T, S), (H, T, S) or (L, H, T, S), none of them 0"
+        )
+    halves = (torch.float16, torch.bfloat16, np.dtype(np.float16))
+    tolerance = 2e-2 if weights.dtype in halves else 1e-3
+    return array.astype(np.float64 if array.dtype == np.float64 else np.float32), tolerance
+
+
+def to_numpy(name: str, values) -> np.ndarray:
+    """A torch tensor (any device, any float type, with or without gradient) or numpy array as a numpy array."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        half = values.dtype in (torch.float16, torch.bfloat16)
+        return (values.float() if half else values).numpy()
+    if isinstance(values, np.ndarray):
+        return values
+    raise TypeError(f"{name}: got {type(values).__name__}, wanted a torch tensor or a numpy array")
+
+
+def check_tokens(name: str, tokens: Sequence[str], count: int, what: str) -> list[str]:
+    """`tokens` as a list of exactly `count` strings."""
+    if isinstance(tokens, str):
+        raise TypeError(
+            f"{name}: got one string, wanted a list of {count} tokens; list(text) makes one of characters"
+        )
+    try:
+        tokens = list(tokens)
+    except TypeError:
+        raise TypeError(f"{name}: got {type(tokens).__name__}, wanted a list of {count} strings") from None
+    for position, token in enumerate(tokens):
+        if not isinstance(token, str):
+            raise TypeError(f"{name}: item {position} is {token!r} ({type(token).__name__}), wanted a string")
+    if len(tokens) != count:
+        raise ValueError(
+            f"{name}: got {len(tokens)} tokens, wanted {count}, one for each of the {what} of weights"
+        )
+    return tokens
+
+
+def check_rows(weights: np.ndarray, tolerance: float) -> None:
+    """Every row must be probabilities that sum to 1, or all zeros."""
+    if not np.isfinite(weights).all():
+        at = index_of(~np.isfinite(weights))
+        raise ValueError(f"weights: got {weights[at]} at {list(at)}, wanted finite numbers")
+    if (weights < 0).any():
+        at = index_of(weights < 0)
+        raise ValueError(f"weights: got {weights[at]:.6g} at {list(at)}, wanted no negative number")
+    sums = weights.sum(axis=-1, dtype=np.float64)  # (…, T)
+    wrong = (np.abs(sums - 1) > tolerance) & weights.any(axis=-1)
+    if wrong.any():
+        at = index_of(wrong)
+        raise ValueError(
+            f"weights: row {list(at)} sums to {sums[at]:.6g}, wanted 1 (within {tolerance:g}), or 0 for a row with "
+            "nothing to attend to; are these scores before the softmax, or is the softmax over another axis?"
+        )
+
+
+def check_mask(mask, weights: np.ndarray) -> np.ndarray:
+    """`mask` broadcast to the weights; no weight may fall where it is False."""
+    mask = to_numpy("mask", mask)
+    if mask.dtype != bool:
+        raise TypeError(f"mask: got dtype {mask.dtype}, wanted bool (True = may attend)")
+    try:
+        mask = np.broadcast_to(mask, weights.shape)
+    except ValueError:
+        raise ValueError(
+            f"mask: got shape {mask.shape}, wanted one that broadcasts to weights {weights.shape}"
+        ) from None
+    if (weights[~mask] > 0).any():
+        at = index_of((weights > 0) & ~mask)
+        raise ValueError(
+            f"mask: is False at {list(at)}, where the weight is {weights[at]:.6g}; a masked weight must be 0 "
+            "(True = may attend)"
+        )
+    return mask
+
+
+def index_of(condition: np.ndarray) -> tuple[int, ...]:
+    """Where a condition first holds."""
+    return tuple(int(i) for i in np.argwhere(condition)[0])
+
+
+def visible(token: str) -> str:
+    """The token as a label: what cannot be seen gets a sign (∅ empty, ␠ space at an end, ↵ newline, [U+202E])."""
+    if not token:
+        return "∅"
+    lone = all(character in ZERO_WIDTH for character in token)
+    inner = token.strip(" ")
+    start = len(token) - len(token.lstrip(" "))
+    body = "".join(visible_character(character, lone) for character in inner)
+    return "␠" * start + body + "␠" * (len(token) - start - len(inner))
+
+
+def visible_character(character: str, lone: bool) -> str:
+    """One character inside a token; zero-width joiners stay, as they shape Hindi, Persian and emoji."""
+    code = ord(character)
+    if character in INVISIBLE and character != " ":
+        return INVISIBLE[character]
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if 0x7F <= code < 0xA0 or character in BIDI_CONTROLS or (lone and character in ZERO_WIDTH):
+        return f"[U+{code:04X}]"
+    if 0xD800 <= code < 0xE000:
+        return "\N{REPLACEMENT CHARACTER}"
+    return character

@@ -1,0 +1,194 @@
+"""Static pictures: an attention map drawn with seaborn, and the style of the book's figures.
+
+The colours stand in `palette.json`, which the interactive explorer is built from too.
+"""
+
+import json
+from contextlib import ExitStack
+from functools import cache
+from importlib.resources import files
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, fontManager, get_font
+from matplotlib.patches import Rectangle
+
+from attnbook.maps import AttentionMaps, check_maps, visible
+
+PALETTE = json.loads(files("attnbook").joinpath("palette.json").read_text(encoding="utf-8"))
+"""Colours by theme (`light`, `dark`): `weights` from 0 to 1 in even steps, `masked`, `hatch`, `paper`, `ink` …"""
+
+FONTS = [
+    "Noto Sans",
+    "DejaVu Sans",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Microsoft YaHei",
+    "Noto Sans Arabic",
+    "Noto Naskh Arabic",
+    "Geeza Pro",
+    "Noto Sans Devanagari",
+    "Kohinoor Devanagari",
+    "Nirmala UI",
+    "Arial Unicode MS",
+]
+"""Fonts that between them cover the book's nine languages; those a machine lacks are passed over."""
+
+SERIES = ["#277ab5", "#c2571a", "#3c8a57", "#8f4f9f", "#a5842a", "#5f646e"]
+"""Colours of lines in the book's figures, told apart on paper and by colour-blind readers."""
+
+MANY_LABELS = 48  # from here on an axis shows every second label, then every third …
+
+
+def weights_colormap(theme: str = "light") -> LinearSegmentedColormap:
+    """The book's colours for weights, from 0 to 1."""
+    return LinearSegmentedColormap.from_list(f"attnbook-{theme}", PALETTE[theme]["weights"], N=1024)
+
+
+def plot_attention(weights, queries, keys=None, mask=None, ax: Axes | None = None, *, peak=None, title="") -> Axes:
+    """Draw one attention map `(T, S)`: a row for each query, a column for each key, masked cells hatched.
+
+    `peak` is the weight drawn in the deepest colour: by default the largest of the map; give 1 to compare maps.
+    Raises ValueError and TypeError as `AttentionExplorer` does, and for more than one map.
+    """
+    if getattr(weights, "ndim", 2) in (3, 4):
+        raise ValueError(f"weights: got shape {tuple(weights.shape)}, wanted one map (T, S): choose a head, weights[0]")
+    maps = check_maps(weights, queries, keys, mask)
+    if ax is None:
+        ax = plt.figure(figsize=figure_size(maps)).add_subplot()
+    return draw_map(maps, 0, 0, ax, peak=peak, title=title)
+
+
+def draw_map(maps: AttentionMaps, layer: int, head: int, ax: Axes, *, peak=None, title="") -> Axes:
+    """Draw one layer and head of maps that are already checked."""
+    colors = PALETTE["light"]
+    weights = maps.weights[layer, head]  # (T, S)
+    blocked = np.zeros(weights.shape, bool) if maps.mask is None else ~maps.mask[layer, head]
+    peak = (float(weights.max()) if peak is None else peak) or 1.0
+    sns.heatmap(
+        np.where(blocked, np.nan, weights),
+        ax=ax,
+        cmap=weights_colormap(),
+        vmin=0,
+        vmax=peak,
+        linewidths=0.5 if max(weights.shape) <= MANY_LABELS else 0,
+        linecolor=colors["paper"],
+        xticklabels=False,
+        yticklabels=False,
+        cbar_kws={"label": "weight", "shrink": min(1.0, max(0.25, weights.shape[0] / 12)), "pad": 0.02},
+    )
+    for row, column in np.argwhere(blocked):
+        ax.add_patch(Rectangle((column, row), 1, 1, fc=colors["masked"], ec=colors["hatch"], hatch="/////", lw=0))
+    ax.xaxis.tick_top()  # before its labels are written: the top ones are texts of their own
+    ax.xaxis.set_label_position("top")
+    label_axis(ax.xaxis, maps.keys, rotate=max(map(len, maps.keys)) > 2)
+    label_axis(ax.yaxis, maps.queries)
+    ax.set(xlabel="key", ylabel="query")
+    ax.tick_params(length=0)
+    if title:
+        ax.set_title(drawable(title), parse_math=False)
+    return ax
+
+
+def label_axis(axis, tokens: list[str], rotate: bool = False) -> None:
+    """Write the tokens along an axis, every n-th one where there are too many to read."""
+    step = -(-len(tokens) // MANY_LABELS)
+    shown = range(0, len(tokens), step)
+    labels = [drawable(shorten(visible(tokens[i]))) for i in shown]
+    size = 9 if len(tokens) <= 24 else 7
+    axis.set_ticks([i + 0.5 for i in shown], labels=labels, rotation=90 if rotate else 0, fontsize=size)
+    for label in axis.get_ticklabels():
+        label.set(parse_math=False, fontfamily=installed_fonts())
+
+
+def figure_size(maps: AttentionMaps) -> tuple[float, float]:
+    """Inches that give every cell room and stay on a page."""
+    rows, columns = maps.weights.shape[-2:]
+    cell = min(0.32, 6.0 / columns)
+    width = min(7.5, 2.2 + cell * columns)
+    return width, min(7.5, 1.3 + max(cell, 0.22 if rows <= 24 else 0.0) * rows)
+
+
+def map_figure(maps: AttentionMaps, layer: int, head: int, *, title="") -> Figure:
+    """A figure of one map that is not registered with pyplot."""
+    with mpl.rc_context(style()):
+        figure = Figure(figsize=figure_size(maps))
+        draw_map(maps, layer, head, figure.add_subplot(), peak=maps.peak, title=title)
+    return figure
+
+
+def shorten(label: str, length: int = 14) -> str:
+    """A label that fits beside a map."""
+    return label if len(label) <= length else label[: length - 1] + "…"
+
+
+@cache
+def installed_fonts() -> list[str]:
+    """The book's fonts that this machine has, best first."""
+    here = {entry.name for entry in fontManager.ttflist}
+    return [name for name in FONTS if name in here]
+
+
+@cache
+def covered() -> frozenset[int]:
+    """Every character that one of the installed fonts can draw."""
+    return frozenset().union(*(get_font(findfont(name)).get_charmap() for name in installed_fonts()))
+
+
+def drawable(label: str) -> str:
+    """The label with `�` for what no installed font can draw (and ␣ for ␠, which few fonts have)."""
+    label = label if ord("␠") in covered() else label.replace("␠", "␣")
+    return "".join(character if ord(character) in covered() else "�" for character in label)
+
+
+def style() -> dict:
+    """matplotlib settings of the book's figures: on paper, so that they read on a dark page too."""
+    colors = PALETTE["light"]
+    ink, muted, line, paper = (colors[name] for name in ("ink", "muted", "line", "paper"))
+    return {
+        "axes.axisbelow": True,
+        "axes.edgecolor": muted,
+        "axes.facecolor": paper,
+        "axes.grid": True,
+        "axes.labelcolor": ink,
+        "axes.labelsize": 10,
+        "axes.prop_cycle": mpl.cycler(color=SERIES),
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 11,
+        "figure.dpi": 120,
+        "figure.facecolor": paper,
+        "figure.figsize": (6.6, 3.6),
+        "figure.constrained_layout.use": True,
+        "font.family": installed_fonts(),
+        "font.size": 10,
+        "grid.color": line,
+        "grid.linewidth": 0.7,
+        "hatch.color": colors["hatch"],
+        "hatch.linewidth": 0.7,
+        "legend.frameon": False,
+        "lines.linewidth": 2,
+        "savefig.facecolor": paper,
+        "text.color": ink,
+        "xtick.color": muted,
+        "xtick.labelcolor": ink,
+        "ytick.color": muted,
+        "ytick.labelcolor": ink,
+    }
+
+
+def book_style() -> ExitStack:
+    """Draw what follows in the book's style; as `with book_style():` only inside the block."""
+    restore = ExitStack()
+    restore.callback(mpl.rcParams.update, {name: mpl.rcParams[name] for name in style()})
+    mpl.rcParams.update(style())
+    return restore

@@ -1,0 +1,5 @@
+"""Interactive figures: one Python class and one ES module (in `js/`, built into `bundles/`) each."""
+
+from attnbook.widgets.explorer import AttentionExplorer
+
+__all__ = ["AttentionExplorer"]

@@ -1,0 +1,109 @@
+"""The attention explorer: any attention map of any model, read cell by cell."""
+
+import base64
+import io
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import traitlets
+
+from attnbook.maps import check_maps
+from attnbook.plots import map_figure
+from attnbook.widgets.encoding import encode_mask, encode_weights
+
+BUNDLES = Path(__file__).parent / "bundles"
+
+
+class AttentionExplorer(anywidget.AnyWidget):
+    """Attention weights to look at: hover over a cell, lock a row, change layer and head.
+
+    `weights` are `(T, S)`, `(H, T, S)` or `(L, H, T, S)`, torch or numpy, every row summing to 1 (or 0 where there was
+    nothing to attend to). `queries` are T tokens, `keys` S tokens (without them the queries are the keys). `mask` is
+    boolean, broadcastable to the weights, True = may attend; masked cells are hatched.
+
+    `layer`, `head`, `locked` (the locked row, -1 for none) and `scale` ("peak": the deepest colour is the largest weight
+    of all maps; "full": it is 1) are traits, so `observe` and `jslink` work both ways. Raises ValueError and TypeError
+    that name the argument, what it got and what it wanted.
+    """
+
+    _esm = BUNDLES / "attention_explorer.js"
+
+    title = traitlets.Unicode("").tag(sync=True)
+    layer = traitlets.Int(0).tag(sync=True)
+    head = traitlets.Int(0).tag(sync=True)
+    locked = traitlets.Int(-1).tag(sync=True)
+    scale = traitlets.Enum(["peak", "full"], "peak").tag(sync=True)
+
+    # `keys` is ipywidgets' own name for the list of traits
+    query_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
+    key_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
+    _shape = traitlets.List(traitlets.Int()).tag(sync=True)  # L, H, T, S
+    _peak = traitlets.Float().tag(sync=True)
+    _weights = traitlets.List(traitlets.Bytes()).tag(sync=True)  # one item for each layer and head
+    _masks = traitlets.List(traitlets.Bytes()).tag(sync=True)  # none, one for all, or one for each layer and head
+
+    def __init__(self, weights, queries, keys=None, mask=None, title="", **settings):
+        maps = check_maps(weights, queries, keys, mask)
+        if not isinstance(title, str):
+            raise TypeError(f"title: got {type(title).__name__}, wanted a string")
+        self._maps = maps
+        self.set_trait("query_tokens", maps.queries)
+        self.set_trait("key_tokens", maps.keys)
+        super().__init__(
+            title=title,
+            _shape=list(maps.weights.shape),
+            _peak=maps.peak,
+            _weights=[encode_weights(one) for layer in maps.weights for one in layer],
+            _masks=encode_masks(maps.mask),
+            **settings,
+        )
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The weights `(L, H, T, S)`."""
+        return self._maps.weights
+
+    @traitlets.validate("layer", "head", "locked")
+    def _within(self, proposal):
+        """A layer, head or row that exists."""
+        name, value = proposal["trait"].name, proposal["value"]
+        layers, heads, queries, _ = self._maps.weights.shape
+        first, count = {"layer": (0, layers), "head": (0, heads), "locked": (-1, queries)}[name]
+        if not first <= value < count:
+            none = " (-1 for none)" if name == "locked" else ""
+            raise ValueError(f"{name}: got {value}, wanted {first} to {count - 1}{none}")
+        return value
+
+    def describe(self) -> str:
+        """What is shown, in one line."""
+        layers, heads, queries, keys = self._maps.weights.shape
+        counts = [(layers, "layer"), (heads, "head"), (queries, "query"), (keys, "key")]
+        shown = [f"{n} {plural(word, n)}" for n, word in counts if n > 1 or word in ("query", "key")]
+        return ": ".join(filter(None, ["Attention map", self.title, ", ".join(shown)]))
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The widget, and beside it a picture and a line for where no widget can run."""
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        figure = map_figure(self._maps, self.layer, self.head, title=self.title)
+        png = io.BytesIO()
+        figure.savefig(png, format="png", dpi=110, pil_kwargs={"optimize": True})
+        data["image/png"] = base64.b64encode(png.getvalue()).decode("ascii")
+        data["text/plain"] = self.describe()
+        return data, metadata
+
+
+def encode_masks(mask: np.ndarray | None) -> list[bytes]:
+    """The mask of every layer and head, or one for all where they are the same."""
+    if mask is None:
+        return []
+    if (mask == mask[:1, :1]).all():
+        return [encode_mask(mask[0, 0])]
+    return [encode_mask(one) for layer in mask for one in layer]
+
+
+def plural(word: str, count: int) -> str:
+    """The word for that many."""
+    if count == 1:
+        return word
+    return "queries" if word == "query" else word + "s"
