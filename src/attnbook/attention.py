@@ -246,12 +246,13 @@ class MultiHeadAttention(nn.Module):
 class Attentions:
     """The weights of every layer and head of a model; None for a kind that it does not have.
 
-    `encoder` is `(L, B, H, S, S)`, `decoder` `(L, B, H, T, T)`, `cross` `(L, B, H, T, S)`.
+    `encoder` is `(L, B, H, S, S)`, `decoder` `(L, B, H, T, T)`, `cross` `(L, B, H, T, S)`; of a single
+    decoding step, which has the newest of U queries only, `decoder` is `(L, B, H, 1, U)`.
     """
 
-    encoder: Float[Tensor, "L B H S S"] | None = None
-    decoder: Float[Tensor, "L B H T T"] | None = None
-    cross: Float[Tensor, "L B H T S"] | None = None
+    encoder: Float[Tensor, "L *B H S S"] | None = None
+    decoder: Float[Tensor, "L *B H T U"] | None = None
+    cross: Float[Tensor, "L *B H T S"] | None = None
 
     def item(self, index: int) -> "Attentions":
         """One sequence of the batch: the same three, each `(L, H, ·, ·)`, ready to be drawn."""
