@@ -1,0 +1,81 @@
+"""What a decoder may read of the source at each step: one vector, or a blend that attention chooses.
+
+Each class takes the embedded tokens `(B, T, D)`, the decoder's vectors `(B, T, D)` and the memory, and gives
+the context `(B, T, D)` and the weights that made it. Chapters 1 and 3 compare them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from attnbook.attention import AdditiveAttention, Attn, DotAttention
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the encoder leaves for the decoder; `outputs` are zero where `mask` is False, at the padding."""
+
+    outputs: Float[Tensor, "B S D"]
+    mask: Bool[Tensor, "B S"]
+    summary: Float[Tensor, "B D"]
+
+    def select(self, rows: Int[Tensor, " R"]) -> "Memory":
+        """The memory of the batch's given rows, in their order, each as often as it is named."""
+        return Memory(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+class FixedContext(nn.Module):
+    """No attention: at every step the same vector, the encoder's summary, however long the source was."""
+
+    def forward(
+        self, embedded: Float[Tensor, "B T D"], hidden: Float[Tensor, "B T D"], memory: Memory
+    ) -> tuple[Float[Tensor, "B T D"], None]:
+        return memory.summary[:, None].expand_as(hidden), None  # (B, T, D)
+
+
+class ArticleContext(nn.Module):
+    """The article's `Attn`, used as early PyTorch translation tutorials used it, for a whole batch at once.
+
+    Its query is the embedded token, its key the decoder's hidden state, its values are the encoder's
+    outputs and then zeros, up to `length`. The weights `(B, T, length)` count those empty places too.
+    """
+
+    def __init__(self, d_model: int, length: int) -> None:
+        super().__init__()
+        self.attn = Attn(d_model, d_model, length, d_model, d_model)
+
+    def forward(
+        self, embedded: Float[Tensor, "B T D"], hidden: Float[Tensor, "B T D"], memory: Memory
+    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B T N"]]:
+        # The same sums as `self.attn(Q, K, V)`, which takes one sequence at a time.
+        empty = self.attn.value_size1 - memory.outputs.shape[1]
+        values = F.pad(memory.outputs, (0, 0, 0, empty))  # (B, length, D)
+        pair = torch.cat((embedded, hidden), dim=-1)  # (B, T, 2D)
+        weights = self.attn.attn(pair).softmax(dim=-1)  # (B, T, length)
+        combined = torch.cat((embedded, weights @ values), dim=-1)  # (B, T, 2D)
+        return self.attn.attn_combine(combined), weights
+
+
+class ContentContext(nn.Module):
+    """Attention that compares: the decoder's hidden state with each of the encoder's outputs."""
+
+    def __init__(self, attention: AdditiveAttention | DotAttention) -> None:
+        super().__init__()
+        self.attention = attention
+
+    def forward(
+        self, embedded: Float[Tensor, "B T D"], hidden: Float[Tensor, "B T D"], memory: Memory
+    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B T S"]]:
+        return self.attention(hidden, memory.outputs, memory.outputs, memory.mask[:, None])
+
+
+CONTEXTS: dict[str | None, Callable[[int, int | None], nn.Module]] = {
+    None: lambda d_model, length: FixedContext(),
+    "article": ArticleContext,
+    "additive": lambda d_model, length: ContentContext(AdditiveAttention(d_model, d_model, d_model)),
+    "dot": lambda d_model, length: ContentContext(DotAttention()),
+}

@@ -1,0 +1,252 @@
+"""The models that came before: recurrent and convolutional, with and without attention. For chapters 1 and 3.
+
+Whatever the model and the attention, the wiring is the same, so that a comparison changes one part only:
+an encoder makes the memory, a decoder runs over the target, a context is read from the memory for each of
+the decoder's vectors, and both together score the next token.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from attnbook.attention import Attentions
+from attnbook.checks import positive, wrong_shape
+from attnbook.contexts import CONTEXTS, Memory
+from attnbook.embeddings import LearnedPositions
+
+
+@dataclass(frozen=True)
+class Seq2SeqState:
+    """What decoding remembers between two steps: the memory, the decoder's own state, the tokens so far."""
+
+    memory: Memory
+    carry: tuple[Float[Tensor, "B ..."], ...]
+    length: int = 0
+
+    def select(self, rows: Int[Tensor, " R"]) -> "Seq2SeqState":
+        """The state of the batch's given rows, in their order, each as often as it is named."""
+        carry = tuple(part[rows] for part in self.carry)
+        return replace(self, memory=self.memory.select(rows), carry=carry)
+
+
+class Seq2Seq(nn.Module):
+    """What the models below share: embeddings, the choice of attention, the output, and the two calls.
+
+    $\\mathrm{logits}_t = W_o \\tanh(W_c [h_t; c_t])$, $c_t = \\mathrm{context}(x_t, h_t)$, with x_t the
+    embedded token and h_t the decoder's vector (Luong et al. 2015, eq. 5). `attention` is None,
+    "article", "additive" or "dot"; the article's class can hold no source longer than
+    `max_source_length`, so it needs one.
+
+    Takes source ids `(B, S)`, filled up with `pad` on the right, and target ids so far `(B, T)`; returns
+    the scores of the next token `(B, T, target_vocab)` and `Attentions` with `cross` `(1, B, 1, T, S)`.
+    Raises `ValueError` for sizes, ids and lengths that do not fit.
+    """
+
+    def __init__(
+        self,
+        source_vocab: int,
+        target_vocab: int,
+        d_model: int,
+        attention: str | None,
+        max_source_length: int | None,
+        pad: int,
+    ) -> None:
+        super().__init__()
+        positive(source_vocab=source_vocab, target_vocab=target_vocab, d_model=d_model)
+        if attention not in CONTEXTS:
+            raise ValueError(f"attention: wanted one of {[*CONTEXTS]}, got {attention!r}")
+        if (attention == "article") != (max_source_length is not None):
+            wanted = "a length" if attention == "article" else "None"
+            raise ValueError(
+                f"max_source_length: wanted {wanted} with attention={attention!r}, got {max_source_length}"
+            )
+        self.pad, self.max_source_length = pad, max_source_length
+        self.source_embeddings = nn.Embedding(source_vocab, d_model)
+        self.target_embeddings = nn.Embedding(target_vocab, d_model)
+        self.context = CONTEXTS[attention](d_model, max_source_length)
+        self.combine = nn.Linear(2 * d_model, d_model)
+        self.output = nn.Linear(d_model, target_vocab)
+
+    def encode(
+        self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]
+    ) -> tuple[Memory, tuple[Tensor, ...]]:
+        """The memory, and the decoder's state before its first token."""
+        raise NotImplementedError
+
+    def decode(
+        self, embedded: Float[Tensor, "B T D"], state: Seq2SeqState
+    ) -> tuple[Float[Tensor, "B T D"], tuple[Tensor, ...]]:
+        """The decoder's vectors for the T newest tokens, and its state after the last of them."""
+        raise NotImplementedError
+
+    def forward(
+        self, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"], need_weights: bool = True
+    ) -> tuple[Float[Tensor, "B T V"], Attentions | None]:
+        logits, _, attentions = self._extend(target, self.start(source), need_weights)
+        return logits, attentions
+
+    def start(self, source: Int[Tensor, "B S"]) -> Seq2SeqState:
+        """Encode the source once, ready for the first `step`."""
+        mask = source_mask(source, self.pad, self.source_embeddings.num_embeddings)  # (B, S)
+        longest = mask.sum(dim=1).max()
+        if self.max_source_length is not None and longest > self.max_source_length:
+            raise ValueError(
+                f"source: wanted at most {self.max_source_length} tokens, for which the article's class was "
+                f"built (max_source_length), got {longest}"
+            )
+        return Seq2SeqState(*self.encode(source, mask))
+
+    def step(
+        self, ids: Int[Tensor, " B"], state: Seq2SeqState, need_weights: bool = False
+    ) -> tuple[Float[Tensor, "B V"], Seq2SeqState, Attentions | None]:
+        """Decode one more token: the scores of the next, the new state, and weights `(1, B, 1, 1, S)`."""
+        if ids.dim() != 1:
+            raise wrong_shape("ids", ids.shape, "(B,), the newest token of each row")
+        logits, state, attentions = self._extend(ids[:, None], state, need_weights)
+        return logits[:, 0], state, attentions
+
+    def _extend(
+        self, ids: Int[Tensor, "B T"], state: Seq2SeqState, need_weights: bool
+    ) -> tuple[Float[Tensor, "B T V"], Seq2SeqState, Attentions | None]:
+        check_ids("target", ids, self.target_embeddings.num_embeddings, len(state.memory.mask))
+        embedded = self.target_embeddings(ids)  # (B, T, D)
+        hidden, carry = self.decode(embedded, state)  # (B, T, D)
+        context, weights = self.context(embedded, hidden, state.memory)  # (B, T, D), (B, T, S)
+        combined = torch.tanh(self.combine(torch.cat((hidden, context), dim=-1)))  # (B, T, D)
+        state = replace(state, carry=carry, length=state.length + ids.shape[1])
+        cross = weights[None, :, None] if weights is not None else None  # (1, B, 1, T, S)
+        return self.output(combined), state, Attentions(cross=cross) if need_weights else None
+
+
+class RecurrentSeq2Seq(Seq2Seq):
+    """One recurrent layer reads, another writes (Cho et al. 2014; Sutskever et al. 2014).
+
+    The writer starts from the reader's last state. `cell` is "gru" or "lstm". Without attention that last
+    state is all the decoder ever sees of the source, at every step; with it, each of the reader's
+    outputs.
+    """
+
+    def __init__(
+        self,
+        source_vocab: int,
+        target_vocab: int,
+        d_model: int = 128,
+        attention: str | None = None,
+        *,
+        cell: str = "gru",
+        max_source_length: int | None = None,
+        pad: int = 0,
+    ) -> None:
+        super().__init__(source_vocab, target_vocab, d_model, attention, max_source_length, pad)
+        cells = {"gru": nn.GRU, "lstm": nn.LSTM}
+        if cell not in cells:
+            raise ValueError(f"cell: wanted one of {[*cells]}, got {cell!r}")
+        self.encoder = cells[cell](d_model, d_model, batch_first=True)
+        self.decoder = cells[cell](d_model, d_model, batch_first=True)
+
+    def encode(
+        self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]
+    ) -> tuple[Memory, tuple[Tensor, ...]]:
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.source_embeddings(source), mask.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        outputs, last = self.encoder(packed)  # last: (1, B, D), for the LSTM two of them
+        outputs, _ = nn.utils.rnn.pad_packed_sequence(
+            outputs, batch_first=True, total_length=source.shape[1]
+        )  # (B, S, D)
+        carry = tuple(part[0] for part in (last if isinstance(last, tuple) else (last,)))  # each (B, D)
+        return Memory(outputs, mask, carry[0]), carry
+
+    def decode(
+        self, embedded: Float[Tensor, "B T D"], state: Seq2SeqState
+    ) -> tuple[Float[Tensor, "B T D"], tuple[Tensor, ...]]:
+        before = tuple(part[None] for part in state.carry)  # each (1, B, D)
+        hidden, after = self.decoder(embedded, before if len(before) > 1 else before[0])  # (B, T, D)
+        return hidden, tuple(part[0] for part in (after if isinstance(after, tuple) else (after,)))
+
+
+class ConvolutionalSeq2Seq(Seq2Seq):
+    """Stacked convolutions read all positions at once and write without looking ahead (Gehring et al. 2017).
+
+    A vector sees 1 + num_layers · (kernel − 1) positions: around it in the encoder, up to it in the
+    decoder. Each layer adds $\\mathrm{ReLU}(\\mathrm{conv}(x))$ to what came in. The summary, all that a
+    decoder without attention sees of the source, is the mean of the encoder's outputs. `kernel` is odd,
+    so that the encoder looks equally far to both sides; no sequence is longer than `max_length`.
+    """
+
+    def __init__(
+        self,
+        source_vocab: int,
+        target_vocab: int,
+        d_model: int = 128,
+        attention: str | None = None,
+        *,
+        kernel: int = 3,
+        num_layers: int = 4,
+        max_length: int = 512,
+        max_source_length: int | None = None,
+        pad: int = 0,
+    ) -> None:
+        super().__init__(source_vocab, target_vocab, d_model, attention, max_source_length, pad)
+        positive(kernel=kernel, num_layers=num_layers, max_length=max_length)
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel: wanted an odd number, got {kernel}")
+        self.kernel = kernel
+        self.source_positions = LearnedPositions(d_model, max_length)
+        self.target_positions = LearnedPositions(d_model, max_length)
+        self.encoder = nn.ModuleList(
+            nn.Conv1d(d_model, d_model, kernel, padding=kernel // 2) for _ in range(num_layers)
+        )
+        self.decoder = nn.ModuleList(nn.Conv1d(d_model, d_model, kernel) for _ in range(num_layers))
+
+    def encode(
+        self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]
+    ) -> tuple[Memory, tuple[Tensor, ...]]:
+        keep = mask[..., None]  # (B, S, 1)
+        x = self.source_positions(self.source_embeddings(source)) * keep  # (B, S, D)
+        for layer in self.encoder:
+            x = (x + convolve(layer, x)) * keep  # (B, S, D)
+        summary = x.sum(dim=1) / keep.sum(dim=1)  # (B, D)
+        nothing = x.new_zeros(x.shape[0], self.kernel - 1, x.shape[2])  # (B, kernel - 1, D)
+        return Memory(x, mask, summary), (nothing,) * len(self.decoder)
+
+    def decode(
+        self, embedded: Float[Tensor, "B T D"], state: Seq2SeqState
+    ) -> tuple[Float[Tensor, "B T D"], tuple[Tensor, ...]]:
+        x, carry = self.target_positions(embedded, state.length), []
+        for layer, before in zip(self.decoder, state.carry, strict=True):
+            seen = torch.cat((before, x), dim=1)  # (B, kernel - 1 + T, D)
+            carry.append(seen[:, x.shape[1] :])  # (B, kernel - 1, D)
+            x = x + convolve(layer, seen)  # (B, T, D)
+        return x, tuple(carry)
+
+
+def convolve(layer: nn.Conv1d, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B N D"]:
+    """The layer over the positions of `x`, and ReLU; torch wants the width before the length."""
+    return layer(x.transpose(1, 2)).transpose(1, 2).relu()
+
+
+def source_mask(source: Int[Tensor, "B S"], pad: int, vocab: int) -> Bool[Tensor, "B S"]:
+    """Which places of the source hold a token; raises `ValueError` for padding anywhere but on the right."""
+    check_ids("source", source, vocab)
+    mask = source != pad  # (B, S)
+    if not mask[:, 0].all():
+        raise ValueError(
+            f"source: wanted a token in every row, got padding first in row {mask[:, 0].int().argmin()}"
+        )
+    if (mask[:, 1:] & ~mask[:, :-1]).any():
+        raise ValueError("source: wanted padding on the right of each row only, got a token behind padding")
+    return mask
+
+
+def check_ids(name: str, ids: Tensor, vocab: int, batch: int | None = None) -> None:
+    """Raise unless `ids` is a `(B, T)` tensor of whole numbers below `vocab`."""
+    if ids.dim() != 2 or 0 in ids.shape or batch not in (None, ids.shape[0]):
+        raise wrong_shape(name, ids.shape, f"({'B' if batch is None else batch}, length)")
+    if ids.dtype not in (torch.int64, torch.int32):
+        raise TypeError(f"{name}: wanted ids in a tensor of int64 or int32, got {ids.dtype}")
+    # On a GPU the look at the values would wait for the device; there, torch's own check speaks.
+    if ids.device.type == "cpu" and not (ids.min() >= 0 and ids.max() < vocab):
+        raise ValueError(f"{name}: wanted ids from 0 to {vocab - 1}, got {ids.min()} to {ids.max()}")

@@ -1,0 +1,112 @@
+"""Train a sequence model on batches, and count what it gets right."""
+
+import math
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from attnbook.checks import positive, wrong_shape
+from attnbook.generation import greedy_decode, mode
+
+
+@dataclass
+class History:
+    """What a training leaves behind: the loss of every step, and how many seconds it took."""
+
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def fit(
+    model: nn.Module,
+    batches: Iterable[tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]],
+    *,
+    steps: int,
+    learning_rate: float = 1e-3,
+    warmup: int = 0,
+    decay: bool = True,
+    clip: float = 1.0,
+    progress: bool = True,
+) -> History:
+    """Train `model` in place with Adam on `steps` batches of (source, target), and return the losses.
+
+    The model reads each target without its last id and learns to write it without its first: teacher
+    forcing. The learning rate follows `schedule`; a gradient longer than `clip` is shortened to it.
+    Batches move to the model's device. Whatever happens, the model returns to the mode it was in: a stop
+    (Ctrl-C, or the stop button of a notebook) raises `KeyboardInterrupt` as ever, and the model keeps
+    what it has learned so far. Raises `ValueError` for bad sizes, for too few batches, and when the loss
+    is no longer a number.
+    """
+    positive(steps=steps)
+    if not 0 <= warmup < steps:
+        raise ValueError(f"warmup: wanted 0 or more, below steps={steps}, got {warmup}")
+    device = next(model.parameters()).device
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    # tqdm's notebook bar does not look at TQDM_DISABLE, which silences all others; so look for it here.
+    hidden = not progress or bool(os.environ.get("TQDM_DISABLE"))
+    history, began = History(), time.perf_counter()
+    with mode(model, training=True), tqdm(total=steps, leave=False, disable=hidden) as bar:
+        for step, (source, target) in zip(range(steps), batches):  # noqa: B905 (batches may have no end)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate * schedule(step, steps, warmup, decay)
+            loss = token_loss(model, source.to(device), target.to(device))
+            if not math.isfinite(loss.item()):
+                raise ValueError(f"learning_rate: {learning_rate} made the loss {loss.item()} at step {step}")
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+            optimizer.step()
+            history.losses.append(loss.item())
+            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+            bar.update()
+    if len(history.losses) < steps:
+        raise ValueError(f"batches: wanted {steps}, one for each step, got {len(history.losses)}")
+    history.seconds = time.perf_counter() - began
+    return history
+
+
+def schedule(step: int, steps: int, warmup: int = 0, decay: bool = True) -> float:
+    """The share of the learning rate at `step`: a straight rise over `warmup` steps, then a half cosine to 0.
+
+    Without `decay` it stays at 1 after the rise.
+    """
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    return (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2 if decay else 1.0
+
+
+def token_loss(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"]) -> Float[Tensor, ""]:
+    """The mean cross entropy of each next id of the target, padding left out; each row runs start … end."""
+    logits, _ = model(source, target[:, :-1], need_weights=False)  # (B, T - 1, V)
+    return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=model.pad)
+
+
+def matches(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"]) -> Bool[Tensor, " B"]:
+    """Which rows greedy decoding gets right to the last id, the end included; target rows run start … end.
+
+    Raises `ValueError` for a target that does not fit the source or whose rows start or end differently.
+    """
+    if target.dim() != 2 or target.shape[0] != source.shape[0] or target.shape[1] < 2:
+        raise wrong_shape("target", target.shape, f"({source.shape[0]}, T), start … end for each source row")
+    last = target.gather(1, (target != model.pad).sum(dim=1, keepdim=True).clamp(min=1) - 1)  # (B, 1)
+    for name, ids in (("start", target[:, 0]), ("end", last)):
+        if (ids != ids.flatten()[0]).any():
+            raise ValueError(f"target: wanted the same {name} in every row, got ids {ids.unique().tolist()}")
+    device = next(model.parameters()).device
+    wanted = target[:, 1:].to(device)  # (B, T - 1)
+    start, end = int(target[0, 0]), int(last[0])
+    ids = greedy_decode(model, source.to(device), start=start, end=end, max_length=wanted.shape[1]).ids
+    ids = F.pad(ids, (0, wanted.shape[1] - ids.shape[1]), value=model.pad)  # (B, T - 1)
+    return (ids == wanted).all(dim=1)
+
+
+def exact_match(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"]) -> float:
+    """The share of rows, 0 to 1, that greedy decoding gets right to the last id (see `matches`)."""
+    return matches(model, source, target).float().mean().item()
