@@ -39,24 +39,28 @@ class Callouts(SphinxTransform):
                 quote.replace_self(admonition(quote, name))
             elif name:
                 known = ", ".join(KINDS)
-                logger.warning(f"a quotation opens with **{name}.**, which is no callout (there are: {known})", location=quote)
+                logger.warning(f"**{name}.** opens a quotation but names no callout; those are {known}", location=quote)
 
 
 def opening(quote: nodes.block_quote) -> str | None:
     """The bold words that open a quotation, without their full stop; None where it does not open so."""
-    paragraph = quote.next_node(nodes.paragraph)
-    strong = paragraph.children[0] if paragraph and paragraph.parent is quote and paragraph.children else None
-    text = strong.astext() if isinstance(strong, nodes.strong) else ""
+    words = inline(quote)
+    text = words[0].astext() if words and isinstance(words[0], nodes.strong) else ""
     return text[:-1] if text.endswith(".") else None
 
 
+def inline(quote: nodes.block_quote) -> list[nodes.Node]:
+    """What stands in a quotation's first paragraph; none where it begins with something else."""
+    first = quote.children[0] if quote.children else None
+    return [node for node in first.children if node.astext()] if isinstance(first, nodes.paragraph) else []
+
+
 def admonition(quote: nodes.block_quote, name: str) -> nodes.admonition:
-    first, *rest = quote.children
-    body = first.children[1:]
+    body = inline(quote)[1:]
     if body and isinstance(body[0], nodes.Text):
         body[0] = nodes.Text(body[0].lstrip())
-    paragraph = [nodes.paragraph("", "", *body)] if any(node.astext().strip() for node in body) else []
-    callout = nodes.admonition("", nodes.title("", name), *paragraph, *rest, classes=KINDS[name].split())
+    paragraph = [nodes.paragraph("", "", *body)] if any(node.astext() for node in body) else []
+    callout = nodes.admonition("", nodes.title("", name), *paragraph, *quote.children[1:], classes=KINDS[name].split())
     callout.source, callout.line = quote.source, quote.line
     return callout
 

@@ -15,6 +15,7 @@ from sphinx.config import Config
 ROOT = Path(__file__).parents[2]
 RUN = ("src", "_ext", "requirements.txt")
 SHOWN = ("assets", "_ext")
+IGNORED = {"__pycache__", "node_modules", ".ipynb_checkpoints"}
 
 
 def fingerprint(*inputs: str, root: Path = ROOT) -> str:
@@ -28,7 +29,7 @@ def fingerprint(*inputs: str, root: Path = ROOT) -> str:
 
 def _files(path: Path) -> list[Path]:
     files = path.rglob("*") if path.is_dir() else [path]
-    return [file for file in files if file.is_file() and "__pycache__" not in file.parts]
+    return [file for file in files if file.is_file() and not IGNORED.intersection(file.parts)]
 
 
 def choose_cache(app: Sphinx, config: Config) -> None:
