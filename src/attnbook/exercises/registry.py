@@ -1,0 +1,104 @@
+"""The exercises, and `check`, which runs them."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from attnbook.exercises.comparing import describe
+from attnbook.exercises.verdict import Summary, Unfinished, Verdict, Wrong
+
+
+class Exercise(NamedTuple):
+    """One exercise: its id ("3.2"), its title, the task in one line, and how an answer is judged.
+
+    `judge(answer)` returns a note for the learner ("" for none), or raises `Wrong` or `Unfinished`. `praise`
+    says, in a sentence or two, what a right answer has shown.
+    """
+
+    exercise_id: str
+    title: str
+    task: str
+    praise: str
+    judge: Callable
+
+
+EXERCISES: dict[str, Exercise] = {}
+
+
+def exercise(exercise_id: str, title: str, *, task: str, praise: str) -> Callable:
+    """Register the decorated function as the judge of an exercise."""
+
+    def register(judge: Callable) -> Callable:
+        if exercise_id in EXERCISES:
+            raise ValueError(f"exercise_id: {exercise_id!r} is taken by {EXERCISES[exercise_id].title!r}")
+        EXERCISES[exercise_id] = Exercise(exercise_id, title, task, praise, judge)
+        return judge
+
+    return register
+
+
+class Checker:
+    """`check(exercise_id, answer)` judges an answer; `check.summary()` shows what has been done so far.
+
+    Nothing is stored and nothing leaves the machine.
+    """
+
+    def __init__(self, exercises: dict[str, Exercise]) -> None:
+        self.exercises = dict(sorted(exercises.items(), key=lambda item: [*map(int, item[0].split("."))]))
+        self._states: dict[str, str] = {}
+
+    def __call__(self, exercise_id: str, answer=None) -> Verdict:
+        """Judge an answer; show and return the verdict. Raises `ValueError` for an unknown exercise."""
+        asked = self._find(exercise_id)
+        verdict = Verdict(asked.exercise_id, asked.title, *_judge(asked, answer))
+        if self._states.get(exercise_id) != "passed":  # once passed, an exercise stays passed
+            self._states[exercise_id] = verdict.state
+        return verdict.show()
+
+    def summary(self) -> Summary:
+        """Every exercise of the chapters that have been worked on, passed or not."""
+        chapters = {exercise_id.split(".")[0] for exercise_id in self._states}
+        return Summary(
+            [
+                (each.exercise_id, each.title, self._states.get(each.exercise_id, "pending"))
+                for each in self.exercises.values()
+                if each.exercise_id.split(".")[0] in chapters
+            ]
+        ).show()
+
+    def _find(self, exercise_id: str) -> Exercise:
+        if isinstance(exercise_id, str) and exercise_id in self.exercises:
+            return self.exercises[exercise_id]
+        known = ", ".join(f'"{known}"' for known in self.exercises)
+        raise ValueError(f"exercise_id: there is no exercise {exercise_id!r}; wanted one of {known}")
+
+
+def _judge(asked: Exercise, answer) -> tuple[str, str]:
+    """State and message for an answer. Whatever a learner passes, this gives words and never a traceback."""
+    if _is_blank(answer):
+        return "pending", f"Not started yet. Replace each `...` and run the cell again.\n\nTask: {asked.task}"
+    try:
+        note = asked.judge(answer)
+    except Wrong as wrong:
+        return "wrong", str(wrong)
+    except Unfinished as unfinished:
+        return "pending", f"{unfinished} Fill it in and run the cell again.\n\nTask: {asked.task}"
+    except Exception as error:
+        words = f"This answer could not be read: it is {_describe(answer)}, and reading it gave {error!r}."
+        return "wrong", f"{words}\n\nTask: {asked.task}"
+    return "passed", "\n\n".join(filter(None, (asked.praise, note)))
+
+
+def _describe(answer) -> str:
+    try:
+        return describe(answer)
+    except Exception:
+        return f"of type {type(answer).__name__}"
+
+
+def _is_blank(answer) -> bool:
+    """`...`, None, or a collection that holds nothing else."""
+    if answer is ... or answer is None:
+        return True
+    if isinstance(answer, dict):
+        answer = tuple(answer.values())
+    return isinstance(answer, tuple | list) and len(answer) > 0 and all(map(_is_blank, answer))
