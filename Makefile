@@ -36,7 +36,7 @@ lock: $(STAMP)
 	sh scripts/lock.sh $(UPGRADE)
 
 address: $(STAMP)
-	@"$(BIN)/python" scripts/address.py --write
+	@"$(BIN)/python" scripts/address.py
 
 clean:
 	rm -rf "$(BOOK)/_build" .pytest_cache .ruff_cache .hypothesis
