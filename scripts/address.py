@@ -1,0 +1,46 @@
+"""Carries the repository's address from _config.yml, the one place to set it, to the files that must repeat it.
+
+A notebook opened in Colab has no other file beside it, and the package's metadata no book: both name the address themselves. Which
+address they name so far stands in pyproject.toml; `make address` puts that of _config.yml in its place, everywhere.
+"""
+
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+FILES = ("*.md", "CITATION.cff", "chapters/*.ipynb", "chapters/*.md", "assignments/**/*.ipynb", ".binder/*", "pyproject.toml")
+
+
+def wanted(root: Path = ROOT) -> str:
+    """The address as _config.yml has it."""
+    return yaml.safe_load((root / "_config.yml").read_text("utf8"))["repository"]["url"].rstrip("/")
+
+
+def carried(root: Path = ROOT) -> str:
+    """The address as the files name it so far."""
+    return tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]["urls"]["Repository"]
+
+
+def rewrite(root: Path = ROOT) -> list[Path]:
+    """Put the wanted address, and its owner/name, where the carried one stands; the files that changed."""
+    old, new = carried(root), wanted(root)
+    changed = []
+    for file in (file for pattern in FILES for file in sorted(root.glob(pattern)) if file.is_file()):
+        text = file.read_text("utf8")
+        mended = text.replace(old, new).replace(slug(old), slug(new))
+        if mended != text:
+            file.write_text(mended, "utf8")
+            changed.append(file)
+    return changed
+
+
+def slug(address: str) -> str:
+    """owner/name, which the links of Binder and Colab are made of."""
+    return "/".join(address.split("/")[-2:])
+
+
+if __name__ == "__main__":
+    for file in rewrite():
+        print(f"{file.relative_to(ROOT)} now names {wanted()}")
