@@ -2,16 +2,18 @@
 
 import base64
 import io
+import unicodedata
 from pathlib import Path
 
 import anywidget
 import numpy as np
 import traitlets
 
-from attnbook.maps import check_maps
+from attnbook.maps import check_maps, visible
 from attnbook.plots import map_figure
 from attnbook.widgets.encoding import encode_mask, encode_weights
 
+WIDE_CHARACTER, NARROW_CHARACTER = 13, 7  # pixels
 BUNDLES = Path(__file__).parent / "bundles"
 
 
@@ -39,6 +41,7 @@ class AttentionExplorer(anywidget.AnyWidget):
     query_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
     key_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
     _shape = traitlets.List(traitlets.Int()).tag(sync=True)  # L, H, T, S
+    _gutters = traitlets.List(traitlets.Int()).tag(sync=True)  # pixels beside the rows and above the columns
     _peak = traitlets.Float().tag(sync=True)
     _weights = traitlets.List(traitlets.Bytes()).tag(sync=True)  # one item for each layer and head
     _masks = traitlets.List(traitlets.Bytes()).tag(sync=True)  # none, one for all, or one for each layer and head
@@ -53,6 +56,7 @@ class AttentionExplorer(anywidget.AnyWidget):
         super().__init__(
             title=title,
             _shape=list(maps.weights.shape),
+            _gutters=gutters(maps.queries, maps.keys),
             _peak=maps.peak,
             _weights=[encode_weights(one) for layer in maps.weights for one in layer],
             _masks=encode_masks(maps.mask),
@@ -100,6 +104,20 @@ def encode_masks(mask: np.ndarray | None) -> list[bytes]:
     if (mask == mask[:1, :1]).all():
         return [encode_mask(mask[0, 0])]
     return [encode_mask(one) for layer in mask for one in layer]
+
+
+def gutters(queries: list[str], keys: list[str]) -> list[int]:
+    """Pixels that the labels need beside the rows and above the columns."""
+    beside = max(label_width(token) for token in queries)
+    above = max(label_width(token) for token in keys)
+    upright = above <= 2 * NARROW_CHARACTER  # one wide character or two narrow ones
+    return [min(150, max(58, beside + 14)), 22 if upright else min(130, max(40, above + 14))]
+
+
+def label_width(token: str) -> int:
+    """About how many pixels a token takes as a label."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in visible(token)[:40])
+    return wide * WIDE_CHARACTER + (min(len(visible(token)), 40) - wide) * NARROW_CHARACTER
 
 
 def plural(word: str, count: int) -> str:

@@ -1,0 +1,133 @@
+"""Widgets on the built pages: their data, their picture and one script that mounts them, with no kernel behind.
+
+MyST-NB writes each widget as a script that names a model, and the models of a page as one block of JSON, with the widget's
+program in every one of them. Here the programs are taken out (the site serves them once, as a plain script of its own), the
+picture that came with the output is set in the widget's place for readers without JavaScript and for print, and the JSON
+moves to the end of the page, so that the text is read first.
+"""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from attnbook import widgets
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+BUNDLES = Path(widgets.__file__).parent / "bundles"
+STYLE, SCRIPT = "attnbook-host.css", "attnbook-host.js"
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+LAYER_STRIP, HEAD_STRIP, TITLE = 38, 86, 26  # pixels, as in js/explorer/style.css
+logger = logging.getLogger(__name__)
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("config-inited", drop_kernel_scripts)
+    app.connect("builder-inited", serve_host)
+    app.connect("doctree-read", place_widgets, priority=600)  # after Sphinx has collected the images
+    app.connect("html-page-context", load_host)
+
+
+def drop_kernel_scripts(app: Sphinx, config) -> None:
+    """MyST-NB would load require.js and Jupyter's own widgets from another host."""
+    config.nb_ipywidgets_js = {}
+
+
+def serve_host(app: Sphinx) -> None:
+    """Copy the script and the style that mount widgets into the site."""
+    if app.builder.format == "html":
+        target = Path(app.outdir) / "_static" / "widgets"
+        target.mkdir(parents=True, exist_ok=True)
+        for name in (STYLE, SCRIPT):
+            shutil.copyfile(BUNDLES / name, target / name)
+
+
+def load_host(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Load the script and the style on pages that hold a widget."""
+    if doctree is not None and any(doctree.findall(is_page_state)):
+        app.add_css_file(f"widgets/{STYLE}")
+        app.add_js_file(f"widgets/{SCRIPT}", loading_method="defer")
+
+
+def is_page_state(node: nodes.Node) -> bool:
+    """Whether this is the block of JSON with the page's models."""
+    return isinstance(node, nodes.raw) and "attnbook-state" in node["classes"]
+
+
+def place_widgets(app: Sphinx, doctree: nodes.document) -> None:
+    """Give every widget of a page its place and the page the models' data."""
+    files = app.env.nb_metadata[app.env.docname].get("js_files", {})
+    _, attributes = files.pop("ipywidgets_state", (None, {}))
+    models = json.loads(attributes.get("body", "{}")).get("state", {})
+    ours = {name: model for name, model in models.items() if is_ours(model)}
+    views = [node for node in doctree.findall(nodes.container) if node.get("mime_type") == VIEW]
+    for view in views:
+        name = model_of(view)
+        if name in ours:
+            place_widget(view, name, ours[name]["state"])
+        elif len(view.parent.children) > 1:
+            view.parent.remove(view)  # no kernel, no such widget: the output's text or picture is shown instead
+        else:
+            logger.warning("an output is nothing but a widget that needs a kernel", location=view, type="attnbook")
+    if ours:
+        for model in ours.values():
+            model["state"] = {key: value for key, value in model["state"].items() if key not in ("_esm", "_css")}
+        data = json.dumps({"version_major": 2, "version_minor": 0, "state": ours}, separators=(",", ":"))
+        doctree += script(STATE, data, classes=["attnbook-state"])
+
+
+def is_ours(model: dict) -> bool:
+    """Whether the site's script can mount it."""
+    return model.get("state", {}).get("_anywidget_id", "").startswith("attnbook.")
+
+
+def model_of(view: nodes.container) -> str | None:
+    """The name of the model that a widget's output shows."""
+    found = re.search(r"model_id\W+([0-9a-f]+)", view.astext())
+    return found[1] if found else None
+
+
+def place_widget(view: nodes.container, name: str, state: dict) -> None:
+    """Fill a widget's output with its place: the model's name for the script, and the picture."""
+    view.clear()
+    picture = next((node for node in view.parent.findall(nodes.image)), None)
+    view += html(f'<div class="ab-widget" style="{reserve(state)}"><div class="ab-body">')
+    view += script(VIEW, json.dumps({"model_id": name}))
+    if picture is not None:
+        picture = picture.deepcopy()
+        picture["alt"] = picture_text(state)
+        picture["classes"].append("ab-static")
+        picture["loading"] = "lazy"
+        view += picture
+    view += html("</div></div>")
+
+
+def reserve(state: dict) -> str:
+    """What the style needs to know to keep the widget's height free."""
+    layers, heads, rows, columns = state["_shape"]
+    left, top = state["_gutters"]
+    strips = LAYER_STRIP * (layers > 1) + HEAD_STRIP * (heads > 1) + TITLE * bool(state["title"])
+    sizes = {"rows": rows, "columns": columns, "left": left, "top": top, "strips": strips}
+    sizes["least-row"] = 16 if rows <= 40 else 4
+    return ";".join(f"--{key}:{value}" for key, value in sizes.items())
+
+
+def picture_text(state: dict) -> str:
+    """The picture in words."""
+    _, _, rows, columns = state["_shape"]
+    title = f"{state['title']}: " if state["title"] else ""
+    return f"{title}heatmap of attention weights, {rows} queries by {columns} keys"
+
+
+def html(text: str) -> nodes.raw:
+    """HTML to be written as it is."""
+    return nodes.raw(text=text, format="html")
+
+
+def script(kind: str, data: str, **attributes) -> nodes.raw:
+    """Data in a script element; with no `<` left in it, nothing in the data can end the element."""
+    data = data.replace("<", "\\u003c")
+    return nodes.raw(text=f'<script type="{kind}">{data}</script>', format="html", **attributes)

@@ -1,0 +1,47 @@
+// Layers and heads to choose from: native radio buttons, those of heads under a thumbnail of their map.
+
+import { element } from "../shared/dom.js";
+import { bitmap } from "../shared/heatmap.js";
+
+export class Choices {
+  constructor(name, count, { thumbnails = false, choose, signal }) {
+    this.inputs = [];
+    this.canvases = [];
+    const choices = element("div", { class: "choices" });
+    for (let i = 0; i < count; i++) {
+      const input = element("input", { type: "radio", name, value: String(i), "aria-label": `${name} ${i}` });
+      input.addEventListener("change", () => choose(i), { signal });
+      const choice = element("label", { class: "choice" }, input);
+      if (thumbnails) {
+        const canvas = element("canvas", { "aria-hidden": "true", width: 92, height: 92 });
+        this.canvases.push(canvas);
+        choice.append(canvas);
+      }
+      choice.append(element("span", { "aria-hidden": "true" }, String(i)));
+      choices.append(choice);
+      this.inputs.push(input);
+    }
+    this.node = element("fieldset", { class: "strip" }, element("legend", {}, name), choices);
+    this.node.hidden = count < 2;
+  }
+
+  select(index) {
+    const input = this.inputs[index];
+    if (!input) return;
+    input.checked = true;
+    const box = input.parentElement.parentElement;
+    const [left, width] = [input.parentElement.offsetLeft - box.offsetLeft, input.parentElement.offsetWidth];
+    if (left < box.scrollLeft || left + width > box.scrollLeft + box.clientWidth) {
+      box.scrollLeft = left - (box.clientWidth - width) / 2;
+    }
+  }
+
+  // `mapOf(index)` gives the map of each thumbnail.
+  paint(mapOf, { rows, columns, peak, theme }) {
+    this.canvases.forEach((canvas, i) => {
+      const context = canvas.getContext("2d");
+      context.imageSmoothingEnabled = Math.max(rows, columns) > canvas.width;
+      context.drawImage(bitmap(mapOf(i), rows, columns, peak, theme), 0, 0, canvas.width, canvas.height);
+    });
+  }
+}

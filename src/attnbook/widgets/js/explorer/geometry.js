@@ -1,0 +1,23 @@
+// How large the cells are. `_ext/book/widgets.py` reserves the place by the same rules (see reserve.css).
+
+const clamp = (low, value, high) => Math.max(low, Math.min(value, high));
+
+export function geometry(rows, columns, width, [queryGutter, keyGutter]) {
+  const left = Math.min(queryGutter, 0.34 * width);
+  const cellWidth = clamp(4, (width - left - 2) / columns, 36);
+  const least = rows <= 40 ? 16 : 4; // a row of text needs 16 pixels
+  const cellHeight = clamp(least, Math.min(cellWidth, Math.max(640 / rows, least)), 36);
+  return {
+    left,
+    top: keyGutter,
+    width: cellWidth * columns,
+    height: cellHeight * rows,
+    cellWidth,
+    cellHeight,
+    keyFont: clamp(8, 0.8 * cellWidth, 13),
+    queryFont: clamp(8, 0.8 * cellHeight, 13),
+    keyStep: Math.ceil(8 / cellWidth),
+    queryStep: Math.ceil(9 / cellHeight),
+    upright: keyGutter <= 24, // labels of one or two characters need no turning
+  };
+}

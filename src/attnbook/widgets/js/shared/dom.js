@@ -1,0 +1,22 @@
+// Making elements. Text enters the page here and only as text.
+
+export function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name in node && typeof value !== "string") node[name] = value;
+    else node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+// A shadow root keeps a widget's style and the page's apart; the page's `--ab-…` variables still reach in.
+export function shadow(parent, css) {
+  const host = element("div", { class: "attnbook-widget" });
+  const root = host.attachShadow({ mode: "open" });
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  root.adoptedStyleSheets = [sheet];
+  parent.append(host);
+  return root;
+}

@@ -1,0 +1,25 @@
+// Tokens as labels: what cannot be seen gets a sign, and nothing in a token can act on the page around it.
+// `attnbook.maps.visible` does the same for the static figure.
+
+import { element } from "./dom.js";
+
+const SIGNS = { "\n": "↵", "\t": "⇥", "\u00a0": "⍽", "\u202f": "⍽" };
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+const ZERO_WIDTH = /^[\u00ad\u200b-\u200d\u2060\ufeff]+$/;
+const LONGEST = 300;
+
+const spell = (character) => `[U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`;
+
+export function visible(token) {
+  if (token === "") return "∅";
+  const lone = ZERO_WIDTH.test(token); // inside a word the joiners stay: they shape Hindi, Persian and emoji
+  const sign = (c) => SIGNS[c] ?? (lone || CONTROL.test(c) ? spell(c) : /^[\ud800-\udfff]$/.test(c) ? "\ufffd" : c);
+  return Array.from(token.replace(/^ +| +$/g, (spaces) => "␠".repeat(spaces.length)), sign).join("");
+}
+
+// <bdi> keeps a right-to-left token from reordering its neighbours.
+export function tokenElement(token, longest = LONGEST) {
+  const text = visible(token);
+  const shown = text.length > longest ? Array.from(text).slice(0, longest - 1).join("") + "…" : text;
+  return element("bdi", { class: "token" }, shown);
+}
