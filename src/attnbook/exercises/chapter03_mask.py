@@ -88,7 +88,7 @@ MASK_SLIPS = (
     ),
 )
 def masked_weights(answer) -> str:
-    padding = torch.arange(7) < torch.tensor([7, 2, 4])[:, None]  # (B, S)
+    padding = torch.arange(7) < torch.tensor([6, 2, 4])[:, None]  # (B, S)
     causal = torch.ones(4, 4, dtype=torch.bool).tril().repeat(2, 1, 1)  # (B, T, S)
     mask = padding[:, None, :].repeat(1, 5, 1)  # (B, T, S)
     mask[1, 3] = False

@@ -123,8 +123,8 @@ ADDITIVE_SLIPS = (
     ),
     slip(
         "These are weights already: softmax comes later. The task asks for the scores.",
-        lambda *inputs: _additive(*inputs).softmax(-1),
-        lambda *inputs: _additive(*inputs).softmax(-2),
+        lambda **inputs: _additive(**inputs).softmax(-1),
+        lambda **inputs: _additive(**inputs).softmax(-2),
     ),
     slip(
         "`v` is missing, or became a plain sum. Each (query, key) pair gives `h` numbers; their dot "
@@ -135,11 +135,11 @@ ADDITIVE_SLIPS = (
     slip(
         "You used batch item 0 only. Each item of the batch has queries and keys of its own: keep the "
         "batch axis.",
-        lambda query, key, *weights: _additive(query[:1], key[:1], *weights),
-        lambda query, key, *weights: _additive(query[:1], key[:1], *weights)[0],
-        lambda query, key, *weights: _additive(query, key[:1], *weights),
-        lambda query, key, *weights: _additive(query[:1], key, *weights),
-        lambda query, key, *weights: _additive(query[:1], key[:1], *weights).expand(len(query), -1, -1),
+        lambda query, key, **weights: _additive(query[:1], key[:1], **weights),
+        lambda query, key, **weights: _additive(query[:1], key[:1], **weights)[0],
+        lambda query, key, **weights: _additive(query, key[:1], **weights),
+        lambda query, key, **weights: _additive(query[:1], key, **weights),
+        lambda query, key, **weights: _additive(query[:1], key[:1], **weights).expand(len(query), -1, -1),
     ),
 )
 

@@ -58,7 +58,6 @@ ATTENTION_SLIPS = (
         "Softmax ran over the batch or the heads, which have nothing to do with one another. Each "
         "query's row should sum to 1: `dim=-1`, whatever comes before.",
         lambda query, key, value: _scaled(query, key).softmax(0) @ value,
-        lambda query, key, value: _scaled(query, key).softmax(1) @ value,
     ),
     slip(
         "You blended the keys. Keys are for finding, values are what is fetched: `weights @ value`.",
@@ -81,9 +80,12 @@ ATTENTION_SLIPS = (
     ),
     slip(
         "These are the weights. One step is left: `weights @ value`.",
-        lambda q, k, v: _scaled(q, k).softmax(-1),
+        lambda query, key, value: _scaled(query, key).softmax(-1),
     ),
-    slip("Softmax is missing between the scores and the values.", lambda q, k, v: _scaled(q, k) @ v),
+    slip(
+        "Softmax is missing between the scores and the values.",
+        lambda query, key, value: _scaled(query, key) @ value,
+    ),
 )
 
 

@@ -94,7 +94,7 @@ def heads(answer) -> str:
         judge_function(
             merge,
             call="merge_heads(heads)",
-            cases=[{"heads": split_heads(x, num_heads)} for x, num_heads in words],
+            cases=[{"heads": split_heads(x, num_heads).contiguous()} for x, num_heads in words],
             right=merge_heads,
             returns={"merged": "(B, T, D)"},
             slips=MERGE_SLIPS,

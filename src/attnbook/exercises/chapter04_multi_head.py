@@ -89,7 +89,7 @@ MULTI_HEAD_SLIPS = (
         "Cut into heads but not swapped: with (B, T, H, d) the heads of one word attend to one "
         "another, and no word sees another. `transpose(1, 2)` before the scores.",
         _but(lambda **_: {"split": _uncut, "merge": lambda heads: heads.flatten(-2)}),
-        _but(lambda **_: {"split": _uncut}),
+        _but(lambda **_: {"split": _uncut, "merge": lambda y: y.transpose(1, 2).reshape(*y.shape[:2], -1)}),
     ),
     slip(
         "Merged without swapping back: each row now mixes several words. `transpose(1, 2)` first, then "

@@ -1,0 +1,329 @@
+"""Chapter 4: every right way passes, every trap is turned down in words of its own."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+import attnbook
+from attnbook.exercises import EXERCISES, Checker
+
+
+@pytest.fixture
+def check() -> Checker:
+    return Checker(EXERCISES)
+
+
+def assert_says(verdict, words: str) -> None:
+    assert verdict.state == "wrong"
+    assert words in verdict.message
+
+
+# --- 4.1 ---------------------------------------------------------------------------------------------------
+
+BY_HAND = {"scores": (2, 6), "scaled": (1, 3), "weights": (0.12, 0.88), "output": 18.81}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {},
+        {"scores": [2.0, 6.0], "scaled": np.array([1, 3]), "weights": torch.tensor([0.1192, 0.8808])},
+        {"output": [18.8]},
+        {"output": torch.tensor([[18.808]])},
+        {"output": 18.8},
+        {"output": 20 * 0.88 + 10 * 0.12},
+    ],
+)
+def test_numbers_in_any_form(check, other):
+    assert check("4.1", BY_HAND | other).passed
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"scores": (6, 2)}, "first k₁, then k₂"),
+        ({"scores": (3, 6)}, "dot product"),
+        ({"scores": 2}, "should be 2 numbers, and holds 1"),
+        ({"scaled": (2, 6)}, "not divided yet"),
+        ({"scaled": (0.5, 1.5)}, "square root, √4 = 2"),
+        ({"scaled": (1.41, 4.24)}, "number of keys"),
+        ({"weights": (0.02, 0.98)}, "unscaled scores"),
+        ({"weights": (0.25, 0.75)}, "exp of each first"),
+        ({"weights": (0.27, 0.73)}, "Divide by √d_k"),
+        ({"weights": (2.718, 20.086)}, "weights sum to 1"),
+        ({"weights": (0.2, 0.8)}, "powers of e"),
+        ({"weights": (0.88, 0.12)}, "larger score"),
+        ({"weights": (0.5, 0.5)}, "divided by the sum"),
+        ({"output": 20}, "best key alone"),
+        ({"output": 15}, "plain mean"),
+        ({"output": 9.4}, "half of it"),
+        ({"output": 17}, "times 10"),
+        ({"output": float("nan")}, "times 10"),
+        ({"output": "18.81"}, "should be a number"),
+    ],
+)
+def test_wrong_numbers(check, other, words):
+    assert_says(check("4.1", BY_HAND | other), words)
+
+
+# --- 4.2 ---------------------------------------------------------------------------------------------------
+
+
+def attention(q, k, v, scale=None, dim=-1):
+    scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    return (q @ k.transpose(-2, -1) * scale).softmax(dim) @ v
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        attention,
+        F.scaled_dot_product_attention,
+        attnbook.scaled_dot_product_attention,
+        lambda q, k, v: attention(q / q.shape[-1] ** 0.25, k / q.shape[-1] ** 0.25, v, 1),
+        lambda q, k, v: torch.einsum(
+            "...ts,...sv->...tv",
+            (torch.einsum("...td,...sd->...ts", q, k) / k.size(-1) ** 0.5).softmax(-1),
+            v,
+        ),
+        lambda q, k, v: torch.matmul(F.softmax(torch.matmul(q, k.mT) / np.sqrt(q.shape[-1]), dim=-1), v),
+        lambda q, k, v: (attention(q, k, v), "the weights"),
+        lambda q, k, v: attention(q.double(), k.double(), v.double()).numpy(),
+    ],
+)
+def test_attention_by_many_roads(check, answer):
+    assert check("4.2", answer).passed
+
+
+def batch_first(q, k, v):
+    return (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(1) @ v
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda q, k, v: attention(q, k, v, 1.0), "scale is missing"),
+        (lambda q, k, v: attention(q, k, v, 1 / q.shape[-1]), "divided by d; it is √d"),
+        (lambda q, k, v: attention(q, k, v, q.shape[-1] ** 0.5), "multiplied by √d"),
+        (lambda q, k, v: attention(q, k, v, v.shape[-1] ** -0.5), "root of another size"),
+        (lambda q, k, v: attention(q, k, v, k.shape[1] ** -0.5), "root of another size"),
+        (lambda q, k, v: attention(q, k, v, len(q) ** -0.5), "root of another size"),
+        (lambda q, k, v: (q @ k.mT).softmax(-1) / q.shape[-1] ** 0.5 @ v, "scaled after softmax"),
+        (lambda q, k, v: attention(q, k, v, dim=-2), "over the queries"),
+        (batch_first, "over the queries"),
+        (lambda q, k, v: attention(q, k, v, dim=0), "over the batch or the heads"),
+        (lambda q, k, v: attention(q, k, v, dim=2), "over the queries"),
+        (lambda q, k, v: attention(q, k, k), "blended the keys"),
+        (
+            lambda q, k, v: attention(q, k.reshape(*k.shape[:-2], k.shape[-1], k.shape[-2]).mT, v),
+            "is not `transpose`",
+        ),
+        (lambda q, k, v: attention(q[0], k[0], v[0]), "batch item 0 only"),
+        (lambda q, k, v: attention(q[0], k[0], torch.eye(k.shape[1])) @ v, "batch item 0 only"),
+        (lambda q, k, v: (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1), "These are the weights"),
+        (lambda q, k, v: q @ k.mT / q.shape[-1] ** 0.5 @ v, "Softmax is missing"),
+        (
+            lambda q, k, v: torch.bmm((torch.bmm(q, k.mT) / q.shape[-1] ** 0.5).softmax(-1), v),
+            "exactly three axes",
+        ),
+        (lambda q, k, v: (q @ k.T / q.shape[-1] ** 0.5).softmax(-1) @ v, "`.T` turns every axis round"),
+        (
+            lambda q, k, v: (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(-1) @ v,
+            "key.transpose(-2, -1)",
+        ),
+    ],
+)
+def test_attention_traps(check, answer, words):
+    assert_says(check("4.2", answer), words)
+
+
+# --- 4.3 ---------------------------------------------------------------------------------------------------
+
+
+def by_gather(output, weights, order):
+    rows = [int(i) for i in order]
+    return torch.stack([output[:, i] for i in rows], 1), torch.stack(
+        [weights[:, i][:, rows] for i in rows], 1
+    )
+
+
+def by_permutation_matrix(output, weights, order):
+    P = torch.eye(len(order))[order]
+    return P @ output, P @ weights @ P.T
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda o, w, p: (o[:, p], w[:, p][:, :, p]),
+        lambda o, w, p: [o[:, p], w[:, p[:, None], p]],
+        lambda o, w, p: {"weights": w.index_select(1, p).index_select(2, p), "output": o.index_select(1, p)},
+        by_gather,
+        by_permutation_matrix,
+    ],
+)
+def test_shuffles_by_many_roads(check, answer):
+    assert check("4.3", answer).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda o, w, p: (o, w), "*equi*variant"),
+        (lambda o, w, p: (o[:, p.argsort()], w[:, p.argsort()][:, :, p.argsort()]), "inverse order"),
+        (lambda o, w, p: (o[:, p], w[:, p]), "along one axis only"),
+        (lambda o, w, p: (o[:, p], w[..., p]), "along one axis only"),
+        (lambda o, w, p: (o[:, p], w), "along one axis only"),
+        (lambda o, w, p: (o[:, p], w[:, p, p]), "pairs the two lists up"),
+        (lambda o, w, p: (o[p], w[p]), "Axis 0 is the batch"),
+        (lambda o, w, p: o[:, p], "wanted 2 things: output, weights"),
+    ],
+)
+def test_shuffle_traps(check, answer, words):
+    assert_says(check("4.3", answer), words)
+
+
+# --- 4.4 ---------------------------------------------------------------------------------------------------
+
+
+def split(x, num_heads):
+    return x.view(x.shape[0], x.shape[1], num_heads, -1).transpose(1, 2)
+
+
+def merge(heads):
+    B, H, T, d = heads.shape
+    return heads.transpose(1, 2).reshape(B, T, H * d)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (split, merge),
+        [split, merge],
+        {"split_heads": split, "merge_heads": merge},
+        (lambda x, h: torch.stack(x.chunk(h, -1), 1), lambda y: torch.cat(y.unbind(1), -1)),
+        (
+            lambda x, h: x.unflatten(2, (h, -1)).permute(0, 2, 1, 3),
+            lambda y: y.permute(0, 2, 1, 3).flatten(2),
+        ),
+        (split, lambda y: y.transpose(1, 2).contiguous().view(len(y), y.shape[2], -1)),
+    ],
+)
+def test_heads_by_many_roads(check, answer):
+    assert check("4.4", answer).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((lambda x, h: x.view(len(x), h, x.shape[1], -1), merge), "`view` alone"),
+        ((lambda x, h: x.view(*x.shape[:2], h, -1), merge), "Cut, but not swapped"),
+        ((lambda x, h: x.view(*x.shape[:2], -1, h).permute(0, 3, 1, 2), merge), "every H-th number"),
+        ((lambda x, h: x.mT.reshape(len(x), h, x.shape[1], -1), merge), "swapped before the cut"),
+        ((lambda x, h: x.mT.reshape(len(x), h, -1, x.shape[1]), merge), "another order"),
+        ((split, lambda y: y.reshape(len(y), y.shape[2], -1)), "Merged without swapping back"),
+        ((split, lambda y: y.permute(0, 2, 3, 1).reshape(len(y), y.shape[2], -1)), "interleaved"),
+        ((split, lambda y: y.sum(1)), "added or averaged"),
+        ((split, lambda y: y.mean(1)), "added or averaged"),
+        ((split, lambda y: y.transpose(1, 2)), "not joined"),
+        ((split, lambda y: y.transpose(1, 2).view(len(y), y.shape[2], -1)), "Use `reshape`"),
+        (split, "wants both functions"),
+        ((split, merge, merge), "wants both functions"),
+        ((split, 3), "wants a function"),
+        ({"split_heads": split}, "lacks `merge_heads`"),
+    ],
+)
+def test_head_traps(check, answer, words):
+    assert_says(check("4.4", answer), words)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(split, ...), (..., merge), (lambda x, h: ..., merge), {"split_heads": split, "merge_heads": ...}],
+)
+def test_one_function_of_two_is_unfinished(check, answer):
+    assert check("4.4", answer).state == "pending"
+
+
+# --- 4.5 ---------------------------------------------------------------------------------------------------
+
+
+def multi_head(x, wq, wk, wv, wo, h, divisor=None, split=split, merge=merge, attend=attention):
+    q, k, v = split(x @ wq, h), split(x @ wk, h), split(x @ wv, h)
+    return merge(attend(q, k, v, divisor and 1 / divisor)) @ wo
+
+
+def head_by_head(x, wq, wk, wv, wo, h):
+    d = x.shape[-1] // h
+    parts = [slice(i * d, (i + 1) * d) for i in range(h)]
+    return torch.cat([attention(x @ wq[:, p], x @ wk[:, p], x @ wv[:, p]) for p in parts], -1) @ wo
+
+
+def by_torch(x, wq, wk, wv, wo, h):
+    module = torch.nn.MultiheadAttention(x.shape[-1], h, bias=False, batch_first=True)
+    module.load_state_dict({"in_proj_weight": torch.cat([wq.T, wk.T, wv.T]), "out_proj.weight": wo.T})
+    return module(x, x, x)
+
+
+def by_package(x, wq, wk, wv, wo, h):
+    module = attnbook.MultiHeadAttention(x.shape[-1], h, bias=False)
+    parts = zip(("query", "key", "value", "output"), (wq, wk, wv, wo), strict=True)
+    module.load_state_dict({f"{name}.weight": weight.T for name, weight in parts})
+    return module(x, x, x)
+
+
+@pytest.mark.parametrize("answer", [multi_head, head_by_head, by_torch, by_package])
+def test_multi_head_by_many_roads(check, answer):
+    assert check("4.5", answer).passed
+
+
+def view_split(x, h):
+    return x.view(len(x), h, x.shape[1], -1)
+
+
+def cut_only(x, h):
+    return x.view(*x.shape[:2], h, -1)
+
+
+def join_only(y):
+    return y.reshape(len(y), y.shape[2], -1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda x, *w: multi_head(x, *w, divisor=x.shape[-1] ** 0.5), "divided by √D"),
+        (lambda *inputs: multi_head(*inputs, divisor=1), "scale is missing"),
+        (lambda x, *w: multi_head(x, *w, divisor=x.shape[-1] / w[-1]), "it is its square root"),
+        (lambda *inputs: multi_head(*inputs, divisor=inputs[-1] ** 0.5), "divided by √H"),
+        (lambda x, q, k, v, o, h: attention(x @ q, x @ k, x @ v) @ o, "a single head"),
+        (lambda *i: multi_head(*i, attend=lambda q, k, v, _: attention(q, k, v, dim=-2)), "over the queries"),
+        (lambda *i: multi_head(*i, attend=lambda q, k, v, _: attention(q, k, v, dim=1)), "over the heads"),
+        (lambda *inputs: multi_head(*inputs, split=view_split), "Split with `view` alone"),
+        (lambda *inputs: multi_head(*inputs, split=view_split, merge=join_only), "Split with `view` alone"),
+        (lambda *i: multi_head(*i, split=cut_only, merge=lambda y: y.flatten(-2)), "no word sees another"),
+        (lambda *inputs: multi_head(*inputs, merge=join_only), "Merged without swapping back"),
+        (lambda x, q, k, v, o, h: multi_head(x, q, k, v, torch.eye(len(o)), h), "last step is missing"),
+        (lambda x, q, k, v, o, h: multi_head(x, torch.eye(len(q)), k, v, o, h), "not projected"),
+        (
+            lambda x, q, k, v, o, h: multi_head(x, torch.eye(len(q)), torch.eye(len(q)), v, o, h),
+            "not projected",
+        ),
+        (lambda x, q, k, v, o, h: multi_head(x, q, k, torch.eye(len(v)), o, h), "values are not projected"),
+        (lambda x, q, k, v, o, h: multi_head(x, q, k, k, o, h), "keys serve as values"),
+        (lambda x, q, k, v, o, h: multi_head(x, k, q, v, o, h), "changed places"),
+        (lambda x, q, k, v, o, h: multi_head(x, v, k, v, o, h), "from the wrong place"),
+        (lambda x, q, k, v, o, h: multi_head(x, q, q, v, o, h), "from the wrong place"),
+        (lambda x, q, k, v, o, h: multi_head(x, q.T, k.T, v.T, o.T, h), "transposed matrices"),
+        (lambda x, q, k, v, o, h: multi_head(x, *map(torch.t, (q, k, v)), o, h), "transposed matrices"),
+        (lambda x, *w: multi_head(x[:1], *w), "batch item 0 only"),
+        (lambda x, *w: multi_head(x[:1], *w)[0], "batch item 0 only"),
+        (lambda x, *w: x, "other numbers"),
+        (lambda x, *w: split(x, w[-1]), "wanted (B, T, D), here (3, 5, 24)"),
+    ],
+)
+def test_multi_head_traps(check, answer, words):
+    assert_says(check("4.5", answer), words)

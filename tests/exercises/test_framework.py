@@ -1,0 +1,437 @@
+"""The machinery of `check`: verdicts, blank answers, broken code, reading answers, the summary."""
+
+import re
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from attnbook.exercises import (
+    EXERCISES,
+    Checker,
+    Verdict,
+    chapter03_mask,
+    chapter03_repair,
+    chapter04,
+    chapter04_attention,
+    chapter04_multi_head,
+    check,
+)
+from attnbook.exercises.comparing import judge_function, random, slip
+from attnbook.exercises.registry import exercise
+from attnbook.exercises.verdict import Wrong
+
+CALLS = {
+    "3.3": "dot_attention(query, key, value)",
+    "3.4": "masked_weights(scores, mask)",
+    "3.5": "additive_scores(query, key, W_query, W_key, v)",
+    "4.2": "attention(query, key, value)",
+    "4.3": "shuffled(output, weights, order)",
+    "4.5": "multi_head(x, W_query, W_key, W_value, W_output, num_heads)",
+}
+
+
+@pytest.fixture
+def fresh() -> Checker:
+    return Checker(EXERCISES)
+
+
+def all_slips() -> list:
+    tables = {
+        "3.3": chapter03_repair.DOT_SLIPS,
+        "3.4": chapter03_mask.MASK_SLIPS,
+        "3.5": chapter03_repair.ADDITIVE_SLIPS,
+        "4.2": chapter04_attention.ATTENTION_SLIPS,
+        "4.3": chapter04.SHUFFLE_SLIPS,
+        "4.5": chapter04_multi_head.MULTI_HEAD_SLIPS,
+    }
+    return [
+        pytest.param(exercise_id, words, wrong, id=f"{exercise_id}-{number}-{place}")
+        for exercise_id, slips in tables.items()
+        for number, (words, wrongs) in enumerate(slips)
+        for place, wrong in enumerate(wrongs)
+    ]
+
+
+@pytest.mark.parametrize(("exercise_id", "words", "wrong"), all_slips())
+def test_every_slip_is_told_in_its_own_words(fresh, exercise_id, words, wrong):
+    """No slip is dead, hidden behind another, or right after all."""
+    names = re.search(r"\((.+)\)", CALLS[exercise_id])[1].split(", ")
+    assert fresh(exercise_id, lambda *inputs: wrong(**dict(zip(names, inputs, strict=True)))).message == words
+
+
+def right_dot(query, key, value):
+    return torch.softmax(query @ key.transpose(1, 2), dim=-1) @ value
+
+
+# --- ids -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unknown", ["9.9", "", "3", 3.3, None, ["3.3"]])
+def test_an_unknown_exercise_is_a_value_error_that_lists_the_known_ones(unknown):
+    with pytest.raises(ValueError, match=re.escape(repr(unknown))) as caught:
+        check(unknown, ...)
+    assert all(f'"{known}"' in str(caught.value) for known in EXERCISES)
+
+
+def test_no_exercise_starts_from_numbers_that_a_usual_seed_gives():
+    """A reader's own `torch.manual_seed(0)` must not make the very numbers that an experiment replaces."""
+    for seed in range(100):
+        torch.manual_seed(seed)
+        ours = random(4, seed=seed)
+        assert not torch.equal(torch.randn(4), ours)
+
+
+def test_two_exercises_cannot_share_an_id():
+    with pytest.raises(ValueError, match=r"'3\.3' is taken"):
+        exercise("3.3", "Another", task="", praise="")(lambda answer: "")
+
+
+def test_every_exercise_has_its_words_in_order():
+    assert list(Checker(EXERCISES).exercises) == [f"{c}.{n}" for c in (3, 4) for n in range(1, 6)]
+    for each in EXERCISES.values():
+        assert each.title
+        assert each.task.endswith(".")
+        assert each.praise.endswith(".")
+
+
+# --- blank -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exercise_id", list(EXERCISES))
+@pytest.mark.parametrize("blank", [..., None, (..., ...), {"a": ..., "b": None}, [None]])
+def test_a_blank_answer_is_not_started(fresh, exercise_id, blank):
+    verdict = fresh(exercise_id, blank)
+    assert (verdict.state, verdict.passed) == ("pending", False)
+    assert "Not started yet" in verdict.message
+    assert EXERCISES[exercise_id].task in verdict.message
+
+
+def test_check_without_an_answer_is_not_started(fresh):
+    assert fresh("3.1").state == "pending"
+
+
+def test_a_function_that_still_returns_dots_is_unfinished(fresh):
+    verdict = fresh("3.3", lambda query, key, value: ...)
+    assert verdict.state == "pending"
+    assert "still returns `...`" in verdict.message
+
+
+def test_a_dictionary_with_one_gap_names_the_gap(fresh):
+    verdict = fresh("4.1", {"scores": (2, 6), "scaled": ..., "weights": ..., "output": ...})
+    assert verdict.state == "pending"
+    assert "`scaled`" in verdict.message
+    assert "`scores`" not in verdict.message.split("Task")[0]
+
+
+# --- broken code -----------------------------------------------------------------------------------------
+
+
+def broken_shapes(query, key, value):
+    scores = query @ key
+    return scores.softmax(-1)
+
+
+def broken_reversal(query, key, value):
+    return query @ key.T
+
+
+def broken_view(query, key, value):
+    return key.transpose(1, 2).view(-1)
+
+
+def broken_dots(query, key, value):
+    weights = ...
+    return weights @ value
+
+
+def broken_name(query, key, value):
+    return sofmax(query)  # noqa: F821
+
+
+def broken_sum(query, key, value):
+    return query + key
+
+
+def broken_dtype(query, key, value):
+    return right_dot(query, key, value.double())
+
+
+def broken_inside(query, key, value):
+    return helper(query)
+
+
+def helper(query):
+    return query.reshape(-1, 1_000)
+
+
+def broken_exit(query, key, value):
+    sys.exit("enough")
+
+
+def broken_recursion(query, key, value):
+    return broken_recursion(query, key, value)
+
+
+def broken_silently(query, key, value):
+    raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            broken_shapes,
+            ["RuntimeError", "scores = query @ key", "(3, 5, 4)", "(3, 7, 4)", "key.transpose(-2, -1)"],
+        ),
+        (broken_reversal, ["RuntimeError", "return query @ key.T", "every axis", "the batch too"]),
+        (broken_view, ["view", "reshape", "straight line"]),
+        (broken_dots, ["TypeError", "weights @ value", "`...` is still in your code"]),
+        (broken_name, ["NameError", "sofmax", "Run the cell that defines"]),
+        (broken_sum, ["element by element", "unsqueeze"]),
+        (broken_dtype, ["dtype"]),
+        (broken_inside, ["in `helper`", "query.reshape(-1, 1_000)", "as many numbers"]),
+        (broken_exit, ["SystemExit", "enough"]),
+        (broken_recursion, ["RecursionError", "calls itself"]),
+        (broken_silently, ["ValueError", "(no message)", "raise ValueError"]),
+        (lambda query: query, ["TypeError", "dot_attention(query, key, value)"]),
+        (lambda query, key, value: query[9], ["IndexError", "Axis 0 is the batch"]),
+        (lambda query, key, value: torch.softmax(query, 5), ["IndexError", "no such axis"]),
+        (lambda query, key, value: torch.bmm(query[None], key[None]), ["three axes"]),
+        (lambda query, key, value: (query, key) @ value, ["tuple"]),
+        (lambda query, key, value: None @ value, ["None", "return"]),
+        (lambda query, key, value: 1 - (query > 0), ["~mask"]),
+        (lambda query, key, value: query if query > 0 else key, ["masked_fill"]),
+    ],
+)
+def test_an_error_in_the_answer_becomes_words(fresh, answer, words):
+    verdict = fresh("3.3", answer)
+    assert verdict.state == "wrong"
+    assert [word for word in words if word not in verdict.message] == []
+    assert "Traceback" not in verdict.message
+    assert "site-packages" not in verdict.message
+
+
+def test_the_line_shown_is_the_learners_even_where_a_library_raised(fresh):
+    code = compile(
+        "def answer(query, key, value):\n    import torch\n    return torch.nn.Linear(3, 4)(query)\n",
+        "<string>",
+        "exec",
+    )
+    space = {}
+    exec(code, space)
+    assert "at line 3 of your code" in fresh("3.3", space["answer"]).message
+
+
+def test_an_interrupt_is_not_swallowed(fresh):
+    def stopped(query, key, value):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fresh("3.3", stopped)
+
+
+def test_an_answer_that_cannot_be_read_at_all_still_gets_a_verdict(fresh):
+    class Trickster:
+        def __call__(self, *inputs):
+            return self
+
+        def __array__(self, *_, **__):
+            raise MemoryError
+
+        def __repr__(self):
+            raise RuntimeError("no name")
+
+    assert fresh("3.3", Trickster()).state == "wrong"
+    assert fresh("3.1", Trickster()).state == "wrong"
+
+
+# --- what answers may be ---------------------------------------------------------------------------------
+
+
+class Module(torch.nn.Module):
+    def forward(self, query, key, value):
+        return right_dot(query, key, value)
+
+
+def in_place(query, key, value):
+    query.mul_(2).div_(2).add_(1).sub_(1)
+    scores = query @ key.transpose(1, 2)
+    value += 0
+    key.zero_()
+    return scores.softmax(-1) @ value
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        right_dot,
+        Module(),
+        Module,
+        lambda q, k, v: (right_dot(q, k, v), None),
+        lambda q, k, v: {"output": right_dot(q, k, v), "weights": None},
+        lambda q, k, v: right_dot(q, k, v).numpy(),
+        lambda q, k, v: right_dot(q, k, v).tolist(),
+        lambda q, k, v: list(right_dot(q, k, v)),
+        lambda q, k, v: right_dot(q.double(), k.double(), v.double()),
+        lambda q, k, v: right_dot(q, k, v).requires_grad_(),
+        lambda *inputs: right_dot(*inputs),
+    ],
+)
+def test_a_right_answer_passes_in_any_form(fresh, answer):
+    assert fresh("3.3", answer).passed
+
+
+def test_changing_the_inputs_in_place_passes_with_a_note(fresh):
+    verdict = fresh("3.3", in_place)
+    assert verdict.passed
+    assert "`key`" in verdict.message
+    assert "in place" in verdict.message
+    assert "in place" not in fresh("3.3", right_dot).message
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (torch.zeros(3, 5), "without calling it: `dot_attention`"),
+        (3, "wants a function"),
+        ("right", "wants a function"),
+        (lambda q, k, v: None, "returned None"),
+        (lambda q, k, v: "words", "'words' (str)"),
+        (lambda q, k, v: right_dot, "has not been called"),
+        (lambda q, k, v: right_dot(q, k, v).to(torch.complex64), "should be a tensor"),
+        (lambda q, k, v: right_dot(q, k, v) * float("nan"), "NaN"),
+        (lambda q, k, v: right_dot(q, k, v).transpose(1, 2), "axes of the output stand in another order"),
+        (
+            lambda q, k, v: right_dot(q, k, v)[..., :2],
+            "has shape (3, 5, 2); wanted (B, T, d_v), here (3, 5, 6)",
+        ),
+        (lambda q, k, v: torch.zeros_like(right_dot(q, k, v)), "other numbers"),
+        (
+            lambda q, k, v: torch.cat([right_dot(q, k, v)[:1], right_dot(q, k, v)[1:] * 0]),
+            "right for batch item 0",
+        ),
+    ],
+)
+def test_what_is_not_an_answer_is_named(fresh, answer, words):
+    verdict = fresh("3.3", answer)
+    assert verdict.state == "wrong"
+    assert words in verdict.message
+
+
+def test_the_readers_random_numbers_are_left_alone(fresh):
+    torch.manual_seed(7)
+    wanted = torch.rand(3)
+    torch.manual_seed(7)
+    fresh("3.3", lambda q, k, v: torch.randn(5))
+    fresh("3.2", lambda attn, Q, K, V: {"Q": True, "K": True, "V": bool(torch.rand(1) > 0.5)})
+    assert torch.equal(torch.rand(3), wanted)
+
+
+def test_a_slip_that_cannot_happen_on_these_shapes_is_passed_over():
+    def broken(x):
+        raise RuntimeError
+
+    slips = [slip("cannot happen", broken), slip("doubled", lambda x: 2 * x)]
+    with pytest.raises(Wrong, match="doubled"):
+        judge_function(
+            lambda x: x + x,
+            call="f(x)",
+            cases=[{"x": random(3, seed=0)}],
+            right=lambda x: x,
+            returns={"x": "(3,)"},
+            slips=slips,
+        )
+
+
+# --- what is shown ---------------------------------------------------------------------------------------
+
+
+def hostile(query, key, value):
+    raise ValueError("<script>alert(1)</script> `<img src=x onerror=alert(2)>` $x$")
+
+
+def test_text_never_becomes_markup(fresh):
+    page = fresh("3.3", hostile)._repr_html_()
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;" in page
+    assert "<" not in Verdict("<i>", "<b>", "wrong", "<u>")._repr_html_().replace("<div", "").replace(
+        "<p", ""
+    ).replace("<strong", "").replace("</", "")
+
+
+def test_a_page_needs_nothing_but_the_card_and_follows_the_books_colours(fresh):
+    for answer in (..., right_dot, hostile):
+        page = fresh("3.3", answer)._repr_html_()
+        assert re.search(r"var\(--ab-[a-z-]+, #[0-9a-f]{6}\)", page)
+        assert not re.search(r"https?:|<script|<link|<style", page)
+
+
+def test_plain_python_prints_a_verdict_once(fresh, capsys):
+    verdict = fresh("3.3", right_dot)
+    assert capsys.readouterr().out == f"{verdict}\n"
+    assert str(verdict).startswith("✓ Passed · Exercise 3.3")
+
+
+def run_cells(*cells: str) -> list[list[dict]]:
+    """What each cell displays, as a list of MIME bundles, in a real IPython shell."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    shell = InteractiveShell.instance()
+    try:
+        shown = []
+        for cell in cells:
+            with capture_output() as captured:
+                shell.run_cell(cell, store_history=True)
+            shown.append([output.data for output in captured.outputs])
+            assert "Error" not in captured.stderr
+        return shown
+    finally:
+        InteractiveShell.clear_instance()
+
+
+def test_a_notebook_shows_each_verdict_once():
+    last, middle, kept, again, summary = run_cells(
+        "from attnbook.exercises import check\ncheck('3.1', ...)",
+        "check('3.1', ...)\ncheck('3.2', ...)\nx = 1",
+        "verdict = check('3.3', ...)",
+        "verdict",
+        "check.summary()",
+    )
+    assert [len(shown) for shown in (last, middle, kept, again, summary)] == [1, 2, 1, 1, 1]
+    assert set(last[0]) == {"text/plain", "text/html"}
+    assert "Exercise 3.3" in again[0]["text/html"]
+    assert "exercises passed" in summary[0]["text/plain"]
+
+
+# --- the summary -----------------------------------------------------------------------------------------
+
+
+def test_the_summary_shows_the_chapters_worked_on_and_a_pass_stays(fresh):
+    assert "Nothing checked yet" in repr(fresh.summary())
+    fresh("3.3", right_dot)
+    fresh("3.3", lambda q, k, v: q)
+    fresh("3.1", {"weights": (1,), "output": (1,), "parameters": 1})
+    summary = fresh.summary()
+    assert summary.passed == ["3.3"]
+    assert "1 of 5 exercises passed" in repr(summary)
+    assert {number: state for number, _, state in summary.rows} == {
+        "3.1": "wrong",
+        "3.2": "pending",
+        "3.3": "passed",
+        "3.4": "pending",
+        "3.5": "pending",
+    }
+    assert summary._repr_html_().count("<li>") == 5
+
+
+def test_numpy_answers_work(fresh):
+    def with_numpy(query, key, value):
+        scores = np.einsum("btd,bsd->bts", query, key)
+        weights = np.exp(scores - scores.max(-1, keepdims=True))
+        return weights / weights.sum(-1, keepdims=True) @ value.numpy()
+
+    assert fresh("3.3", with_numpy).passed
