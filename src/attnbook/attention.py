@@ -29,11 +29,10 @@ class Attn(nn.Module):
         self, query_size: int, key_size: int, value_size1: int, value_size2: int, output_size: int
     ) -> None:
         super().__init__()
-        sizes = {"query_size": query_size, "key_size": key_size, "value_size1": value_size1}
-        sizes |= {"value_size2": value_size2, "output_size": output_size}
-        positive(**sizes)
-        for name, size in sizes.items():
-            setattr(self, name, size)
+        positive(query_size=query_size, key_size=key_size, output_size=output_size)
+        positive(value_size1=value_size1, value_size2=value_size2)
+        self.query_size, self.key_size, self.output_size = query_size, key_size, output_size
+        self.value_size1, self.value_size2 = value_size1, value_size2
         self.attn = nn.Linear(query_size + key_size, value_size1)
         self.attn_combine = nn.Linear(query_size + value_size2, output_size)
 

@@ -1,0 +1,30 @@
+"""What chapters show: the source that runs, without docstrings."""
+
+import pytest
+
+from attnbook import Attn
+from attnbook.notebook import show_source, source
+
+
+def test_source_is_the_objects_own_without_docstrings():
+    text = source(Attn)
+    assert text.startswith("class Attn(nn.Module):\n    def __init__(")
+    assert '"""' not in text
+    assert "torch.bmm(weights.unsqueeze(0), V)  # (1, T, value_size2)" in text
+    compile(text, "shown", "exec")
+
+
+def test_methods_are_dedented():
+    assert source(Attn.forward).startswith("def forward(\n    self")
+
+
+def test_it_is_shown_as_one_python_block(capsys):
+    show_source(Attn.forward, Attn._check)
+    assert "Markdown object" in capsys.readouterr().out
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("thing", [3, len])
+def test_what_has_no_source_is_refused(thing):
+    with pytest.raises(TypeError, match="objects: wanted Python classes or functions, got"):
+        show_source(thing)
