@@ -198,15 +198,11 @@ def main() -> None:
 
 def report(lines: list[str]) -> str:
     """The table with what it was measured on."""
-    machine = (
-        f"Python {platform.python_version()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
-    )
     about = __doc__.split("\n\n", 1)[1].strip()
-    return (
-        f"# The package beside its peers\n\n{about}\n\nMeasured by `make bench` on {machine}.\n\n"
-        + "\n".join(lines)
-        + "\n"
-    )
+    threads = f"{torch.get_num_threads()} threads"
+    machine = f"Python {platform.python_version()}, torch {torch.__version__}, {threads}"
+    title = "# The package beside its peers"
+    return "\n\n".join([title, about, f"Measured by `make bench` on {machine}.", "\n".join(lines)]) + "\n"
 
 
 if __name__ == "__main__":
