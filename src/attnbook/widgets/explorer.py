@@ -111,7 +111,7 @@ def gutters(queries: list[str], keys: list[str]) -> list[int]:
     beside = max(label_width(token) for token in queries)
     above = max(label_width(token) for token in keys)
     upright = above <= 2 * NARROW_CHARACTER  # one wide character or two narrow ones
-    return [min(150, max(58, beside + 14)), 22 if upright else min(130, max(40, above + 14))]
+    return [min(150, max(58, beside + 14)), 34 if upright else min(130, max(40, above + 14))]
 
 
 def label_width(token: str) -> int:

@@ -4,9 +4,9 @@ const clamp = (low, value, high) => Math.max(low, Math.min(value, high));
 
 export function geometry(rows, columns, width, [queryGutter, keyGutter]) {
   const left = Math.min(queryGutter, 0.34 * width);
-  const cellWidth = clamp(4, (width - left - 2) / columns, 36);
+  const cellWidth = clamp(4, (width - left - 2) / columns, 44);
   const least = rows <= 40 ? 16 : 4; // a row of text needs 16 pixels
-  const cellHeight = clamp(least, Math.min(cellWidth, Math.max(640 / rows, least)), 36);
+  const cellHeight = clamp(least, Math.min(cellWidth, Math.max(640 / rows, least)), 44);
   return {
     left,
     top: keyGutter,
@@ -18,6 +18,6 @@ export function geometry(rows, columns, width, [queryGutter, keyGutter]) {
     queryFont: clamp(8, 0.8 * cellHeight, 13),
     keyStep: Math.ceil(8 / cellWidth),
     queryStep: Math.ceil(9 / cellHeight),
-    upright: keyGutter <= 24, // labels of one or two characters need no turning
+    upright: keyGutter <= 34, // labels of one or two characters need no turning
   };
 }

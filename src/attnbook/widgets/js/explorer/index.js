@@ -11,7 +11,9 @@ import { Labels } from "./labels.js";
 import { Legend, Reading } from "./reading.js";
 import css from "./style.css";
 
-const HINT = "Hover or tap a cell; click to lock a row. Keys: arrows move, Enter locks, Esc unlocks.";
+const HINT = "Hover or tap a cell; click to lock a row.";
+const KEYS = "By keyboard: arrows move, Enter locks, Esc unlocks.";
+const UNLOCK = "Row locked; click it again to unlock.";
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 class Explorer {
@@ -67,7 +69,7 @@ class Explorer {
     this.heatmap = new Heatmap(this.canvas);
     this.grid = element("div", { class: "map", tabIndex: 0, role: "application" }, this.canvas);
     this.grid.setAttribute("aria-roledescription", "attention map");
-    this.grid.setAttribute("aria-label", `${maps.rows} queries by ${maps.columns} keys. ${HINT}`);
+    this.grid.setAttribute("aria-label", `${maps.rows} queries by ${maps.columns} keys. ${KEYS}`);
     this.corner = element("div", { class: "corner", "aria-hidden": "true" });
     this.corner.append(element("span", { class: "is-key" }, "key →"), element("span", { class: "is-query" }, "query ↓"));
     const keys = element("div", { class: "keys", "aria-hidden": "true" });
@@ -80,10 +82,10 @@ class Explorer {
     this.reading = new Reading();
     const choose = (scale) => this.#set({ scale });
     this.legend = new Legend({ peak: maps.peak, masked: maps.masked, choose, signal });
-    const below = element("div", { class: "below" }, this.reading.node, this.legend.node);
+    this.below = element("div", { class: "below" }, this.reading.node, this.legend.node);
     this.root = element("div", { class: "root tex2jax_ignore mathjax_ignore" });
-    this.root.append(this.title, this.layers.node, this.heads.node, this.scroll, below);
-    this.root.append(element("p", { class: "hint" }, HINT), this.reading.said);
+    this.root.append(this.title, this.layers.node, this.heads.node, this.scroll, this.below);
+    this.root.append(this.reading.said);
     shadow(el, css).append(this.root);
   }
 
@@ -177,6 +179,8 @@ class Explorer {
     Object.assign(this.corner.style, { width: `${left}px`, height: `${top}px` });
     Object.assign(this.boxes.keys.style, { width: `${this.sizes.width}px`, height: `${top}px` });
     Object.assign(this.boxes.queries.style, { width: `${left}px`, height: `${this.sizes.height}px` });
+    this.below.style.maxWidth = `${Math.max(left + this.sizes.width, 460)}px`;
+    this.scroll.classList.toggle("scrolls", left + this.sizes.width > width || top + this.sizes.height > 720);
     this.keys.placeAbove(this.sizes);
     this.queries.placeBeside(this.sizes);
     this.#showTitle();
@@ -228,7 +232,7 @@ class Explorer {
   #showRow() {
     const { locked } = this.#chosen;
     const row = locked >= 0 ? locked : (this.#cursor?.row ?? -1);
-    if (!this.#cursor) this.reading.clear();
+    if (!this.#cursor) locked >= 0 ? this.reading.advise(UNLOCK) : this.reading.advise(HINT, KEYS);
     if (row >= 0) {
       const { columns, queries, keys } = this.#maps;
       const weights = this.#map.weights.subarray(row * columns, (row + 1) * columns);
@@ -236,7 +240,7 @@ class Explorer {
       this.reading.row({ query: queries[row], keys, weights, locked: locked >= 0 });
     } else this.keys.tint(null);
     this.keys.mark(this.#cursor?.column ?? -1);
-    this.queries.mark(this.#cursor?.row ?? locked);
+    this.queries.mark(this.#cursor?.row, locked);
     this.#draw();
   }
 

@@ -20,8 +20,8 @@ export class Labels {
   placeBeside({ cellHeight, queryFont, queryStep }) {
     this.step = queryStep;
     this.labels.forEach((label, i) => {
-      label.style.top = `${(i + 0.5) * cellHeight}px`;
-      label.style.fontSize = `${queryFont}px`;
+      label.style.top = `${Math.max(0.65 * queryFont, (i + 0.5) * cellHeight)}px`;
+      setFont(label, queryFont);
     });
     this.mark(-1);
   }
@@ -32,18 +32,19 @@ export class Labels {
     this.labels.forEach((label, i) => {
       label.classList.toggle("upright", upright);
       label.classList.toggle("turned", !upright);
-      label.style.left = `${(i + 0.5) * cellWidth}px`;
-      label.style.fontSize = `${keyFont}px`;
+      label.style.left = `${Math.max(0.65 * keyFont, (i + 0.5) * cellWidth)}px`;
+      setFont(label, keyFont);
       label.style.maxWidth = upright ? "" : `${top - 6}px`;
     });
     this.mark(-1);
   }
 
-  // Shows every n-th label and the one at `index`, which stands out.
-  mark(index) {
+  // Shows every n-th label and those that stand out.
+  mark(...indices) {
     this.labels.forEach((label, i) => {
-      label.classList.toggle("on", i === index);
-      label.hidden = i % this.step !== 0 && i !== index;
+      const on = indices.includes(i);
+      label.classList.toggle("on", on);
+      label.hidden = i % this.step !== 0 && !on;
     });
   }
 
@@ -55,4 +56,9 @@ export class Labels {
       label.style.color = color;
     });
   }
+}
+
+function setFont(label, size) {
+  label.style.fontSize = `${size}px`;
+  label.style.setProperty("--size", `${size}px`);
 }

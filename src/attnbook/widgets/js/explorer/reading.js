@@ -31,18 +31,19 @@ export class Reading {
     this.say(`query ${short(query)} ${verb} key ${short(key)}, ${masked ? "masked" : `weight ${digits(weight)}`}`);
   }
 
-  // The strongest three keys of a row.
+  // The three strongest keys of a row.
   row({ query, keys, weights, locked }) {
     const order = Array.from(weights.keys()).sort((a, b) => weights[b] - weights[a]).slice(0, 3);
     const strongest = order.filter((i) => weights[i] > 0);
     const list = strongest.flatMap((i, n) => [n ? " · " : "", tokenElement(keys[i], 16), ` ${digits(weights[i])}`]);
-    const lead = locked ? "locked: " : "";
-    this.most.replaceChildren(lead, tokenElement(query, 16), ": ", ...(list.length ? list : ["attends to nothing"]));
+    const lead = locked ? "Locked: " : "";
+    this.most.replaceChildren(lead, tokenElement(query, 16), " → ", ...(list.length ? list : ["nothing"]));
   }
 
-  clear() {
-    this.cell.replaceChildren();
-    this.most.replaceChildren();
+  // What to do, where nothing is being read.
+  advise(what, how = "") {
+    this.cell.replaceChildren(element("span", { class: "hint" }, what));
+    this.most.textContent = how;
   }
 
   say(text) {

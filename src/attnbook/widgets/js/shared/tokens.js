@@ -21,5 +21,7 @@ export function visible(token) {
 export function tokenElement(token, longest = LONGEST) {
   const text = visible(token);
   const shown = text.length > longest ? Array.from(text).slice(0, longest - 1).join("") + "…" : text;
-  return element("bdi", { class: "token" }, shown);
+  // The sign for a space is hard to read; style.css draws ␣ over it.
+  const pieces = shown.split("␠").flatMap((piece, i) => (i ? [element("span", { class: "space" }, "␠"), piece] : [piece]));
+  return element("bdi", { class: "token" }, ...pieces);
 }
