@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -49,8 +50,8 @@ def greedy_decode(
         ids = source.new_full((len(source),), start)  # (B,)
         ended, scores, written = torch.zeros_like(ids, dtype=torch.bool), 0.0, []
         while len(written) < max_length and not ended.all():
-            logits, state, _ = model.step(ids, state)  # (B, V)
-            best, ids = logits.log_softmax(dim=-1).max(dim=-1)  # (B,)
+            gains, state = advance(model, ids, state, end)  # (B, V)
+            best, ids = gains.max(dim=-1)  # (B,)
             scores = scores + best.masked_fill(ended, 0.0)
             ids = ids.masked_fill(ended, model.pad)
             ended = ended | (ids == end)
@@ -90,8 +91,7 @@ def beam_search(
         scores = torch.full((batch, beams), -torch.inf, device=source.device)
         scores[:, 0] = 0.0  # all beams are the same at first: only one of them may go on
         while written.shape[1] < max_length and not ended.all():
-            logits, state, _ = model.step(ids, state)
-            gains = logits.log_softmax(dim=-1)  # (B·K, V)
+            gains, state = advance(model, ids, state, end)  # (B·K, V)
             gains[ended] = -torch.inf  # an ended beam goes on as it is, with padding, for free
             gains[ended, model.pad] = 0.0
             totals = scores[..., None] + gains.unflatten(0, (batch, beams))  # (B, K, V)
@@ -107,6 +107,16 @@ def beam_search(
         ids = written[rows, : int(lengths[rows].max())]  # (B, T)
         attentions = replay(model, source, start, ids) if need_weights else None
         return Decoded(ids, scores.gather(1, best)[:, 0], attentions)
+
+
+def advance(
+    model: nn.Module, ids: Int[Tensor, " B"], state: Any, end: int
+) -> tuple[Float[Tensor, "B V"], Any]:
+    """The log-probability of every next token, and the new state."""
+    logits, state, _ = model.step(ids, state)  # (B, V)
+    if not 0 <= end < logits.shape[-1]:
+        raise ValueError(f"end: wanted an id from 0 to {logits.shape[-1] - 1}, got {end}")
+    return logits.log_softmax(dim=-1), state
 
 
 def replay(model: nn.Module, source: Int[Tensor, "B S"], start: int, ids: Int[Tensor, "B T"]) -> Attentions:

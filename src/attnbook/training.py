@@ -47,6 +47,9 @@ def fit(
     positive(steps=steps)
     if not 0 <= warmup < steps:
         raise ValueError(f"warmup: wanted 0 or more, below steps={steps}, got {warmup}")
+    for name, value in (("learning_rate", learning_rate), ("clip", clip)):
+        if not value > 0:
+            raise ValueError(f"{name}: wanted a number above 0, got {value}")
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     # tqdm's notebook bar does not look at TQDM_DISABLE, which silences all others; so look for it here.
@@ -58,7 +61,9 @@ def fit(
                 group["lr"] = learning_rate * schedule(step, steps, warmup, decay)
             loss = token_loss(model, source.to(device), target.to(device))
             if not math.isfinite(loss.item()):
-                raise ValueError(f"learning_rate: {learning_rate} made the loss {loss.item()} at step {step}")
+                raise ValueError(
+                    f"loss: wanted a number, got {loss.item()} at step {step}; try a lower learning_rate"
+                )
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), clip)

@@ -1,0 +1,140 @@
+"""Dates: real ones, in nine languages, and no date in two splits."""
+
+from datetime import date, datetime
+
+import pytest
+import torch
+from babel.dates import format_date
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attnbook.data import FORMATS, LANGUAGES, SPLITS, DateTask, dates_in, write_date
+from attnbook.data.dates import FIRST, LAST
+
+days = st.dates(FIRST, LAST)
+TASK = DateTask()
+
+
+@pytest.mark.parametrize(
+    ("language", "format", "text"),
+    [
+        ("en", "full", "Saturday, March 7, 2009"),
+        ("de", "long", "7. März 2009"),
+        ("fr", "full", "samedi 7 mars 2009"),
+        ("es", "full", "sábado, 7 de marzo de 2009"),
+        ("eu", "full", "2009(e)ko martxoaren 7(a), larunbata"),
+        ("ru", "long", "7 марта 2009 г."),
+        ("ar", "full", "السبت، 7 مارس 2009"),
+        ("hi", "full", "शनिवार, 7 मार्च 2009"),
+        ("zh", "full", "2009年3月7日星期六"),
+    ],
+)
+def test_nine_languages(language, format, text):
+    assert write_date("2009-03-07", language, format) == text
+
+
+@given(days, st.sampled_from(LANGUAGES), st.sampled_from(FORMATS))
+def test_text_is_babels_without_direction_marks_and_odd_spaces(day, language, format):
+    text = write_date(day, language, format)
+    spaced = format_date(day, format, locale=language).replace("\u202f", " ").replace("\xa0", " ")
+    assert text == spaced.replace("\u200f", "").replace("\u200e", "")
+    assert all(character == " " or not character.isspace() for character in text)
+    assert not set(text) & set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@given(days, st.sampled_from(LANGUAGES), st.sampled_from(FORMATS))
+def test_vocabulary_and_lengths_hold_every_date(day, language, format):
+    text, iso = TASK.example(day, language, format)
+    assert TASK.source.decode(TASK.source.encode(text)) == text
+    assert len(text) <= TASK.source_length
+    source, target = TASK.encode([(day, language, format)])
+    assert target.shape == (1, TASK.target_length)
+    assert (TASK.source.decode(source[0]), TASK.target.decode(target[0])) == (text, iso)
+    assert date.fromisoformat(iso) == day
+
+
+def test_the_longest_date_is_reached():
+    longest = max(
+        len(write_date(date(year, month, day), language, "full"))
+        for language in LANGUAGES
+        for year in range(2000, 2028)  # every weekday falls on every day of the month
+        for month in range(1, 13)
+        for day in (22, 28)
+    )
+    assert longest == TASK.source_length
+
+
+def test_a_date_may_be_text():
+    assert write_date("2009-03-07", "en", "long") == write_date(date(2009, 3, 7), "en", "long")
+
+
+def test_splits_share_no_date_and_leave_none_out():
+    parts = [dates_in(split) for split in SPLITS]
+    together = [day for part in parts for day in part]
+    assert len(together) == len(set(together)) == (LAST - FIRST).days + 1
+    shares = [len(part) / len(together) for part in parts]
+    assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.01)
+    for part in parts:  # every month and every weekday is in every split
+        assert len({(day.month, day.weekday()) for day in part}) == 84
+
+
+def test_the_split_of_a_date_never_changes():
+    for day, split in {"2009-03-07": "train", "1969-07-20": "validation", "1992-12-31": "test"}.items():
+        assert date.fromisoformat(day) in dates_in(split)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_batches_come_from_their_split(split):
+    source, target = TASK.batch(64, torch.Generator().manual_seed(1), split)
+    assert source.shape[0] == target.shape[0] == 64
+    known = set(dates_in(split))
+    assert all(date.fromisoformat(TASK.target.decode(row)) in known for row in target)
+
+
+def test_same_seed_same_batches():
+    first, second, other = TASK.batches(8, seed=5), TASK.batches(8, seed=5), TASK.batches(8, seed=6)
+    for _ in range(3):
+        one, two, three = next(first), next(second), next(other)
+        assert torch.equal(one[0], two[0])
+        assert torch.equal(one[1], two[1])
+        assert not torch.equal(one[1], three[1])
+
+
+def test_a_task_of_some_languages_only():
+    task = DateTask(languages=["en", "zh"], formats=["full"])
+    assert len(task.source) < len(TASK.source)
+    rows = task.sample(100, torch.Generator().manual_seed(0))
+    assert {language for _, language, _ in rows} == {"en", "zh"}
+    assert {format for _, _, format in rows} == {"full"}
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: write_date("2009-02-30", "en", "full"), "date: .*got '2009-02-30'"),
+        (lambda: write_date("1899-12-31", "en", "full"), "date: .*1900-01-01 to 2099-12-31, got 1899-12-31"),
+        (lambda: write_date("2100-01-01", "en", "full"), "date: .*got 2100-01-01"),
+        (lambda: write_date("2009-03-07", "xx", "full"), "language: .*got 'xx'"),
+        (lambda: write_date("2009-03-07", "en", "short"), "format: .*got 'short'"),
+        (lambda: DateTask(languages=["en", "xx"]), "language: .*got 'xx'"),
+        (lambda: DateTask(languages=[]), r"languages: .*got \[\]"),
+        (lambda: DateTask(languages="en"), "languages: .*got 'en'"),
+        (lambda: DateTask(formats=["tiny"]), "format: .*got 'tiny'"),
+        (lambda: DateTask(languages=["en"]).example("2009-03-07", "de", "full"), "language: .*got 'de'"),
+        (lambda: TASK.batch(0), "size: .*got 0"),
+        (lambda: TASK.batch(4, split="tests"), "split: .*got 'tests'"),
+        (lambda: TASK.encode([]), "rows: .*got none"),
+        (lambda: TASK.source.encode("7 March 2009!"), "text: .*got '!'"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("wrong", [20090307, None, datetime(2009, 3, 7)])
+def test_what_is_no_date_is_a_type_error(wrong):
+    with pytest.raises(TypeError, match="date: "):
+        write_date(wrong, "en", "full")

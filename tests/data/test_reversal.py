@@ -1,0 +1,59 @@
+"""The reversal task."""
+
+import pytest
+import torch
+
+from attnbook.data import SPLITS, ReversalTask, split_of
+
+TASK = ReversalTask("abcdefgh", shortest=2, longest=9)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_target_is_the_source_backwards(split):
+    source, target = TASK.batch(50, torch.Generator().manual_seed(0), split)
+    assert source.dtype == target.dtype == torch.int64
+    assert (target[:, 0] == TASK.target.start).all()
+    for reads, writes in zip(source, target, strict=True):
+        text = TASK.source.decode(reads)
+        assert 2 <= len(text) <= 9
+        assert split_of(text) == split
+        assert TASK.target.decode(writes) == text[::-1]
+        assert (writes == TASK.target.end).sum() == 1
+
+
+def test_lengths_and_letters_are_all_drawn():
+    texts = TASK.sample(2000, torch.Generator().manual_seed(0))
+    assert {len(text) for text in texts} == set(range(2, 10))
+    assert set("".join(texts)) == set("abcdefgh")
+
+
+def test_a_length_may_be_fixed():
+    source, target = TASK.batch(20, torch.Generator().manual_seed(0), length=5)
+    assert source.shape == (20, 5)
+    assert target.shape == (20, 7)
+
+
+def test_same_seed_same_batches():
+    first, second, other = TASK.batches(8, seed=5), TASK.batches(8, seed=5), TASK.batches(8, seed=6)
+    for _ in range(3):
+        one, two, three = next(first), next(second), next(other)
+        assert torch.equal(one[0], two[0])
+        assert not (one[0].shape == three[0].shape and torch.equal(one[0], three[0]))
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ReversalTask("aa"), "alphabet: .*got 'aa'"),
+        (lambda: ReversalTask("ab", shortest=0), "shortest: .*got 0"),
+        (lambda: ReversalTask("ab", shortest=5, longest=4), "shortest: wanted at most longest=4, got 5"),
+        (lambda: TASK.batch(0), "size: .*got 0"),
+        (lambda: TASK.batch(2, length=10), "length: wanted 2 to 9, got 10"),
+        (lambda: TASK.batch(2, split="all"), "split: .*got 'all'"),
+        (lambda: ReversalTask("ab", 1, 1).batch(2, split="test"), "split: .*next to no strings"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

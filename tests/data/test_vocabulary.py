@@ -1,0 +1,75 @@
+"""Text to ids and back."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attnbook.data import Vocabulary
+
+texts = st.text(alphabet="abc é年", max_size=12)
+
+
+@given(texts)
+def test_decode_undoes_encode(text):
+    vocabulary = Vocabulary("cba é年")
+    assert vocabulary.decode(vocabulary.encode(text)) == text
+
+
+@given(st.lists(texts, min_size=1, max_size=5))
+def test_a_batch_gives_every_text_back(texts):
+    vocabulary = Vocabulary("abc é年")
+    batch = vocabulary.batch(texts, start=True, end=True)
+    assert batch.shape == (len(texts), max(map(len, texts)) + 2)
+    assert batch.dtype == torch.int64
+    assert (batch[:, 0] == vocabulary.start).all()
+    assert [vocabulary.decode(row) for row in batch] == texts
+
+
+def test_a_row_is_start_text_end_padding():
+    vocabulary = Vocabulary("ba")
+    batch = vocabulary.batch(["ab", "b"], length=5, start=True, end=True)
+    assert batch.tolist() == [[1, 3, 4, 2, 0], [1, 4, 2, 0, 0]]
+    assert vocabulary.batch(["ab", "b"]).tolist() == [[3, 4], [4, 0]]
+
+
+def test_ids_do_not_depend_on_order_or_repeats():
+    assert Vocabulary("abcc").encode("cab") == Vocabulary("cba").encode("cab")
+    assert len(Vocabulary("abcc")) == 3 + 3
+
+
+def test_decode_stops_at_the_first_end():
+    assert Vocabulary("ab").decode([1, 3, 0, 4, 2, 3]) == "ab"
+
+
+def test_tokens_name_every_position():
+    vocabulary = Vocabulary("ab")
+    assert vocabulary.tokens("ab a"[:2]) == ["a", "b"]
+    assert vocabulary.tokens(torch.tensor([1, 3, 2, 0])) == ["⟨start⟩", "a", "⟨end⟩", "⟨pad⟩"]
+    assert len(vocabulary.tokens([0, 1, 2, 3])) == 4
+
+
+def test_special_labels_are_no_characters():
+    assert "⟨pad⟩" not in Vocabulary("ab")
+    assert "a" in Vocabulary("ab")
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda v: v.encode("abx"), r"text: .*got 'x' \(U\+0078\) at position 2"),
+        (lambda v: v.batch(["a", "ü"]), "text: .*'ü'"),
+        (lambda v: v.batch([]), "texts: .*at least one"),
+        (lambda v: v.batch("ab"), "texts: .*got 'ab'"),
+        (lambda v: v.batch(["abab"], length=5, start=True, end=True), "length: wanted at least 6.*got 5"),
+        (lambda v: v.decode([5]), "ids: .*0 to 4.*got 5"),
+        (lambda v: v.decode([-1]), "ids: .*got -1"),
+        (lambda v: v.decode(torch.zeros(2, 2, dtype=torch.long)), r"ids: .*got \[0, 0\]"),
+        (lambda v: v.tokens([3.0]), "ids: .*got 3.0"),
+        (lambda v: Vocabulary(["ab"]), "characters: .*got 'ab'"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(Vocabulary("ab"))

@@ -1,0 +1,192 @@
+"""Greedy decoding and beam search, for every model of the book."""
+
+import itertools
+
+import pytest
+import torch
+
+from attnbook import Transformer
+from attnbook.generation import beam_search, greedy_decode
+from attnbook.seq2seq import ConvolutionalSeq2Seq, RecurrentSeq2Seq
+
+START, END, VOCAB = 1, 2, 6
+SEARCH = {"start": START, "end": END}
+MODELS = {
+    "gru": lambda: RecurrentSeq2Seq(11, VOCAB, 5, "additive"),
+    "gru without attention": lambda: RecurrentSeq2Seq(11, VOCAB, 5),
+    "lstm": lambda: RecurrentSeq2Seq(11, VOCAB, 5, "dot", cell="lstm"),
+    "article": lambda: RecurrentSeq2Seq(11, VOCAB, 5, "article", max_source_length=9),
+    "convolutional": lambda: ConvolutionalSeq2Seq(11, VOCAB, 5, "dot", num_layers=2),
+    "transformer": lambda: Transformer(11, VOCAB, d_model=6, num_heads=3, num_layers=2, d_ff=7, dropout=0.5),
+}
+
+
+def sharpened(kind: str):
+    """A model with random weights, large enough that its choices differ from row to row."""
+    model = MODELS[kind]().double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3.0)
+    return model
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    return sharpened(request.param)
+
+
+@pytest.fixture
+def source():
+    ids = torch.randint(3, 11, (7, 5))
+    ids[1, 3:] = 0
+    return ids
+
+
+def log_probability(model, source, ids, lengths):
+    """Of the first `lengths` ids, with the whole target read at once."""
+    model.eval()
+    before = torch.cat((torch.full_like(ids[:, :1], START), ids[:, :-1]), dim=1)
+    steps = model(source, before)[0].log_softmax(-1).gather(2, ids[..., None])[..., 0]
+    return (steps * (torch.arange(ids.shape[1]) < lengths[:, None])).sum(1)
+
+
+def lengths_of(ids):
+    ends = ids == END
+    return torch.where(ends.any(1), ends.int().argmax(1) + 1, ids.shape[1])
+
+
+@pytest.mark.parametrize("search", [greedy_decode, beam_search])
+def test_scores_are_the_log_probabilities_of_the_ids(model, source, search):
+    found = search(model, source, **SEARCH, max_length=8)
+    wanted = log_probability(model, source, found.ids, lengths_of(found.ids))
+    torch.testing.assert_close(found.scores, wanted)
+
+
+def test_greedy_takes_the_likeliest_token_each_time(model, source):
+    ids = greedy_decode(model, source, **SEARCH, max_length=8).ids
+    model.eval()
+    before = torch.cat((torch.full_like(ids[:, :1], START), ids[:, :-1]), dim=1)
+    best = model(source, before)[0].argmax(-1)
+    for row, length in enumerate(lengths_of(ids)):
+        assert torch.equal(ids[row, :length], best[row, :length])
+        assert (ids[row, length:] == model.pad).all()
+
+
+def test_a_row_is_decoded_as_if_it_were_alone(model, source):
+    together = greedy_decode(model, source, **SEARCH, max_length=8)
+    for row in range(7):
+        length = int((source[row] != 0).sum())
+        alone = greedy_decode(model, source[row : row + 1, :length], **SEARCH, max_length=8)
+        width = alone.ids.shape[1]
+        assert torch.equal(together.ids[row, :width], alone.ids[0])
+        torch.testing.assert_close(together.scores[row], alone.scores[0])
+
+
+def test_one_beam_is_greedy(model, source):
+    greedy = greedy_decode(model, source, **SEARCH, max_length=8)
+    beam = beam_search(model, source, **SEARCH, max_length=8, beams=1)
+    assert torch.equal(beam.ids, greedy.ids)
+    torch.testing.assert_close(beam.scores, greedy.scores)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+def test_enough_beams_find_the_best_of_all_sequences(model, source, penalty):
+    """Against every sequence there is: those that end within three tokens and those cut off at three."""
+    every = [
+        ids
+        for length in (1, 2, 3)
+        for ids in itertools.product(range(VOCAB), repeat=length)
+        if END not in ids[:-1] and (ids[-1] == END or length == 3)
+    ]
+    found = beam_search(
+        model, source, **SEARCH, max_length=3, beams=VOCAB**2, length_penalty=penalty
+    )  # enough to forget nothing
+    lengths = torch.tensor([len(ids) for ids in every])
+    table = torch.tensor([[*ids, *[0] * (3 - len(ids))] for ids in every])
+    for row in range(7):
+        scores = log_probability(model, source[row : row + 1].expand(len(every), -1), table, lengths)
+        best = int((scores / lengths**penalty).argmax())
+        written = found.ids[row, : lengths_of(found.ids)[row]].tolist()
+        assert written == list(every[best])
+        torch.testing.assert_close(found.scores[row], scores[best])
+
+
+def test_more_beams_than_tokens_are_fine(model, source):
+    found = beam_search(model, source, **SEARCH, max_length=1, beams=2 * VOCAB)
+    assert torch.equal(found.ids, greedy_decode(model, source, **SEARCH, max_length=1).ids)
+
+
+def test_a_higher_length_penalty_never_writes_less(source):
+    model = sharpened("gru")
+    short, long = (
+        lengths_of(beam_search(model, source, **SEARCH, max_length=6, beams=36, length_penalty=p).ids)
+        for p in (0.0, 2.0)
+    )
+    assert (long >= short).all()
+    assert (long > short).any()
+
+
+@pytest.mark.parametrize("search", [greedy_decode, beam_search])
+def test_it_stops_when_every_row_has_ended(model, source, search):
+    if hasattr(model, "context"):
+        model.output.bias.data[END] = 100.0
+    else:
+        model.output = torch.nn.Linear(6, VOCAB).double()
+        model.output.bias.data[END] = 100.0
+    found = search(model, source, **SEARCH, max_length=8, need_weights=True)
+    assert found.ids.tolist() == [[END]] * 7
+    if found.attentions.cross is not None:
+        assert found.attentions.cross.shape[-2] == 1
+
+
+@pytest.mark.parametrize("search", [greedy_decode, beam_search])
+def test_attentions_are_those_of_the_whole_target_at_once(model, source, search):
+    found = search(model, source, **SEARCH, max_length=8, need_weights=True)
+    before = torch.cat((torch.full_like(found.ids[:, :1], START), found.ids[:, :-1]), dim=1)
+    wanted = model.eval()(source, before)[1]
+    for kind in ("cross", "decoder"):
+        mine, whole = getattr(found.attentions, kind), getattr(wanted, kind)
+        if whole is None:
+            assert mine is None
+        else:
+            torch.testing.assert_close(mine, whole)
+    assert search(model, source, **SEARCH, max_length=8).attentions is None
+
+
+@pytest.mark.parametrize("search", [greedy_decode, beam_search])
+@pytest.mark.parametrize("training", [True, False])
+def test_it_decodes_in_evaluation_mode_and_puts_the_mode_back(search, training, source):
+    model = sharpened("transformer").train(training)
+    model.encoder.eval()
+    torch.manual_seed(1)
+    one = search(model, source, **SEARCH, max_length=8)
+    torch.manual_seed(2)
+    two = search(model, source, **SEARCH, max_length=8)
+    assert torch.equal(one.scores, two.scores)  # dropout did not run
+    assert not one.scores.requires_grad
+    assert model.training is training
+    assert model.decoder.training is training
+    assert not model.encoder.training
+
+
+@pytest.mark.parametrize("search", [greedy_decode, beam_search])
+def test_on_the_device(device, search, source):
+    model = sharpened("transformer").to(device)
+    found = search(model, source.to(device), **SEARCH, max_length=8, need_weights=True)
+    assert found.ids.device.type == found.scores.device.type == device
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("search", [greedy_decode, beam_search])
+def test_bad_input_is_named(search, source):
+    model = sharpened("gru")
+    with pytest.raises(ValueError, match=r"max_length: .*got 0"):
+        search(model, source, **SEARCH, max_length=0)
+    with pytest.raises(ValueError, match=r"source: .*\(B, S\), got \(5,\)"):
+        search(model, source[0], **SEARCH, max_length=3)
+    with pytest.raises(ValueError, match=r"end: .*0 to 5, got 6"):
+        search(model, source, start=START, end=6, max_length=3)
+    with pytest.raises(ValueError, match=r"target: .*0 to 5, got 6"):
+        search(model, source, start=6, end=END, max_length=3)
+    with pytest.raises(ValueError, match=r"beams: .*got 0"):
+        beam_search(model, source, **SEARCH, max_length=3, beams=0)
