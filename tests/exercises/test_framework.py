@@ -174,6 +174,10 @@ def broken_recursion(query, key, value):
     return broken_recursion(query, key, value)
 
 
+def broken_device(query, key, value):
+    raise RuntimeError("Expected all tensors to be on the same device, but found at least two devices")
+
+
 def broken_silently(query, key, value):
     raise ValueError
 
@@ -194,6 +198,7 @@ def broken_silently(query, key, value):
         (broken_inside, ["in `helper`", "query.reshape(-1, 1_000)", "as many numbers"]),
         (broken_exit, ["SystemExit", "enough"]),
         (broken_recursion, ["RecursionError", "calls itself"]),
+        (broken_device, ["different devices", "device=query.device"]),
         (broken_silently, ["ValueError", "(no message)", "raise ValueError"]),
         (lambda query: query, ["TypeError", "dot_attention(query, key, value)"]),
         (lambda query, key, value: query[9], ["IndexError", "Axis 0 is the batch"]),
@@ -289,6 +294,18 @@ def test_changing_the_inputs_in_place_passes_with_a_note(fresh):
     assert "`key`" in verdict.message
     assert "in place" in verdict.message
     assert "in place" not in fresh("3.3", right_dot).message
+
+
+def test_another_default_device_or_dtype_does_no_harm(fresh):
+    by_hand = {"scores": (2, 6), "scaled": (1, 3), "weights": (0.12, 0.88), "output": 18.81}
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            assert fresh("3.3", lambda q, k, v: right_dot(q, k, v) + torch.zeros(6)).passed
+            assert fresh("4.1", by_hand).passed
+            assert fresh("3.1", {"weights": (1, 10), "output": (1, 1, 5), "parameters": 255}).passed
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize(

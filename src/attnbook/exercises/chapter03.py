@@ -115,7 +115,7 @@ class _Suspect(nn.Module):
 def _suspects() -> list[tuple[str, nn.Module, int, str]]:
     """(name, module, number of keys, the inputs that its weights depend on)."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
+        torch.default_generator.manual_seed(3)
         article = Attn(4, 4, 5, 6, 7)
     return [
         ("the article's class", article, 1, "QK"),

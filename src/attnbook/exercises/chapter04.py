@@ -13,10 +13,6 @@ from attnbook.exercises.verdict import Wrong
 
 # --- 4.1 ---------------------------------------------------------------------------------------------------
 
-QUERY = torch.tensor([1.0, 2.0, 0.0, 1.0])
-KEYS = torch.tensor([[2.0, 0.0, 1.0, 0.0], [0.0, 2.0, 0.0, 2.0]])
-VALUES = torch.tensor([10.0, 20.0])
-
 
 @exercise(
     "4.1",
@@ -30,8 +26,11 @@ VALUES = torch.tensor([10.0, 20.0])
 )
 def by_hand(answer) -> str:
     given = read_dict(answer, ("scores", "scaled", "weights", "output"))
-    scores = KEYS @ QUERY  # (S,)
-    scaled = scores / math.sqrt(len(QUERY))
+    query = torch.tensor([1.0, 2.0, 0.0, 1.0])  # (d_k,)
+    keys = torch.tensor([[2.0, 0.0, 1.0, 0.0], [0.0, 2.0, 0.0, 2.0]])  # (S, d_k)
+    values = torch.tensor([10.0, 20.0])  # (S,)
+    scores = keys @ query  # (S,)
+    scaled = scores / math.sqrt(len(query))
     weights = scaled.softmax(0)
     _step(given, "scores", scores, 0.01, [(scores.flip(0), "in the other order: first k₁, then k₂")])
     _step(
@@ -41,9 +40,9 @@ def by_hand(answer) -> str:
         0.01,
         [
             (scores, "not divided yet. Divide by √d_k"),
-            (scores / len(QUERY), "divided by d_k = 4. Divide by its square root, √4 = 2"),
+            (scores / len(query), "divided by d_k = 4. Divide by its square root, √4 = 2"),
             (
-                scores / math.sqrt(len(KEYS)),
+                scores / math.sqrt(len(keys)),
                 "divided by √2, the root of the number of keys. d_k is the width of a key: 4",
             ),
         ],
@@ -68,17 +67,17 @@ def by_hand(answer) -> str:
     _step(
         given,
         "output",
-        (weights @ VALUES)[None],
+        (weights @ values)[None],
         0.06,
         [
             (
-                VALUES[1:],
+                values[1:],
                 "the value of the best key alone. Attention blends: each value times its weight, then "
                 "the sum",
             ),
-            (VALUES.mean()[None], "the plain mean. Weigh each value first"),
+            (values.mean()[None], "the plain mean. Weigh each value first"),
             (
-                (weights @ VALUES)[None] / 2,
+                (weights @ values)[None] / 2,
                 "half of it: the weights sum to 1 already, so the weighted sum is the mean",
             ),
         ],

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
+
 from attnbook.exercises.comparing import describe
 from attnbook.exercises.verdict import Summary, Unfinished, Verdict, Wrong
 
@@ -77,7 +79,8 @@ def _judge(asked: Exercise, answer) -> tuple[str, str]:
     if _is_blank(answer):
         return "pending", f"Not started yet. Replace each `...` and run the cell again.\n\nTask: {asked.task}"
     try:
-        note = asked.judge(answer)
+        with torch.device("cpu"):  # whatever default device the reader has set
+            note = asked.judge(answer)
     except Wrong as wrong:
         return "wrong", str(wrong)
     except Unfinished as unfinished:

@@ -48,6 +48,11 @@ HINTS = (
         "the last two as batch.",
     ),
     (
+        r"same device|on device",
+        "Your code and the check's tensors are on different devices; the check uses the CPU. Make new "
+        "tensors from those you get: `torch.zeros_like(...)`, or give `device=query.device`.",
+    ),
+    (
         r"dtype|scalar type",
         "The tensors differ in dtype. Make new ones from those you get: `torch.zeros(..., "
         "dtype=query.dtype)`, `torch.zeros_like(...)`.",
@@ -89,14 +94,14 @@ def run(function, inputs: dict, call: str):
     try:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.manual_seed(0)
+            torch.default_generator.manual_seed(0)  # a GPU's random state is not ours to reset
             result = function(*copies.values())
     except (Exception, SystemExit) as error:
         raise Wrong(explain(error, inputs, call)) from None
     tensors = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
     changed = {name for name, value in tensors.items() if not _same(copies[name], value)}
     if result is ...:
-        raise Unfinished("Your function still returns `...`.")
+        raise Unfinished("Not done yet: your function still returns `...`.")
     return result, changed
 
 
