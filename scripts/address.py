@@ -1,7 +1,8 @@
-"""Carries the repository's address from _config.yml, the one place to set it, to the files that must repeat it.
+"""Carries the repository's address from _config.yml, the one place to set it, to the files that repeat it.
 
-A notebook opened in Colab has no other file beside it, and the package's metadata no book: both name the address themselves. Which
-address they name so far stands in pyproject.toml; `make address` puts that of _config.yml in its place, everywhere.
+A notebook opened in Colab has no other file beside it, and the package's metadata no book: both name the
+address themselves. Which one they name so far is in pyproject.toml; `make address` puts that of _config.yml
+in its place.
 """
 
 import tomllib
@@ -10,7 +11,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
-FILES = ("*.md", "CITATION.cff", "chapters/*.ipynb", "chapters/*.md", "assignments/**/*.ipynb", ".binder/*", "pyproject.toml")
+FILES = ("*.md", "CITATION.cff", "chapters/*.*", "assignments/**/*.ipynb", ".binder/*", "pyproject.toml")
 
 
 def wanted(root: Path = ROOT) -> str:

@@ -1,4 +1,4 @@
-"""Serves the built book on this machine only, and opens it in the browser: `python scripts/serve.py _build/html`."""
+"""Serves the built book to this machine and opens it in the browser: `python scripts/serve.py FOLDER`."""
 
 import sys
 import webbrowser

@@ -1,4 +1,4 @@
-"""The book's own Sphinx extension: callouts, an execution cache that notices the package, widgets without a kernel."""
+"""The book's Sphinx extension: callouts, a cache that notices the package, widgets with no kernel."""
 
 from importlib.util import find_spec
 
@@ -14,4 +14,4 @@ def setup(app: Sphinx) -> dict:
         from . import widgets
 
         widgets.setup(app)
-    return {"version": execution.fingerprint()[:12], "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

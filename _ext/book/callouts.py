@@ -1,10 +1,12 @@
 """Callouts written as plain Markdown.
 
-Chapters are read on GitHub and in Colab too, where MyST directives show raw. So a callout is a quotation that opens with a bold name,
+Chapters are read on GitHub and in Colab too, where MyST directives show raw. So a callout is a quotation
+that opens with a bold name,
 
     > **Note.** The query meets its own key as well.
 
-which reads well anywhere, and becomes an admonition in the book. A bold opening that is not one of the names is reported: it is a typo.
+which reads well anywhere, and becomes an admonition in the book. A bold opening that is not one of the
+names is a typo, and reported.
 """
 
 from docutils import nodes
@@ -39,7 +41,8 @@ class Callouts(SphinxTransform):
                 quote.replace_self(admonition(quote, name))
             elif name:
                 known = ", ".join(KINDS)
-                logger.warning(f"**{name}.** opens a quotation but names no callout; those are {known}", location=quote)
+                message = f"**{name}.** opens a quotation but names no callout; those are {known}"
+                logger.warning(message, location=quote)
 
 
 def opening(quote: nodes.block_quote) -> str | None:
@@ -60,7 +63,8 @@ def admonition(quote: nodes.block_quote, name: str) -> nodes.admonition:
     if body and isinstance(body[0], nodes.Text):
         body[0] = nodes.Text(body[0].lstrip())
     paragraph = [nodes.paragraph("", "", *body)] if any(node.astext() for node in body) else []
-    callout = nodes.admonition("", nodes.title("", name), *paragraph, *quote.children[1:], classes=KINDS[name].split())
+    content = [nodes.title("", name), *paragraph, *quote.children[1:]]
+    callout = nodes.admonition("", *content, classes=KINDS[name].split())
     callout.source, callout.line = quote.source, quote.line
     return callout
 

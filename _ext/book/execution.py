@@ -1,7 +1,8 @@
 """Chapters are executed again when what they run changes, not only when they change themselves.
 
-Jupyter Book's cache compares a notebook with its cells and nothing else. Here the cache lives in a folder named after a hash of
-everything a chapter runs on, and because that folder is a setting Sphinx watches, a new hash also makes Sphinx read every page again.
+Jupyter Book's cache compares a notebook with its cells and nothing else. Here the cache lives in a folder
+named after a hash of everything a chapter runs on. Sphinx watches that folder's name among its settings, so
+a new hash also makes it read every page again.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ IGNORED = {"__pycache__", "node_modules", ".ipynb_checkpoints"}
 
 
 def fingerprint(*inputs: str, root: Path = ROOT) -> str:
-    """Hash of the version of Python and of every file under `inputs`: of what chapters run on, unless told otherwise."""
+    """Hash of Python's version and of the files under `inputs`: by default, of what chapters run on."""
     digest = hashlib.sha256(sys.version.encode())
     for path in sorted(file for name in inputs or RUN for file in _files(root / name)):
         digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())

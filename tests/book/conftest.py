@@ -1,0 +1,115 @@
+"""The built site in a real browser: what tests of pages and of widgets share."""
+
+import os
+import shutil
+import sys
+import threading
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[2]
+HTML = ROOT / "_build" / "html"
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "_ext")]
+
+CHROMIUM = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+NO_CHROMIUM = """no Chromium found, in which the built site is tested. It is installed by
+    sudo apt install chromium            (Debian; Ubuntu's is a snap: sudo snap install chromium)
+    brew install --cask chromium         (macOS)
+or choose one with CHROMIUM=/path/to/chromium make test"""
+QUIET = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def find_chromium() -> str | None:
+    """The browser to test in: $CHROMIUM, or the first that is installed."""
+    chosen = os.environ.get("CHROMIUM")
+    return shutil.which(chosen) if chosen else next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
+@cache
+def toc_pages() -> tuple[str, ...]:
+    """Every page of the table of contents, as the site names it."""
+
+    def files(entry):
+        if isinstance(entry, dict):
+            yield from (entry[key] for key in ("root", "file") if key in entry)
+            entry = entry.values()
+        if not isinstance(entry, str):
+            for part in (part for part in entry if isinstance(part, list | dict)):
+                yield from files(part)
+
+    return tuple(f"{file}.html" for file in files(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))))
+
+
+def pytest_generate_tests(metafunc):
+    """A test that takes `page_name` runs on every page of the book."""
+    if "page_name" in metafunc.fixturenames:
+        metafunc.parametrize("page_name", toc_pages())
+
+
+@pytest.fixture(scope="session")
+def html() -> Path:
+    """The folder of the built site."""
+    if not (ROOT / "_build" / "complete").exists():
+        pytest.fail("the book is not built, or its last build failed: run `make book` first", pytrace=False)
+    return HTML
+
+
+@pytest.fixture(scope="session")
+def site(html):
+    """The address of the built site, served on this machine."""
+    from serve import server
+
+    with server(str(html), port=0) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/"
+        running.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = find_chromium()
+    if not path:
+        pytest.fail(NO_CHROMIUM, pytrace=False)
+    sandbox = ["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=[*QUIET, *sandbox])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Opens a page of the site: `visit("chapters/index.html", width=360, theme="dark")`."""
+    contexts = []
+
+    def open_page(name: str, *, width: int = 1440, height: int = 900, theme: str = "light", watch=None):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
+        contexts.append(context)
+        page = context.new_page()
+        if watch:
+            watch(page)
+        page.goto(site + name, wait_until="networkidle")
+        page.evaluate("window.MathJax?.startup?.promise?.then(() => true)")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()

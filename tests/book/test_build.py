@@ -1,0 +1,156 @@
+"""What `make` promises: a strict build, no stale page, one address, and words that help."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+
+import address
+import nbformat
+import pytest
+import serve
+from book import execution
+
+ROOT = Path(__file__).parents[2]
+TOC = "format: jb-book\nroot: chapters/index\nchapters:\n  - file: chapters/cells\n"
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A book of two pages with this one's settings, extension and looks, and a package of one file."""
+    for name in ("_ext", "assets"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "mathjax"))
+    shutil.copy(ROOT / "_config.yml", tmp_path)
+    (tmp_path / "requirements.txt").write_text("")
+    (tmp_path / "_toc.yml").write_text(TOC)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "value.txt").write_text("first value")
+    (tmp_path / "chapters").mkdir()
+    write_page(tmp_path, "> **Measured.** It is so.\n\n> A quotation.")
+    write_cells(tmp_path, "from pathlib import Path", "print(Path('../src/value.txt').read_text())")
+    return tmp_path
+
+
+def write_page(book, text):
+    (book / "chapters" / "index.md").write_text(f"# Home\n\n{text}\n")
+
+
+def write_cells(book, *cells):
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_markdown_cell("# Cells"), *map(nbformat.v4.new_code_cell, cells)]
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, book / "chapters" / "cells.ipynb")
+
+
+def make(book, target="book"):
+    """Run this repository's own Makefile on another book; nothing is installed."""
+    command = ["make", "-o", ".venv/installed", target, f"BOOK={book}", f"BIN={Path(sys.executable).parent}"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+
+
+def page(book, name="cells"):
+    return (book / "_build" / "html" / "chapters" / f"{name}.html").read_text("utf8")
+
+
+def test_change_in_the_package_reaches_the_pages(tiny):
+    first = make(tiny)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "make serve" in first.stdout
+    assert "first value" in page(tiny)
+    assert '<div class="note ab-measured admonition">' in page(tiny, "index")
+    assert "<blockquote>" in page(tiny, "index")
+
+    (tiny / "src" / "value.txt").write_text("second value")
+    second = make(tiny)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "second value" in page(tiny)
+    assert len(list((tiny / "_build" / ".jupyter_cache").iterdir())) == 1
+
+    (tiny / "assets" / "book.css").write_text("/* bare */")
+    assert make(tiny).returncode == 0
+    assert (tiny / "_build" / "html" / "_static" / "book.css").read_text() == "/* bare */"
+
+
+@pytest.mark.parametrize(
+    ("cell", "text", "complaint"),
+    [
+        ("1 / 0", "Nothing wrong here.", "ZeroDivisionError"),
+        ("import warnings; warnings.warn('this is deprecated')", "Nothing wrong here.", "stderr"),
+        ("1 + 1", "> **Mesured.** A typo.", "names no callout"),
+        ("1 + 1", "A [link](nowhere.md) to nothing.", "nowhere.md"),
+    ],
+    ids=["failing cell", "warning in a cell", "unknown callout", "broken link"],
+)
+def test_build_is_strict_and_stays_so(tiny, cell, text, complaint):
+    write_cells(tiny, cell)
+    write_page(tiny, text)
+    for _ in range(2):  # the second build must not take what the first left for good
+        result = make(tiny)
+        assert result.returncode != 0
+        assert complaint in result.stdout + result.stderr
+        assert not (tiny / "_build" / "complete").exists()
+
+
+def test_fingerprint_covers_what_chapters_run_on(tmp_path):
+    def write(name, text):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+        return execution.fingerprint(root=tmp_path)
+
+    write("requirements.txt", "torch==1")
+    write("_ext/book/callouts.py", "")
+    seen = [write("src/attnbook/attention.py", "one")]
+    for name in (
+        "src/attnbook/attention.py",
+        "src/new.bin",
+        "requirements.txt",
+        "_ext/book/callouts.py",
+    ):
+        seen.append(write(name, "two"))
+    assert len(set(seen)) == len(seen)
+    assert write("src/attnbook/__pycache__/attention.pyc", "three") == seen[-1]
+    assert write("README.md", "three") == seen[-1]
+
+
+def test_address_stands_in_one_place_and_everything_follows(tmp_path):
+    assert address.carried() == address.wanted(), "run `make address`"
+    chapters = sorted((ROOT / "chapters").glob("*.ipynb"))
+    assert [file.name for file in chapters if address.wanted() not in file.read_text("utf8")] == []
+
+    shutil.copytree(ROOT / "chapters", tmp_path / "chapters")
+    for name in ("_config.yml", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    config, new = tmp_path / "_config.yml", "https://github.com/someone/another-name"
+    config.write_text(config.read_text("utf8").replace(address.wanted(), new), "utf8")
+    changed = address.rewrite(tmp_path)
+    assert {"pyproject.toml", "README.md", *(file.name for file in chapters)} <= {f.name for f in changed}
+    assert address.carried(tmp_path) == new
+    assert [file for file in changed if address.slug(address.wanted()) in file.read_text("utf8")] == []
+    assert address.rewrite(tmp_path) == []
+
+
+def test_serve_listens_here_only_and_finds_a_free_port(tmp_path):
+    (tmp_path / "index.html").write_text("the book")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        site = serve.server(str(tmp_path), port=taken.getsockname()[1])
+        assert site.server_address[0] == "127.0.0.1"
+        assert site.server_port != taken.getsockname()[1]
+    with site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        with urllib.request.urlopen(f"http://127.0.0.1:{site.server_port}/") as answer:
+            assert answer.read() == b"the book"
+        site.shutdown()
+
+
+def test_missing_python_is_explained():
+    env = {**os.environ, "PYTHON": "/no/such/python"}
+    command = ["sh", "scripts/install.sh"]
+    result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "apt install python3" in result.stderr
+    assert "brew install python" in result.stderr

@@ -1,0 +1,158 @@
+"""The built site as a reader meets it: every page, in a browser, wide and narrow, by day and by night."""
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import address
+import pytest
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).parents[2]
+THEME_LOG = "[PST]"  # the theme says which colours it chose, on every page
+
+LOW_CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf8")
+BEYOND_THE_PHONE = (
+    "all => all.filter(e => e.getBoundingClientRect().right > 361).map(e => e.outerHTML.slice(0, 80))"
+)
+VISIBLE = "elements => elements.filter(e => e.checkVisibility({visibilityProperty: true})).length"
+
+
+def test_page_is_quiet_and_asks_nothing_of_other_hosts(visit, site, page_name):
+    faults, own = [], (site, "data:", "blob:")
+
+    def watch(page):
+        page.on(
+            "request",
+            lambda r: r.url.startswith(own) or faults.append(f"request: {r.url}"),
+        )
+        page.on("response", lambda r: r.status < 400 or faults.append(f"{r.status}: {r.url}"))
+        page.on("requestfailed", lambda r: faults.append(f"failed: {r.url}"))
+        page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+        page.on("console", lambda m: m.text.startswith(THEME_LOG) or faults.append(f"{m.type}: {m.text}"))
+
+    page = visit(page_name, watch=watch)
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_load_state("networkidle")
+    assert not faults
+
+
+def test_formulas_render(visit, page_name):
+    page = visit(page_name)
+    assert page.locator(".math").count() == page.locator(".math mjx-container").count()
+    assert page.locator("mjx-merror, [data-mjx-error]").all_text_contents() == []
+    text = page.locator("article").inner_text()
+    assert not re.search(r"\\(frac|sqrt|mathbb|operatorname|sum)\b", text)
+
+
+def test_phone_shows_a_page_without_sideways_scroll(visit, page_name):
+    page = visit(page_name, width=360, height=740)
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.evaluate("window.scrollTo(500, 0)")
+    assert page.evaluate("window.scrollX") == 0
+    assert page.locator("article > section > *").evaluate_all(BEYOND_THE_PHONE) == []
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+def test_page_has_one_search(visit, page_name, width):
+    page = visit(page_name, width=width)
+    assert page.locator(".search-button, .search-button-field, form.bd-search").evaluate_all(VISIBLE) == 1
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_stands_out(visit, page_name, theme):
+    page = visit(page_name, theme=theme)
+    assert page.locator("html").get_attribute("data-theme") == theme
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    assert page.evaluate(LOW_CONTRAST) == []
+
+
+def test_theme_switch_is_kept(visit, site):
+    page = visit("chapters/index.html", theme="light")
+    seen = set()
+    for _ in range(3):
+        page.locator(".theme-switch-button").first.click()
+        seen.add(page.locator("html").get_attribute("data-mode"))
+    assert seen == {"light", "dark", "auto"}
+    while page.locator("html").get_attribute("data-mode") != "dark":
+        page.locator(".theme-switch-button").first.click()
+    page.goto(site + "search.html", wait_until="networkidle")
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_text_is_set_in_the_books_own_type(visit):
+    page = visit("chapters/index.html")
+    page.evaluate("document.fonts.ready")
+    loaded = page.evaluate("[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)")
+    assert {"Source Serif 4", "Source Sans 3"} <= {family.strip('"') for family in loaded}
+
+
+def test_search_finds_a_page(visit):
+    page = visit("search.html?q=attention")
+    page.wait_for_selector("#search-results li a")
+    assert page.locator("#search-results li a").count() >= 1
+
+
+def test_pictures_have_words(html, page_name):
+    article = soup(html / page_name).select_one("article")
+    pictures = {image["src"]: image.get("alt", "") for image in article.select("img")}
+    files = {".png", ".svg", ".jpg"}  # what stands there when nobody wrote anything
+    assert [src for src, alt in pictures.items() if not alt.strip() or Path(alt).suffix in files] == []
+    assert [str(image) for image in soup(html / page_name).select("img:not([alt])")] == []
+
+
+def test_links_inside_the_site_lead_somewhere(html, page_name):
+    page = html / page_name
+    broken = [reference for reference in references(page) if not resolves(page, reference)]
+    assert broken == []
+
+
+def test_launch_buttons_follow_the_repositorys_address(html, page_name):
+    source = ROOT / Path(page_name).with_suffix(".ipynb")
+    if not source.exists():
+        assert not soup(html / page_name).select(".dropdown-launch-buttons a")
+        return
+    links = [link["href"] for link in soup(html / page_name).select(".dropdown-launch-buttons a")]
+    slug = address.slug(address.wanted())
+    assert [urlsplit(link).hostname for link in links] == ["mybinder.org", "colab.research.google.com"]
+    assert all(slug in link and link.endswith(f"{source.relative_to(ROOT)}") for link in links)
+
+
+def test_pages_name_no_content_network(html):
+    hosts = re.compile(r"(unpkg|jsdelivr|cdnjs|googleapis|gstatic|cloudflare)", re.I)
+    pages = [page for page in html.rglob("*.html") if "_static" not in page.parts]
+    assert [page.name for page in pages if hosts.search(page.read_text("utf8"))] == []
+
+
+def test_site_and_figures_share_one_palette():
+    palette = json.loads((ROOT / "src/attnbook/palette.json").read_text("utf8"))
+    css = (ROOT / "assets/book.css").read_text("utf8")
+    for theme in ("light", "dark"):
+        block = re.search(rf'html\[data-theme="{theme}"\] {{(.*?)}}', css, re.S)[1]
+        variables = dict(re.findall(r"--ab-([\w-]+): ([^;]+);", block))
+        for variable, name in {"bg": "paper", "fg": "ink", "muted": "muted", "line": "line"}.items():
+            assert variables[variable] == palette[theme][name]
+
+
+def soup(page: Path) -> BeautifulSoup:
+    return BeautifulSoup(page.read_text("utf8"), "html.parser")
+
+
+def references(page: Path) -> set[str]:
+    """What a page points to on its own site."""
+    tags = soup(page).select("[href], [src]")
+    found = {tag.get("href") or tag.get("src") for tag in tags}
+    return {reference for reference in found if reference and not urlsplit(reference).scheme}
+
+
+def resolves(page: Path, reference: str) -> bool:
+    """Whether the file is there, and in it the place that is named."""
+    parts = urlsplit(reference)
+    target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+    if not target.is_file():
+        return False
+    if not parts.fragment or target.suffix != ".html":
+        return True
+    return soup(target).find(id=unquote(parts.fragment)) is not None
