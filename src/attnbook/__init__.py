@@ -1,5 +1,7 @@
 """attnbook: the package behind the book *Self-Attention, Step by Step*."""
 
+from importlib import import_module
+
 from attnbook.attention import (
     AdditiveAttention,
     Attentions,
@@ -12,14 +14,26 @@ from attnbook.attention import (
 from attnbook.decoder import Decoder, DecoderLayer
 from attnbook.embeddings import Embeddings, LearnedPositions, SinusoidalPositions
 from attnbook.encoder import AddNorm, Encoder, EncoderLayer, FeedForward
+from attnbook.generation import beam_search, greedy_decode
 from attnbook.masks import causal_mask, padding_mask
+from attnbook.seq2seq import ConvolutionalSeq2Seq, RecurrentSeq2Seq
+from attnbook.training import exact_match, fit
 from attnbook.transformer import Transformer
+
+# What draws or talks to a notebook is imported when it is first asked for: models train without it.
+LATER = {
+    "AttentionExplorer": "attnbook.widgets",
+    "check": "attnbook.exercises",
+    "plot_attention": "attnbook.plots",
+}
 
 __all__ = [
     "AddNorm",
     "AdditiveAttention",
+    "AttentionExplorer",
     "Attentions",
     "Attn",
+    "ConvolutionalSeq2Seq",
     "Decoder",
     "DecoderLayer",
     "DotAttention",
@@ -29,10 +43,27 @@ __all__ = [
     "FeedForward",
     "LearnedPositions",
     "MultiHeadAttention",
+    "RecurrentSeq2Seq",
     "SinusoidalPositions",
     "Transformer",
+    "beam_search",
     "causal_mask",
+    "check",
+    "exact_match",
+    "fit",
+    "greedy_decode",
     "masked_softmax",
     "padding_mask",
+    "plot_attention",
     "scaled_dot_product_attention",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *LATER])
