@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-INVISIBLE = {" ": "␠", "\n": "↵", "\t": "⇥", "\r": "␍", "\u00a0": "⍽", "\u202f": "⍽"}
+SIGNS = {"\n": "↵", "\t": "⇥", "\u00a0": "⍽", "\u202f": "⍽"}
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 ZERO_WIDTH = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
 
@@ -160,11 +160,9 @@ def visible(token: str) -> str:
 def visible_character(character: str, lone: bool) -> str:
     """One character inside a token; zero-width joiners stay, as they shape Hindi, Persian and emoji."""
     code = ord(character)
-    if character in INVISIBLE and character != " ":
-        return INVISIBLE[character]
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if 0x7F <= code < 0xA0 or character in BIDI_CONTROLS or (lone and character in ZERO_WIDTH):
+    if character in SIGNS:
+        return SIGNS[character]
+    if code < 0x20 or 0x7F <= code < 0xA0 or character in BIDI_CONTROLS or (lone and character in ZERO_WIDTH):
         return f"[U+{code:04X}]"
     if 0xD800 <= code < 0xE000:
         return "\N{REPLACEMENT CHARACTER}"

@@ -84,7 +84,7 @@ def _judge(asked: Exercise, answer) -> tuple[str, str]:
     except Wrong as wrong:
         return "wrong", str(wrong)
     except Unfinished as unfinished:
-        return "pending", f"{unfinished} Fill it in and run the cell again.\n\nTask: {asked.task}"
+        return "pending", f"{unfinished} Fill it in and run the cell again."
     except Exception as error:
         words = f"This answer could not be read: it is {_describe(answer)}, and reading it gave {error!r}."
         return "wrong", f"{words}\n\nTask: {asked.task}"

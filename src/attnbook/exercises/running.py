@@ -1,6 +1,7 @@
 """Run a learner's code, and say in words that help what went wrong in it."""
 
 import linecache
+import os
 import re
 import sysconfig
 import warnings
@@ -13,7 +14,7 @@ from torch import Tensor
 from attnbook.exercises.verdict import Unfinished, Wrong
 
 LIBRARIES = tuple(
-    str(Path(folder)) + "/"
+    str(Path(folder)) + os.sep
     for folder in {str(Path(__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "purelib", "platlib"))}
 )
 

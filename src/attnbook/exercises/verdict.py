@@ -107,8 +107,8 @@ class Summary(Card):
 
 def _card(body: str, name: str, colour: str) -> str:
     """A frame that takes its text colour from the page, so that light and dark both read."""
-    style = f"border:1px solid {colour};border-left-width:.4rem;border-radius:.3rem;padding:.6rem .9rem"
-    style += ";overflow-wrap:anywhere;line-height:1.5"
+    style = f"border:1px solid {colour};border-left-width:.4rem;border-radius:.3rem;margin:.3rem 0"
+    style += ";padding:.6rem .9rem;overflow-wrap:anywhere;line-height:1.5"
     return f'<div class="ab-check ab-check-{name}" role="status" style="{style}">{body}</div>'
 
 
@@ -127,5 +127,5 @@ def _paragraph(block: str) -> str:
 
 def _inline(text: str) -> str:
     """Escape everything; then `backticks` become code."""
-    style = "background:transparent;color:inherit;font-weight:600"
+    style = "background:transparent;color:inherit;font-weight:600;padding:0"
     return re.sub(r"`([^`\n]+)`", rf'<code style="{style}">\1</code>', html.escape(text))

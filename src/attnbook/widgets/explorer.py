@@ -14,6 +14,7 @@ from attnbook.plots import map_figure
 from attnbook.widgets.encoding import encode_mask, encode_weights
 
 WIDE_CHARACTER, NARROW_CHARACTER = 13, 7  # pixels
+SETTINGS = ("head", "layer", "layout", "locked", "scale")
 BUNDLES = Path(__file__).parent / "bundles"
 
 
@@ -50,6 +51,9 @@ class AttentionExplorer(anywidget.AnyWidget):
         maps = check_maps(weights, queries, keys, mask)
         if not isinstance(title, str):
             raise TypeError(f"title: got {type(title).__name__}, wanted a string")
+        unknown = sorted(set(settings) - set(SETTINGS))
+        if unknown:
+            raise TypeError(f"{unknown[0]}: no such setting, wanted one of {', '.join(SETTINGS)}")
         self._maps = maps
         self.set_trait("query_tokens", maps.queries)
         self.set_trait("key_tokens", maps.keys)

@@ -33,6 +33,7 @@ class Explorer {
     watchTheme((theme) => this.#setTheme(theme), signal);
     const observer = new ResizeObserver(() => this.#layout());
     observer.observe(this.root);
+    this.#layout();
     signal.addEventListener("abort", () => {
       observer.disconnect();
       cancelAnimationFrame(this.#pending);
@@ -179,7 +180,7 @@ class Explorer {
     Object.assign(this.corner.style, { width: `${left}px`, height: `${top}px` });
     Object.assign(this.boxes.keys.style, { width: `${this.sizes.width}px`, height: `${top}px` });
     Object.assign(this.boxes.queries.style, { width: `${left}px`, height: `${this.sizes.height}px` });
-    this.below.style.maxWidth = `${Math.max(left + this.sizes.width, 460)}px`;
+    this.below.style.maxWidth = `${Math.max(left + this.sizes.width, 580)}px`;
     this.scroll.classList.toggle("scrolls", left + this.sizes.width > width || top + this.sizes.height > 720);
     this.keys.placeAbove(this.sizes);
     this.queries.placeBeside(this.sizes);
@@ -260,11 +261,17 @@ function render({ model, el }) {
   const controller = new AbortController();
   el.classList.add("tex2jax_ignore", "mathjax_ignore");
   el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrow keys for its cells
-  const explorer = new Explorer(model, el, controller.signal);
-  return () => {
+  const remove = () => {
     controller.abort();
-    explorer.root.getRootNode().host.remove();
+    el.replaceChildren();
   };
+  try {
+    new Explorer(model, el, controller.signal);
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return remove;
 }
 
 export default { render };

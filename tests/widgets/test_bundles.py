@@ -1,0 +1,46 @@
+"""The committed bundles: built from the sources as they are, and asking nobody for anything."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import attnbook.widgets
+import pytest
+
+WIDGETS = Path(attnbook.widgets.__file__).parent
+SOURCES, BUNDLES = WIDGETS / "js", sorted((WIDGETS / "bundles").iterdir())
+
+
+def sources_hash() -> str:
+    """The hash that js/build.mjs writes into each bundle."""
+    names = [path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob("*") if path.suffix in (".js", ".mjs", ".css")]
+    names = [name for name in names if not name.startswith("node_modules")]
+    digest = hashlib.sha256()
+    for name in sorted([*names, "package.json", "../../palette.json"]):
+        digest.update(f"{name}\n".encode() + (SOURCES / name).read_bytes())
+    return digest.hexdigest()
+
+
+def test_there_is_one_for_each_widget_and_two_for_the_site():
+    assert [path.name for path in BUNDLES] == ["attention_explorer.js", "attnbook-host.css", "attnbook-host.js"]
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_it_was_built_from_these_sources(bundle):
+    built_from = re.search(r"sources sha256 (\w+)", bundle.read_text("utf-8"))[1]
+    assert built_from == sources_hash(), "the sources changed: run `npm ci && npm run build` in src/attnbook/widgets/js"
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_it_names_no_other_host(bundle):
+    assert "//" not in re.sub(r"^/\*.*?\*/", "", bundle.read_text("utf-8"), flags=re.S).replace("http://www.w3.org", "")
+
+
+def test_the_bundler_is_pinned_and_the_lock_names_no_registry():
+    package = json.loads((SOURCES / "package.json").read_text())
+    assert list(package["devDependencies"]) == ["esbuild"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", package["devDependencies"]["esbuild"])
+    lock = json.loads((SOURCES / "package-lock.json").read_text())
+    assert lock["packages"]["node_modules/esbuild"]["version"] == package["devDependencies"]["esbuild"]
+    assert not any("resolved" in entry for entry in lock["packages"].values())

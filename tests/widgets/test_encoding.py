@@ -1,0 +1,34 @@
+"""How weights travel: two bytes each, and the number read on the page is the true one."""
+
+import numpy as np
+from attnbook.widgets.encoding import decode_weights, encode_mask, encode_weights
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
+def test_two_bytes_a_weight_and_a_small_error(weights):
+    weights = np.array(weights)
+    data = encode_weights(weights)
+    assert len(data) == 2 * len(weights)
+    assert np.abs(decode_weights(data) - weights).max() <= 3.1e-5
+
+
+def test_read_to_three_decimals_is_the_true_weight_to_three_decimals():
+    weights = np.random.default_rng(0).random(200_000).astype(np.float32)
+    decoded = decode_weights(encode_weights(weights))
+    assert [f"{w:.3f}" for w in decoded] == [f"{w:.3f}" for w in weights]
+
+
+def test_small_weights_keep_their_size():
+    weights = np.geomspace(1e-6, 1, 1000)
+    assert np.abs(decode_weights(encode_weights(weights)) / weights - 1).max() < 0.02
+
+
+def test_nought_and_one_are_exact():
+    assert decode_weights(encode_weights(np.array([0.0, 1.0]))).tolist() == [0, 1]
+
+
+def test_a_mask_is_one_bit_a_cell():
+    mask = np.array([[True, False, False], [True, True, False], [True, True, True]])
+    assert encode_mask(mask) == bytes([0b11011001, 0b1])

@@ -1,0 +1,158 @@
+"""What mounts the widgets of a page: it survives broken data, and its models keep anywidget's promises."""
+
+import json
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+
+
+@pytest.fixture
+def broken(visit, built):
+    """Opens the page with its widget data changed by a function."""
+
+    def open_page(change):
+        text = (built / "index.html").read_text("utf-8")
+        start, end = re.search(r'widget-state\+json">(.*?)</script>', text, re.S).span(1)
+        page = text[:start] + change(text[start:end]) + text[end:]
+        (built / "broken.html").write_text(page, "utf-8")
+        opened = visit("broken.html")
+        opened.page.wait_for_function(
+            "() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)"
+        )
+        return opened
+
+    return open_page
+
+
+def states(opened):
+    return opened.page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
+
+
+def in_second_model(damage):
+    """A change of the data that damages the second widget of the page alone."""
+
+    def change(text):
+        data = json.loads(text)
+        name = next(name for name, model in data["state"].items() if "Hostile" in model["state"]["title"])
+        damage(data["state"], name)
+        return json.dumps(data).replace("<", "\\u003c")
+
+    return change
+
+
+DAMAGES = {
+    "no model": lambda models, name: models.pop(name),
+    "no state": lambda models, name: models[name].pop("state"),
+    "no buffers": lambda models, name: models[name].pop("buffers"),
+    "short buffer": lambda models, name: models[name]["buffers"][0].update(data="AAAA"),
+    "not base64": lambda models, name: models[name]["buffers"][0].update(data="?!"),
+    "no tokens": lambda models, name: models[name]["state"].pop("key_tokens"),
+    "no shape": lambda models, name: models[name]["state"].pop("_shape"),
+    "wrong shape": lambda models, name: models[name]["state"].update(_shape=[3, 4, 12, 11]),
+    "unknown widget": lambda models, name: models[name]["state"].update(_anywidget_id="attnbook.widgets.Nothing"),
+}
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_one_broken_widget_says_so_and_the_others_work(broken, damage):
+    opened = broken(in_second_model(damage))
+    assert states(opened) == ["live", "broken", "live", "live"]
+    place = opened.page.locator(".ab-widget").nth(1)
+    assert place.locator(".ab-broken").inner_text() == "This interactive figure could not be loaded."
+    assert place.locator("img.ab-static").is_visible()
+    assert not [fault for fault in opened.faults if not fault.startswith("attnbook:")]
+
+
+@pytest.mark.bad_input
+def test_a_page_whose_data_cannot_be_read(broken):
+    opened = broken(lambda text: text[: len(text) // 2])
+    assert states(opened) == ["broken"] * 4
+    assert opened.page.locator("img.ab-static").first.is_visible()
+
+
+def test_a_widget_that_needs_a_kernel_gives_way_to_its_text(built):
+    page = BeautifulSoup((built / "other.html").read_text("utf-8"), "html.parser")
+    assert "IntSlider(value=7)" in page.get_text()
+    assert "widget-view+json" not in str(page)
+    assert "widget-state+json" not in str(page)
+
+
+PROTOCOL = """async () => {
+  const { default: widget } = await import("/module.js");
+  const log = [];
+  // Two views of one page share its model: a change in the one reaches the other.
+  const script = document.querySelector('.ab-widget script');
+  return typeof widget.render;
+}"""
+
+
+def test_the_module_keeps_anywidgets_form(visit):
+    assert visit().page.evaluate(PROTOCOL) == "function"
+
+
+def test_two_views_of_one_model_move_together(visit, built):
+    text = (built / "index.html").read_text("utf-8")
+    first = re.search(r'<div class="ab-widget".*?</script>', text, re.S)[0] + "</div></div>"
+    (built / "twice.html").write_text(text.replace("after the first</p>", f"after the first</p>{first}"), "utf-8")
+    opened = visit("twice.html")
+    opened.page.wait_for_selector(".ab-widget[data-state=live] >> nth=1")
+    one, two = opened.widget(0), opened.widget(1)
+    one.click(2, 2)
+    assert one.locked == two.locked == "must"
+    two.click(2, 2)
+    assert one.locked == two.locked == ""
+
+
+# A model as anywidget gives it, filled from the page's data; and a count of everything that listens.
+CLEAN_UP = """async () => {
+  const living = new Map(), add = EventTarget.prototype.addEventListener, remove = EventTarget.prototype.removeEventListener;
+  let next = 0, observers = 0, frames = 0;
+  EventTarget.prototype.addEventListener = function (name, call, options) {
+    if (this instanceof AbortSignal) return add.call(this, name, call, options); // the clean-up's own
+    const id = next++;
+    living.set(id, name);
+    options?.signal && add.call(options.signal, "abort", () => living.delete(id));
+    return add.call(this, name, call, options);
+  };
+  for (const name of ["ResizeObserver", "MutationObserver"]) {
+    const Old = window[name];
+    window[name] = class extends Old {
+      observe(...args) { if (!this.on) { this.on = true; observers++; } super.observe(...args); }
+      disconnect() { if (this.on) { this.on = false; observers--; } super.disconnect(); }
+    };
+  }
+  const { default: widget } = await import("/module.js");
+  const state = { title: "t", layer: 0, head: 0, locked: -1, scale: "peak", query_tokens: ["a", "b"], key_tokens: ["c", "d"],
+    _shape: [1, 2, 2, 2], _gutters: [60, 34], _peak: 1, _masks: [],
+    _weights: [0, 1].map(() => new DataView(Uint16Array.of(65535, 0, 0, 65535).buffer)) };
+  const calls = new Set();
+  const model = { get: n => state[n], set(n, v) { state[n] = v; for (const [name, call] of calls) name === "change:" + n && call(); },
+    save_changes() {}, on(n, c) { calls.add([n, c]); }, off(n, c) { for (const e of calls) e[0] === n && e[1] === c && calls.delete(e); } };
+  const el = document.createElement("div");
+  document.body.append(el);
+  const frame = () => new Promise(requestAnimationFrame);
+  const counts = () => [living.size, observers, calls.size];
+  const clean = await widget.render({ model, el });
+  await frame(); await frame();
+  const during = counts();
+  model.set("head", 1); model.set("locked", 1);
+  clean();
+  const after = counts();
+  model.set("locked", 0);
+  document.documentElement.dataset.theme = "dark";
+  await frame(); await frame();
+  // and again in the same place
+  (await widget.render({ model, el }))();
+  return { during, after, again: counts(), children: el.childElementCount };
+}"""
+
+
+def test_removing_a_view_leaves_nothing_behind(visit):
+    opened = visit("blank.html")
+    seen = opened.page.evaluate(CLEAN_UP)
+    assert min(seen["during"]) > 1
+    assert seen["after"] == seen["again"] == [0, 0, 0]
+    assert seen["children"] == 0
+    assert opened.faults == []

@@ -1,0 +1,128 @@
+"""What the explorer and the static figure accept, and how they refuse the rest."""
+
+import numpy as np
+import pytest
+import torch
+from attnbook.maps import check_maps, visible
+from attnbook.plots import plot_attention
+from attnbook.widgets import AttentionExplorer
+
+THREE, FIVE = list("abc"), list("vwxyz")
+
+
+def uniform(*shape, **options):
+    return torch.full(shape, 1 / shape[-1], **options)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (7, 3, 5), (2, 7, 3, 5)])
+def test_one_to_four_dimensions_become_layers_and_heads(shape):
+    maps = check_maps(uniform(*shape), THREE, FIVE)
+    assert maps.weights.shape == (1,) * (4 - len(shape)) + shape
+    assert (maps.queries, maps.keys, maps.mask) == (THREE, FIVE, None)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_tensors_of_every_precision(dtype, device):
+    weights = torch.softmax(torch.randn(3, 500, device=device), -1).to(dtype).requires_grad_()
+    maps = check_maps(weights, THREE, ["k"] * 500)
+    np.testing.assert_allclose(maps.weights[0, 0], weights.detach().cpu().double(), atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64])
+def test_arrays_of_every_precision(dtype):
+    np.testing.assert_array_equal(check_maps(np.eye(3, dtype=dtype), THREE).weights[0, 0], np.eye(3))
+
+
+def test_without_keys_the_queries_are_the_keys():
+    assert check_maps(uniform(3, 3), THREE).keys == THREE
+
+
+def test_a_row_with_nothing_to_attend_to_is_fine():
+    weights = uniform(3, 5)
+    weights[1] = 0
+    assert check_maps(weights, THREE, FIVE, torch.ones(1, 5, dtype=torch.bool)).weights[0, 0, 1].sum() == 0
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (5,), (1, 5), (3, 1), (7, 1, 1), (2, 7, 3, 5), (2, 1, 1, 5)])
+def test_a_mask_broadcasts(shape):
+    mask = torch.ones(shape, dtype=torch.bool)
+    assert check_maps(uniform(2, 7, 3, 5), THREE, FIVE, mask).mask.shape == (2, 7, 3, 5)
+
+
+def wrong_row():
+    weights = uniform(2, 3, 5)
+    weights[1, 2] *= 1.1
+    return weights
+
+
+def with_value(value):
+    weights = uniform(3, 5)
+    weights[1, 2] = value
+    return weights
+
+
+NO = torch.zeros(3, 5, dtype=torch.bool)
+BAD = [
+    (dict(weights=[[1.0]]), TypeError, r"weights: got list, wanted a torch tensor or a numpy array"),
+    (dict(weights=uniform(5)), ValueError, r"weights: got shape \(5,\), wanted \(T, S\)"),
+    (dict(weights=uniform(1, 1, 1, 3, 5)), ValueError, r"weights: got shape \(1, 1, 1, 3, 5\)"),
+    (dict(weights=torch.zeros(0, 5)), ValueError, r"weights: got shape \(0, 5\)"),
+    (dict(weights=torch.ones(3, 5, dtype=torch.bool)), TypeError, "weights: got dtype bool, wanted real numbers"),
+    (dict(weights=torch.ones(3, 5, dtype=torch.complex64)), TypeError, "weights: got dtype complex64"),
+    (dict(weights=np.full((3, 5), "x")), TypeError, "weights: got dtype <U1"),
+    (dict(weights=with_value(float("nan"))), ValueError, r"weights: got nan at \[1, 2\], wanted finite"),
+    (dict(weights=with_value(float("inf"))), ValueError, r"weights: got inf at \[1, 2\], wanted finite"),
+    (dict(weights=with_value(-0.1)), ValueError, r"weights: got -0.1 at \[1, 2\], wanted no negative"),
+    (dict(weights=wrong_row()), ValueError, r"weights: row \[1, 2\] sums to 1.1, wanted 1"),
+    (dict(weights=torch.randn(3, 5).abs() * 10), ValueError, "are these scores before the softmax"),
+    (dict(queries=["a", "b"]), ValueError, "queries: got 2 tokens, wanted 3"),
+    (dict(queries="abc"), TypeError, r"queries: got one string, wanted a list of 3 tokens; list\(text\)"),
+    (dict(queries=["a", 2, "c"]), TypeError, r"queries: item 1 is 2 \(int\), wanted a string"),
+    (dict(queries=7), TypeError, "queries: got int, wanted a list of 3 strings"),
+    (dict(keys=THREE), ValueError, "keys: got 3 tokens, wanted 5"),
+    (dict(keys=[*FIVE[:4], None]), TypeError, r"keys: item 4 is None \(NoneType\), wanted a string"),
+    (dict(keys=None), ValueError, r"keys: without them the queries are the keys, but weights \(3, 5\)"),
+    (dict(mask=torch.ones(3, 5)), TypeError, r"mask: got dtype float32, wanted bool"),
+    (dict(mask=[[True]]), TypeError, "mask: got list, wanted a torch tensor or a numpy array"),
+    (dict(mask=~NO[:, :4]), ValueError, r"mask: got shape \(3, 4\), wanted one that broadcasts to weights \(3, 5\)"),
+    (dict(mask=~NO[None]), ValueError, r"mask: got shape \(1, 3, 5\), wanted one that broadcasts"),
+    (dict(mask=NO), ValueError, r"mask: is False at \[0, 0\], where the weight is 0.2"),
+]
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(("wrong", "error", "says"), BAD, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize("entrance", [AttentionExplorer, plot_attention])
+def test_what_is_refused(entrance, wrong, error, says):
+    arguments = {"weights": uniform(3, 5), "queries": THREE, "keys": FIVE, "mask": None} | wrong
+    if entrance is plot_attention and getattr(arguments["weights"], "ndim", 2) in (3, 4):
+        says, error = "wanted one map", ValueError
+    with pytest.raises(error, match=says):
+        entrance(**arguments)
+
+
+def test_rounding_of_half_precision_is_forgiven_and_no_more():
+    weights = uniform(3, 5) * 1.01
+    check_maps(weights.half(), THREE, FIVE)
+    with pytest.raises(ValueError, match="sums to 1.01"):
+        check_maps(weights, THREE, FIVE)
+
+
+@pytest.mark.parametrize(
+    ("token", "label"),
+    [
+        ("", "∅"),
+        (" ", "␠"),
+        ("  a b ", "␠␠a b␠"),
+        ("a\nb", "a↵b"),
+        ("\t", "⇥"),
+        ("\u202eabc", "[U+202E]abc"),
+        ("\x00", "[U+0000]"),
+        ("\u200d", "[U+200D]"),
+        ("क्\u200dष", "क्\u200dष"),
+        ("\ud800", "\N{REPLACEMENT CHARACTER}"),
+        ("<b>&amp;", "<b>&amp;"),
+    ],
+)
+def test_labels_show_what_cannot_be_seen(token, label):
+    assert visible(token) == label
