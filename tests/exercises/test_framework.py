@@ -249,7 +249,14 @@ def test_an_answer_that_cannot_be_read_at_all_still_gets_a_verdict(fresh):
             raise RuntimeError("no name")
 
     assert fresh("3.3", Trickster()).state == "wrong"
-    assert fresh("3.1", Trickster()).state == "wrong"
+
+    class Nameless:
+        def __repr__(self):
+            raise RuntimeError("no name")
+
+    verdict = fresh("3.1", Nameless())
+    assert verdict.state == "wrong"
+    assert "of type Nameless" in verdict.message
 
 
 # --- what answers may be ---------------------------------------------------------------------------------
