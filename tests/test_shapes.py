@@ -1,0 +1,15 @@
+"""The shapes in the signatures are true: the tests run once more with jaxtyping checking every call."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_every_call_keeps_the_shapes_it_is_annotated_with():
+    here = Path(__file__).parent
+    modules = ["attention", "masks", "embeddings", "parity", "transformer", "seq2seq", "generation"]
+    files = [here / f"test_{module}.py" for module in modules]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not bad_input"]
+    command += ["--jaxtyping-packages=attnbook,beartype.beartype", *map(str, files)]
+    result = subprocess.run(command, cwd=here.parent, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
