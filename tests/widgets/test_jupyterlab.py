@@ -1,0 +1,158 @@
+"""The explorer in JupyterLab with a kernel behind it: what is clicked reaches Python, what Python sets is shown."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import nbformat
+import pytest
+
+TOKEN = "widgets-under-test"
+CELLS = [
+    """import torch
+from attnbook.widgets import AttentionExplorer
+torch.manual_seed(0)
+weights = torch.softmax(3 * torch.randn(2, 6, 6), -1)
+explorer = AttentionExplorer(weights, "one two three four five six".split(), title="Live")
+explorer""",
+    """print(f"locked={explorer.locked} head={explorer.head}; weight={weights[0, 2, 4]:.3f}")""",
+    """explorer.head, explorer.locked, explorer.title = 1, 5, "Changed"
+print(f"set; weight={weights[1, 2, 4]:.3f}")""",
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A JupyterLab of its own on this machine, with one notebook; it is ended when the tests are."""
+    root = tmp_path_factory.mktemp("lab")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, root / "live.ipynb")
+    settings = root / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folders = {f"JUPYTER_{name}_DIR": str(root / name.lower()) for name in ("CONFIG", "RUNTIME", "DATA")}
+    folders |= {"JUPYTERLAB_SETTINGS_DIR": str(root / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(root / "workspaces")}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--port-retries=0", "--ip=127.0.0.1"]
+    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True"]
+    command += ["--allow-root"] if hasattr(os, "getuid") and os.getuid() == 0 else []
+    with open(root / "log.txt", "wb") as log:
+        process = subprocess.Popen(
+            command, env=os.environ | folders | {"IPYTHONDIR": str(root / "ipython")}, stdout=log, stderr=log
+        )
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        wait_for(address, process, root / "log.txt")
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for(address, process, log):
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(f"{address}api", timeout=5).close()
+            return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.5)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def notebook(lab, browser):
+    """The notebook, opened and with its first cell run."""
+    page = browser.new_page(viewport={"width": 1200, "height": 1000})
+    page.set_default_timeout(120_000)
+    page.foreign = []
+    page.route(
+        lambda url: not url.startswith((lab, "data:", "blob:", lab.replace("http", "ws"))),
+        lambda route: (page.foreign.append(route.request.url), route.abort()),
+    )
+    page.goto(f"{lab}lab/tree/live.ipynb?token={TOKEN}")
+    page.wait_for_function(
+        "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
+    )
+    run(page, 0)
+    page.wait_for_selector(".map canvas")
+    yield page
+    page.close()
+
+
+def run(page, index) -> str:
+    """Run a cell; what it printed."""
+    page.evaluate(
+        """async index => {
+          window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;
+          await window.jupyterapp.commands.execute('notebook:run-cell');
+        }""",
+        index,
+    )
+    return page.locator(".jp-Cell").nth(index).locator(".jp-OutputArea-output").first.inner_text().strip()
+
+
+def point(page, row, column):
+    page.locator(".map").scroll_into_view_if_needed()
+    box = page.locator(".map").bounding_box()
+    return box["x"] + box["width"] * (column + 0.5) / 6, box["y"] + box["height"] * (row + 0.5) / 6
+
+
+def test_python_and_page_stay_together(notebook):
+    page = notebook
+    page.mouse.move(*point(page, 2, 4))
+    read = page.locator(".value").inner_text()
+    page.mouse.click(*point(page, 2, 4))
+    assert page.locator(".most").text_content().startswith("Locked: three")
+
+    assert run(page, 1) == f"locked=2 head=0; weight={read}"
+
+    said = run(page, 2)
+    page.wait_for_selector(".title:has-text('Changed')")
+    assert page.locator(".most").text_content().startswith("Locked: six")
+    assert page.get_by_role("radio", name="Head 1").is_checked()
+    page.mouse.move(*point(page, 2, 4))
+    assert said == f"set; weight={page.locator('.value').inner_text()}"
+
+
+def test_the_map_keeps_its_keys_to_itself(notebook):
+    """JupyterLab would take arrows, Enter and Escape for its cells."""
+    page = notebook
+    page.mouse.move(5, 5)
+    page.locator(".map").focus()
+    selected = "() => [...document.querySelectorAll('.jp-Cell')].findIndex(cell => cell.classList.contains('jp-mod-active'))"
+    before = page.evaluate(selected)
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    assert page.locator(".cell bdi").all_text_contents() == ["six", "two"]  # down from the locked row, the last
+    assert page.evaluate(selected) == before
+    page.keyboard.press("Escape")
+    assert not page.locator(".most").text_content().startswith("Locked")
+    assert page.locator(".map").evaluate("map => map.getRootNode().activeElement === map")
+
+
+def test_jupyterlabs_dark_theme_is_followed(notebook):
+    page = notebook
+    root = page.locator(".attnbook-widget .root")
+    assert root.get_attribute("data-theme") == "light"
+    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    page.wait_for_function("() => document.body.dataset.jpThemeLight == 'false'")
+    page.wait_for_timeout(300)
+    assert root.get_attribute("data-theme") == "dark"
+
+
+def test_nothing_was_asked_of_another_host(notebook):
+    assert notebook.foreign == []
