@@ -156,7 +156,8 @@ def scaled_dot_product_attention(
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     if not need_weights:
         return fused_attention(query, key, value, fit_mask(mask, shape), scale, dropout), None
-    scores = (query * scale) @ key.transpose(-2, -1)  # (…, T, S)
+    # Heads are strided views; without `contiguous`, @ would copy the keys in their transposed order, slowly.
+    scores = (query * scale) @ key.contiguous().transpose(-2, -1)  # (…, T, S)
     weights = masked_softmax(scores, mask)
     return F.dropout(weights, dropout) @ value, weights
 
