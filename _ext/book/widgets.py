@@ -1,9 +1,9 @@
-"""Widgets on the built pages: their data, their picture and one script that mounts them, with no kernel behind.
+"""Widgets on the built pages: their data, their picture and one script that mounts them without a kernel.
 
-MyST-NB writes each widget as a script that names a model, and the models of a page as one block of JSON, with the widget's
-program in every one of them. Here the programs are taken out (the site serves them once, as a plain script of its own), the
-picture that came with the output is set in the widget's place for readers without JavaScript and for print, and the JSON
-moves to the end of the page, so that the text is read first.
+MyST-NB writes each widget as a script that names a model, and the models of a page as one block of JSON, with
+the widget's program in every one of them. Here the programs are taken out (the site serves them once, as a
+plain script of its own), the picture that came with the output is set in the widget's place for readers
+without JavaScript and for print, and the JSON moves to the end of the page, so that the text is read first.
 """
 
 import json
@@ -11,10 +11,11 @@ import re
 import shutil
 from pathlib import Path
 
-from attnbook import widgets
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
+
+from attnbook import widgets
 
 BUNDLES = Path(widgets.__file__).parent / "bundles"
 STYLE, SCRIPT = "attnbook-host.css", "attnbook-host.js"
@@ -69,12 +70,18 @@ def place_widgets(app: Sphinx, doctree: nodes.document) -> None:
         if name in ours:
             place_widget(view, name, ours[name]["state"])
         elif len(view.parent.children) > 1:
-            view.parent.remove(view)  # no kernel, no such widget: the output's text or picture is shown instead
+            view.parent.remove(
+                view
+            )  # no kernel, no such widget: the output's text or picture is shown instead
         else:
-            logger.warning("an output is nothing but a widget that needs a kernel", location=view, type="attnbook")
+            logger.warning(
+                "an output is nothing but a widget that needs a kernel", location=view, type="attnbook"
+            )
     if ours:
         for model in ours.values():
-            model["state"] = {key: value for key, value in model["state"].items() if key not in ("_esm", "_css")}
+            model["state"] = {
+                key: value for key, value in model["state"].items() if key not in ("_esm", "_css")
+            }
         data = json.dumps({"version_major": 2, "version_minor": 0, "state": ours}, separators=(",", ":"))
         doctree += script(STATE, data, classes=["attnbook-state"])
 

@@ -16,7 +16,7 @@ ZERO_WIDTH = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
 
 @dataclass(frozen=True)
 class AttentionMaps:
-    """Weights `(L, H, T, S)`, `T` query tokens, `S` key tokens and a mask `(L, H, T, S)` or None (True = may attend)."""
+    """Weights `(L, H, T, S)`, T queries, S keys and a mask `(L, H, T, S)` or None (True = may attend)."""
 
     weights: np.ndarray
     queries: list[str]
@@ -30,7 +30,7 @@ class AttentionMaps:
 
 
 def check_maps(weights, queries, keys=None, mask=None) -> AttentionMaps:
-    """Weights `(T, S)`, `(H, T, S)` or `(L, H, T, S)` as `AttentionMaps`; without `keys` the queries are the keys.
+    """Weights `(T, S)`, `(H, T, S)` or `(L, H, T, S)` as maps; without `keys` the queries are the keys.
 
     Raises TypeError or ValueError that names the argument, what it got and what it wanted.
     """
@@ -43,8 +43,8 @@ def check_maps(weights, queries, keys=None, mask=None) -> AttentionMaps:
         keys = queries
     else:
         raise ValueError(
-            f"keys: without them the queries are the keys, but weights {array.shape} have {key_count} columns and "
-            f"{query_count} rows; give {key_count} key tokens"
+            f"keys: without them the queries are the keys, but weights {array.shape} have {key_count} "
+            f"columns and {query_count} rows; give {key_count} key tokens"
         )
     check_rows(array, tolerance)
     if mask is not None:
@@ -73,7 +73,7 @@ def check_weights(weights) -> tuple[np.ndarray, float]:
 
 
 def to_numpy(name: str, values) -> np.ndarray:
-    """A torch tensor (any device, any float type, with or without gradient) or numpy array as a numpy array."""
+    """A torch tensor (any device, any float type, with or without gradient) or array as a numpy array."""
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
         half = values.dtype in (torch.float16, torch.bfloat16)
@@ -116,8 +116,8 @@ def check_rows(weights: np.ndarray, tolerance: float) -> None:
     if wrong.any():
         at = index_of(wrong)
         raise ValueError(
-            f"weights: row {list(at)} sums to {sums[at]:.6g}, wanted 1 (within {tolerance:g}), or 0 for a row with "
-            "nothing to attend to; are these scores before the softmax, or is the softmax over another axis?"
+            f"weights: row {list(at)} sums to {sums[at]:.6g}, wanted 1 (within {tolerance:g}), or 0 for a row "
+            "with nothing to attend to; are these scores, or is the softmax over another axis?"
         )
 
 
@@ -147,7 +147,7 @@ def index_of(condition: np.ndarray) -> tuple[int, ...]:
 
 
 def visible(token: str) -> str:
-    """The token as a label: what cannot be seen gets a sign (∅ empty, ␠ space at an end, ↵ newline, [U+202E])."""
+    """The token as a label: what cannot be seen gets a sign (∅ empty, ␠ space at an end, ↵, [U+202E])."""
     if not token:
         return "∅"
     lone = all(character in ZERO_WIDTH for character in token)

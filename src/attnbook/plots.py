@@ -21,7 +21,7 @@ from matplotlib.patches import Rectangle
 from attnbook.maps import AttentionMaps, check_maps, visible
 
 PALETTE = json.loads(files("attnbook").joinpath("palette.json").read_text(encoding="utf-8"))
-"""Colours by theme (`light`, `dark`): `weights` from 0 to 1 in even steps, `masked`, `hatch`, `paper`, `ink` …"""
+"""Colours by theme (`light`, `dark`): `weights` from 0 to 1 in even steps, `masked`, `paper`, `ink` …"""
 
 FONTS = [
     "Noto Sans",
@@ -53,14 +53,18 @@ def weights_colormap(theme: str = "light") -> LinearSegmentedColormap:
     return LinearSegmentedColormap.from_list(f"attnbook-{theme}", PALETTE[theme]["weights"], N=1024)
 
 
-def plot_attention(weights, queries, keys=None, mask=None, ax: Axes | None = None, *, peak=None, title="") -> Axes:
+def plot_attention(
+    weights, queries, keys=None, mask=None, ax: Axes | None = None, *, peak=None, title=""
+) -> Axes:
     """Draw one attention map `(T, S)`: a row for each query, a column for each key, masked cells hatched.
 
-    `peak` is the weight drawn in the deepest colour: by default the largest of the map; give 1 to compare maps.
+    `peak` is the weight in the deepest colour, by default the largest of the map; give 1 to compare maps.
     Raises ValueError and TypeError as `AttentionExplorer` does, and for more than one map.
     """
     if getattr(weights, "ndim", 2) in (3, 4):
-        raise ValueError(f"weights: got shape {tuple(weights.shape)}, wanted one map (T, S): choose a head, weights[0]")
+        raise ValueError(
+            f"weights: got shape {tuple(weights.shape)}, wanted one map (T, S): choose a head, weights[0]"
+        )
     maps = check_maps(weights, queries, keys, mask)
     if ax is None:
         ax = plt.figure(figsize=figure_size(maps)).add_subplot()
@@ -86,7 +90,9 @@ def draw_map(maps: AttentionMaps, layer: int, head: int, ax: Axes, *, peak=None,
         cbar_kws={"label": "weight", "shrink": min(1.0, max(0.25, weights.shape[0] / 12)), "pad": 0.02},
     )
     for row, column in np.argwhere(blocked):
-        ax.add_patch(Rectangle((column, row), 1, 1, fc=colors["masked"], ec=colors["hatch"], hatch="/////", lw=0))
+        ax.add_patch(
+            Rectangle((column, row), 1, 1, fc=colors["masked"], ec=colors["hatch"], hatch="/////", lw=0)
+        )
     ax.xaxis.tick_top()  # before its labels are written: the top ones are texts of their own
     ax.xaxis.set_label_position("top")
     label_axis(ax.xaxis, maps.keys, rotate=max(map(len, maps.keys)) > 2)
@@ -94,7 +100,7 @@ def draw_map(maps: AttentionMaps, layer: int, head: int, ax: Axes, *, peak=None,
     ax.set(xlabel="key", ylabel="query")
     ax.tick_params(length=0)
     if title:
-        ax.set_title(drawable(title), parse_math=False)
+        ax.set_title(drawable(title), parse_math=False, fontfamily=installed_fonts())
     return ax
 
 

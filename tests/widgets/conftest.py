@@ -17,7 +17,8 @@ _book = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_book)
 browser = _book.browser  # the same Chromium as the tests of the book
 
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'"
+SOURCES = ("script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self'")
+POLICY = "; ".join(["default-src 'none'", *SOURCES])
 
 CONF = f"""
 import sys
@@ -28,7 +29,8 @@ html_theme = "basic"
 html_static_path = [{str(ROOT / "assets")!r}]
 html_css_files = ["book.css"]
 html_theme_options = {{"body_min_width": 0}}
-html_sidebars = {{"**": []}}  # the search box would be an inline script, and so would MyST's settings of MathJax
+# The search box would be an inline script, and so would MyST's settings of MathJax.
+html_sidebars = {{"**": []}}
 myst_update_mathjax = False
 mathjax_path = "mathjax/tex-chtml.js"
 myst_enable_extensions = ["dollarmath"]
@@ -49,7 +51,7 @@ kernelspec: {name: python3, display_name: Python}
 
 PAGE = (
     HEAD
-    + '''# Explorers
+    + """# Explorers
 
 Math that is meant: $x^2$.
 
@@ -69,8 +71,8 @@ may = torch.ones(12, 12).tril().bool()
 masked = torch.softmax((3 * torch.randn(3, 4, 12, 12)).masked_fill(~may, -torch.inf), -1)
 masked[..., 5, :] = 0
 masked[..., 5, 2] = 1
-hostile = ["<img src=x onerror=window.hacked=1>", "</script><script>window.hacked=1</script>", "$x$", "\\u202eabc", "", "\\n",
-           "x" * 10_000, " lead", "שלום", "日本語", "<!--<script>", "&amp;"]
+hostile = ["<img src=x onerror=window.hacked=1>", "</script><script>window.hacked=1</script>", "$x$",
+           "\\u202eabc", "", "\\n", "x" * 10_000, " lead", "שלום", "日本語", "<!--<script>", "&amp;"]
 AttentionExplorer(masked, hostile, mask=may, title="<b>Hostile</b> $y$")
 ```
 
@@ -93,7 +95,7 @@ AttentionExplorer(long, [f"token{i}" for i in range(96)])
 ```{code-cell}
 np.savez("truth.npz", plain=plain, masked=masked, dates=dates, long=long)
 ```
-'''
+"""
 )
 
 OTHER = (
@@ -122,9 +124,14 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Path:
-    """The site's folder: `index.html`, `other.html`, `plain.html` (no widgets), and the widget's module for JupyterLab."""
+    """The site's folder: `index.html`, `other.html`, `plain.html` (no widgets), and JupyterLab's module."""
     source = tmp_path_factory.mktemp("site")
-    for name, text in {"conf.py": CONF, "index.md": PAGE, "other.md": OTHER, "plain.md": "---\norphan: true\n---\n# No widgets\n"}.items():
+    for name, text in {
+        "conf.py": CONF,
+        "index.md": PAGE,
+        "other.md": OTHER,
+        "plain.md": "---\norphan: true\n---\n# No widgets\n",
+    }.items():
         (source / name).write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(source), str(source / "html")]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -158,7 +165,9 @@ class Visit:
         self.page = page
         self.faults, self.requests = [], []
         page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("console", lambda entry: entry.type in ("error", "warning") and self.faults.append(entry.text))
+        page.on(
+            "console", lambda entry: entry.type in ("error", "warning") and self.faults.append(entry.text)
+        )
         page.on("request", lambda request: self.requests.append(request.url))
 
     def widget(self, index: int) -> "Widget":
@@ -180,13 +189,17 @@ class Widget:
         self.map.evaluate(
             """(map, [y, x]) => {
               const box = map.closest('.scroll'), {width, height} = map.getBoundingClientRect();
-              box.scrollLeft = x * width - box.clientWidth / 2; box.scrollTop = y * height - box.clientHeight / 2;
+              box.scrollLeft = x * width - box.clientWidth / 2;
+              box.scrollTop = y * height - box.clientHeight / 2;
               scrollBy(0, map.getBoundingClientRect().top + y * height - innerHeight / 2);
             }""",
             [(row + 0.5) / rows, (column + 0.5) / columns],
         )
         box = self.map.bounding_box()
-        return (box["x"] + box["width"] * (column + 0.5) / columns, box["y"] + box["height"] * (row + 0.5) / rows)
+        return (
+            box["x"] + box["width"] * (column + 0.5) / columns,
+            box["y"] + box["height"] * (row + 0.5) / rows,
+        )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -227,7 +240,9 @@ class Widget:
 
     def frame(self) -> None:
         """Wait until what was asked for is drawn."""
-        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.page.evaluate(
+            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
 
 
 @pytest.fixture
@@ -235,7 +250,9 @@ def visit(browser, address):
     """Opens a page: `visit("index.html", width=360, theme="dark")`; requests to other hosts are refused."""
     contexts = []
 
-    def open_page(name="index.html", *, width=1000, height=900, theme="light", prepare=None, **options) -> Visit:
+    def open_page(
+        name="index.html", *, width=1000, height=900, theme="light", prepare=None, **options
+    ) -> Visit:
         size = {"width": width, "height": height}
         context = browser.new_context(viewport=size, color_scheme=theme, **options)
         contexts.append(context)

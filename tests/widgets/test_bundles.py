@@ -5,8 +5,9 @@ import json
 import re
 from pathlib import Path
 
-import attnbook.widgets
 import pytest
+
+import attnbook.widgets
 
 WIDGETS = Path(attnbook.widgets.__file__).parent
 SOURCES, BUNDLES = WIDGETS / "js", sorted((WIDGETS / "bundles").iterdir())
@@ -14,7 +15,11 @@ SOURCES, BUNDLES = WIDGETS / "js", sorted((WIDGETS / "bundles").iterdir())
 
 def sources_hash() -> str:
     """The hash that js/build.mjs writes into each bundle."""
-    names = [path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob("*") if path.suffix in (".js", ".mjs", ".css")]
+    names = [
+        path.relative_to(SOURCES).as_posix()
+        for path in SOURCES.rglob("*")
+        if path.suffix in (".js", ".mjs", ".css")
+    ]
     names = [name for name in names if not name.startswith("node_modules")]
     digest = hashlib.sha256()
     for name in sorted([*names, "package.json", "../../palette.json"]):
@@ -23,18 +28,26 @@ def sources_hash() -> str:
 
 
 def test_there_is_one_for_each_widget_and_two_for_the_site():
-    assert [path.name for path in BUNDLES] == ["attention_explorer.js", "attnbook-host.css", "attnbook-host.js"]
+    assert [path.name for path in BUNDLES] == [
+        "attention_explorer.js",
+        "attnbook-host.css",
+        "attnbook-host.js",
+    ]
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
 def test_it_was_built_from_these_sources(bundle):
     built_from = re.search(r"sources sha256 (\w+)", bundle.read_text("utf-8"))[1]
-    assert built_from == sources_hash(), "the sources changed: run `npm ci && npm run build` in src/attnbook/widgets/js"
+    assert built_from == sources_hash(), (
+        "the sources changed: run `npm ci && npm run build` in src/attnbook/widgets/js"
+    )
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
 def test_it_names_no_other_host(bundle):
-    assert "//" not in re.sub(r"^/\*.*?\*/", "", bundle.read_text("utf-8"), flags=re.S).replace("http://www.w3.org", "")
+    assert "//" not in re.sub(r"^/\*.*?\*/", "", bundle.read_text("utf-8"), flags=re.S).replace(
+        "http://www.w3.org", ""
+    )
 
 
 def test_the_bundler_is_pinned_and_the_lock_names_no_registry():

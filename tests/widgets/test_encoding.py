@@ -1,9 +1,10 @@
 """How weights travel: two bytes each, and the number read on the page is the true one."""
 
 import numpy as np
-from attnbook.widgets.encoding import decode_weights, encode_mask, encode_weights
 from hypothesis import given
 from hypothesis import strategies as st
+
+from attnbook.widgets.encoding import decode_weights, encode_mask, encode_weights
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50))

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 import traitlets
-from attnbook.widgets import AttentionExplorer
-from attnbook.widgets.encoding import decode_weights
 from ipywidgets import jsdlink
 from PIL import Image
+
+from attnbook.widgets import AttentionExplorer
+from attnbook.widgets.encoding import decode_weights
 
 WEIGHTS = torch.softmax(torch.randn(2, 3, 5, 7, generator=torch.Generator().manual_seed(0)), -1)
 QUERIES, KEYS = list("abcde"), list("tuvwxyz")
@@ -45,7 +46,9 @@ def test_it_sends_one_mask_where_all_are_the_same():
 
 def test_choices_are_traits(explorer):
     seen = []
-    explorer.observe(lambda change: seen.append((change["name"], change["new"])), ["layer", "head", "locked", "scale"])
+    explorer.observe(
+        lambda change: seen.append((change["name"], change["new"])), ["layer", "head", "locked", "scale"]
+    )
     explorer.layer, explorer.head, explorer.locked, explorer.scale = 1, 2, 4, "full"
     assert seen == [("layer", 1), ("head", 2), ("locked", 4), ("scale", "full")]
     explorer.locked = -1
@@ -85,7 +88,9 @@ def test_a_title_is_a_string():
 
 @pytest.mark.bad_input
 def test_an_unknown_setting():
-    with pytest.raises(TypeError, match="heads: no such setting, wanted one of head, layer, layout, locked, scale"):
+    with pytest.raises(
+        TypeError, match="heads: no such setting, wanted one of head, layer, layout, locked, scale"
+    ):
         AttentionExplorer(WEIGHTS, QUERIES, KEYS, heads=2)
 
 

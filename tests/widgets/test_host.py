@@ -2,9 +2,12 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+
+CLEAN_UP = Path(__file__).parent / "clean_up.js"
 
 
 @pytest.fixture
@@ -50,7 +53,9 @@ DAMAGES = {
     "no tokens": lambda models, name: models[name]["state"].pop("key_tokens"),
     "no shape": lambda models, name: models[name]["state"].pop("_shape"),
     "wrong shape": lambda models, name: models[name]["state"].update(_shape=[3, 4, 12, 11]),
-    "unknown widget": lambda models, name: models[name]["state"].update(_anywidget_id="attnbook.widgets.Nothing"),
+    "unknown widget": lambda models, name: models[name]["state"].update(
+        _anywidget_id="attnbook.widgets.Nothing"
+    ),
 }
 
 
@@ -79,23 +84,12 @@ def test_a_widget_that_needs_a_kernel_gives_way_to_its_text(built):
     assert "widget-state+json" not in str(page)
 
 
-PROTOCOL = """async () => {
-  const { default: widget } = await import("/module.js");
-  const log = [];
-  // Two views of one page share its model: a change in the one reaches the other.
-  const script = document.querySelector('.ab-widget script');
-  return typeof widget.render;
-}"""
-
-
-def test_the_module_keeps_anywidgets_form(visit):
-    assert visit().page.evaluate(PROTOCOL) == "function"
-
-
 def test_two_views_of_one_model_move_together(visit, built):
     text = (built / "index.html").read_text("utf-8")
     first = re.search(r'<div class="ab-widget".*?</script>', text, re.S)[0] + "</div></div>"
-    (built / "twice.html").write_text(text.replace("after the first</p>", f"after the first</p>{first}"), "utf-8")
+    (built / "twice.html").write_text(
+        text.replace("after the first</p>", f"after the first</p>{first}"), "utf-8"
+    )
     opened = visit("twice.html")
     opened.page.wait_for_selector(".ab-widget[data-state=live] >> nth=1")
     one, two = opened.widget(0), opened.widget(1)
@@ -105,53 +99,9 @@ def test_two_views_of_one_model_move_together(visit, built):
     assert one.locked == two.locked == ""
 
 
-# A model as anywidget gives it, filled from the page's data; and a count of everything that listens.
-CLEAN_UP = """async () => {
-  const living = new Map(), add = EventTarget.prototype.addEventListener, remove = EventTarget.prototype.removeEventListener;
-  let next = 0, observers = 0, frames = 0;
-  EventTarget.prototype.addEventListener = function (name, call, options) {
-    if (this instanceof AbortSignal) return add.call(this, name, call, options); // the clean-up's own
-    const id = next++;
-    living.set(id, name);
-    options?.signal && add.call(options.signal, "abort", () => living.delete(id));
-    return add.call(this, name, call, options);
-  };
-  for (const name of ["ResizeObserver", "MutationObserver"]) {
-    const Old = window[name];
-    window[name] = class extends Old {
-      observe(...args) { if (!this.on) { this.on = true; observers++; } super.observe(...args); }
-      disconnect() { if (this.on) { this.on = false; observers--; } super.disconnect(); }
-    };
-  }
-  const { default: widget } = await import("/module.js");
-  const state = { title: "t", layer: 0, head: 0, locked: -1, scale: "peak", query_tokens: ["a", "b"], key_tokens: ["c", "d"],
-    _shape: [1, 2, 2, 2], _gutters: [60, 34], _peak: 1, _masks: [],
-    _weights: [0, 1].map(() => new DataView(Uint16Array.of(65535, 0, 0, 65535).buffer)) };
-  const calls = new Set();
-  const model = { get: n => state[n], set(n, v) { state[n] = v; for (const [name, call] of calls) name === "change:" + n && call(); },
-    save_changes() {}, on(n, c) { calls.add([n, c]); }, off(n, c) { for (const e of calls) e[0] === n && e[1] === c && calls.delete(e); } };
-  const el = document.createElement("div");
-  document.body.append(el);
-  const frame = () => new Promise(requestAnimationFrame);
-  const counts = () => [living.size, observers, calls.size];
-  const clean = await widget.render({ model, el });
-  await frame(); await frame();
-  const during = counts();
-  model.set("head", 1); model.set("locked", 1);
-  clean();
-  const after = counts();
-  model.set("locked", 0);
-  document.documentElement.dataset.theme = "dark";
-  await frame(); await frame();
-  // and again in the same place
-  (await widget.render({ model, el }))();
-  return { during, after, again: counts(), children: el.childElementCount };
-}"""
-
-
 def test_removing_a_view_leaves_nothing_behind(visit):
     opened = visit("blank.html")
-    seen = opened.page.evaluate(CLEAN_UP)
+    seen = opened.page.evaluate(CLEAN_UP.read_text())
     assert min(seen["during"]) > 1
     assert seen["after"] == seen["again"] == [0, 0, 0]
     assert seen["children"] == 0

@@ -1,4 +1,4 @@
-"""The explorer in JupyterLab with a kernel behind it: what is clicked reaches Python, what Python sets is shown."""
+"""The explorer in JupyterLab with a kernel: what is clicked reaches Python, what Python sets is shown."""
 
 import json
 import os
@@ -41,9 +41,24 @@ def lab(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     folders = {f"JUPYTER_{name}_DIR": str(root / name.lower()) for name in ("CONFIG", "RUNTIME", "DATA")}
-    folders |= {"JUPYTERLAB_SETTINGS_DIR": str(root / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(root / "workspaces")}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--port-retries=0", "--ip=127.0.0.1"]
-    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True"]
+    folders |= {
+        "JUPYTERLAB_SETTINGS_DIR": str(root / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(root / "workspaces"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        f"--port={port}",
+        "--port-retries=0",
+        "--ip=127.0.0.1",
+    ]
+    command += [
+        f"--IdentityProvider.token={TOKEN}",
+        f"--ServerApp.root_dir={root}",
+        "--LabApp.expose_app_in_browser=True",
+    ]
     command += ["--allow-root"] if hasattr(os, "getuid") and os.getuid() == 0 else []
     with open(root / "log.txt", "wb") as log:
         process = subprocess.Popen(
@@ -133,11 +148,14 @@ def test_the_map_keeps_its_keys_to_itself(notebook):
     page = notebook
     page.mouse.move(5, 5)
     page.locator(".map").focus()
-    selected = "() => [...document.querySelectorAll('.jp-Cell')].findIndex(cell => cell.classList.contains('jp-mod-active'))"
+    selected = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
     before = page.evaluate(selected)
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
-    assert page.locator(".cell bdi").all_text_contents() == ["six", "two"]  # down from the locked row, the last
+    assert page.locator(".cell bdi").all_text_contents() == [
+        "six",
+        "two",
+    ]  # down from the locked row, the last
     assert page.evaluate(selected) == before
     page.keyboard.press("Escape")
     assert not page.locator(".most").text_content().startswith("Locked")
@@ -148,7 +166,9 @@ def test_jupyterlabs_dark_theme_is_followed(notebook):
     page = notebook
     root = page.locator(".attnbook-widget .root")
     assert root.get_attribute("data-theme") == "light"
-    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    )
     page.wait_for_function("() => document.body.dataset.jpThemeLight == 'false'")
     page.wait_for_timeout(300)
     assert root.get_attribute("data-theme") == "dark"

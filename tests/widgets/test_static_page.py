@@ -2,10 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from attnbook.plots import weights_colormap
+
+CONTRAST = Path(__file__).parent / "contrast.js"
 PLAIN, MASKED, DATES, LONG = range(4)
 WIDTHS = (360, 768, 1200)
 
@@ -150,7 +154,9 @@ def test_all_is_reached_by_tab_with_a_visible_focus(visit):
         if at and at not in seen:
             seen.append(at)
     names = " ".join(name for name, *_ in seen)
-    assert all(word in names for word in ("8 queries by 8 keys", "Layer 0", "Head 0", "Weight of the deepest colour"))
+    assert all(
+        word in names for word in ("8 queries by 8 keys", "Layer 0", "Head 0", "Weight of the deepest colour")
+    )
     assert all(style != "none" and width >= 2 for _, style, width in seen)
 
 
@@ -159,7 +165,10 @@ def test_the_cursor_stays_in_sight_in_a_map_that_scrolls(visit):
     widget.map.focus()
     widget.page.keyboard.press("ArrowDown")
     widget.page.keyboard.press("End")
-    right = [box["x"] + box["width"] for box in (widget.map.bounding_box(), widget.node.locator(".scroll").bounding_box())]
+    right = [
+        box["x"] + box["width"]
+        for box in (widget.map.bounding_box(), widget.node.locator(".scroll").bounding_box())
+    ]
     assert right[0] <= right[1] + 1
     assert "token95" in widget.node.locator(".cell").inner_text()
 
@@ -218,7 +227,9 @@ def test_dark_mode_at_once(visit):
     assert light - dark > 60
     opened.page.evaluate("document.documentElement.dataset.theme = 'light'")
     assert widget.pixels(0, 0).mean() == light
-    opened.page.evaluate("delete document.documentElement.dataset.theme; document.body.dataset.jpThemeLight = 'false'")
+    opened.page.evaluate(
+        "delete document.documentElement.dataset.theme; document.body.dataset.jpThemeLight = 'false'"
+    )
     assert widget.pixels(0, 0).mean() == dark
     opened.page.evaluate("delete document.body.dataset.jpThemeLight")
     assert widget.pixels(0, 0).mean() == light
@@ -227,42 +238,31 @@ def test_dark_mode_at_once(visit):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_colours_are_those_of_the_static_figure(visit, truth, theme):
+    widget = visit(theme=theme).widget(PLAIN)
+    values = truth["plain"]
+    for row, column in [(0, 0), (3, 5), np.unravel_index(values.argmax(), values.shape)]:
+        expected = 255 * np.array(weights_colormap(theme)(values[row, column] / values.max()))[:3]
+        np.testing.assert_allclose(widget.pixels(int(row), int(column))[0], expected, atol=2.5)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_words_have_contrast(visit, theme):
     opened = visit(theme=theme, prepare=None)
     opened.page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     widget = opened.widget(MASKED)
     widget.click(8, 3)
-    low = widget.node.locator(".root").evaluate(CONTRAST)
+    low = widget.node.locator(".root").evaluate(CONTRAST.read_text())
     assert low == []
-
-
-CONTRAST = """root => {
-  const parse = c => c.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-  const page = parse(getComputedStyle(root).getPropertyValue("--bg").replace(/#(..)(..)(..)/, (_, ...h) => h.slice(0, 3).map(x => parseInt(x, 16)).join(" ")));
-  const low = [];
-  for (const node of root.querySelectorAll("*")) {
-    const text = [...node.childNodes].filter(n => n.nodeType === 3 && n.data.trim());
-    if (!text.length || node.closest("[hidden], .said, .space, option")) continue;
-    let back = page;
-    for (let e = node; e && e !== root; e = e.parentElement) {
-      const c = parse(getComputedStyle(e).backgroundColor);
-      if (c.length < 4 || c[3] > 0) { back = c; break; }
-    }
-    const [a, b] = [light(parse(getComputedStyle(node).color)), light(back)].sort((x, y) => y - x);
-    const contrast = (a + .05) / (b + .05);
-    if (contrast < 4.5) low.push([text[0].data.slice(0, 30), contrast.toFixed(2)]);
-  }
-  return low;
-}"""
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_wider_than_the_page(visit, width):
     page = visit(width=width).page
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    wide = page.locator(".ab-live").evaluate_all("nodes => nodes.filter(n => n.scrollWidth > n.clientWidth + 1).length")
+    wide = page.locator(".ab-live").evaluate_all(
+        "nodes => nodes.filter(n => n.scrollWidth > n.clientWidth + 1).length"
+    )
     assert wide == 0
 
 
@@ -270,7 +270,11 @@ def test_nothing_is_wider_than_the_page(visit, width):
 def test_nothing_moves_when_widgets_come(visit, built, width):
     """Where the text after each widget stands before and after its script has run."""
     places = "nodes => nodes.map(n => n.getBoundingClientRect().top + scrollY)"
-    waiting = visit(width=width, prepare=lambda page: page.route("**/attnbook-host.js*", lambda r: r.abort()), name="index.html?")
+    waiting = visit(
+        width=width,
+        prepare=lambda page: page.route("**/attnbook-host.js*", lambda r: r.abort()),
+        name="index.html?",
+    )
     before = waiting.page.locator(".after").evaluate_all(places)
     opened = visit(width=width)
     opened.page.wait_for_load_state("networkidle")
@@ -283,7 +287,9 @@ def test_hostile_tokens_stay_text(visit):
     for row in range(12):
         widget.hover(row, 0)
     widget.click(1, 1)
-    opened.page.wait_for_function("() => !window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)")
+    opened.page.wait_for_function(
+        "() => !window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)"
+    )
     assert opened.page.evaluate("window.hacked") is None
     assert opened.page.locator("mjx-container").count() == 1  # the math that is meant
     labels = widget.node.locator(".queries .label").all_text_contents()
@@ -330,7 +336,9 @@ def test_print_shows_the_picture(visit):
 
 def test_a_sharp_screen_gets_a_sharp_map(visit):
     widget = visit(device_scale_factor=3).widget(PLAIN)
-    assert widget.canvas.evaluate("c => c.width / c.getBoundingClientRect().width") == pytest.approx(3, abs=0.02)
+    assert widget.canvas.evaluate("c => c.width / c.getBoundingClientRect().width") == pytest.approx(
+        3, abs=0.02
+    )
 
 
 def test_a_map_grows_and_shrinks_with_the_page(visit, truth):

@@ -8,8 +8,9 @@ LARGEST = 65535
 def encode_weights(weights: np.ndarray) -> bytes:
     """Weights in [0, 1] as little-endian 16-bit codes of their square roots.
 
-    The square root gives small weights the finer steps: the error is at most 3.1e-5, and 1.6e-7 at a weight of 1e-4.
-    The codes are chosen so that the weight they stand for, rounded to three decimals, is the true one rounded.
+    The square root gives small weights the finer steps: the error is at most 3.1e-5, and 1.6e-7 at a weight
+    of 1e-4. The codes are chosen so that the weight they stand for, rounded to three decimals, is the true
+    one rounded.
     """
     true = np.clip(np.asarray(weights, np.float64), 0, 1)
     codes = np.rint(np.sqrt(true) * LARGEST)

@@ -21,13 +21,13 @@ BUNDLES = Path(__file__).parent / "bundles"
 class AttentionExplorer(anywidget.AnyWidget):
     """Attention weights to look at: hover over a cell, lock a row, change layer and head.
 
-    `weights` are `(T, S)`, `(H, T, S)` or `(L, H, T, S)`, torch or numpy, every row summing to 1 (or 0 where there was
-    nothing to attend to). `queries` are T tokens, `keys` S tokens (without them the queries are the keys). `mask` is
-    boolean, broadcastable to the weights, True = may attend; masked cells are hatched.
+    `weights` are `(T, S)`, `(H, T, S)` or `(L, H, T, S)`, torch or numpy, every row summing to 1 (or 0 where
+    there was nothing to attend to). `queries` are T tokens, `keys` S tokens (without them the queries are the
+    keys). `mask` is boolean, broadcastable to the weights, True = may attend; masked cells are hatched.
 
-    `layer`, `head`, `locked` (the locked row, -1 for none) and `scale` ("peak": the deepest colour is the largest weight
-    of all maps; "full": it is 1) are traits, so `observe` and `jslink` work both ways. Raises ValueError and TypeError
-    that name the argument, what it got and what it wanted.
+    `layer`, `head`, `locked` (the locked row, -1 for none) and `scale` ("peak": the deepest colour is the
+    largest weight of all maps; "full": it is 1) are traits, so `observe` and `jslink` work both ways. Raises
+    ValueError and TypeError that name the argument, what it got and what it wanted.
     """
 
     _esm = BUNDLES / "attention_explorer.js"
@@ -45,7 +45,9 @@ class AttentionExplorer(anywidget.AnyWidget):
     _gutters = traitlets.List(traitlets.Int()).tag(sync=True)  # pixels beside the rows and above the columns
     _peak = traitlets.Float().tag(sync=True)
     _weights = traitlets.List(traitlets.Bytes()).tag(sync=True)  # one item for each layer and head
-    _masks = traitlets.List(traitlets.Bytes()).tag(sync=True)  # none, one for all, or one for each layer and head
+    _masks = traitlets.List(traitlets.Bytes()).tag(
+        sync=True
+    )  # none, one for all, or one for each layer and head
 
     def __init__(self, weights, queries, keys=None, mask=None, title="", **settings):
         maps = check_maps(weights, queries, keys, mask)

@@ -1,0 +1,184 @@
+"""The static attention map and the book's figure style."""
+
+import io
+import json
+import logging
+import warnings
+from importlib.resources import files
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+
+from attnbook.maps import check_maps
+from attnbook.plots import PALETTE, book_style, drawable, map_figure, plot_attention, weights_colormap
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+def weights(*shape):
+    return torch.softmax(3 * torch.randn(*shape), -1)
+
+
+def drawn(figure) -> bytes:
+    """The figure as a picture; whatever matplotlib warns of is an error."""
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def test_rows_are_queries_and_columns_are_keys():
+    values = weights(3, 5)
+    ax = plot_attention(values, list("abc"), list("vwxyz"))
+    assert isinstance(ax, Axes)
+    assert [label.get_text() for label in ax.get_yticklabels()] == list("abc")
+    assert [label.get_text() for label in ax.get_xticklabels()] == list("vwxyz")
+    assert (ax.get_ylabel(), ax.get_xlabel()) == ("query", "key")
+    np.testing.assert_allclose(ax.collections[0].get_array().reshape(3, 5), values)
+    assert ax.yaxis_inverted()  # the first query is at the top
+
+
+def test_it_draws_where_it_is_told():
+    _, (left, right) = plt.subplots(1, 2)
+    assert plot_attention(weights(4, 4), list("abcd"), ax=right) is right
+    assert not left.collections
+
+
+def test_the_deepest_colour_is_the_largest_weight_or_what_is_asked():
+    values = weights(3, 5)
+
+    def limits(**options):
+        return plot_attention(values, list("abc"), list("vwxyz"), **options).collections[0].get_clim()
+
+    assert limits() == pytest.approx((0, values.max().item()))
+    assert limits(peak=1) == (0, 1)
+
+
+def test_masked_cells_are_hatched():
+    may = torch.ones(4, 4).tril().bool()
+    values = torch.softmax(torch.randn(4, 4).masked_fill(~may, -torch.inf), -1)
+    ax = plot_attention(values, list("abcd"), mask=may)
+    hatched = {(int(patch.get_y()), int(patch.get_x())) for patch in ax.patches if patch.get_hatch()}
+    assert hatched == {(row, column) for row in range(4) for column in range(4) if column > row}
+    assert ax.collections[0].get_array().mask.reshape(4, 4).sum() == 6
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("shape", [(2, 3, 5), (2, 2, 3, 5)])
+def test_one_map_at_a_time(shape):
+    with pytest.raises(ValueError, match=r"weights: got shape .*, wanted one map \(T, S\): choose a head"):
+        plot_attention(weights(*shape), list("abc"), list("vwxyz"))
+
+
+HOSTILE = [
+    "$x$",
+    "$",
+    "",
+    "\n",
+    " ",
+    "\u202eabc",
+    "x" * 10_000,
+    "日本語",
+    "مارس",
+    "मार्च",
+    "👩‍👩‍👧",
+    "\x00",
+    "\ud800",
+    "<b>&",
+]
+
+
+def test_any_token_is_a_label_and_nothing_is_warned_of(caplog):
+    with caplog.at_level(logging.WARNING):
+        ax = plot_attention(weights(14, 14), HOSTILE, title="$\\frac$ 日 \U0010ffff")
+        drawn(ax.figure)
+    assert caplog.records == []
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    assert labels[:3] == ["$x$", "$", "∅"]
+    assert labels[6] == "x" * 13 + "…"
+    assert not any(label.get_parse_math() for label in [*ax.get_xticklabels(), *ax.get_yticklabels()])
+
+
+def test_what_no_font_can_draw_gets_a_sign():
+    assert drawable("a\U0010ffffb") == "a�b"
+
+
+def test_many_tokens_are_thinned_out():
+    ax = plot_attention(weights(100, 100), [f"t{i}" for i in range(100)])
+    assert [label.get_text() for label in ax.get_xticklabels()][:3] == ["t0", "t3", "t6"]
+    drawn(ax.figure)
+
+
+def test_one_row_has_room():
+    figure = map_figure(check_maps(weights(1, 32), ["q"], [f"k{i}" for i in range(32)]), 0, 0)
+    assert figure.get_figheight() < 2
+    drawn(figure)
+    assert not plt.get_fignums()  # pyplot does not know it, so it is shown once
+
+
+def lab(color) -> np.ndarray:
+    """Oklab, in which equal steps look equal (Ottosson 2020)."""
+    rgb = np.array(to_rgb(color))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    lms = np.cbrt(
+        np.array(
+            [
+                [0.4122214708, 0.5363325363, 0.0514459929],
+                [0.2119034982, 0.6806995451, 0.1073969566],
+                [0.0883024619, 0.2817188376, 0.6299787005],
+            ]
+        )
+        @ linear
+    )
+    to_lab = [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+    return np.array(to_lab) @ lms
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_palette_is_even(theme):
+    colors = np.array([lab(color) for color in PALETTE[theme]["weights"]])
+    steps = np.linalg.norm(np.diff(colors, axis=0), axis=1)
+    assert steps.max() / steps.min() < 1.25
+    lightness = np.diff(colors[:, 0])
+    assert (lightness < 0).all() if theme == "light" else (lightness > 0).all()
+    assert abs(colors[0, 0] - lab(PALETTE[theme]["paper"])[0]) < 0.06  # nought is nearly paper
+    assert abs(colors[-1, 0] - colors[0, 0]) > 0.65
+
+
+def test_the_palette_has_one_source():
+    stated = json.loads(files("attnbook").joinpath("palette.json").read_text())
+    assert stated == PALETTE
+    np.testing.assert_allclose(weights_colormap()(0.0)[:3], to_rgb(PALETTE["light"]["weights"][0]), atol=1e-6)
+    np.testing.assert_allclose(
+        weights_colormap("dark")(1.0)[:3], to_rgb(PALETTE["dark"]["weights"][-1]), atol=1e-6
+    )
+
+
+def test_the_books_style_is_for_a_block_or_from_here_on():
+    before = mpl.rcParams.copy()
+    with book_style():
+        assert mpl.rcParams["axes.titlelocation"] == "left"
+        figure, ax = plt.subplots()
+        ax.plot([1, 2], label="größer 日")
+        ax.set_title("A title")
+        ax.legend()
+        drawn(figure)
+    assert mpl.rcParams == before
+    restore = book_style()
+    assert mpl.rcParams["axes.titlelocation"] == "left"
+    restore.close()
+    assert mpl.rcParams == before

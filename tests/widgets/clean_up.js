@@ -1,0 +1,65 @@
+// Renders the explorer with a model as anywidget gives it, takes it away, and counts everything that listens.
+async () => {
+  const living = new Set();
+  const add = EventTarget.prototype.addEventListener;
+  let observers = 0;
+  EventTarget.prototype.addEventListener = function (name, call, options) {
+    if (this instanceof AbortSignal) return add.call(this, name, call, options); // the clean-up's own
+    const listener = { name };
+    living.add(listener);
+    if (options?.signal) add.call(options.signal, "abort", () => living.delete(listener));
+    return add.call(this, name, call, options);
+  };
+  for (const name of ["ResizeObserver", "MutationObserver"]) {
+    window[name] = class extends window[name] {
+      #on = 0;
+      observe(...what) {
+        if (!this.#on) observers += this.#on = 1;
+        super.observe(...what);
+      }
+      disconnect() {
+        observers -= this.#on;
+        this.#on = 0;
+        super.disconnect();
+      }
+    };
+  }
+
+  const state = {
+    title: "t", layer: 0, head: 0, locked: -1, scale: "peak",
+    query_tokens: ["a", "b"], key_tokens: ["c", "d"],
+    _shape: [1, 2, 2, 2], _gutters: [60, 34], _peak: 1, _masks: [],
+    _weights: [0, 1].map(() => new DataView(Uint16Array.of(65535, 0, 0, 65535).buffer)),
+  };
+  const calls = new Set();
+  const model = {
+    get: (name) => state[name],
+    set(name, value) {
+      state[name] = value;
+      for (const [event, call] of calls) if (event === `change:${name}`) call();
+    },
+    save_changes() {},
+    on: (event, call) => calls.add([event, call]),
+    off(event, call) {
+      for (const entry of calls) if (entry[0] === event && entry[1] === call) calls.delete(entry);
+    },
+  };
+
+  const { default: widget } = await import("/module.js");
+  const el = document.body.appendChild(document.createElement("div"));
+  const frame = () => new Promise(requestAnimationFrame);
+  const counts = () => [living.size, observers, calls.size];
+  const clean = await widget.render({ model, el });
+  await frame();
+  await frame();
+  const during = counts();
+  model.set("head", 1);
+  clean();
+  const after = counts();
+  model.set("locked", 0);
+  document.documentElement.dataset.theme = "dark";
+  await frame();
+  await frame();
+  (await widget.render({ model, el }))(); // and again in the same place
+  return { during, after, again: counts(), children: el.childElementCount };
+}
