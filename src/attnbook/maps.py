@@ -116,8 +116,8 @@ def check_rows(weights: np.ndarray, tolerance: float) -> None:
     if wrong.any():
         at = index_of(wrong)
         raise ValueError(
-            f"weights: row {list(at)} sums to {sums[at]:.6g}, wanted 1 (within {tolerance:g}), or 0 for a row "
-            "with nothing to attend to; are these scores, or is the softmax over another axis?"
+            f"weights: row {list(at)} sums to {sums[at]:.6g}, wanted 1 (within {tolerance:g}), or 0 for a "
+            "row with nothing to attend to; are these scores, or is the softmax over another axis?"
         )
 
 

@@ -1,0 +1,110 @@
+"""The explorers of the built book, on every page that has one: no kernel, any width, light and dark."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+
+from attnbook.widgets.encoding import decode_weights
+
+# Reads the cell under the mouse, and where the map of a widget is.
+AT = """([widget, row, column]) => {
+  const root = document.querySelectorAll(".ab-widget")[widget].querySelector(".attnbook-widget").shadowRoot;
+  const map = root.querySelector(".map"), box = map.closest(".scroll");
+  const { width, height } = map.getBoundingClientRect();
+  box.scrollLeft = column * width - box.clientWidth / 2;
+  box.scrollTop = row * height - box.clientHeight / 2;
+  const above = map.getBoundingClientRect().top + row * height - innerHeight / 2;
+  window.scrollBy({ top: above, behavior: "instant" });
+  const { left, top } = map.getBoundingClientRect();
+  return [left + column * width, top + row * height];
+}"""
+
+
+def models(html, page_name) -> list[dict]:
+    """The state of each widget of a page, in their order, with the weights decoded."""
+    text = (html / page_name).read_text("utf-8")
+    found = re.search(r'widget-state\+json">(.*?)</script>', text, re.S)
+    states = json.loads(found[1])["state"] if found else {}
+    in_order = []
+    for name in re.findall(r'widget-view\+json">\{"model_id": "(\w+)"', text):
+        state = dict(states[name]["state"])
+        buffers = {tuple(b["path"]): base64.b64decode(b["data"]) for b in states[name]["buffers"]}
+        _, heads, rows, columns = state["_shape"]
+        at = state["layer"] * heads + state["head"]
+        state["weights"] = decode_weights(buffers["_weights", at]).reshape(rows, columns)
+        bits = [data for path, data in buffers.items() if path[0] == "_masks"]
+        state["mask"] = np.ones((rows, columns), bool)
+        if bits:
+            cells = np.unpackbits(
+                np.frombuffer(bits[at if len(bits) > 1 else 0], np.uint8), bitorder="little"
+            )
+            state["mask"] = cells[: rows * columns].reshape(rows, columns).astype(bool)
+        in_order.append(state)
+    return in_order
+
+
+@pytest.fixture
+def states(html, page_name):
+    return models(html, page_name)
+
+
+def test_the_book_has_explorers(html):
+    pages = [path.relative_to(html).as_posix() for path in html.glob("chapters/*.html")]
+    assert sum(len(models(html, page)) for page in pages) >= 2
+
+
+def test_pages_carry_data_and_no_program(html, page_name):
+    text = (html / page_name).read_text("utf-8")
+    assert '"_esm"' not in text
+    assert ("attnbook-host.js" in text) == ("ab-widget" in text) == ("widget-view+json" in text)
+    for address in ("unpkg.com", "jsdelivr", "cdnjs", "html-manager", "require.min.js"):
+        assert address not in text
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_explorer_reads_and_locks(visit, site, states, page_name, width, theme):
+    faults = []
+
+    def watch(page):
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda r: r.url.startswith((site, "data:")) or faults.append(f"request: {r.url}"))
+
+    page = visit(page_name, width=width, theme=theme, watch=watch)
+    assert page.locator(".ab-widget").count() == len(states)
+    for index, state in enumerate(states):
+        widget = page.locator(".ab-widget").nth(index)
+        assert widget.get_attribute("data-state") == "live"
+        assert widget.locator(".root").get_attribute("data-theme") == theme
+        rows, columns = state["weights"].shape
+        for row, column in {(0, 0), (rows - 1, columns - 1), (rows // 2, columns // 3)}:
+            page.mouse.move(*page.evaluate(AT, [index, (row + 0.5) / rows, (column + 0.5) / columns]))
+            expected = f"{state['weights'][row, column]:.3f}" if state["mask"][row, column] else "masked"
+            assert widget.locator(".value").inner_text() == expected
+        page.mouse.click(*page.evaluate(AT, [index, 0.5 / rows, 0.5 / columns]))
+        assert widget.locator(".most").inner_text().startswith("Locked: ")
+        assert widget.locator("img.ab-static").get_attribute("alt")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert faults == []
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_nothing_moves_when_explorers_come(visit, states, page_name, width):
+    page = visit(page_name, width=width)
+    more = "bodies => bodies.map(body => body.offsetHeight - parseFloat(getComputedStyle(body).minHeight))"
+    grown = [pixels for pixels in page.locator(".ab-body").evaluate_all(more) if pixels > 1]
+    assert grown == []
+
+
+def test_without_script_the_picture_is_there(browser, site, states, page_name):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site + page_name)
+    for picture in page.locator(".ab-widget img.ab-static").all():
+        picture.scroll_into_view_if_needed()
+        assert picture.is_visible()
+    assert page.locator(".ab-widget img.ab-static").count() == len(states)
+    context.close()
