@@ -86,6 +86,21 @@ def test_a_title_is_a_string():
         AttentionExplorer(WEIGHTS, QUERIES, KEYS, title=3)
 
 
+def test_heads_may_have_names():
+    names = ["before", "after", "both"]
+    explorer = AttentionExplorer(WEIGHTS, QUERIES, KEYS, head_names=names)
+    assert explorer.get_state()["head_names"] == names
+    assert AttentionExplorer(WEIGHTS, QUERIES, KEYS).head_names == []
+
+
+@pytest.mark.bad_input
+def test_names_of_heads_are_one_string_each():
+    with pytest.raises(ValueError, match="head_names: got 2 tokens, wanted 3"):
+        AttentionExplorer(WEIGHTS, QUERIES, KEYS, head_names=["before", "after"])
+    with pytest.raises(TypeError, match="head_names: item 1 is 2"):
+        AttentionExplorer(WEIGHTS, QUERIES, KEYS, head_names=["before", 2, "both"])
+
+
 @pytest.mark.bad_input
 def test_an_unknown_setting():
     with pytest.raises(

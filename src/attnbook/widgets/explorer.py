@@ -9,7 +9,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from attnbook.maps import check_maps, visible
+from attnbook.maps import check_maps, check_tokens, visible
 from attnbook.plots import map_figure
 from attnbook.widgets.encoding import encode_mask, encode_weights
 
@@ -25,6 +25,7 @@ class AttentionExplorer(anywidget.AnyWidget):
     there was nothing to attend to). `queries` are T tokens, `keys` S tokens (without them the queries are the
     keys). `mask` is boolean, broadcastable to the weights, True = may attend; masked cells are hatched.
 
+    `head_names`, H strings, stand in place of the heads' numbers: to name what was found, or to compare models.
     `layer`, `head`, `locked` (the locked row, -1 for none) and `scale` ("peak": the deepest colour is the
     largest weight of all maps; "full": it is 1) are traits, so `observe` and `jslink` work both ways. Raises
     ValueError and TypeError that name the argument, what it got and what it wanted.
@@ -41,6 +42,7 @@ class AttentionExplorer(anywidget.AnyWidget):
     # `keys` is ipywidgets' own name for the list of traits
     query_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
     key_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
+    head_names = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)  # none: by number
     _shape = traitlets.List(traitlets.Int()).tag(sync=True)  # L, H, T, S
     _gutters = traitlets.List(traitlets.Int()).tag(sync=True)  # pixels beside the rows and above the columns
     _peak = traitlets.Float().tag(sync=True)
@@ -49,7 +51,7 @@ class AttentionExplorer(anywidget.AnyWidget):
         sync=True
     )  # none, one for all, or one for each layer and head
 
-    def __init__(self, weights, queries, keys=None, mask=None, title="", **settings):
+    def __init__(self, weights, queries, keys=None, mask=None, title="", *, head_names=(), **settings):
         maps = check_maps(weights, queries, keys, mask)
         if not isinstance(title, str):
             raise TypeError(f"title: got {type(title).__name__}, wanted a string")
@@ -59,6 +61,9 @@ class AttentionExplorer(anywidget.AnyWidget):
         self._maps = maps
         self.set_trait("query_tokens", maps.queries)
         self.set_trait("key_tokens", maps.keys)
+        if len(head_names):
+            heads = maps.weights.shape[1]
+            self.set_trait("head_names", check_tokens("head_names", head_names, heads, "heads"))
         super().__init__(
             title=title,
             _shape=list(maps.weights.shape),
@@ -95,7 +100,9 @@ class AttentionExplorer(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs):
         """The widget, and beside it a picture and a line for where no widget can run."""
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        figure = map_figure(self._maps, self.layer, self.head, title=self.title)
+        name = self.head_names[self.head] if self.head_names else ""
+        title = ": ".join(filter(None, [self.title, name]))
+        figure = map_figure(self._maps, self.layer, self.head, title=title)
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=110, pil_kwargs={"optimize": True})
         data["image/png"] = base64.b64encode(png.getvalue()).decode("ascii")

@@ -2,14 +2,16 @@
 
 import { element } from "../shared/dom.js";
 import { bitmap } from "../shared/heatmap.js";
+import { visible } from "../shared/tokens.js";
 
 export class Choices {
-  constructor(name, count, { thumbnails = false, choose, signal }) {
+  constructor(name, count, { names = [], thumbnails = false, choose, signal }) {
     this.inputs = [];
     this.canvases = [];
     const choices = element("div", { class: "choices" });
     for (let i = 0; i < count; i++) {
-      const input = element("input", { type: "radio", name, value: String(i), "aria-label": `${name} ${i}` });
+      const label = names.length ? visible(names[i]) : String(i);
+      const input = element("input", { type: "radio", name, value: String(i), "aria-label": `${name} ${label}` });
       input.addEventListener("change", () => choose(i), { signal });
       const choice = element("label", { class: "choice" }, input);
       if (thumbnails) {
@@ -17,7 +19,7 @@ export class Choices {
         this.canvases.push(canvas);
         choice.append(canvas);
       }
-      choice.append(element("span", { "aria-hidden": "true" }, String(i)));
+      choice.append(element("span", { "aria-hidden": "true", title: label }, label));
       choices.append(choice);
       this.inputs.push(input);
     }

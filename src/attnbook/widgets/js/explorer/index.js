@@ -65,7 +65,9 @@ class Explorer {
     const signal = this.#signal;
     this.title = element("p", { class: "title" });
     this.layers = new Choices("Layer", maps.layers, { signal, choose: (layer) => this.#set({ layer }) });
-    this.heads = new Choices("Head", maps.heads, { signal, thumbnails: true, choose: (head) => this.#set({ head }) });
+    const names = this.#model.get("head_names") ?? [];
+    const heads = { names, signal, thumbnails: true, choose: (head) => this.#set({ head }) };
+    this.heads = new Choices(names.length ? "Map" : "Head", maps.heads, heads);
     this.canvas = element("canvas", { "aria-hidden": "true" });
     this.heatmap = new Heatmap(this.canvas);
     this.grid = element("div", { class: "map", tabIndex: 0, role: "application" }, this.canvas);
