@@ -7,6 +7,7 @@ import { watchTheme } from "../shared/theme.js";
 import { visible } from "../shared/tokens.js";
 import { Choices } from "./choices.js";
 import { geometry } from "./geometry.js";
+import { watchInput } from "./input.js";
 import { Labels } from "./labels.js";
 import { Legend, Reading } from "./reading.js";
 import css from "./style.css";
@@ -14,20 +15,18 @@ import css from "./style.css";
 const HINT = "Hover or tap a cell; click to lock a row.";
 const KEYS = "By keyboard: arrows move, Enter locks, Esc unlocks.";
 const UNLOCK = "Row locked; click it again to unlock.";
-const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 class Explorer {
   #model;
-  #maps;
   #signal;
-  #cursor = null;
+  cursor = null; // the cell being read
   #pending = 0;
   #theme;
 
   constructor(model, el, signal) {
     this.#model = model;
     this.#signal = signal;
-    this.#maps = new Maps(model);
+    this.maps = new Maps(model);
     this.#build(el);
     this.#listen();
     watchTheme((theme) => this.#setTheme(theme), signal);
@@ -43,16 +42,20 @@ class Explorer {
   // The chosen layer, head and row, whatever the model says, within what there is.
   get #chosen() {
     const within = (name, count, least) => Math.max(least, Math.min(count - 1, this.#model.get(name) ?? least));
-    const { layers, heads, rows } = this.#maps;
+    const { layers, heads, rows } = this.maps;
     return { layer: within("layer", layers, 0), head: within("head", heads, 0), locked: within("locked", rows, -1) };
   }
 
+  get locked() {
+    return this.#chosen.locked;
+  }
+
   get #map() {
-    return this.#maps.at(this.#chosen.layer, this.#chosen.head);
+    return this.maps.at(this.#chosen.layer, this.#chosen.head);
   }
 
   get #peak() {
-    return this.#model.get("scale") === "full" ? 1 : this.#maps.peak;
+    return this.#model.get("scale") === "full" ? 1 : this.maps.peak;
   }
 
   #set(changes) {
@@ -61,7 +64,7 @@ class Explorer {
   }
 
   #build(el) {
-    const maps = this.#maps;
+    const maps = this.maps;
     const signal = this.#signal;
     this.title = element("p", { class: "title" });
     this.layers = new Choices("Layer", maps.layers, { signal, choose: (layer) => this.#set({ layer }) });
@@ -93,17 +96,12 @@ class Explorer {
   }
 
   #listen() {
-    const on = (target, name, call) => target.addEventListener(name, call, { signal: this.#signal });
-    on(this.grid, "pointermove", (event) => event.pointerType === "mouse" && this.#read(this.#under(event)));
-    on(this.grid, "pointerleave", (event) => event.pointerType === "mouse" && this.#read(null));
-    on(this.grid, "pointerdown", (event) => (this.touch = event.pointerType !== "mouse"));
-    on(this.grid, "click", (event) => this.#click(this.#under(event)));
-    on(this.grid, "keydown", (event) => this.#key(event));
-    on(this.grid, "blur", () => this.#read(null));
-    on(this.boxes.queries, "click", (event) => {
+    watchInput(this.grid, this, this.#signal);
+    const lockLabel = (event) => {
       const label = event.target.closest("[data-index]");
-      if (label) this.#lock(Number(label.dataset.index));
-    });
+      if (label) this.lock(Number(label.dataset.index));
+    };
+    this.boxes.queries.addEventListener("click", lockLabel, { signal: this.#signal });
     const changes = {
       "change:title": () => this.#showTitle(),
       "change:layer": () => this.#showMap(),
@@ -117,48 +115,15 @@ class Explorer {
     }
   }
 
-  #under(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return this.heatmap.cell(event.clientX - box.left, event.clientY - box.top);
-  }
-
-  // A finger reads the cells of the locked row without unlocking it; a second tap on the same cell unlocks.
-  #click({ row, column }) {
-    const again = this.#cursor?.row === row && this.#cursor?.column === column;
-    this.#read({ row, column });
-    if (this.touch && this.#chosen.locked === row && !again) return;
-    this.#lock(row);
-  }
-
-  #lock(row) {
-    const locked = this.#chosen.locked === row ? -1 : row;
+  // Locks a row, or unlocks the one that is locked.
+  lock(row) {
+    const locked = this.locked === row ? -1 : row;
     this.#set({ locked });
-    this.reading.say(`row ${visible(this.#maps.queries[row]).slice(0, 60)} ${locked < 0 ? "unlocked" : "locked"}`);
-  }
-
-  #key(event) {
-    const { rows, columns } = this.#maps;
-    const at = this.#cursor ?? { row: Math.max(0, this.#chosen.locked), column: 0 };
-    const move = MOVES[event.key];
-    const within = (value, count) => Math.max(0, Math.min(count - 1, value));
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (move) {
-      const start = this.#cursor ? move : [0, 0]; // the first arrow only shows where the cursor is
-      this.#read({ row: within(at.row + start[0], rows), column: within(at.column + start[1], columns) });
-    } else if (event.key === "Home") this.#read({ ...at, column: 0 });
-    else if (event.key === "End") this.#read({ ...at, column: columns - 1 });
-    else if (event.key === "Enter" || event.key === " ") {
-      this.#read(at);
-      this.#lock(at.row);
-    } else if (event.key === "Escape" && this.#chosen.locked >= 0) this.#lock(this.#chosen.locked);
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (this.#cursor) this.#reveal(this.#cursor);
+    this.reading.say(`row ${visible(this.maps.queries[row]).slice(0, 60)} ${locked < 0 ? "unlocked" : "locked"}`);
   }
 
   // Scrolls the map's own box so that the cursor's cell can be seen.
-  #reveal({ row, column }) {
+  reveal({ row, column }) {
     const { left, top, cellWidth, cellHeight } = this.sizes;
     const box = this.scroll;
     const see = (start, size, from, length) => Math.min(start, Math.max(from, start + size - length));
@@ -177,13 +142,12 @@ class Explorer {
     if (!width || width === this.width) return;
     const first = !this.sizes;
     this.width = width;
-    this.sizes = geometry(this.#maps.rows, this.#maps.columns, width, this.#model.get("_gutters"));
+    this.sizes = geometry(this.maps.rows, this.maps.columns, width, this.#model.get("_gutters"));
     const { left, top } = this.sizes;
     Object.assign(this.corner.style, { width: `${left}px`, height: `${top}px` });
     Object.assign(this.boxes.keys.style, { width: `${this.sizes.width}px`, height: `${top}px` });
     Object.assign(this.boxes.queries.style, { width: `${left}px`, height: `${this.sizes.height}px` });
     this.below.style.maxWidth = `${Math.max(left + this.sizes.width, 580)}px`;
-    this.scroll.classList.toggle("scrolls", left + this.sizes.width > width || top + this.sizes.height > 720);
     this.keys.placeAbove(this.sizes);
     this.queries.placeBeside(this.sizes);
     this.#showTitle();
@@ -198,7 +162,7 @@ class Explorer {
   // Draws the chosen map, and the thumbnails where they are new too.
   #showMap(thumbnails = false) {
     const { layer, head } = this.#chosen;
-    const { rows, columns } = this.#maps;
+    const { rows, columns } = this.maps;
     const look = { rows, columns, peak: this.#peak, theme: this.#theme };
     this.heatmap.show(this.#map, { ...look, width: this.sizes.width, height: this.sizes.height });
     this.layers.select(layer);
@@ -206,21 +170,21 @@ class Explorer {
     this.legend.show(this.#model.get("scale"), this.#theme);
     if (thumbnails || layer !== this.thumbnailLayer) {
       this.thumbnailLayer = layer;
-      if (this.#maps.heads > 1) this.heads.paint((i) => this.#maps.at(layer, i), look);
+      if (this.maps.heads > 1) this.heads.paint((i) => this.maps.at(layer, i), look);
     }
     this.#showRow();
-    if (this.#cursor) this.#read(this.#cursor);
+    if (this.cursor) this.read(this.cursor);
   }
 
   // Reads one cell, or none.
-  #read(cursor) {
-    this.#cursor = cursor;
+  read(cursor) {
+    this.cursor = cursor;
     this.#showRow();
     if (cursor) {
       const { row, column } = cursor;
       const { weights, mask } = this.#map;
-      const at = row * this.#maps.columns + column;
-      const names = { query: this.#maps.queries[row], key: this.#maps.keys[column] };
+      const at = row * this.maps.columns + column;
+      const names = { query: this.maps.queries[row], key: this.maps.keys[column] };
       const masked = Boolean(mask) && !mask[at];
       this.reading.read({ ...names, weight: weights[at], masked, peak: this.#peak, theme: this.#theme });
     }
@@ -228,22 +192,22 @@ class Explorer {
 
   #showLocked() {
     this.#showRow();
-    if (this.#cursor) this.#read(this.#cursor);
+    if (this.cursor) this.read(this.cursor);
   }
 
   // The row in view: the locked one, else the one under the cursor. It tints the keys.
   #showRow() {
     const { locked } = this.#chosen;
-    const row = locked >= 0 ? locked : (this.#cursor?.row ?? -1);
-    if (!this.#cursor) locked >= 0 ? this.reading.advise(UNLOCK) : this.reading.advise(HINT, KEYS);
+    const row = locked >= 0 ? locked : (this.cursor?.row ?? -1);
+    if (!this.cursor) locked >= 0 ? this.reading.advise(UNLOCK) : this.reading.advise(HINT, KEYS);
     if (row >= 0) {
-      const { columns, queries, keys } = this.#maps;
+      const { columns, queries, keys } = this.maps;
       const weights = this.#map.weights.subarray(row * columns, (row + 1) * columns);
       this.keys.tint(weights, this.#peak, this.#theme);
       this.reading.row({ query: queries[row], keys, weights, locked: locked >= 0 });
     } else this.keys.tint(null);
-    this.keys.mark(this.#cursor?.column ?? -1);
-    this.queries.mark(this.#cursor?.row, locked);
+    this.keys.mark(this.cursor?.column ?? -1);
+    this.queries.mark(this.cursor?.row, locked);
     this.#draw();
   }
 
@@ -254,7 +218,7 @@ class Explorer {
       const style = getComputedStyle(this.root);
       const color = (name) => style.getPropertyValue(name).trim();
       const look = { ink: color("--fg"), paper: color("--bg"), accent: color("--query") };
-      this.heatmap.draw({ locked: this.#chosen.locked, cursor: this.#cursor, ...look });
+      this.heatmap.draw({ locked: this.locked, cursor: this.cursor, ...look });
     });
   }
 }

@@ -1,0 +1,49 @@
+// Mouse, finger and keyboard on the map, turned into cells to read and rows to lock.
+
+const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+// `view` reads, locks and reveals: { maps, heatmap, cursor, locked, read(cell), lock(row), reveal(cell) }.
+export function watchInput(grid, view, signal) {
+  const on = (name, call) => grid.addEventListener(name, call, { signal });
+  const under = (event) => {
+    const box = view.heatmap.canvas.getBoundingClientRect();
+    return view.heatmap.cell(event.clientX - box.left, event.clientY - box.top);
+  };
+  let touch = false;
+  on("pointerdown", (event) => (touch = event.pointerType !== "mouse"));
+  on("pointermove", (event) => event.pointerType === "mouse" && view.read(under(event)));
+  on("pointerleave", (event) => event.pointerType === "mouse" && view.read(null));
+  on("blur", () => view.read(null));
+  on("click", (event) => click(view, under(event), touch));
+  on("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || !key(view, event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (view.cursor) view.reveal(view.cursor);
+  });
+}
+
+// A finger reads the cells of the locked row without unlocking it; a second tap on the same cell unlocks.
+function click(view, cell, touch) {
+  const again = view.cursor?.row === cell.row && view.cursor?.column === cell.column;
+  view.read(cell);
+  if (!touch || view.locked !== cell.row || again) view.lock(cell.row);
+}
+
+// Does what a key asks for; whether it asked for anything.
+function key(view, name) {
+  const { rows, columns } = view.maps;
+  const at = view.cursor ?? { row: Math.max(0, view.locked), column: 0 };
+  const within = (value, count) => Math.max(0, Math.min(count - 1, value));
+  if (name in MOVES) {
+    const [down, right] = view.cursor ? MOVES[name] : [0, 0]; // the first arrow only shows where the cursor is
+    view.read({ row: within(at.row + down, rows), column: within(at.column + right, columns) });
+  } else if (name === "Home") view.read({ ...at, column: 0 });
+  else if (name === "End") view.read({ ...at, column: columns - 1 });
+  else if (name === "Enter" || name === " ") {
+    view.read(at);
+    view.lock(at.row);
+  } else if (name === "Escape" && view.locked >= 0) view.lock(view.locked);
+  else return false;
+  return true;
+}
