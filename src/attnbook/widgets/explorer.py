@@ -25,7 +25,7 @@ class AttentionExplorer(anywidget.AnyWidget):
     there was nothing to attend to). `queries` are T tokens, `keys` S tokens (without them the queries are the
     keys). `mask` is boolean, broadcastable to the weights, True = may attend; masked cells are hatched.
 
-    `head_names`, H strings, stand in place of the heads' numbers: to name what was found, or to compare models.
+    `head_names`, H strings, stand for the heads' numbers: to name what was found, or to compare models.
     `layer`, `head`, `locked` (the locked row, -1 for none) and `scale` ("peak": the deepest colour is the
     largest weight of all maps; "full": it is 1) are traits, so `observe` and `jslink` work both ways. Raises
     ValueError and TypeError that name the argument, what it got and what it wanted.
@@ -46,10 +46,10 @@ class AttentionExplorer(anywidget.AnyWidget):
     _shape = traitlets.List(traitlets.Int()).tag(sync=True)  # L, H, T, S
     _gutters = traitlets.List(traitlets.Int()).tag(sync=True)  # pixels beside the rows and above the columns
     _peak = traitlets.Float().tag(sync=True)
-    _weights = traitlets.List(traitlets.Bytes()).tag(sync=True)  # one item for each layer and head
-    _masks = traitlets.List(traitlets.Bytes()).tag(
+    _weights = traitlets.List(traitlets.Bytes()).tag(
         sync=True
-    )  # none, one for all, or one for each layer and head
+    )  # one for each map: layer 0, its heads; layer 1 …
+    _masks = traitlets.List(traitlets.Bytes()).tag(sync=True)  # none, one for all, or one for each map
 
     def __init__(self, weights, queries, keys=None, mask=None, title="", *, head_names=(), **settings):
         maps = check_maps(weights, queries, keys, mask)
