@@ -16,6 +16,7 @@ from sphinx.config import Config
 ROOT = Path(__file__).parents[2]
 RUN = ("src", "_ext", "requirements.txt")
 SHOWN = ("assets", "_ext")
+KEPT = 3
 IGNORED = {"__pycache__", "node_modules", ".ipynb_checkpoints"}
 
 
@@ -34,15 +35,20 @@ def _files(path: Path) -> list[Path]:
 
 
 def choose_cache(app: Sphinx, config: Config) -> None:
-    """Point the execution cache at this fingerprint's folder, and forget those of older ones."""
-    caches = Path(app.outdir).parent / ".jupyter_cache"
-    cache = caches / fingerprint()[:12]
-    config.book_assets = fingerprint(*SHOWN)
+    """Point the execution cache at this fingerprint's folder."""
+    cache = Path(app.outdir).parent / ".jupyter_cache" / fingerprint()[:12]
     config.nb_execution_cache_path = str(cache)
-    for other in set(caches.glob("*")) - {cache}:
-        shutil.rmtree(other) if other.is_dir() else other.unlink()
+    config.book_assets = fingerprint(*SHOWN)
+
+
+def forget_old_caches(app: Sphinx, exception: Exception | None) -> None:
+    """Keep the latest caches only (not just one: going back to an earlier package is then quick)."""
+    caches = Path(app.config.nb_execution_cache_path).parent.iterdir()
+    for old in sorted(caches, key=lambda cache: cache.stat().st_mtime)[:-KEPT]:
+        shutil.rmtree(old)
 
 
 def setup(app: Sphinx) -> None:
     app.add_config_value("book_assets", "", "html")  # a change in the assets writes every page again
     app.connect("config-inited", choose_cache)
+    app.connect("build-finished", forget_old_caches)
