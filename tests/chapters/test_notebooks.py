@@ -1,0 +1,124 @@
+"""The chapters as files: the pattern that each follows, and exercises that wait and can be solved."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from attnbook import check
+
+ROOT = Path(__file__).parents[2]
+CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
+NAMES = [path.stem for path in CHAPTERS]
+SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)\n```", re.DOTALL)
+PARTS = ["Reading the article closely", "Exercises", "Check yourself", "Recap", "References"]
+
+
+def cells(path: Path, kind: str) -> list[str]:
+    """The sources of a notebook's cells of one kind."""
+    notebook = json.loads(path.read_text("utf8"))
+    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def exercise_id(code: str) -> str:
+    return re.search(r'check\("(\d+\.\d+)"', code)[1]
+
+
+def exercises_of(path: Path) -> list[str]:
+    return [name for name in check.exercises if name.split(".")[0] == str(int(path.stem[:2]))]
+
+
+@pytest.fixture(scope="module", params=CHAPTERS, ids=NAMES)
+def chapter(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def names(chapter):
+    """What the chapter's exercises can count on: its imports."""
+    imports = next(code for code in cells(chapter, "code") if code.startswith("import") and "torch" in code)
+    namespace = {}
+    exec(compile(imports, f"{chapter.name}: imports", "exec"), namespace)
+    return namespace
+
+
+def test_there_are_chapters_and_each_stands_in_the_contents():
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
+    listed = [entry["file"] for part in contents["parts"] for entry in part["chapters"]]
+    assert NAMES
+    assert {f"chapters/{name}" for name in NAMES} <= set(listed)
+
+
+def test_outputs_are_stripped(chapter):
+    for cell in json.loads(chapter.read_text("utf8"))["cells"]:
+        assert not cell.get("outputs"), cell["id"]
+        assert cell.get("execution_count") is None, cell["id"]
+
+
+def test_the_setup_cell_is_the_same_in_every_chapter(chapter):
+    assert cells(chapter, "code")[0] == cells(CHAPTERS[0], "code")[0]
+    assert 'find_spec("attnbook") is None' in cells(chapter, "code")[0]
+
+
+def test_every_part_of_the_pattern_is_there_in_order(chapter):
+    text = "\n".join(cells(chapter, "markdown"))
+    assert text.startswith(f"# {int(chapter.stem[:2])}. ")
+    for promise in ("**You will be able to**", "**You need**", "**Reading**", "**Running**"):
+        assert promise in cells(chapter, "markdown")[0]
+    assert [part for part in re.findall(r"^## (.+)$", text, re.MULTILINE) if part in PARTS] == PARTS
+
+
+def test_cells_are_short(chapter):
+    for code in cells(chapter, "code"):
+        imports = code.startswith("import")
+        assert imports or len(code.splitlines()) <= 20, code
+
+
+def test_no_directive_that_would_show_raw_outside_the_book(chapter):
+    for text in cells(chapter, "markdown"):
+        assert not re.search(r"^(```\{|:::|\([\w-]+\)=)", text, re.MULTILINE), text
+        assert not re.search(r"\{[a-z:]+\}`", text), text
+
+
+def test_markdown_folds_are_balanced(chapter):
+    for text in cells(chapter, "markdown"):
+        assert text.count("<details>") == text.count("</details>")
+        assert text.count("<details>") == text.count("<summary>")
+
+
+def test_each_exercise_has_a_starter_that_waits_and_a_solution_that_passes(chapter, names, capsys):
+    starters = [code for code in cells(chapter, "code") if re.search(r'^check\("', code, re.MULTILINE)]
+    solutions = [code for text in cells(chapter, "markdown") for code in SOLUTION.findall(text)]
+    wanted = exercises_of(chapter)
+    assert len(wanted) >= 3
+    assert [exercise_id(code) for code in starters] == wanted
+    assert [exercise_id(code) for code in solutions] == wanted
+    for code in starters:
+        assert verdict(code, names).state == "pending", code
+    for code in solutions:
+        result = verdict(code, names)
+        assert result.passed, f"{code}\n{result.message}"
+
+
+def verdict(code: str, names: dict):
+    """What `check` says at the end of this code."""
+    namespace = {**names}
+    kept = []
+    namespace["check"] = lambda *arguments: kept.append(check(*arguments))
+    exec(compile(code, "exercise", "exec"), namespace)
+    assert len(kept) == 1
+    return kept[0]
+
+
+def test_self_check_questions_explain_every_choice(chapter):
+    text = "\n".join(cells(chapter, "markdown"))
+    part = text[text.index("## Check yourself") : text.index("## Recap")]
+    questions = re.split(r"\n\*\*(?=\d+\. )", part)[1:]
+    assert 3 <= len(questions) <= 5
+    for question in questions:
+        choices = re.findall(r"<summary>(.+?)</summary>\n\n(.+?)\n\n</details>", question, re.DOTALL)
+        assert len(choices) >= 2, question
+        assert sum(answer.startswith("**Right.**") for _, answer in choices) == 1, question
+        assert all(len(answer.split()) >= 5 for _, answer in choices), question
