@@ -1,45 +1,60 @@
 """Greedy decoding and beam search, for every model of the book."""
 
 import itertools
+from copy import deepcopy
+from functools import cache
 
 import pytest
 import torch
 
 from attnbook import Transformer
+from attnbook.data import ReversalTask
 from attnbook.generation import beam_search, greedy_decode
 from attnbook.seq2seq import ConvolutionalSeq2Seq, RecurrentSeq2Seq
+from attnbook.training import fit
 
-START, END, VOCAB = 1, 2, 6
+TASK = ReversalTask("abc", shortest=1, longest=5)
+VOCAB, START, END = len(TASK.target), TASK.target.start, TASK.target.end
 SEARCH = {"start": START, "end": END}
 MODELS = {
-    "gru": lambda: RecurrentSeq2Seq(11, VOCAB, 5, "additive"),
-    "gru without attention": lambda: RecurrentSeq2Seq(11, VOCAB, 5),
-    "lstm": lambda: RecurrentSeq2Seq(11, VOCAB, 5, "dot", cell="lstm"),
-    "article": lambda: RecurrentSeq2Seq(11, VOCAB, 5, "article", max_source_length=9),
-    "convolutional": lambda: ConvolutionalSeq2Seq(11, VOCAB, 5, "dot", num_layers=2),
-    "transformer": lambda: Transformer(11, VOCAB, d_model=6, num_heads=3, num_layers=2, d_ff=7, dropout=0.5),
+    "gru": lambda: RecurrentSeq2Seq(VOCAB, VOCAB, 16, "additive"),
+    "gru without attention": lambda: RecurrentSeq2Seq(VOCAB, VOCAB, 16),
+    "lstm": lambda: RecurrentSeq2Seq(VOCAB, VOCAB, 16, "dot", cell="lstm"),
+    "article": lambda: RecurrentSeq2Seq(VOCAB, VOCAB, 16, "article", max_source_length=9),
+    "convolutional": lambda: ConvolutionalSeq2Seq(VOCAB, VOCAB, 16, "additive", num_layers=2),
+    "transformer": lambda: Transformer(VOCAB, VOCAB, 24, num_heads=3, num_layers=2, d_ff=48, dropout=0.1),
 }
 
 
-def sharpened(kind: str):
-    """A model with random weights, large enough that its choices differ from row to row."""
-    model = MODELS[kind]().double()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(3.0)
-    return model
+@cache
+def half_trained(kind: str):
+    torch.manual_seed(0)
+    model = MODELS[kind]()
+    fit(model, TASK.batches(16, seed=0), steps=80, learning_rate=1e-2, progress=False)
+    return model.double()
+
+
+def build(kind: str):
+    """A model that has learned a little: its rows differ, and end at different times."""
+    return deepcopy(half_trained(kind))
 
 
 @pytest.fixture(params=MODELS)
 def model(request):
-    return sharpened(request.param)
+    return build(request.param)
 
 
 @pytest.fixture
 def source():
-    ids = torch.randint(3, 11, (7, 5))
-    ids[1, 3:] = 0
-    return ids
+    return TASK.batch(12, torch.Generator().manual_seed(0))[0]
+
+
+@pytest.mark.parametrize("search", [greedy_decode, beam_search])
+def test_rows_end_at_different_times(model, source, search):
+    """Without which the tests below would show little."""
+    ids = search(model, source, **SEARCH, max_length=8).ids
+    assert len(lengths_of(ids).unique()) > 1
+    assert (ids == END).any(dim=1).all() or ids.shape[1] == 8
 
 
 def log_probability(model, source, ids, lengths):
@@ -74,7 +89,7 @@ def test_greedy_takes_the_likeliest_token_each_time(model, source):
 
 def test_a_row_is_decoded_as_if_it_were_alone(model, source):
     together = greedy_decode(model, source, **SEARCH, max_length=8)
-    for row in range(7):
+    for row in range(len(source)):
         length = int((source[row] != 0).sum())
         alone = greedy_decode(model, source[row : row + 1, :length], **SEARCH, max_length=8)
         width = alone.ids.shape[1]
@@ -103,7 +118,7 @@ def test_enough_beams_find_the_best_of_all_sequences(model, source, penalty):
     )  # enough to forget nothing
     lengths = torch.tensor([len(ids) for ids in every])
     table = torch.tensor([[*ids, *[0] * (3 - len(ids))] for ids in every])
-    for row in range(7):
+    for row in range(len(source)):
         scores = log_probability(model, source[row : row + 1].expand(len(every), -1), table, lengths)
         best = int((scores / lengths**penalty).argmax())
         written = found.ids[row, : lengths_of(found.ids)[row]].tolist()
@@ -117,7 +132,7 @@ def test_more_beams_than_tokens_are_fine(model, source):
 
 
 def test_a_higher_length_penalty_never_writes_less(source):
-    model = sharpened("gru")
+    model = build("gru")
     short, long = (
         lengths_of(beam_search(model, source, **SEARCH, max_length=6, beams=36, length_penalty=p).ids)
         for p in (0.0, 2.0)
@@ -131,10 +146,15 @@ def test_it_stops_when_every_row_has_ended(model, source, search):
     if hasattr(model, "context"):
         model.output.bias.data[END] = 100.0
     else:
-        model.output = torch.nn.Linear(6, VOCAB).double()
+        model.output = torch.nn.Linear(24, VOCAB).double()
         model.output.bias.data[END] = 100.0
+    steps, step = [], model.step
+    model.step = lambda *arguments: steps.append(1) or step(*arguments)
+    assert search(model, source, **SEARCH, max_length=8).ids.tolist() == [[END]] * len(source)
+    assert len(steps) <= 2  # one for greedy; all but the best beam end with the second
+    del model.step
     found = search(model, source, **SEARCH, max_length=8, need_weights=True)
-    assert found.ids.tolist() == [[END]] * 7
+    assert found.ids.tolist() == [[END]] * len(source)
     if found.attentions.cross is not None:
         assert found.attentions.cross.shape[-2] == 1
 
@@ -156,7 +176,7 @@ def test_attentions_are_those_of_the_whole_target_at_once(model, source, search)
 @pytest.mark.parametrize("search", [greedy_decode, beam_search])
 @pytest.mark.parametrize("training", [True, False])
 def test_it_decodes_in_evaluation_mode_and_puts_the_mode_back(search, training, source):
-    model = sharpened("transformer").train(training)
+    model = build("transformer").train(training)
     model.encoder.eval()
     torch.manual_seed(1)
     one = search(model, source, **SEARCH, max_length=8)
@@ -171,7 +191,7 @@ def test_it_decodes_in_evaluation_mode_and_puts_the_mode_back(search, training, 
 
 @pytest.mark.parametrize("search", [greedy_decode, beam_search])
 def test_on_the_device(device, search, source):
-    model = sharpened("transformer").to(device)
+    model = build("transformer").to(device)
     found = search(model, source.to(device), **SEARCH, max_length=8, need_weights=True)
     assert found.ids.device.type == found.scores.device.type == device
 
@@ -179,7 +199,7 @@ def test_on_the_device(device, search, source):
 @pytest.mark.bad_input
 @pytest.mark.parametrize("search", [greedy_decode, beam_search])
 def test_bad_input_is_named(search, source):
-    model = sharpened("gru")
+    model = build("gru")
     with pytest.raises(ValueError, match=r"max_length: .*got 0"):
         search(model, source, **SEARCH, max_length=0)
     with pytest.raises(ValueError, match=r"source: .*\(B, S\), got \(5,\)"):

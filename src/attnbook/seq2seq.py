@@ -8,6 +8,7 @@ the decoder's vectors, and both together score the next token.
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -16,13 +17,15 @@ from attnbook.checks import positive, wrong_shape
 from attnbook.contexts import CONTEXTS, Memory
 from attnbook.embeddings import LearnedPositions
 
+Carry = tuple[Float[Tensor, "B ..."], ...]  # what a decoder hands on from token to token
+
 
 @dataclass(frozen=True)
 class Seq2SeqState:
     """What decoding remembers between two steps: the memory, the decoder's own state, the tokens so far."""
 
     memory: Memory
-    carry: tuple[Float[Tensor, "B ..."], ...]
+    carry: Carry
     length: int = 0
 
     def select(self, rows: Int[Tensor, " R"]) -> "Seq2SeqState":
@@ -69,15 +72,13 @@ class Seq2Seq(nn.Module):
         self.combine = nn.Linear(2 * d_model, d_model)
         self.output = nn.Linear(d_model, target_vocab)
 
-    def encode(
-        self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]
-    ) -> tuple[Memory, tuple[Tensor, ...]]:
+    def encode(self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]) -> tuple[Memory, Carry]:
         """The memory, and the decoder's state before its first token."""
         raise NotImplementedError
 
     def decode(
         self, embedded: Float[Tensor, "B T D"], state: Seq2SeqState
-    ) -> tuple[Float[Tensor, "B T D"], tuple[Tensor, ...]]:
+    ) -> tuple[Float[Tensor, "B T D"], Carry]:
         """The decoder's vectors for the T newest tokens, and its state after the last of them."""
         raise NotImplementedError
 
@@ -146,9 +147,7 @@ class RecurrentSeq2Seq(Seq2Seq):
         self.encoder = cells[cell](d_model, d_model, batch_first=True)
         self.decoder = cells[cell](d_model, d_model, batch_first=True)
 
-    def encode(
-        self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]
-    ) -> tuple[Memory, tuple[Tensor, ...]]:
+    def encode(self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]) -> tuple[Memory, Carry]:
         packed = nn.utils.rnn.pack_padded_sequence(
             self.source_embeddings(source), mask.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False
         )
@@ -161,7 +160,7 @@ class RecurrentSeq2Seq(Seq2Seq):
 
     def decode(
         self, embedded: Float[Tensor, "B T D"], state: Seq2SeqState
-    ) -> tuple[Float[Tensor, "B T D"], tuple[Tensor, ...]]:
+    ) -> tuple[Float[Tensor, "B T D"], Carry]:
         before = tuple(part[None] for part in state.carry)  # each (1, B, D)
         hidden, after = self.decoder(embedded, before if len(before) > 1 else before[0])  # (B, T, D)
         return hidden, tuple(part[0] for part in (after if isinstance(after, tuple) else (after,)))
@@ -171,7 +170,7 @@ class ConvolutionalSeq2Seq(Seq2Seq):
     """Stacked convolutions read all positions at once and write without looking ahead (Gehring et al. 2017).
 
     A vector sees 1 + num_layers · (kernel − 1) positions: around it in the encoder, up to it in the
-    decoder. Each layer adds $\\mathrm{ReLU}(\\mathrm{conv}(x))$ to what came in. The summary, all that a
+    decoder. Each layer adds $\\mathrm{GLU}(\\mathrm{conv}(x))$ to what came in. The summary, all that a
     decoder without attention sees of the source, is the mean of the encoder's outputs. `kernel` is odd,
     so that the encoder looks equally far to both sides; no sequence is longer than `max_length`.
     """
@@ -196,14 +195,14 @@ class ConvolutionalSeq2Seq(Seq2Seq):
         self.kernel = kernel
         self.source_positions = LearnedPositions(d_model, max_length)
         self.target_positions = LearnedPositions(d_model, max_length)
+        for positions in (self.source_positions, self.target_positions):
+            nn.init.normal_(positions.table)  # as large as the embeddings they are added to
         self.encoder = nn.ModuleList(
-            nn.Conv1d(d_model, d_model, kernel, padding=kernel // 2) for _ in range(num_layers)
+            nn.Conv1d(d_model, 2 * d_model, kernel, padding=kernel // 2) for _ in range(num_layers)
         )
-        self.decoder = nn.ModuleList(nn.Conv1d(d_model, d_model, kernel) for _ in range(num_layers))
+        self.decoder = nn.ModuleList(nn.Conv1d(d_model, 2 * d_model, kernel) for _ in range(num_layers))
 
-    def encode(
-        self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]
-    ) -> tuple[Memory, tuple[Tensor, ...]]:
+    def encode(self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]) -> tuple[Memory, Carry]:
         keep = mask[..., None]  # (B, S, 1)
         x = self.source_positions(self.source_embeddings(source)) * keep  # (B, S, D)
         for layer in self.encoder:
@@ -214,7 +213,7 @@ class ConvolutionalSeq2Seq(Seq2Seq):
 
     def decode(
         self, embedded: Float[Tensor, "B T D"], state: Seq2SeqState
-    ) -> tuple[Float[Tensor, "B T D"], tuple[Tensor, ...]]:
+    ) -> tuple[Float[Tensor, "B T D"], Carry]:
         x, carry = self.target_positions(embedded, state.length), []
         for layer, before in zip(self.decoder, state.carry, strict=True):
             seen = torch.cat((before, x), dim=1)  # (B, kernel - 1 + T, D)
@@ -224,8 +223,8 @@ class ConvolutionalSeq2Seq(Seq2Seq):
 
 
 def convolve(layer: nn.Conv1d, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B N D"]:
-    """The layer over the positions of `x`, and ReLU; torch wants the width before the length."""
-    return layer(x.transpose(1, 2)).transpose(1, 2).relu()
+    """Half of what the layer makes of `x`, gated by the other half (torch wants the width first)."""
+    return F.glu(layer(x.transpose(1, 2)), dim=1).transpose(1, 2)  # (B, N, D)
 
 
 def source_mask(source: Int[Tensor, "B S"], pad: int, vocab: int) -> Bool[Tensor, "B S"]:
