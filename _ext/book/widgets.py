@@ -22,6 +22,7 @@ STYLE, SCRIPT = "attnbook-host.css", "attnbook-host.js"
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 LAYER_STRIP, HEAD_STRIP, TITLE = 38, 86, 26  # pixels, as in js/explorer/style.css
+TITLE_LINE, TITLE_CHARACTER, PHONE = 20, 7, 320  # a long title takes more lines on a phone
 logger = logging.getLogger(__name__)
 
 
@@ -119,6 +120,7 @@ def reserve(state: dict) -> str:
     strips = LAYER_STRIP * (layers > 1) + HEAD_STRIP * (heads > 1) + TITLE * bool(state["title"])
     sizes = {"rows": rows, "columns": columns, "left": left, "top": top, "strips": strips}
     sizes["least-row"] = 16 if rows <= 40 else 4
+    sizes["wrapped"] = TITLE_LINE * (max(1, -(-len(state["title"]) * TITLE_CHARACTER // PHONE)) - 1)
     return ";".join(f"--{key}:{value}" for key, value in sizes.items())
 
 
