@@ -39,8 +39,8 @@ class Seq2Seq(nn.Module):
 
     $\\mathrm{logits}_t = W_o \\tanh(W_c [h_t; c_t])$, $c_t = \\mathrm{context}(x_t, h_t)$, with x_t the
     embedded token and h_t the decoder's vector (Luong et al. 2015, eq. 5). `attention` is None,
-    "article", "additive" or "dot"; the article's class can hold no source longer than
-    `max_source_length`, so it needs one.
+    "article", "additive" or "dot". No source may be longer than `max_source_length`; only the article's
+    class needs such a limit.
 
     Takes source ids `(B, S)`, filled up with `pad` on the right, and target ids so far `(B, T)`; returns
     the scores of the next token `(B, T, target_vocab)` and `Attentions` with `cross` `(1, B, 1, T, S)`.
@@ -60,15 +60,13 @@ class Seq2Seq(nn.Module):
         positive(source_vocab=source_vocab, target_vocab=target_vocab, d_model=d_model)
         if attention not in CONTEXTS:
             raise ValueError(f"attention: wanted one of {[*CONTEXTS]}, got {attention!r}")
-        if (attention == "article") != (max_source_length is not None):
-            wanted = "a length" if attention == "article" else "None"
-            raise ValueError(
-                f"max_source_length: wanted {wanted} with attention={attention!r}, got {max_source_length}"
-            )
+        if max_source_length is not None:
+            positive(max_source_length=max_source_length)
+        elif attention == "article":
+            raise ValueError("max_source_length: wanted a length, which the article's class needs, got None")
         self.pad, self.max_source_length = pad, max_source_length
         self.source_embeddings = nn.Embedding(source_vocab, d_model)
         self.target_embeddings = nn.Embedding(target_vocab, d_model)
-        self.context = CONTEXTS[attention](d_model, max_source_length)
         self.combine = nn.Linear(2 * d_model, d_model)
         self.output = nn.Linear(d_model, target_vocab)
 
@@ -94,8 +92,7 @@ class Seq2Seq(nn.Module):
         longest = mask.sum(dim=1).max()
         if self.max_source_length is not None and longest > self.max_source_length:
             raise ValueError(
-                f"source: wanted at most {self.max_source_length} tokens, for which the article's class was "
-                f"built (max_source_length), got {longest}"
+                f"source: wanted at most max_source_length={self.max_source_length} tokens, got {longest}"
             )
         return Seq2SeqState(*self.encode(source, mask))
 
@@ -125,8 +122,7 @@ class RecurrentSeq2Seq(Seq2Seq):
     """One recurrent layer reads, another writes (Cho et al. 2014; Sutskever et al. 2014).
 
     The writer starts from the reader's last state. `cell` is "gru" or "lstm". Without attention that last
-    state is all the decoder ever sees of the source, at every step; with it, each of the reader's
-    outputs.
+    state is all the decoder sees of the source, at every step; with it, each of the reader's outputs.
     """
 
     def __init__(
@@ -146,6 +142,7 @@ class RecurrentSeq2Seq(Seq2Seq):
             raise ValueError(f"cell: wanted one of {[*cells]}, got {cell!r}")
         self.encoder = cells[cell](d_model, d_model, batch_first=True)
         self.decoder = cells[cell](d_model, d_model, batch_first=True)
+        self.context = CONTEXTS[attention](d_model, max_source_length)  # last: a seed draws all else alike
 
     def encode(self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]) -> tuple[Memory, Carry]:
         packed = nn.utils.rnn.pack_padded_sequence(
@@ -201,6 +198,7 @@ class ConvolutionalSeq2Seq(Seq2Seq):
             nn.Conv1d(d_model, 2 * d_model, kernel, padding=kernel // 2) for _ in range(num_layers)
         )
         self.decoder = nn.ModuleList(nn.Conv1d(d_model, 2 * d_model, kernel) for _ in range(num_layers))
+        self.context = CONTEXTS[attention](d_model, max_source_length)  # last: a seed draws all else alike
 
     def encode(self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]) -> tuple[Memory, Carry]:
         keep = mask[..., None]  # (B, S, 1)
