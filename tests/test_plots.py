@@ -182,3 +182,13 @@ def test_the_books_style_is_for_a_block_or_from_here_on():
     assert mpl.rcParams["axes.titlelocation"] == "left"
     restore.close()
     assert mpl.rcParams == before
+
+
+def test_a_logarithmic_axis_is_drawn_without_a_warning(caplog):
+    with book_style():
+        figure, ax = plt.subplots()
+        ax.plot([1, 2], [0.001, 0.1])
+        ax.set_yscale("log")
+        figure.canvas.draw()
+        plt.close(figure)
+    assert not caplog.records

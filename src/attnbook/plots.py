@@ -24,8 +24,8 @@ PALETTE = json.loads(files("attnbook").joinpath("palette.json").read_text(encodi
 """Colours by theme (`light`, `dark`): `weights` from 0 to 1 in even steps, `masked`, `paper`, `ink` …"""
 
 FONTS = [
+    "DejaVu Sans",  # first, as matplotlib brings it along and its maths asks the first font only
     "Noto Sans",
-    "DejaVu Sans",
     "Noto Sans CJK SC",
     "Noto Sans CJK JP",
     "Noto Sans SC",
