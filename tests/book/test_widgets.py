@@ -81,7 +81,9 @@ def test_every_explorer_reads_and_locks(visit, site, states, page_name, width, t
         assert widget.locator(".root").get_attribute("data-theme") == theme
         rows, columns = state["weights"].shape
         for row, column in {(0, 0), (rows - 1, columns - 1), (rows // 2, columns // 3)}:
-            page.mouse.move(*page.evaluate(AT, [index, (row + 0.5) / rows, (column + 0.5) / columns]))
+            x, y = page.evaluate(AT, [index, (row + 0.5) / rows, (column + 0.5) / columns])
+            page.mouse.move(x + 1, y)  # a mouse that is there already would not move
+            page.mouse.move(x, y)
             expected = f"{state['weights'][row, column]:.3f}" if state["mask"][row, column] else "masked"
             assert widget.locator(".value").inner_text() == expected
         page.mouse.click(*page.evaluate(AT, [index, 0.5 / rows, 0.5 / columns]))

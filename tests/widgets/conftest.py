@@ -195,6 +195,7 @@ class Widget:
             }""",
             [(row + 0.5) / rows, (column + 0.5) / columns],
         )
+        self.frame()
         box = self.map.bounding_box()
         return (
             box["x"] + box["width"] * (column + 0.5) / columns,
@@ -207,7 +208,9 @@ class Widget:
 
     def hover(self, row: int, column: int) -> str:
         """The number read at a cell."""
-        self.page.mouse.move(*self.point(row, column))
+        x, y = self.point(row, column)
+        self.page.mouse.move(x + 1, y)  # a mouse that is there already would not move
+        self.page.mouse.move(x, y)
         return self.node.locator(".value").inner_text()
 
     def click(self, row: int, column: int) -> None:
