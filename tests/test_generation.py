@@ -2,6 +2,7 @@
 
 import itertools
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -12,6 +13,7 @@ from attnbook.data import ReversalTask
 from attnbook.generation import beam_search, greedy_decode
 from attnbook.seq2seq import ConvolutionalSeq2Seq, RecurrentSeq2Seq
 from attnbook.training import fit
+from attnbook.transformer import TransformerState
 
 TASK = ReversalTask("abc", shortest=1, longest=5)
 VOCAB, START, END = len(TASK.target), TASK.target.start, TASK.target.end
@@ -139,6 +141,31 @@ def test_a_higher_length_penalty_never_writes_less(source):
     )
     assert (long >= short).all()
     assert (long > short).any()
+
+
+class Script(torch.nn.Module):
+    """A model that gives every beam the same probabilities, those of the step."""
+
+    pad = 0
+
+    def start(self, source):
+        return TransformerState([], torch.zeros(len(source), 1))
+
+    def step(self, ids, state, need_weights=False):
+        a, b = 3, 4
+        likely = [{END: 0.4, a: 0.35}, {b: 0.98}, {END: 0.98}][state.length]
+        logits = torch.full((len(ids), VOCAB), -9.0)
+        for token, probability in likely.items():
+            logits[:, token] = torch.tensor(probability).log()
+        return logits, replace(state, length=state.length + 1), None
+
+
+def test_an_ended_beam_takes_no_place_from_others():
+    """Were it to go on with other tokens, both beams would be the short sequence and its dead children."""
+    found = beam_search(
+        Script(), torch.ones(1, 2).long(), **SEARCH, max_length=3, beams=2, length_penalty=1.0
+    )
+    assert found.ids.tolist() == [[3, 4, END]]
 
 
 @pytest.mark.parametrize("search", [greedy_decode, beam_search])
