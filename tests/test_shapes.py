@@ -4,11 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+MODELS = ("attention", "masks", "embeddings", "parity", "transformer", "seq2seq", "generation", "training")
+
 
 def test_every_call_keeps_the_shapes_it_is_annotated_with():
     here = Path(__file__).parent
-    modules = ["attention", "masks", "embeddings", "parity", "transformer", "seq2seq", "generation"]
-    files = [here / f"test_{module}.py" for module in modules]
+    files = [here / f"test_{name}.py" for name in MODELS] + [here / "data"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not bad_input"]
     command += ["--jaxtyping-packages=attnbook,beartype.beartype", *map(str, files)]
     result = subprocess.run(command, cwd=here.parent, capture_output=True, text=True)
