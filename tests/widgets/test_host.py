@@ -44,11 +44,17 @@ def in_second_model(damage):
     return change
 
 
+def buffer(model, name) -> dict:
+    """The first buffer of a trait."""
+    return next(entry for entry in model["buffers"] if entry["path"] == [name, 0])
+
+
 DAMAGES = {
     "no model": lambda models, name: models.pop(name),
     "no state": lambda models, name: models[name].pop("state"),
     "no buffers": lambda models, name: models[name].pop("buffers"),
-    "short buffer": lambda models, name: models[name]["buffers"][0].update(data="AAAA"),
+    "short weights": lambda models, name: buffer(models[name], "_weights").update(data="AAAA"),
+    "short mask": lambda models, name: buffer(models[name], "_masks").update(data="AAAA"),
     "not base64": lambda models, name: models[name]["buffers"][0].update(data="?!"),
     "no tokens": lambda models, name: models[name]["state"].pop("key_tokens"),
     "no shape": lambda models, name: models[name]["state"].pop("_shape"),
