@@ -9,6 +9,7 @@ without JavaScript and for print, and the JSON moves to the end of the page, so 
 import json
 import re
 import shutil
+from html import escape
 from pathlib import Path
 
 from docutils import nodes
@@ -16,6 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from attnbook import widgets
+from attnbook.widgets.stepper_sizes import is_long, stage_boxes
 
 BUNDLES = Path(widgets.__file__).parent / "bundles"
 STYLE, SCRIPT = "attnbook-host.css", "attnbook-host.js"
@@ -102,33 +104,52 @@ def place_widget(view: nodes.container, name: str, state: dict) -> None:
     """Fill a widget's output with its place: the model's name for the script, and the picture."""
     view.clear()
     picture = next((node for node in view.parent.findall(nodes.image)), None)
-    view += html(f'<div class="ab-widget" style="{reserve(state)}"><div class="ab-body">')
+    kind, style, ghost, words = PLACES[state["_anywidget_id"].rpartition(".")[2]](state)
+    view += html(f'<div class="ab-widget {kind}" style="{style}"><div class="ab-body">{ghost}')
     view += script(VIEW, json.dumps({"model_id": name}))
     if picture is not None:
         picture = picture.deepcopy()
-        picture["alt"] = picture_text(state)
+        picture["alt"] = words
         picture["classes"].append("ab-static")
         picture["loading"] = "lazy"
         view += picture
     view += html("</div></div>")
 
 
-def reserve(state: dict) -> str:
-    """What the style needs to know to keep the widget's height free."""
+def explorer_place(state: dict) -> tuple[str, str, str, str]:
+    """An explorer's class, sizes for the style to keep its height free, no boxes, its picture in words."""
     layers, heads, rows, columns = state["_shape"]
     left, top = state["_gutters"]
     strips = LAYER_STRIP * (layers > 1) + HEAD_STRIP * (heads > 1) + TITLE * bool(state["title"])
     sizes = {"rows": rows, "columns": columns, "left": left, "top": top, "strips": strips}
     sizes["least-row"] = 16 if rows <= 40 else 4
     sizes["wrapped"] = TITLE_LINE * (max(1, -(-len(state["title"]) * TITLE_CHARACTER // PHONE)) - 1)
-    return ";".join(f"--{key}:{value}" for key, value in sizes.items())
+    style = ";".join(f"--{key}:{value}" for key, value in sizes.items())
+    words = f"heatmap of attention weights, {rows} queries by {columns} keys"
+    return "ab-explorer", style, "", titled(state, words)
 
 
-def picture_text(state: dict) -> str:
-    """The picture in words."""
-    _, _, rows, columns = state["_shape"]
-    title = f"{state['title']}: " if state["title"] else ""
-    return f"{title}heatmap of attention weights, {rows} queries by {columns} keys"
+def stepper_place(state: dict) -> tuple[str, str, str, str]:
+    """A stepper's class, no style, empty boxes where its parts will stand, and its picture in words."""
+    title = f'<div class="ab-title" data-title="{escape(state["title"])}"></div>' if state["title"] else ""
+    boxes = "".join(
+        f'<div class="ab-stage" style="--width:{width}px;--height:{height}px"></div>'
+        for width, height in stage_boxes(state)
+    )
+    long = " ab-long" if is_long(state) else ""
+    ghost = f'{title}<div class="ab-switches"></div><div class="ab-stages">{boxes}</div>'
+    queries, keys = len(state["query_tokens"]), len(state["key_tokens"])
+    words = f"scores, attention weights and output as tables of numbers, {queries} queries by {keys} keys"
+    ghost = f'<div class="ab-ghost" aria-hidden="true">{ghost}<div class="ab-bar{long}"></div></div>'
+    return "ab-stepper", "", ghost, titled(state, words)
+
+
+PLACES = {"AttentionExplorer": explorer_place, "AttentionStepper": stepper_place}
+
+
+def titled(state: dict, words: str) -> str:
+    """Words with the widget's title before them."""
+    return f"{state['title']}: {words}" if state["title"] else words
 
 
 def html(text: str) -> nodes.raw:

@@ -23,6 +23,7 @@ from attnbook.transformer import Transformer
 # What draws or talks to a notebook is imported when it is first asked for: models train without it.
 LATER = {
     "AttentionExplorer": "attnbook.widgets",
+    "AttentionStepper": "attnbook.widgets",
     "check": "attnbook.exercises",
     "plot_attention": "attnbook.plots",
 }
@@ -31,6 +32,7 @@ __all__ = [
     "AddNorm",
     "AdditiveAttention",
     "AttentionExplorer",
+    "AttentionStepper",
     "Attentions",
     "Attn",
     "ConvolutionalSeq2Seq",

@@ -11,7 +11,7 @@ from attnbook.widgets.encoding import decode_weights
 
 # Reads the cell under the mouse, and where the map of a widget is.
 AT = """([widget, row, column]) => {
-  const root = document.querySelectorAll(".ab-widget")[widget].querySelector(".attnbook-widget").shadowRoot;
+  const root = document.querySelectorAll(".ab-explorer")[widget].querySelector(".attnbook-widget").shadowRoot;
   const map = root.querySelector(".map"), box = map.closest(".scroll");
   const { width, height } = map.getBoundingClientRect();
   box.scrollLeft = column * width - box.clientWidth / 2;
@@ -24,13 +24,15 @@ AT = """([widget, row, column]) => {
 
 
 def models(html, page_name) -> list[dict]:
-    """The state of each widget of a page, in their order, with the weights decoded."""
+    """The state of each explorer of a page, in their order, with the weights decoded."""
     text = (html / page_name).read_text("utf-8")
     found = re.search(r'widget-state\+json">(.*?)</script>', text, re.S)
     states = json.loads(found[1])["state"] if found else {}
     in_order = []
     for name in re.findall(r'widget-view\+json">\{"model_id": "(\w+)"', text):
         state = dict(states[name]["state"])
+        if not state["_anywidget_id"].endswith("AttentionExplorer"):
+            continue
         buffers = {tuple(b["path"]): base64.b64decode(b["data"]) for b in states[name]["buffers"]}
         _, heads, rows, columns = state["_shape"]
         at = state["layer"] * heads + state["head"]
@@ -74,9 +76,9 @@ def test_every_explorer_reads_and_locks(visit, site, states, page_name, width, t
         page.on("request", lambda r: r.url.startswith((site, "data:")) or faults.append(f"request: {r.url}"))
 
     page = visit(page_name, width=width, theme=theme, watch=watch)
-    assert page.locator(".ab-widget").count() == len(states)
+    assert page.locator(".ab-explorer").count() == len(states)
     for index, state in enumerate(states):
-        widget = page.locator(".ab-widget").nth(index)
+        widget = page.locator(".ab-explorer").nth(index)
         assert widget.get_attribute("data-state") == "live"
         assert widget.locator(".root").get_attribute("data-theme") == theme
         rows, columns = state["weights"].shape
@@ -97,7 +99,7 @@ def test_every_explorer_reads_and_locks(visit, site, states, page_name, width, t
 def test_nothing_moves_when_explorers_come(visit, states, page_name, width):
     page = visit(page_name, width=width)
     more = "bodies => bodies.map(body => body.offsetHeight - parseFloat(getComputedStyle(body).minHeight))"
-    grown = [pixels for pixels in page.locator(".ab-body").evaluate_all(more) if pixels > 1]
+    grown = [pixels for pixels in page.locator(".ab-explorer .ab-body").evaluate_all(more) if pixels > 1]
     assert grown == []
 
 
@@ -108,5 +110,5 @@ def test_without_script_the_picture_is_there(browser, site, states, page_name):
     for picture in page.locator(".ab-widget img.ab-static").all():
         picture.scroll_into_view_if_needed()
         assert picture.is_visible()
-    assert page.locator(".ab-widget img.ab-static").count() == len(states)
+    assert page.locator(".ab-explorer img.ab-static").count() == len(states)
     context.close()

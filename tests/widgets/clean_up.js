@@ -1,5 +1,6 @@
-// Renders the explorer with a model as anywidget gives it, takes it away, and counts everything that listens.
-async () => {
+// Renders a widget with a model as anywidget gives it, takes it away, and counts everything that listens. `module` is its
+// program, `state` its model's (an explorer's if none); `first` and `later` are changes while it is there, and after.
+async ({ module, state, first, later }) => {
   const living = new Set();
   const add = EventTarget.prototype.addEventListener;
   let observers = 0;
@@ -25,7 +26,7 @@ async () => {
     };
   }
 
-  const state = {
+  state ??= {
     title: "t", layer: 0, head: 0, locked: -1, scale: "peak",
     query_tokens: ["a", "b"], key_tokens: ["c", "d"],
     _shape: [1, 2, 2, 2], _gutters: [60, 34], _peak: 1, _masks: [],
@@ -45,7 +46,7 @@ async () => {
     },
   };
 
-  const { default: widget } = await import("/module.js");
+  const { default: widget } = await import(module);
   const el = document.body.appendChild(document.createElement("div"));
   const frame = () => new Promise(requestAnimationFrame);
   const counts = () => [living.size, observers, calls.size];
@@ -53,10 +54,10 @@ async () => {
   await frame();
   await frame();
   const during = counts();
-  model.set("head", 1);
+  model.set(...first);
   clean();
   const after = counts();
-  model.set("locked", 0);
+  model.set(...later);
   document.documentElement.dataset.theme = "dark";
   await frame();
   await frame();

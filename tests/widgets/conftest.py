@@ -124,20 +124,22 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Path:
-    """The site's folder: `index.html`, `other.html`, `plain.html` (no widgets), and JupyterLab's module."""
+    """The site's folder: pages (`plain.html` has no widgets) and JupyterLab's modules."""
     source = tmp_path_factory.mktemp("site")
     for name, text in {
         "conf.py": CONF,
         "index.md": PAGE,
         "other.md": OTHER,
+        "stepper.md": (ROOT / "tests" / "widgets" / "stepper.md").read_text("utf-8"),
         "plain.md": "---\norphan: true\n---\n# No widgets\n",
     }.items():
         (source / name).write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(source), str(source / "html")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    bundle = ROOT / "src" / "attnbook" / "widgets" / "bundles" / "attention_explorer.js"
-    (source / "html" / "module.js").write_bytes(bundle.read_bytes())
+    bundles = ROOT / "src" / "attnbook" / "widgets" / "bundles"
+    for name in ("attention_explorer.js", "attention_stepper.js"):  # JupyterLab's modules
+        (source / "html" / name).write_bytes((bundles / name).read_bytes())
     (source / "html" / "blank.html").write_text("<!doctype html><title>blank</title><body></body>")
     return source / "html"
 
@@ -265,7 +267,7 @@ def visit(browser, address):
         if prepare:
             prepare(page)
         page.goto(address + name, wait_until="load")
-        if name == "index.html" and options.get("java_script_enabled", True):
+        if name in ("index.html", "stepper.html") and options.get("java_script_enabled", True):
             page.wait_for_function(
                 "() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)"
             )

@@ -1,5 +1,6 @@
 """The committed bundles: built from the sources as they are, and asking nobody for anything."""
 
+import gzip
 import hashlib
 import json
 import re
@@ -30,6 +31,7 @@ def sources_hash() -> str:
 def test_there_is_one_for_each_widget_and_two_for_the_site():
     assert [path.name for path in BUNDLES] == [
         "attention_explorer.js",
+        "attention_stepper.js",
         "attnbook-host.css",
         "attnbook-host.js",
     ]
@@ -57,3 +59,8 @@ def test_the_bundler_is_pinned_and_the_lock_names_no_registry():
     lock = json.loads((SOURCES / "package-lock.json").read_text())
     assert lock["packages"]["node_modules/esbuild"]["version"] == package["devDependencies"]["esbuild"]
     assert not any("resolved" in entry for entry in lock["packages"].values())
+
+
+def test_a_page_of_widgets_loads_little():
+    loaded = [path for path in BUNDLES if path.name.startswith("attnbook-host")]
+    assert sum(len(gzip.compress(path.read_bytes())) for path in loaded) < 20_000

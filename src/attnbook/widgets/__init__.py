@@ -1,5 +1,6 @@
 """Interactive figures: one Python class and one ES module (in `js/`, built into `bundles/`) each."""
 
 from attnbook.widgets.explorer import AttentionExplorer
+from attnbook.widgets.stepper import AttentionStepper
 
-__all__ = ["AttentionExplorer"]
+__all__ = ["AttentionExplorer", "AttentionStepper"]

@@ -2,18 +2,17 @@
 
 import base64
 import io
-import unicodedata
 from pathlib import Path
 
 import anywidget
 import numpy as np
 import traitlets
 
-from attnbook.maps import check_maps, check_tokens, visible
+from attnbook.maps import check_maps, check_tokens
 from attnbook.plots import map_figure
 from attnbook.widgets.encoding import encode_mask, encode_weights
+from attnbook.widgets.labels import NARROW_CHARACTER, label_width, plural
 
-WIDE_CHARACTER, NARROW_CHARACTER = 13, 7  # pixels
 SETTINGS = ("head", "layer", "layout", "locked", "scale")
 BUNDLES = Path(__file__).parent / "bundles"
 
@@ -125,16 +124,3 @@ def gutters(queries: list[str], keys: list[str]) -> list[int]:
     above = max(label_width(token) for token in keys)
     upright = above <= 2 * NARROW_CHARACTER  # one wide character or two narrow ones
     return [min(150, max(58, beside + 14)), 34 if upright else min(130, max(40, above + 14))]
-
-
-def label_width(token: str) -> int:
-    """About how many pixels a token takes as a label."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in visible(token)[:40])
-    return wide * WIDE_CHARACTER + (min(len(visible(token)), 40) - wide) * NARROW_CHARACTER
-
-
-def plural(word: str, count: int) -> str:
-    """The word for that many."""
-    if count == 1:
-        return word
-    return "queries" if word == "query" else word + "s"

@@ -15,10 +15,21 @@ const hash = createHash("sha256");
 for (const name of sources) hash.update(`${name}\n`).update(readFileSync(new URL(name, here)));
 const banner = `/* attnbook, MIT. Built from src/attnbook/widgets/js; sources sha256 ${hash.digest("hex")} */`;
 
-const common = { bundle: true, minify: true, charset: "utf8", target: "es2022", banner: { js: banner }, loader: { ".css": "text" } };
+// Styles travel inside the programs, as text; the bundler makes small only what it reads as a style.
+const styles = {
+  name: "styles",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await esbuild.transform(readFileSync(path, "utf8"), { loader: "css", minify: true, charset: "utf8" });
+      return { contents: code, loader: "text" };
+    }),
+};
+
+const common = { bundle: true, minify: true, charset: "utf8", target: "es2022", banner: { js: banner } };
 const build = (source, target, format) =>
   esbuild.build({
     ...common,
+    plugins: [styles],
     format,
     absWorkingDir: here.pathname,
     entryPoints: [source],
@@ -26,5 +37,6 @@ const build = (source, target, format) =>
   });
 
 await build("explorer/index.js", "attention_explorer.js", "esm");
+await build("stepper/index.js", "attention_stepper.js", "esm");
 await build("host/index.js", "attnbook-host.js", "iife");
-await esbuild.build({ ...common, banner: { css: banner }, loader: {}, absWorkingDir: here.pathname, entryPoints: ["host/style.css"], outfile: "../bundles/attnbook-host.css" });
+await esbuild.build({ ...common, banner: { css: banner }, absWorkingDir: here.pathname, entryPoints: ["host/style.css"], outfile: "../bundles/attnbook-host.css" });

@@ -5,6 +5,7 @@ import { Heatmap } from "../shared/heatmap.js";
 import { Maps } from "../shared/maps.js";
 import { watchTheme } from "../shared/theme.js";
 import { visible } from "../shared/tokens.js";
+import { watchModel, widget } from "../shared/widget.js";
 import { Choices } from "./choices.js";
 import { geometry } from "./geometry.js";
 import { watchInput } from "./input.js";
@@ -109,10 +110,7 @@ class Explorer {
       "change:scale": () => this.#showMap(true),
       "change:locked": () => this.#showLocked(),
     };
-    for (const [name, call] of Object.entries(changes)) {
-      this.#model.on(name, call);
-      this.#signal.addEventListener("abort", () => this.#model.off(name, call));
-    }
+    watchModel(this.#model, changes, this.#signal);
   }
 
   // Locks a row, or unlocks the one that is locked.
@@ -223,21 +221,4 @@ class Explorer {
   }
 }
 
-function render({ model, el }) {
-  const controller = new AbortController();
-  el.classList.add("tex2jax_ignore", "mathjax_ignore");
-  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrow keys for its cells
-  const remove = () => {
-    controller.abort();
-    el.replaceChildren();
-  };
-  try {
-    new Explorer(model, el, controller.signal);
-  } catch (error) {
-    remove();
-    throw error;
-  }
-  return remove;
-}
-
-export default { render };
+export default widget(Explorer);

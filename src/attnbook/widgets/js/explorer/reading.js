@@ -1,7 +1,7 @@
 // What the map says in words: the cell being read, the strongest keys of its row, the legend of colours.
 
 import { element } from "../shared/dom.js";
-import { colors, gradient, swatch } from "../shared/palette.js";
+import { gradient, hatching, swatch } from "../shared/palette.js";
 import { tokenElement, visible } from "../shared/tokens.js";
 
 const LONGEST = 60;
@@ -52,11 +52,6 @@ export class Reading {
 }
 
 const wrap = (name, node) => (node.classList.add(name), node);
-
-const hatching = (theme) => {
-  const { masked, hatch } = colors(theme);
-  return `repeating-linear-gradient(135deg, ${hatch} 0 1px, ${masked} 1px 4px)`;
-};
 
 export class Legend {
   constructor({ peak, masked, choose, signal }) {

@@ -1,9 +1,13 @@
 // Mounts the widgets of a built page: no kernel, no loader, no request. Python's state stands in the page as JSON.
 
 import explorer from "../explorer/index.js";
+import stepper from "../stepper/index.js";
 import { LocalModel } from "./model.js";
 
-const WIDGETS = { "attnbook.widgets.explorer.AttentionExplorer": explorer };
+const WIDGETS = {
+  "attnbook.widgets.explorer.AttentionExplorer": explorer,
+  "attnbook.widgets.stepper.AttentionStepper": stepper,
+};
 const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
 const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
 const APOLOGY = "This interactive figure could not be loaded.";

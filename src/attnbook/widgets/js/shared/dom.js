@@ -1,5 +1,7 @@
 // Making elements. Text enters the page here and only as text.
 
+import base from "./style.css";
+
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -15,7 +17,7 @@ export function shadow(parent, css) {
   const host = element("div", { class: "attnbook-widget" });
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(css);
+  sheet.replaceSync(base + css);
   root.adoptedStyleSheets = [sheet];
   parent.append(host);
   return root;

@@ -40,3 +40,9 @@ export function swatch(weight, peak, theme) {
 }
 
 export const gradient = (theme) => `linear-gradient(to right, ${palette[theme].weights.join(", ")})`;
+
+// The ground of masked cells.
+export const hatching = (theme) => {
+  const { masked, hatch } = colors(theme);
+  return `repeating-linear-gradient(135deg, ${hatch} 0 1px, ${masked} 1px 4px)`;
+};

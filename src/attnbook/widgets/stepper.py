@@ -1,0 +1,165 @@
+"""The attention stepper: from queries and keys to the output, step by step, every number explained."""
+
+import base64
+import io
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import torch
+import traitlets
+
+from attnbook.attention import scaled_dot_product_attention
+from attnbook.maps import check_mask
+from attnbook.masks import causal_mask
+from attnbook.widgets.labels import plural
+from attnbook.widgets.stepper_checks import check_labels, check_numbers, check_settings
+from attnbook.widgets.stepper_figure import stepper_figure
+from attnbook.widgets.stepper_sizes import stage_sizes
+
+LAST = 5  # steps: 0 queries and keys, 1 scores, 2 scale, 3 mask, 4 softmax (or the mask after it), 5 output
+MASKINGS, TIMES = ("none", "causal", "given"), ("before", "after")
+STAGES = ("query", "key", "scores", "scaled", "masked", "weights", "value", "output")
+BUNDLES = Path(__file__).parent / "bundles"
+
+
+class AttentionStepper(anywidget.AnyWidget):
+    """Attention with small numbers to follow: $\\mathrm{softmax}(Q K^\\top / \\sqrt{d}) \\, V$, step by step.
+
+    `query` `(T, d)`, `key` `(S, d)` and `value` `(S, d_v)` are torch or numpy, at most 12 × 12 each. `tokens`
+    are T strings, `keys` S strings (without them the tokens are the keys); without any, numbers stand there.
+    `mask` is boolean, broadcastable to `(T, S)`, True = may attend; it is the masking "given".
+
+    Traits, to be set and observed: `scale` (divide by √d), `masking` ("none", "causal", "given"), `mask_when`
+    ("before" or "after" the softmax), `step` (0 queries and keys … 5 output), `selected` (the number that is
+    explained, `[stage, row, column]`, or []). Raises ValueError and TypeError that name the argument, what it
+    got and what it wanted. Source: Vaswani et al. 2017, equation 1.
+    """
+
+    _esm = BUNDLES / "attention_stepper.js"
+
+    title = traitlets.Unicode("").tag(sync=True)
+    scale = traitlets.Bool(True).tag(sync=True)
+    masking = traitlets.Unicode("none").tag(sync=True)
+    mask_when = traitlets.Unicode("before").tag(sync=True)
+    step = traitlets.Int(0).tag(sync=True)
+    selected = traitlets.List().tag(sync=True)
+
+    # `keys` is ipywidgets' own name for the list of traits
+    query_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
+    key_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
+    _query = traitlets.List().tag(sync=True)
+    _key = traitlets.List().tag(sync=True)
+    _value = traitlets.List().tag(sync=True)
+    _mask = traitlets.List().tag(sync=True)  # (T, S), or none
+    _sizes = traitlets.Dict().tag(sync=True)  # pixels by stage, see stage_sizes
+
+    def __init__(self, query, key, value, tokens=None, *, keys=None, mask=None, title="", **settings):
+        self._numbers = query, key, value = check_numbers(query, key, value)
+        self._shape = len(query), len(key)  # T, S
+        self._given = None if mask is None else check_mask(mask, np.zeros(self._shape))
+        tokens, keys = check_labels(tokens, keys, *self._shape)
+        if not isinstance(title, str):
+            raise TypeError(f"title: got {type(title).__name__}, wanted a string")
+        check_settings(settings)
+        self.set_trait("query_tokens", tokens)
+        self.set_trait("key_tokens", keys)
+        super().__init__(
+            title=title,
+            _query=query.tolist(),
+            _key=key.tolist(),
+            _value=value.tolist(),
+            _mask=[] if self._given is None else self._given.tolist(),
+            _sizes=stage_sizes(query, key, value, tokens, keys),
+            **{"masking": "none" if mask is None else "given"} | settings,
+        )
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The weights `(T, S)` that meet the values, by the switches as they are."""
+        return self.attend()[1]
+
+    @property
+    def output(self) -> np.ndarray:
+        """The output `(T, d_v)`, by the switches as they are."""
+        return self.attend()[0]
+
+    @property
+    def allowed(self) -> np.ndarray | None:
+        """The mask `(T, S)` that is chosen, True = may attend, or None."""
+        if self.masking == "causal":
+            return causal_mask(self._shape[0]).numpy()
+        return self._given if self.masking == "given" else None
+
+    def attend(self) -> tuple[np.ndarray, np.ndarray]:
+        """Output and weights of `scaled_dot_product_attention`; a mask after softmax falls on its weights."""
+        query, key, value = map(torch.from_numpy, self._numbers)
+        mask = None if self.allowed is None else torch.tensor(self.allowed)  # (T, S)
+        after = mask is not None and self.mask_when == "after"
+        scale = None if self.scale else 1.0
+        before = None if after else mask
+        output, weights = scaled_dot_product_attention(query, key, value, before, scale=scale)
+        if after:
+            weights = weights * mask  # (T, S)
+            output = weights @ value  # (T, d_v)
+        return output.numpy(), weights.numpy()
+
+    @traitlets.validate("step")
+    def _is_step(self, proposal):
+        if not 0 <= proposal["value"] <= LAST:
+            raise ValueError(f"step: got {proposal['value']}, wanted 0 to {LAST}")
+        return proposal["value"]
+
+    @traitlets.validate("masking")
+    def _is_masking(self, proposal):
+        masking, (queries, keys) = proposal["value"], self._shape
+        if masking not in MASKINGS:
+            raise ValueError(f"masking: got {masking!r}, wanted one of {', '.join(MASKINGS)}")
+        if masking == "given" and self._given is None:
+            raise ValueError("masking: got 'given', wanted a mask in the call: AttentionStepper(…, mask=…)")
+        if masking == "causal" and queries != keys:
+            raise ValueError(
+                f"masking: got 'causal', wanted as many keys as queries, not {keys} and {queries}"
+            )
+        return masking
+
+    @traitlets.validate("mask_when")
+    def _is_time(self, proposal):
+        if proposal["value"] not in TIMES:
+            raise ValueError(f"mask_when: got {proposal['value']!r}, wanted one of {', '.join(TIMES)}")
+        return proposal["value"]
+
+    @traitlets.validate("selected")
+    def _is_number(self, proposal):
+        """A number that there is: [stage, row, column], where column S of the weights is the sum of a row."""
+        chosen = proposal["value"]
+        if not chosen:
+            return []
+        if len(chosen) != 3 or chosen[0] not in STAGES:
+            names = ", ".join(STAGES)
+            raise ValueError(f"selected: got {chosen}, wanted [] or [stage, row, column], a stage of {names}")
+        (queries, keys), (query, key, value) = self._shape, self._numbers
+        shapes = {"query": query.shape, "key": key.shape, "value": value.shape}
+        shapes |= dict.fromkeys(("masked", "weights"), (queries, keys + 1))
+        shapes["output"] = (queries, value.shape[1])
+        shape = shapes.get(chosen[0], self._shape)
+        for name, at, count in zip(("row", "column"), chosen[1:], shape, strict=True):
+            if isinstance(at, bool) or not isinstance(at, int) or not 0 <= at < count:
+                raise ValueError(f"selected: got {name} {at!r} of {chosen[0]}, wanted 0 to {count - 1}")
+        return list(chosen)
+
+    def describe(self) -> str:
+        """What is shown, in one line."""
+        queries, keys = self._shape
+        counts = f"{queries} {plural('query', queries)}, {keys} {plural('key', keys)}"
+        return ": ".join(filter(None, ["Attention, step by step", self.title, counts]))
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The widget, and beside it a picture and a line for where no widget can run."""
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        png = io.BytesIO()
+        figure = stepper_figure(self)
+        figure.savefig(png, format="png", dpi=110, pil_kwargs={"optimize": True})
+        data["image/png"] = base64.b64encode(png.getvalue()).decode("ascii")
+        data["text/plain"] = self.describe()
+        return data, metadata

@@ -1,0 +1,70 @@
+"""What the stepper refuses: matrices too large or not of numbers, labels and settings that don't fit."""
+
+import numpy as np
+
+from attnbook.maps import check_tokens, index_of, to_numpy
+
+MOST, LARGEST = 12, 1e6  # rows and columns; magnitude of a number
+SETTINGS = {
+    "layout": object,
+    "mask_when": str,
+    "masking": str,
+    "scale": bool,
+    "selected": list | tuple,
+    "step": int,
+}
+
+
+def check_numbers(query, key, value) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Query `(T, d)`, key `(S, d)` and value `(S, d_v)` in float64."""
+    query = check_matrix("query", query, "(T, d)")
+    key = check_matrix("key", key, "(S, d)")
+    value = check_matrix("value", value, "(S, d_v)")
+    if key.shape[1] != query.shape[1]:
+        width = query.shape[1]
+        raise ValueError(f"key: got shape {key.shape}, wanted (S, {width}), as wide as query {query.shape}")
+    if len(value) != len(key):
+        raise ValueError(f"value: got shape {value.shape}, wanted ({len(key)}, d_v), one value for each key")
+    return query, key, value
+
+
+def check_matrix(name: str, numbers, wanted: str) -> np.ndarray:
+    """A small matrix of finite numbers."""
+    array = to_numpy(name, numbers)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name}: got dtype {array.dtype}, wanted real numbers")
+    if array.ndim != 2 or not 1 <= min(array.shape) <= max(array.shape) <= MOST:
+        raise ValueError(f"{name}: got shape {array.shape}, wanted {wanted}, 1 × 1 up to {MOST} × {MOST}")
+    array = array.astype(np.float64)
+    wrong = ~(np.abs(array) <= LARGEST)  # NaN is wrong as well
+    if wrong.any():
+        at = index_of(wrong)
+        raise ValueError(f"{name}: got {array[at]:g} at {list(at)}, wanted numbers from -1e6 to 1e6")
+    return array
+
+
+def check_labels(tokens, keys, queries: int, key_count: int) -> tuple[list[str], list[str]]:
+    """T and S strings; without any, positions are numbered."""
+    numbered = [str(i) for i in range(queries)]
+    labels = numbered if tokens is None else check_tokens("tokens", tokens, queries, "rows")
+    if keys is not None:
+        return labels, check_tokens("keys", keys, key_count, "columns")
+    if tokens is None:
+        return labels, [str(i) for i in range(key_count)]
+    if queries != key_count:
+        raise ValueError(
+            f"keys: without them the tokens are the keys, but there are {queries} queries and {key_count} "
+            f"keys; give {key_count} key tokens"
+        )
+    return labels, labels
+
+
+def check_settings(settings: dict) -> None:
+    """Only settings that there are, of the types that they have."""
+    for name, value in settings.items():
+        if name not in SETTINGS:
+            raise TypeError(f"{name}: no such setting, wanted one of {', '.join(SETTINGS)}")
+        wanted = SETTINGS[name]
+        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+            words = "a list" if name == "selected" else wanted.__name__
+            raise TypeError(f"{name}: got {type(value).__name__}, wanted {words}")

@@ -1,0 +1,502 @@
+"""The stepper on a built page, with no kernel: its arithmetic, its explanations, by mouse and by keyboard."""
+
+import itertools
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from attnbook import causal_mask, scaled_dot_product_attention
+
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+HAND, GIVEN, LARGE, WORDS = range(4)
+NAMES = ["query", "key", "scores", "scaled", "masked", "weights", "value", "output"]
+
+
+class Stepper:
+    """One stepper, as a reader handles it."""
+
+    def __init__(self, page, index):
+        self.page = page
+        self.node = page.locator(".ab-widget").nth(index)
+
+    def stage(self, name):
+        return self.node.locator(f".ab-stage[data-stage={name}]")
+
+    def press(self, name):
+        self.node.get_by_role("button", name=name).click(force=True)  # the disabled ones too
+
+    def switch(self, *, scale=None, masking=None, when=None):
+        if scale is not None:
+            self.node.get_by_role("checkbox", name="divide by √d").set_checked(scale)
+        if masking is not None:
+            self.node.get_by_role("combobox", name="mask").select_option(masking)
+        if when is not None:
+            self.node.get_by_role("combobox", name="applied").select_option(when)
+
+    def cell(self, name, row, column):
+        return self.stage(name).locator("tbody tr").nth(row).locator("td").nth(column)
+
+    def numbers(self, name) -> np.ndarray:
+        """A matrix in full precision, without the column of sums."""
+        rows = (
+            self.stage(name)
+            .locator("tbody")
+            .evaluate(
+                """body => [...body.rows].map(row =>
+              [...row.querySelectorAll("td:not(.total) data")].map(data => data.value))"""
+            )
+        )
+        return np.array(rows, dtype=float)
+
+    def shown(self, name) -> list[list[str]]:
+        rows = self.stage(name).locator("tbody tr").all()
+        return [row.locator("td").all_inner_texts() for row in rows]
+
+    def explain(self, name, row, column) -> str:
+        self.cell(name, row, column).click()
+        return self.sum
+
+    @property
+    def sum(self) -> str:
+        return self.node.locator(".sum").text_content()
+
+    @property
+    def line(self) -> str:
+        return self.node.locator(".line[role=status]").inner_text()
+
+    def marked(self) -> set:
+        """The cells that went into the number explained: (stage, row, column)."""
+        found = self.node.locator(".root .ab-stages").evaluate(
+            """flow => [...flow.querySelectorAll("td.from")].map(cell => {
+              const row = cell.parentElement;
+              return [cell.closest(".ab-stage").dataset.stage, row.rowIndex - 1, cell.cellIndex - 1];
+            })"""
+        )
+        return {tuple(cell) for cell in found}
+
+    def later(self) -> list[str]:
+        boxes = self.node.locator(".ab-stage[inert]")
+        return boxes.evaluate_all("boxes => boxes.map(box => box.dataset.stage)")
+
+
+@pytest.fixture
+def open_stepper(visit):
+    return lambda index, **options: Stepper(visit("stepper.html", **options).page, index)
+
+
+@pytest.fixture(scope="module")
+def models(built) -> list[dict]:
+    """What Python sent, in the order of the page."""
+    text = (built / "stepper.html").read_text("utf-8")
+    states = json.loads(re.search(r'widget-state\+json">(.*?)</script>', text, re.S)[1])["state"]
+    return [states[name]["state"] for name in re.findall(r'widget-view\+json">\{"model_id": "(\w+)"', text)]
+
+
+def expected(model, scale, masking, when) -> dict[str, np.ndarray]:
+    """The same matrices by attnbook, in float64."""
+    query, key, value = (torch.tensor(model[f"_{n}"], dtype=torch.float64) for n in ("query", "key", "value"))
+    mask = {"none": None, "causal": causal_mask(len(query)), "given": torch.tensor(model["_mask"])}[masking]
+    before = mask if when == "before" else None
+    factor = None if scale else 1.0
+    output, weights = scaled_dot_product_attention(query, key, value, before, scale=factor)
+    scores = query @ key.T
+    scaled = scores / query.shape[-1] ** 0.5 if scale else scores
+    masked = scaled if mask is None else scaled.masked_fill(~mask, -torch.inf)
+    if when == "after":
+        masked = weights if mask is None else weights * mask
+        output = masked @ value
+    numbers = dict(zip(NAMES, (query, key, scores, scaled, masked, weights, value, output), strict=True))
+    return {name: tensor.numpy() for name, tensor in numbers.items()}
+
+
+def test_every_stepper_is_mounted_and_nothing_goes_wrong(visit, address):
+    opened = visit("stepper.html")
+    opened.page.wait_for_load_state("networkidle")
+    states = opened.page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
+    assert states == ["live"] * 4
+    assert opened.faults == []
+    assert [url for url in opened.requests if not url.startswith((address, "data:"))] == []
+
+
+MASKINGS = {
+    HAND: ["none", "causal"],
+    GIVEN: ["none", "given"],
+    LARGE: ["none", "causal"],
+    WORDS: ["none", "causal"],
+}
+
+
+@pytest.mark.parametrize("index", MASKINGS, ids=["by hand", "given", "large", "words"])
+def test_its_numbers_are_attnbooks(open_stepper, models, index):
+    stepper = open_stepper(index)
+    stepper.press("All")
+    for scale, masking, when in itertools.product([True, False], MASKINGS[index], ["before", "after"]):
+        stepper.switch(masking="none" if masking != "none" else MASKINGS[index][1])  # so that both can be set
+        stepper.switch(masking=MASKINGS[index][1])
+        stepper.switch(scale=scale, when=when)
+        stepper.switch(masking=masking)
+        for name, numbers in expected(models[index], scale, masking, when).items():
+            seen = stepper.numbers(name)
+            assert not np.isnan(seen).any()
+            np.testing.assert_allclose(
+                seen, numbers, atol=1e-6, rtol=1e-9, err_msg=f"{name} {scale} {masking} {when}"
+            )
+
+
+def test_numbers_are_shown_rounded(open_stepper):
+    stepper = open_stepper(HAND)
+    stepper.press("All")
+    assert stepper.shown("scores") == [
+        ["2.00", "2.00", "4.00"],
+        ["0.00", "1.00", "1.00"],
+        ["2.00", "3.00", "5.00"],
+    ]
+    assert stepper.shown("weights")[2] == ["0.088", "0.178", "0.734", "1.000"]
+    assert stepper.shown("output")[2] == ["8.22", "18.24"]
+
+
+def test_one_step_at_a_time(open_stepper):
+    stepper = open_stepper(HAND)
+    assert stepper.later() == ["scores", "scaled", "masked", "weights", "value", "output"]
+    assert stepper.shown("scores") == [[""] * 3] * 3
+    lines = [stepper.line]
+    for shown in (3, 4, 5, 6, 8):
+        stepper.press("Next")
+        assert len(stepper.later()) == 8 - shown
+        lines.append(stepper.line)
+    assert len(set(lines)) == 6
+    assert "(3, 3)" in lines[1]
+    assert "√2 = 1.414" in lines[2]
+    assert lines[5] == "Output (3, 2) = weights (3, 3) times V (3, 2): for every query a blend of the values."
+    stepper.press("Next")  # there is none
+    assert (stepper.line, stepper.later()) == (lines[5], [])
+    stepper.press("Back")
+    assert stepper.line == lines[4]
+    for _ in range(9):
+        stepper.press("Back")
+    assert stepper.line == lines[0]
+    assert len(stepper.later()) == 6
+
+
+ROW = {("weights", 2, 0), ("weights", 2, 1), ("weights", 2, 2)}
+SUMS = [
+    ("query", 2, 0, "query(c, 0) = 2.00, as given", set()),
+    (
+        "scores",
+        2,
+        0,
+        "score(c, a) = 2.00×1.00 + 1.00×0.00 = 2.00",
+        {("query", 2, 0), ("query", 2, 1), ("key", 0, 0), ("key", 0, 1)},
+    ),
+    ("scaled", 2, 0, "scaled(c, a) = 2.00 / √2 = 2.00 / 1.414 = 1.41", {("scores", 2, 0)}),
+    ("masked", 2, 0, "no mask: 1.41 stays", {("scaled", 2, 0)}),
+    (
+        "weights",
+        2,
+        0,
+        "weight(c, a) = exp(1.41) / (exp(1.41) + exp(2.12) + exp(3.54)) = 4.113 / 46.769 = 0.088",
+        {("masked", 2, 0), ("masked", 2, 1), ("masked", 2, 2)},
+    ),
+    ("weights", 2, 3, "sum of row c = 0.088 + 0.178 + 0.734 = 1.000", ROW),
+    (
+        "output",
+        2,
+        0,
+        "output(c, 0) = 0.088×10.00 + 0.178×0.00 + 0.734×10.00 = 8.22",
+        ROW | {("value", 0, 0), ("value", 1, 0), ("value", 2, 0)},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "column", "words", "cells"), SUMS, ids=[f"{s[0]}-{s[2]}" for s in SUMS]
+)
+def test_a_click_shows_the_sum_and_where_it_comes_from(open_stepper, name, row, column, words, cells):
+    stepper = open_stepper(HAND)
+    stepper.press("All")
+    assert "Click a number" in stepper.sum
+    assert stepper.explain(name, row, column) == words
+    assert stepper.marked() == cells
+    assert stepper.cell(name, row, column).get_attribute("aria-selected") == "true"
+    stepper.cell(name, row, column).click()
+    assert "Click a number" in stepper.sum
+    assert stepper.marked() == set()
+
+
+def test_negative_factors_stand_in_brackets(open_stepper, models):
+    stepper = open_stepper(GIVEN)
+    stepper.press("All")
+    words = stepper.explain("scores", 0, 0)
+    factors = [*models[GIVEN]["_query"][0], *models[GIVEN]["_key"][0]]
+    assert words.count("(−") == sum(round(x, 2) < 0 for x in factors) > 0
+
+
+def test_masks_in_words(open_stepper):
+    stepper = open_stepper(WORDS)  # causal, after softmax, at its last step
+    assert stepper.explain("masked", 0, 1).startswith("the may not attend to cat: 0.")
+    assert stepper.sum.endswith("becomes 0")
+    assert stepper.marked() == {("weights", 0, 1)}
+    assert stepper.explain("masked", 0, 0).startswith("the may attend to the: 0.")
+    total = float(stepper.cell("masked", 0, 9).inner_text())
+    assert total == pytest.approx(stepper.numbers("masked")[0].sum(), abs=1e-3)
+    assert total < 0.9
+    assert {name for name, *_ in (stepper.explain("output", 3, 0), stepper.marked())[1]} == {
+        "masked",
+        "value",
+    }
+    stepper.switch(when="before")
+    assert stepper.explain("masked", 0, 1).endswith("becomes −∞, as exp(−∞) = 0")
+    assert stepper.shown("masked")[0] == [stepper.shown("scaled")[0][0]] + ["−∞"] * 8
+    assert stepper.shown("weights")[0] == ["1.000"] + ["0"] * 8 + ["1.000"]
+    order = stepper.node.locator(".ab-stage[data-stage]").evaluate_all(
+        "boxes => boxes.map(b => b.dataset.stage)"
+    )
+    assert order == NAMES
+
+
+def test_a_row_with_nothing_to_attend_to(open_stepper):
+    stepper = open_stepper(GIVEN)
+    stepper.press("All")
+    assert stepper.shown("weights")[1] == ["0"] * 4 + ["0.000"]
+    assert stepper.shown("output")[1] == ["0.00", "0.00"]
+    assert stepper.explain("weights", 1, 0).endswith("may attend to nothing: its weights are all 0.000")
+    assert "or to 0 where nothing may be attended to" in (stepper.press("Back"), stepper.line)[1]
+
+
+def test_switches_that_make_no_sense_are_not_offered(open_stepper):
+    options = "select => [...select.options].map(option => option.value)"
+    by_index = {}
+    for index in (HAND, GIVEN):
+        stepper = open_stepper(index)
+        by_index[index] = stepper.node.get_by_role("combobox", name="mask").evaluate(options)
+    assert by_index == {HAND: ["none", "causal"], GIVEN: ["none", "given"]}
+    assert open_stepper(HAND).node.get_by_role("combobox", name="applied").is_disabled()
+
+
+def test_by_keyboard(open_stepper):
+    stepper = open_stepper(HAND)
+    press = stepper.page.keyboard.press
+    stepper.press("All")
+    stepper.cell("scores", 0, 0).focus()
+    for key in (
+        "ArrowDown",
+        "ArrowDown",
+        "ArrowDown",
+        "ArrowRight",
+        "End",
+        "ArrowLeft",
+        "Home",
+        "ArrowLeft",
+        "Enter",
+    ):
+        press(key)
+    assert stepper.sum.startswith("score(c, a) = ")
+    press("ArrowRight")
+    assert stepper.sum.startswith("score(c, a) = ")
+    press(" ")
+    assert stepper.sum.startswith("score(c, b) = ")
+    press("Escape")
+    assert "Click a number" in stepper.sum
+    press("Tab")  # the next matrix
+    press("Enter")
+    assert stepper.sum.startswith("scaled(a, a) = ")
+
+
+def test_all_is_reached_by_tab_with_a_visible_focus(open_stepper):
+    stepper = open_stepper(HAND)
+    stepper.press("All")
+    stepper.node.get_by_role("checkbox", name="divide by √d").focus()
+    for keys in ("Tab", "Shift+Tab"):  # the focus of a keyboard, after the mouse
+        stepper.page.keyboard.press(keys)
+    seen = []
+    for _ in range(13):
+        seen.append(
+            stepper.page.evaluate(
+                """() => {
+                  const inner = document.activeElement.shadowRoot?.activeElement;
+                  if (!inner) return null;
+                  const style = getComputedStyle(inner);
+                  const name = inner.closest("[data-stage]")?.dataset.stage ?? inner.textContent.slice(0, 4);
+                  return [name, style.outlineStyle, parseFloat(style.outlineWidth)];
+                }"""
+            )
+        )
+        stepper.page.keyboard.press("Tab")
+    assert [name for name, *_ in seen] == ["", "none", *NAMES, "Back", "Next", "All"]
+    assert all(style == "solid" and width >= 2 for _, style, width in seen)
+
+
+def test_tables_have_names_and_headers(open_stepper):
+    stepper = open_stepper(HAND)
+    stepper.press("All")
+    grid = stepper.node.get_by_role("grid", name="Scores Q Kᵀ (3, 3)")
+    assert grid.get_by_role("columnheader").all_inner_texts() == list("abc")
+    assert grid.get_by_role("rowheader").all_inner_texts() == list("abc")
+    assert grid.get_by_role("gridcell", name="5.00").count() == 1
+    assert stepper.node.locator(".sum").get_attribute("aria-live") == "polite"
+
+
+def test_two_steppers_do_not_disturb_each_other(visit):
+    page = visit("stepper.html").page
+    one, other = Stepper(page, HAND), Stepper(page, GIVEN)
+    one.press("Next")
+    one.explain("scores", 1, 1)
+    assert len(other.later()) == 6
+    assert "Click a number" in other.sum
+
+
+PARTNER = """async state => {
+  const calls = new Map();
+  window.model = {
+    state,
+    saved: 0,
+    get: (name) => state[name],
+    set(name, value) { state[name] = value; calls.get(`change:${name}`)?.(); },
+    save_changes() { this.saved++; },
+    on: (name, call) => calls.set(name, call),
+    off: (name) => calls.delete(name),
+  };
+  const { default: widget } = await import("/attention_stepper.js");
+  const el = document.body.appendChild(document.createElement("div"));
+  el.className = "ab-widget";
+  widget.render({ model: window.model, el });
+}"""
+
+
+def test_its_state_is_the_models_both_ways(visit, models):
+    page = visit("blank.html").page
+    page.evaluate(PARTNER, models[HAND])
+    stepper = Stepper(page, 0)
+    state = lambda: page.evaluate("[model.state, model.saved]")  # noqa: E731
+    stepper.press("Next")
+    stepper.explain("scores", 2, 0)
+    stepper.switch(scale=False, masking="causal", when="after")
+    seen, saved = state()
+    assert (seen["step"], seen["selected"]) == (1, ["scores", 2, 0])
+    assert (seen["scale"], seen["masking"], seen["mask_when"]) == (False, "causal", "after")
+    assert saved == 5
+    page.evaluate("""() => {
+      model.set("step", 5); model.set("selected", ["weights", 1, 2]); model.set("mask_when", "before");
+      model.set("masking", "none"); model.set("scale", true); model.set("title", "Other");
+    }""")
+    assert stepper.later() == []
+    assert stepper.sum.startswith("weight(b, c) = ")
+    assert stepper.node.get_by_role("checkbox", name="divide by √d").is_checked()
+    assert stepper.node.get_by_role("combobox", name="applied").is_disabled()
+    assert stepper.node.locator(".title").inner_text() == "Other"
+    page.evaluate("""model.set("selected", ["output", 9, 9])""")  # there is no such number
+    assert "Click a number" in stepper.sum
+
+
+def test_hostile_tokens_stay_text(visit):
+    opened = visit("stepper.html")
+    stepper = Stepper(opened.page, GIVEN)
+    stepper.press("All")
+    for row in range(3):
+        stepper.explain("scores", row, row)
+    headers = stepper.stage("scores").get_by_role("rowheader").all_text_contents()
+    assert headers == ["<img src=x onerror=wind…"[:23] + "…", "</script><script>windo" + "w…", "$x$"]
+    columns = stepper.stage("scores").get_by_role("columnheader").all_text_contents()
+    assert columns == ["[U+202E]abc", "∅", "x" * 23 + "…", "שלום"]
+    assert stepper.node.locator(".title").text_content() == "<b>Given</b>"
+    assert stepper.node.locator("img:not(.ab-static), script:not([type]), mjx-container").count() == 0
+    assert opened.page.evaluate("window.hacked") is None
+    assert opened.faults == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_and_numbers_have_contrast(visit, theme):
+    page = visit("stepper.html", theme=theme).page
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    for index in (GIVEN, LARGE, WORDS):
+        stepper = Stepper(page, index)
+        assert stepper.node.locator(".root").evaluate(CONTRAST) == []
+        stepper.press("All")
+        stepper.explain("weights", 0, 0)
+        assert stepper.node.locator(".root").evaluate(CONTRAST) == []
+
+
+def test_dark_mode_at_once(visit):
+    page = visit("stepper.html").page
+    stepper = Stepper(page, WORDS)
+    ground = lambda name: stepper.cell(name, 8, 2).evaluate("cell => getComputedStyle(cell).backgroundColor")  # noqa: E731
+    light = ground("weights"), ground("scores")
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    assert all(one != other for one, other in zip(light, (ground("weights"), ground("scores")), strict=True))
+    page.evaluate("document.documentElement.dataset.theme = 'light'")
+    assert light == (ground("weights"), ground("scores"))
+
+
+def test_reduced_motion(visit):
+    animated = "cell => getComputedStyle(cell).animationName"
+    for motion, name in {"no-preference": "come", "reduce": "none"}.items():
+        stepper = Stepper(visit("stepper.html", reduced_motion=motion).page, HAND)
+        assert stepper.cell("query", 0, 0).locator("data").evaluate(animated) == name
+
+
+WIDTHS = (360, 600, 1200)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_wider_than_the_page(visit, width):
+    page = visit("stepper.html", width=width).page
+    for index in (HAND, GIVEN, LARGE, WORDS):
+        Stepper(page, index).press("All")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    wide = page.locator(".ab-live").evaluate_all(
+        "nodes => nodes.filter(n => n.scrollWidth > n.clientWidth + 1).length"
+    )
+    assert wide == 0
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_moves_when_steppers_come_nor_from_step_to_step(visit, width):
+    places = "nodes => nodes.map(n => n.getBoundingClientRect().top + scrollY)"
+    block = lambda page: page.route("**/attnbook-host.js*", lambda route: route.abort())  # noqa: E731
+    waiting = visit("stepper.html?", width=width, prepare=block)
+    before = waiting.page.locator(".after").evaluate_all(places)
+    page = visit("stepper.html", width=width).page
+    assert page.locator(".after").evaluate_all(places) == pytest.approx(before, abs=1)
+    stepper = Stepper(page, HAND)
+    stepper.press("All")
+    stepper.explain("weights", 2, 1)
+    assert page.locator(".after").evaluate_all(places) == pytest.approx(before, abs=1)
+    cut = "sum => sum.scrollHeight - sum.clientHeight"
+    assert stepper.node.locator(".sum").evaluate(cut) <= 1
+
+
+def test_without_script_and_in_print_the_picture_stands_there(visit):
+    page = visit("stepper.html", java_script_enabled=False).page
+    pictures = page.locator(".ab-widget img.ab-static")
+    for picture in pictures.all():
+        picture.scroll_into_view_if_needed()
+        assert picture.is_visible()
+        assert picture.bounding_box()["height"] > 100
+    assert pictures.first.get_attribute("alt") == (
+        "By hand: scores, attention weights and output as tables of numbers, 3 queries by 3 keys"
+    )
+    assert page.locator(".ab-ghost").first.bounding_box() is None
+    page = visit("stepper.html").page
+    page.emulate_media(media="print")
+    assert page.locator(".ab-widget img.ab-static").first.is_visible()
+    assert not page.locator(".ab-widget .ab-stages[class] >> nth=0").is_visible()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("name", ["_query", "query_tokens", "_sizes"])
+def test_a_stepper_with_missing_data_says_so(visit, models, built, name):
+    text = (built / "stepper.html").read_text("utf-8")
+    start, end = re.search(r'widget-state\+json">(.*?)</script>', text, re.S).span(1)
+    data = json.loads(text[start:end])
+    next(m for m in data["state"].values() if m["state"]["title"] == "By hand")["state"].pop(name)
+    page = text[:start] + json.dumps(data).replace("<", "\\u003c") + text[end:]
+    (built / "broken-stepper.html").write_text(page, "utf-8")
+    page = visit("broken-stepper.html").page
+    page.wait_for_function("() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)")
+    states = page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
+    assert states == ["broken", "live", "live", "live"]
+    assert page.locator("img.ab-static").first.is_visible()
