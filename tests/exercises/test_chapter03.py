@@ -347,3 +347,12 @@ def test_the_scores_asked_for_are_those_of_the_package(check):
         return scores + (additive(query, key, W_query, W_key, v) - scores)[..., :1]
 
     assert check("3.5", package).passed
+
+
+def test_a_sum_that_does_not_pair_queries_with_keys_is_told_to_unsqueeze(check):
+    def additive_scores(query, key, W_query, W_key, v):
+        return torch.tanh(query @ W_query + key @ W_key) @ v
+
+    message = check("3.5", additive_scores).message
+    assert "unsqueeze" in message
+    assert "key.transpose" not in message

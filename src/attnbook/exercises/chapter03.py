@@ -135,8 +135,8 @@ def _suspects() -> list[tuple[str, nn.Module, int, str]]:
     ),
     praise=(
         "Your experiment convicts any suspect, not only the article's class: for the article's it "
-        "finds that Q and K change the weights and V does not. The class weighs the values without "
-        "looking at them."
+        "finds that Q and K change the weights and V does not. Dot attention gives the same three "
+        "answers: what sets it apart is a key of its own for each value."
     ),
 )
 def collect_evidence(answer) -> str:

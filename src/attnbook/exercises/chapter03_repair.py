@@ -103,9 +103,9 @@ def _additive(query: Tensor, key: Tensor, W_query: Tensor, W_key: Tensor, v: Ten
 
 
 NO_TANH = (
-    "The tanh is missing, or stands on each part alone. Then the score is one number from the query "
+    "The tanh is missing, or stands round each part alone. Then the score is one number from the query "
     "plus one from the key, and softmax ignores what is the same for all keys: every query gets the "
-    "*same* weights. That is the article's fault again. tanh goes round the sum."
+    "*same* weights, and the query has lost its say. tanh goes round the sum."
 )
 ADDITIVE_SLIPS = (
     slip(
@@ -154,7 +154,7 @@ ADDITIVE_SLIPS = (
     ),
     praise=(
         "Each query meets each key inside the tanh, and there the two can no longer be taken apart. "
-        "That one function is what the article's class lacks."
+        "What the article's class lacks is just this pair: a score for each query with each key."
     ),
 )
 def additive_scores(answer) -> str:

@@ -137,28 +137,28 @@ def _look(named: tuple[str, str], got: Tensor, wanted: Tensor, inputs: dict) -> 
         for order in permutations(range(got.dim())):
             if got.dim() == wanted.dim() and same(got.permute(order), wanted):
                 return (
-                    f"The numbers are right, but the axes of the {name} stand in another order: wanted "
+                    f"The numbers are right, but the axes of `{name}` stand in another order: wanted "
                     f"{letters}, here {shape(wanted)}; yours is {shape(got)}."
                 )
     if got.shape != wanted.shape:
         return (
-            f"The {name} has shape {shape(got)}; wanted {letters}, here {shape(wanted)}.\n\nThe inputs: "
+            f"`{name}` has shape {shape(got)}; wanted {letters}, here {shape(wanted)}.\n\nThe inputs: "
             f"{shapes_of(inputs)}."
         )
     if not got.isfinite().all():
         return (
-            f"The {name} holds NaN or infinity: {int((~got.isfinite()).sum())} of {got.numel()} "
+            f"`{name}` holds NaN or infinity: {int((~got.isfinite()).sum())} of {got.numel()} "
             "numbers. NaN often comes from 0/0, or from a softmax over nothing but -inf."
         )
     if got.dim() > 1 and len(got) > 1 and same(got[0], wanted[0]):
         return (
-            f"The {name} is right for batch item 0 and wrong for the others: did you use item 0 only, "
+            f"`{name}` is right for batch item 0 and wrong for the others: did you use item 0 only, "
             "as in `query[0]`? Keep the batch axis."
         )
     place = np.unravel_index(int((got - wanted).abs().argmax()), tuple(got.shape))
     where = ", ".join(str(int(index)) for index in place)
     return (
-        f"The {name} has the right shape, but other numbers: at [{where}] it is {got[place]:.4g}, "
+        f"`{name}` has the right shape, but other numbers: at [{where}] it is {got[place]:.4g}, "
         f"wanted {wanted[place]:.4g}. Try your code on numbers small enough to follow by hand."
     )
 

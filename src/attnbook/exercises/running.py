@@ -41,7 +41,8 @@ HINTS = (
     (
         r"expand|size of tensor a|must match the size of tensor b|not broadcastable|be broadcast",
         "Two tensors meet element by element, and their axes, lined up from the right, are of "
-        "different size. `unsqueeze` gives a tensor an axis of size 1 that stretches to fit.",
+        "different size. `unsqueeze` gives a tensor an axis of size 1 that stretches to fit: "
+        "`(B, T, 1, h) + (B, 1, S, h)` is `(B, T, S, h)`.",
     ),
     (
         r"(batch1|batch2|self|mat2) must be a (2D|3D|matrix)|3D tensor|2D tensors",
@@ -134,7 +135,7 @@ def explain(error: BaseException, inputs: dict, call: str) -> str:
 def hint_for(message: str, line: str, call: str) -> str:
     if re.search(r"\.T\b", line) and re.search(r"multiplied|Expected size|must match|\.T", message):
         return "`.T` turns every axis round, the batch too. Swap the last two only: `key.transpose(-2, -1)`."
-    if re.search(r"@|matmul|bmm", line) and re.search("size of tensor b", message):
+    if re.search(r"@|matmul|bmm", line) and "+" not in line and "size of tensor b" in message:
         message = "shapes cannot be multiplied"  # torch says the same of + and of @
     for pattern, hint in HINTS:
         if re.search(pattern, message, re.IGNORECASE):
