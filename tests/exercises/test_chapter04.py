@@ -41,6 +41,11 @@ def test_numbers_in_any_form(check, other):
     assert check("4.1", BY_HAND | other).passed
 
 
+def test_the_praise_speaks_of_the_difference_of_the_scores(check):
+    praise = check("4.1", BY_HAND).message
+    assert f"{math.exp(3 - 1):.1f} to 1" in praise
+
+
 @pytest.mark.parametrize(
     ("other", "words"),
     [
@@ -177,6 +182,7 @@ def test_shuffles_by_many_roads(check, answer):
         (lambda o, w, p: (o[:, p], w[:, p]), "along one axis only"),
         (lambda o, w, p: (o[:, p], w[..., p]), "along one axis only"),
         (lambda o, w, p: (o[:, p], w), "along one axis only"),
+        (lambda o, w, p: (o[:, p], w[:, p][:, p]), "reordered the rows twice"),
         (lambda o, w, p: (o[:, p], w[:, p, p]), "pairs the two lists up"),
         (lambda o, w, p: (o[p], w[p]), "Axis 0 is the batch"),
         (lambda o, w, p: o[:, p], "wanted 2 things: output, weights"),
@@ -229,6 +235,11 @@ def test_heads_by_many_roads(check, answer):
         ((split, lambda y: y.sum(1)), "added or averaged"),
         ((split, lambda y: y.mean(1)), "added or averaged"),
         ((split, lambda y: y.transpose(1, 2)), "not joined"),
+        (
+            (split, lambda y: y[..., :-1].transpose(1, 2).flatten(-2)),
+            "`merged` has shape (2, 5, 18)",
+        ),
+        ((lambda x, h: split(x, h)[..., 1:], merge), "`split` has shape (2, 3, 5, 6)"),
         ((split, lambda y: y.transpose(1, 2).view(len(y), y.shape[2], -1)), "Use `reshape`"),
         (split, "wants both functions"),
         ((split, merge, merge), "wants both functions"),
@@ -312,8 +323,12 @@ def join_only(y):
             lambda x, q, k, v, o, h: multi_head(x, torch.eye(len(q)), torch.eye(len(q)), v, o, h),
             "not projected",
         ),
+        (lambda x, q, k, v, o, h: multi_head(x, *[torch.eye(len(q))] * 3, o, h), "are x itself"),
+        (lambda x, q, k, v, o, h: multi_head(x, *[torch.eye(len(q))] * 4, h), "are x itself"),
         (lambda x, q, k, v, o, h: multi_head(x, q, k, torch.eye(len(v)), o, h), "values are not projected"),
         (lambda x, q, k, v, o, h: multi_head(x, q, k, k, o, h), "keys serve as values"),
+        (lambda x, q, k, v, o, h: multi_head(x, q, q, q, o, h), "each has its own matrix"),
+        (lambda x, q, k, v, o, h: multi_head(x, q, k, q, o, h), "each has its own matrix"),
         (lambda x, q, k, v, o, h: multi_head(x, k, q, v, o, h), "changed places"),
         (lambda x, q, k, v, o, h: multi_head(x, v, k, v, o, h), "from the wrong place"),
         (lambda x, q, k, v, o, h: multi_head(x, q, q, v, o, h), "from the wrong place"),

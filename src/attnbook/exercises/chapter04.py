@@ -21,8 +21,7 @@ from attnbook.exercises.verdict import Wrong
         "for q = (1, 2, 0, 1), k₁ = (2, 0, 1, 0), k₂ = (0, 2, 0, 2), v₁ = 10 and v₂ = 20, give the two "
         "`scores`, the two `scaled` scores, the two `weights` and the `output`, to two decimals."
     ),
-    praise="A score three times as large got a weight about seven times as large, and the output lies "
-    "near 20: exp does that.",
+    praise="The scaled scores differ by 2, so the weights stand e² ≈ 7.4 to 1, and the output lies near 20.",
 )
 def by_hand(answer) -> str:
     given = read_dict(answer, ("scores", "scaled", "weights", "output"))
@@ -131,6 +130,10 @@ SHUFFLE_SLIPS = (
         lambda output, weights, order: (output[:, order], weights[:, order]),
         lambda output, weights, order: (output[:, order], weights[:, :, order]),
         lambda output, weights, order: (output[:, order], weights),
+    ),
+    slip(
+        "You reordered the rows twice. The second index must reach the columns: `[:, :, order]`.",
+        lambda output, weights, order: (output[:, order], weights[:, order][:, order]),
     ),
     slip(
         "`weights[:, order, order]` pairs the two lists up: it picks the cells (order[i], order[i]) "

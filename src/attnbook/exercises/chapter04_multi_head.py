@@ -101,6 +101,11 @@ MULTI_HEAD_SLIPS = (
         _but(lambda x, **_: {"W_output": _eye(x)}),
     ),
     slip(
+        "Queries, keys and values are x itself: multiply by the matrices first, `x @ W_query` and so on.",
+        _but(lambda x, **_: {"W_query": _eye(x), "W_key": _eye(x), "W_value": _eye(x)}),
+        _but(lambda x, **_: dict.fromkeys(("W_query", "W_key", "W_value", "W_output"), _eye(x))),
+    ),
+    slip(
         "The queries or the keys are not projected: x went straight into the scores. Q, K and V are "
         "three projections of the same x: `x @ W_query`.",
         _but(lambda x, **_: {"W_query": _eye(x)}),
@@ -111,6 +116,11 @@ MULTI_HEAD_SLIPS = (
     slip(
         "The keys serve as values too. Each has a projection of its own: the values are `x @ W_value`.",
         _but(lambda W_key, **_: {"W_value": W_key}),
+    ),
+    slip(
+        "Keys or values went through `W_query`: each has its own matrix.",
+        _but(lambda W_query, **_: {"W_key": W_query, "W_value": W_query}),
+        _but(lambda W_query, **_: {"W_value": W_query}),
     ),
     slip(
         "Queries and keys have changed places: the row of a word shows who looks at it, not where it "
