@@ -23,6 +23,12 @@ explorer""",
     """print(f"locked={explorer.locked} head={explorer.head}; weight={weights[0, 2, 4]:.3f}")""",
     """explorer.head, explorer.locked, explorer.title = 1, 5, "Changed"
 print(f"set; weight={weights[1, 2, 4]:.3f}")""",
+    """from attnbook.widgets import AttentionStepper
+stepper = AttentionStepper(*torch.randn(3, 4, 2), list("abcd"), title="Steps")
+stepper""",
+    """print(stepper.step, stepper.masking, stepper.selected)""",
+    """stepper.step, stepper.mask_when = 5, "after"
+print(f"{stepper.weights[3, 1]:.3f}")""",
 ]
 
 
@@ -172,6 +178,20 @@ def test_jupyterlabs_dark_theme_is_followed(notebook):
     page.wait_for_function("() => document.body.dataset.jpThemeLight == 'false'")
     page.wait_for_timeout(300)
     assert root.get_attribute("data-theme") == "dark"
+
+
+def test_a_stepper_and_python_stay_together(notebook):
+    page = notebook
+    run(page, 3)
+    stage = lambda name: page.locator(f".ab-stage[data-stage={name}]")  # noqa: E731
+    page.get_by_role("button", name="Next", exact=True).click()
+    page.get_by_role("combobox", name="mask").select_option("causal")
+    stage("scores").locator("tbody td").nth(6).click()
+    assert page.locator(".sum").text_content().startswith("score(b, c) = ")
+    assert run(page, 4) == "1 causal ['scores', 1, 2]"
+    weight = run(page, 5)
+    page.wait_for_selector(".count:has-text('Step 5 of 5')")
+    assert stage("masked").locator("tbody tr").nth(3).locator("td").nth(1).inner_text() == weight
 
 
 def test_nothing_was_asked_of_another_host(notebook):

@@ -4,7 +4,7 @@ import numpy as np
 
 from attnbook.widgets.labels import label_width
 
-DIGIT, PADDING = 8, 10  # pixels: a digit, and what is around a number
+DIGIT, PADDING, MARGIN = 7, 12, 16  # pixels: a digit, and what is around a number and around a label
 NARROWEST, ROW, HEAD = 118, 28, 76  # pixels: a stage, a row of numbers, and all that is not one
 
 
@@ -30,7 +30,7 @@ def stage_sizes(query, key, value, tokens: list[str], keys: list[str]) -> dict[s
 
 def gutter(tokens: list[str]) -> int:
     """Room for the labels beside the rows."""
-    return min(96, max(26, max(label_width(token) for token in tokens) + PADDING))
+    return min(96, max(26, max(label_width(token) for token in tokens) + MARGIN))
 
 
 def cell(numbers: np.ndarray) -> int:
