@@ -78,6 +78,10 @@ class Stepper:
         )
         return {tuple(cell) for cell in found}
 
+    def order(self) -> list[str]:
+        boxes = self.node.locator(".ab-stage[data-stage]")
+        return boxes.evaluate_all("boxes => boxes.map(box => box.dataset.stage)")
+
     def later(self) -> list[str]:
         boxes = self.node.locator(".ab-stage[inert]")
         return boxes.evaluate_all("boxes => boxes.map(box => box.dataset.stage)")
@@ -237,6 +241,7 @@ def test_negative_factors_stand_in_brackets(open_stepper, models):
 
 def test_masks_in_words(open_stepper):
     stepper = open_stepper(WORDS)  # causal, after softmax, at its last step
+    assert stepper.order() == [*NAMES[:4], "weights", "masked", *NAMES[6:]]
     assert stepper.explain("masked", 0, 1).startswith("the may not attend to cat: 0.")
     assert stepper.sum.endswith("becomes 0")
     assert stepper.marked() == {("weights", 0, 1)}
@@ -252,10 +257,7 @@ def test_masks_in_words(open_stepper):
     assert stepper.explain("masked", 0, 1).endswith("becomes −∞, as exp(−∞) = 0")
     assert stepper.shown("masked")[0] == [stepper.shown("scaled")[0][0]] + ["−∞"] * 8
     assert stepper.shown("weights")[0] == ["1.000"] + ["0"] * 8 + ["1.000"]
-    order = stepper.node.locator(".ab-stage[data-stage]").evaluate_all(
-        "boxes => boxes.map(b => b.dataset.stage)"
-    )
-    assert order == NAMES
+    assert stepper.order() == NAMES
 
 
 def test_a_row_with_nothing_to_attend_to(open_stepper):
