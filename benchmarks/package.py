@@ -9,6 +9,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -140,36 +141,30 @@ def training_step():
 
 def decoding():
     model = Transformer(100, 100, 128, 4, 3, 512).eval()
-    source = torch.randint(1, 100, (1, 32))
 
     @torch.no_grad()
-    def cached(tokens: int) -> None:
-        state, ids = model.start(source), torch.ones(1, dtype=torch.long)
+    def cached(source: torch.Tensor, tokens: int) -> None:
+        state, ids = model.start(source), torch.ones(len(source), dtype=torch.long)
         for _ in range(tokens):
             scores, state, _ = model.step(ids, state)
             ids = scores.argmax(-1)
 
     @torch.no_grad()
-    def recomputed(tokens: int) -> None:
-        memory_source, ids = source, torch.ones(1, 1, dtype=torch.long)
-        memory, _ = model.encode(memory_source, need_weights=False)
+    def recomputed(source: torch.Tensor, tokens: int) -> None:
+        """The decoder over all tokens so far at each step; the source is encoded once here too."""
+        memory, _ = model.encode(source, need_weights=False)
+        ids = torch.ones(len(source), 1, dtype=torch.long)
         for _ in range(tokens):
-            x, _ = model.decoder(
-                model.embed(ids, model.target_embeddings),
-                memory,
-                causal_mask(ids.shape[1]),
-                need_weights=False,
-            )
+            x = model.embed(ids, model.target_embeddings)
+            x, _ = model.decoder(x, memory, causal_mask(ids.shape[1]), need_weights=False)
             ids = torch.cat((ids, model.output(x[:, -1:]).argmax(-1)), dim=1)
 
-    for tokens in (32, 256):
-        yield (
-            "decoding, cached",
-            f"{tokens} tokens, d=128, 3 layers",
-            "recomputed, same model",
-            lambda tokens=tokens: cached(tokens),
-            lambda tokens=tokens: recomputed(tokens),
-        )
+    for batch in (1, 8):
+        source = torch.randint(1, 100, (batch, 32))
+        for tokens in (32, 256):
+            case = f"{tokens} tokens, batch {batch}, d=128, 3 layers"
+            both = [partial(decode, source, tokens) for decode in (cached, recomputed)]
+            yield "decoding, cached", case, "recomputed, same model", *both
 
 
 def main() -> None:

@@ -17,16 +17,20 @@ POSITIONS = {"sinusoidal": SinusoidalPositions, "learned": LearnedPositions}
 
 @dataclass(frozen=True)
 class TransformerState:
-    """What decoding remembers between two steps: the caches, the source's mask, the tokens so far."""
+    """What decoding remembers between two steps: the caches, the source's mask, the tokens so far.
+
+    A source without padding needs no mask.
+    """
 
     caches: list[LayerCache]
-    memory_mask: Tensor
+    memory_mask: Tensor | None
     length: int = 0
 
     def select(self, rows: Int[Tensor, " R"]) -> "TransformerState":
         """The state of the batch's given rows, in their order, each as often as it is named."""
         caches = [cache.select(rows) for cache in self.caches]
-        return replace(self, caches=caches, memory_mask=self.memory_mask[rows])
+        memory_mask = None if self.memory_mask is None else self.memory_mask[rows]
+        return replace(self, caches=caches, memory_mask=memory_mask)
 
 
 class Transformer(nn.Module):
@@ -117,7 +121,8 @@ class Transformer(nn.Module):
     def start(self, source: Int[Tensor, "B S"]) -> TransformerState:
         """Encode the source once, ready for the first `step`."""
         memory, _ = self.encode(source, need_weights=False)
-        return TransformerState(self.decoder.start(memory), padding_mask(source, self.pad))
+        mask = padding_mask(source, self.pad)  # (B, 1, 1, S)
+        return TransformerState(self.decoder.start(memory), None if mask.all() else mask)
 
     def step(
         self, ids: Int[Tensor, " B"], state: TransformerState, need_weights: bool = False
