@@ -342,3 +342,13 @@ def join_only(y):
 )
 def test_multi_head_traps(check, answer, words):
     assert_says(check("4.5", answer), words)
+
+
+def test_heads_that_were_not_merged_are_told_so_before_the_last_matrix(check):
+    def multi_head(x, W_query, W_key, W_value, W_output, num_heads):
+        query, key, value = (split(x @ W, num_heads) for W in (W_query, W_key, W_value))
+        return attention(query, key, value) @ W_output
+
+    verdict = check("4.5", multi_head)
+    assert_says(verdict, "side by side again")
+    assert "last two axes only" not in verdict.message

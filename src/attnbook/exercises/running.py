@@ -133,6 +133,8 @@ def explain(error: BaseException, inputs: dict, call: str) -> str:
 
 
 def hint_for(message: str, line: str, call: str) -> str:
+    if re.search(r"@\s*W_output", line) and re.search(r"multiplied|size of tensor b", message):
+        return "Lay the heads side by side again, (B, T, D), before `@ W_output`."
     if re.search(r"\.T\b", line) and re.search(r"multiplied|Expected size|must match|\.T", message):
         return "`.T` turns every axis round, the batch too. Swap the last two only: `key.transpose(-2, -1)`."
     if re.search(r"@|matmul|bmm", line) and "+" not in line and "size of tensor b" in message:
