@@ -66,10 +66,12 @@ def test_comparing_learns_faster_than_places_and_places_faster_than_nothing(attn
     assert right["additive"] > 97
 
 
-def test_english_is_hardest_for_the_article_class_and_its_days_go_wrong(attn):
-    assert attn.column("day", "en")["en"] + 30 < attn.column("year", "en")["en"]
-    by_language = attn.column("article", "zh")
-    assert by_language["en"] + 10 < min(v for name, v in by_language.items() if name != "en")
+def test_english_days_go_wrong_where_german_french_and_spanish_ones_do_not(attn):
+    by_language, day = attn.column("article", "zh"), attn.column("day", "en")
+    others = ("de", "fr", "es")
+    assert by_language["en"] + 20 < min(by_language[name] for name in others)
+    assert day["en"] + 20 < min(day[name] for name in others)
+    assert day["en"] + 30 < attn.column("year", "en")["en"]
 
 
 def test_maps_that_compare_follow_the_text_and_leave_empty_places_alone(attn):
@@ -80,7 +82,7 @@ def test_maps_that_compare_follow_the_text_and_leave_empty_places_alone(attn):
     assert article[german] < 10 < 40 < min(additive[german], dot[german])
     assert article["moves from English to Chinese"] > 20
     assert article[year] < 50 < 90 < article["years written right"]
-    assert min(additive[year], dot[year]) > 90
+    assert min(additive[year], dot[year]) > 75
 
 
 def test_18_modules_of_which_12_are_self_attention_and_12_in_bert(self_attention):
