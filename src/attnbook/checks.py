@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 
@@ -15,6 +16,17 @@ def positive(**sizes: int) -> None:
     for argument, size in sizes.items():
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ValueError(f"{argument}: wanted a whole number of at least 1, got {size!r}")
+
+
+def check_ids(argument: str, ids: Tensor, vocab: int) -> None:
+    """Raise `TypeError` unless the ids are whole numbers, `ValueError` unless all lie in the vocabulary."""
+    if ids.dtype not in (torch.int64, torch.int32):
+        raise TypeError(f"{argument}: wanted ids in a tensor of int64 or int32, got {ids.dtype}")
+    # On a GPU the look at the values would wait for the device; there, torch's own check speaks.
+    if ids.device.type == "cpu" and ids.numel():
+        low, high = int(ids.min()), int(ids.max())
+        if low < 0 or high >= vocab:
+            raise ValueError(f"{argument}: wanted ids from 0 to {vocab - 1}, got {low} to {high}")
 
 
 def check_attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attnbook.checks import positive, wrong_shape
+from attnbook.checks import check_ids, positive, wrong_shape
 
 
 class Embeddings(nn.Module):
@@ -25,13 +25,7 @@ class Embeddings(nn.Module):
         self.d_model = d_model
 
     def forward(self, x: Int[Tensor, "..."]) -> Float[Tensor, "... D"]:
-        if x.dtype not in (torch.int64, torch.int32):
-            raise TypeError(f"x: wanted ids in a tensor of int64 or int32, got {x.dtype}")
-        # On a GPU the look at the values would wait for the device; there, torch's own check speaks.
-        if x.device.type == "cpu" and x.numel():
-            low, high, last = int(x.min()), int(x.max()), self.lut.num_embeddings - 1
-            if low < 0 or high > last:
-                raise ValueError(f"x: wanted ids from 0 to {last}, got {low} to {high}")
+        check_ids("x", x, self.lut.num_embeddings)
         return self.lut(x) * math.sqrt(self.d_model)  # (…, D)
 
 
