@@ -1,0 +1,44 @@
+"""The tables that a build printed, to hold a chapter's text against."""
+
+import re
+from functools import cache
+
+import pytest
+from bs4 import BeautifulSoup
+
+
+@cache
+def tables(path) -> list[dict[str, dict[str, str]]]:
+    """Each table that code printed on a page, as {row: {column: cell}}."""
+    found = []
+    for table in BeautifulSoup(path.read_text("utf8"), "html.parser").select("table.dataframe"):
+        columns = [cell.get_text(" ", strip=True) for cell in table.select("thead tr:last-child th")][1:]
+        rows = [
+            [c.get_text(" ", strip=True) for c in row.select("th,td")] for row in table.select("tbody tr")
+        ]
+        found.append({row[0]: dict(zip(columns, row[1:], strict=True)) for row in rows})
+    return found
+
+
+NUMBER = re.compile(r"-?[\d.]+(e[+-]?\d+)?")
+
+
+class Page:
+    """The printed tables of one chapter, found by a row or a column that they hold."""
+
+    def __init__(self, path):
+        self.tables = tables(path)
+
+    def column(self, name: str, row: str) -> dict[str, float]:
+        """The numbers in one column of the table that has it and this row."""
+        found = [table for table in self.tables if row in table and name in table[row]]
+        assert len(found) == 1, f"{len(found)} tables with row {row!r} and column {name!r}"
+        return {
+            key: float(match[0]) for key, cells in found[0].items() if (match := NUMBER.match(cells[name]))
+        }
+
+
+@pytest.fixture(scope="module")
+def printed(html, request) -> Page:
+    """The chapter that the module names in `CHAPTER`."""
+    return Page(html / "chapters" / f"{request.module.CHAPTER}.html")
