@@ -23,7 +23,7 @@ BUNDLES = Path(widgets.__file__).parent / "bundles"
 STYLE, SCRIPT = "attnbook-host.css", "attnbook-host.js"
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
-LAYER_STRIP, HEAD_STRIP, TITLE = 38, 86, 26  # pixels, as in js/explorer/style.css
+LAYER_STRIP, HEAD_STRIP, TITLE, FRAMES = 38, 86, 26, 42  # pixels, as in js/explorer/style.css
 TITLE_LINE, TITLE_CHARACTER, PHONE = 20, 7, 320  # a long title takes more lines on a phone
 logger = logging.getLogger(__name__)
 
@@ -121,6 +121,7 @@ def explorer_place(state: dict) -> tuple[str, str, str, str]:
     layers, heads, rows, columns = state["_shape"]
     left, top = state["_gutters"]
     strips = LAYER_STRIP * (layers > 1) + HEAD_STRIP * (heads > 1) + TITLE * bool(state["title"])
+    strips += FRAMES * (len(state["frames"]) > 1)
     sizes = {"rows": rows, "columns": columns, "left": left, "top": top, "strips": strips}
     sizes["least-row"] = 16 if rows <= 40 else 4
     sizes["wrapped"] = TITLE_LINE * (max(1, -(-len(state["title"]) * TITLE_CHARACTER // PHONE)) - 1)

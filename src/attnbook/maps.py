@@ -58,6 +58,48 @@ def check_maps(weights, queries, keys=None, mask=None) -> AttentionMaps:
     )
 
 
+def check_frames(weights, queries, keys=None, mask=None, frames: Sequence[str] = ()) -> list[AttentionMaps]:
+    """A sequence of maps of the same tokens, one for each of the names in `frames`.
+
+    `weights` are a list of F arrays as `check_maps` takes them, or one array with F before its shape. So is
+    `mask`; a mask without an axis of its own for frames is that of every frame.
+    """
+    weights = one_for_each_frame("weights", weights)
+    check_tokens("frames", frames, len(weights), "frames")
+    masks = [mask] * len(weights)
+    if isinstance(mask, (list, tuple)) or getattr(mask, "ndim", 0) > weights[0].ndim:
+        masks = one_for_each_frame("mask", mask)
+        masks = masks * len(weights) if len(masks) == 1 else masks
+        if len(masks) != len(weights):
+            raise ValueError(f"mask: got {len(masks)} frames, wanted {len(weights)}, one for each of weights")
+    maps = []
+    for index, (one, its_mask) in enumerate(zip(weights, masks, strict=True)):
+        if one.shape != weights[0].shape:
+            shape, wanted = tuple(one.shape), tuple(weights[0].shape)
+            raise ValueError(f"weights: frame {index} has shape {shape}, wanted {wanted} as frame 0 has")
+        try:
+            maps.append(check_maps(one, queries, keys, its_mask))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{error} (in frame {index}, {frames[index]!r})") from None
+    return maps
+
+
+def one_for_each_frame(name: str, values) -> list:
+    """The arrays of a sequence, or those along the first axis of one array."""
+    values = list(values) if isinstance(values, (list, tuple)) else values
+    if isinstance(values, list):
+        for value in values:
+            to_numpy(name, value)
+    elif to_numpy(name, values).ndim < 3:
+        raise ValueError(
+            f"{name}: got shape {tuple(values.shape)}, wanted an axis for the frames first: (F, T, S), "
+            "(F, H, T, S) or (F, L, H, T, S)"
+        )
+    if not len(values):
+        raise ValueError(f"{name}: got no frame, wanted one or more")
+    return list(values)
+
+
 def check_weights(weights) -> tuple[np.ndarray, float]:
     """The weights as a float array, and how far from 1 a row of that precision may sum."""
     array = to_numpy("weights", weights)

@@ -123,11 +123,13 @@ def figure_size(maps: AttentionMaps) -> tuple[float, float]:
     return width, min(7.5, 1.3 + max(cell, 0.22 if rows <= 24 else 0.0) * rows)
 
 
-def map_figure(maps: AttentionMaps, layer: int, head: int, *, title="") -> Figure:
-    """A figure of one map that is not registered with pyplot."""
+def map_figure(maps: AttentionMaps, layer: int, head: int, *, title="", peak=None) -> Figure:
+    """A figure of one map that is not registered with pyplot; `peak` is of all its maps unless given."""
     with mpl.rc_context(style()):
         figure = Figure(figsize=figure_size(maps))
-        draw_map(maps, layer, head, figure.add_subplot(), peak=maps.peak, title=title)
+        draw_map(
+            maps, layer, head, figure.add_subplot(), peak=maps.peak if peak is None else peak, title=title
+        )
     return figure
 
 

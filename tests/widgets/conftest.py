@@ -130,7 +130,7 @@ def built(tmp_path_factory) -> Path:
         "conf.py": CONF,
         "index.md": PAGE,
         "other.md": OTHER,
-        "stepper.md": (ROOT / "tests" / "widgets" / "stepper.md").read_text("utf-8"),
+        **{page.name: page.read_text("utf-8") for page in (ROOT / "tests" / "widgets").glob("*.md")},
         "plain.md": "---\norphan: true\n---\n# No widgets\n",
     }.items():
         (source / name).write_text(text, encoding="utf-8")
@@ -146,9 +146,12 @@ def built(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def truth(built) -> dict:
-    """The weights that the page's Python knew."""
-    with np.load(built.parent / "truth.npz") as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    """The weights that the pages' Python knew."""
+    known = {}
+    for page in ("truth.npz", "explorer.npz"):
+        with np.load(built.parent / page) as arrays:
+            known |= {name: arrays[name] for name in arrays.files}
+    return known
 
 
 @pytest.fixture(scope="session")
@@ -267,7 +270,9 @@ def visit(browser, address):
         if prepare:
             prepare(page)
         page.goto(address + name, wait_until="load")
-        if name in ("index.html", "stepper.html") and options.get("java_script_enabled", True):
+        if name in ("index.html", "stepper.html", "explorer.html") and options.get(
+            "java_script_enabled", True
+        ):
             page.wait_for_function(
                 "() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)"
             )

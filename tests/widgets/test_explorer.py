@@ -11,6 +11,7 @@ import traitlets
 from ipywidgets import jsdlink
 from PIL import Image
 
+from attnbook import plots
 from attnbook.widgets import AttentionExplorer
 from attnbook.widgets.encoding import decode_weights
 
@@ -104,7 +105,7 @@ def test_names_of_heads_are_one_string_each():
 @pytest.mark.bad_input
 def test_an_unknown_setting():
     with pytest.raises(
-        TypeError, match="heads: no such setting, wanted one of head, layer, layout, locked, scale"
+        TypeError, match="heads: no such setting, wanted one of frame, head, layer, layout, locked, scale"
     ):
         AttentionExplorer(WEIGHTS, QUERIES, KEYS, heads=2)
 
@@ -133,3 +134,82 @@ def test_the_picture_is_of_the_chosen_map(explorer):
     first = explorer._repr_mimebundle_()[0]["image/png"]
     explorer.head = 2
     assert explorer._repr_mimebundle_()[0]["image/png"] != first
+
+
+STEPS = ["start", "later", "end"]
+FRAMES = torch.stack([torch.softmax(scale * WEIGHTS, -1) for scale in (0, 3, 9)])  # (F, L, H, T, S)
+
+
+@pytest.mark.parametrize("weights", [FRAMES, list(FRAMES), FRAMES.numpy()], ids=["one", "list", "numpy"])
+def test_a_sequence_of_maps(weights):
+    explorer = AttentionExplorer(weights, QUERIES, KEYS, frames=STEPS)
+    state = explorer.get_state()
+    assert (state["frames"], state["frame"], state["_shape"]) == (STEPS, 0, [2, 3, 5, 7])
+    assert len(state["_weights"]) == 3 * 2 * 3
+    for sent, true in zip(state["_weights"], FRAMES.flatten(0, 2), strict=True):
+        np.testing.assert_allclose(decode_weights(sent), true.flatten(), atol=5e-4)
+    assert state["_peak"] == pytest.approx(float(FRAMES.max()))
+    np.testing.assert_array_equal(explorer.weights, FRAMES)
+
+
+@pytest.mark.parametrize("axes", [0, 1, 2])
+def test_a_frame_has_any_of_the_shapes(axes):
+    weights = FRAMES[(slice(None), *[0] * axes)]
+    explorer = AttentionExplorer(weights, QUERIES, KEYS, frames=STEPS)
+    assert explorer.weights.shape == (3, *[1] * axes, *WEIGHTS.shape[axes:])
+
+
+def test_rows_that_come_later_are_masked():
+    there = torch.arange(5)[None, :, None] < torch.tensor([1, 3, 5])[:, None, None]  # (F, T, 1)
+    weights = FRAMES[:, 0, 0] * there
+    explorer = AttentionExplorer(weights, QUERIES, KEYS, there, frames=STEPS)
+    assert len(explorer._masks) == 3
+    assert len(AttentionExplorer(weights, QUERIES, KEYS, list(there), frames=STEPS)._masks) == 3
+    same = torch.ones(5, 7, dtype=torch.bool)
+    assert len(AttentionExplorer(weights, QUERIES, KEYS, same, frames=STEPS)._masks) == 1
+
+
+def test_the_frame_is_a_trait_and_names_the_picture():
+    explorer = AttentionExplorer(FRAMES, QUERIES, KEYS, frames=STEPS, frame=1)
+    assert "3 frames, 2 layers" in explorer.describe()
+    seen = []
+    explorer.observe(lambda change: seen.append(change["new"]), "frame")
+    pictures = [explorer._repr_mimebundle_()[0]["image/png"]]
+    explorer.frame = 2
+    pictures.append(explorer._repr_mimebundle_()[0]["image/png"])
+    assert seen == [2]
+    assert pictures[0] != pictures[1]
+
+
+def test_the_pictures_of_all_frames_have_one_scale(monkeypatch):
+    peaks = []
+    draw = plots.draw_map
+    monkeypatch.setattr(
+        plots, "draw_map", lambda *args, peak, **more: peaks.append(peak) or draw(*args, peak=peak, **more)
+    )
+    for frame in range(3):
+        AttentionExplorer(FRAMES, QUERIES, KEYS, frames=STEPS, frame=frame)._repr_mimebundle_()
+    assert peaks == [pytest.approx(float(FRAMES.max()))] * 3
+
+
+WRONG = FRAMES.clone()
+WRONG[1, 0, 2, 3] *= 2
+BAD_FRAMES = [
+    ({"frames": STEPS[:2]}, ValueError, "frames: got 2 tokens, wanted 3, one for each of the frames"),
+    ({"frames": "abc"}, TypeError, "frames: got one string"),
+    ({"frames": [0, 10, 20]}, TypeError, "frames: item 0 is 0"),
+    ({"weights": FRAMES[0, 0, 0]}, ValueError, r"weights: got shape \(5, 7\), wanted an axis for the frames"),
+    ({"weights": []}, ValueError, "weights: got no frame"),
+    ({"weights": [FRAMES[0], FRAMES[1, :1], FRAMES[2]]}, ValueError, "weights: frame 1 has shape"),
+    ({"weights": [FRAMES[0], [[1.0]], FRAMES[2]]}, TypeError, "weights: got list, wanted a torch tensor"),
+    ({"weights": WRONG}, ValueError, r"weights: row \[0, 2, 3\] sums to 2,.*\(in frame 1, 'later'\)"),
+    ({"mask": torch.ones(2, 2, 3, 5, 7, dtype=torch.bool)}, ValueError, "mask: got 2 frames, wanted 3"),
+    ({"frame": 3}, ValueError, "frame: got 3, wanted 0 to 2"),
+]
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(("wrong", "error", "says"), BAD_FRAMES, ids=[says for *_, says in BAD_FRAMES])
+def test_frames_that_are_refused(wrong, error, says):
+    with pytest.raises(error, match=says):
+        AttentionExplorer(**{"weights": FRAMES, "queries": QUERIES, "keys": KEYS, "frames": STEPS} | wrong)

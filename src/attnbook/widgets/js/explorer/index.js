@@ -7,6 +7,7 @@ import { watchTheme } from "../shared/theme.js";
 import { visible } from "../shared/tokens.js";
 import { watchModel, widget } from "../shared/widget.js";
 import { Choices } from "./choices.js";
+import { Frames } from "./frames.js";
 import { geometry } from "./geometry.js";
 import { watchInput } from "./input.js";
 import { Labels } from "./labels.js";
@@ -40,11 +41,12 @@ class Explorer {
     });
   }
 
-  // The chosen layer, head and row, whatever the model says, within what there is.
+  // The chosen frame, layer, head and row, whatever the model says, within what there is.
   get #chosen() {
     const within = (name, count, least) => Math.max(least, Math.min(count - 1, this.#model.get(name) ?? least));
-    const { layers, heads, rows } = this.maps;
-    return { layer: within("layer", layers, 0), head: within("head", heads, 0), locked: within("locked", rows, -1) };
+    const { frames, layers, heads, rows } = this.maps;
+    const map = { frame: within("frame", frames, 0), layer: within("layer", layers, 0), head: within("head", heads, 0) };
+    return { ...map, locked: within("locked", rows, -1) };
   }
 
   get locked() {
@@ -52,7 +54,8 @@ class Explorer {
   }
 
   get #map() {
-    return this.maps.at(this.#chosen.layer, this.#chosen.head);
+    const { frame, layer, head } = this.#chosen;
+    return this.maps.at(layer, head, frame);
   }
 
   get #peak() {
@@ -68,6 +71,7 @@ class Explorer {
     const maps = this.maps;
     const signal = this.#signal;
     this.title = element("p", { class: "title" });
+    this.frames = new Frames(maps.names, { signal, choose: (frame) => this.#set({ frame }) });
     this.layers = new Choices("Layer", maps.layers, { signal, choose: (layer) => this.#set({ layer }) });
     const names = this.#model.get("head_names") ?? [];
     const heads = { names, signal, thumbnails: true, choose: (head) => this.#set({ head }) };
@@ -91,7 +95,7 @@ class Explorer {
     this.legend = new Legend({ peak: maps.peak, masked: maps.masked, choose, signal });
     this.below = element("div", { class: "below" }, this.reading.node, this.legend.node);
     this.root = element("div", { class: "root tex2jax_ignore mathjax_ignore" });
-    this.root.append(this.title, this.layers.node, this.heads.node, this.scroll, this.below);
+    this.root.append(this.title, this.frames.node, this.layers.node, this.heads.node, this.scroll, this.below);
     this.root.append(this.reading.said);
     shadow(el, css).append(this.root);
   }
@@ -107,6 +111,7 @@ class Explorer {
       "change:title": () => this.#showTitle(),
       "change:layer": () => this.#showMap(),
       "change:head": () => this.#showMap(),
+      "change:frame": () => this.#showMap(true),
       "change:scale": () => this.#showMap(true),
       "change:locked": () => this.#showLocked(),
     };
@@ -159,16 +164,17 @@ class Explorer {
 
   // Draws the chosen map, and the thumbnails where they are new too.
   #showMap(thumbnails = false) {
-    const { layer, head } = this.#chosen;
+    const { frame, layer, head } = this.#chosen;
     const { rows, columns } = this.maps;
     const look = { rows, columns, peak: this.#peak, theme: this.#theme };
     this.heatmap.show(this.#map, { ...look, width: this.sizes.width, height: this.sizes.height });
+    this.frames.show(frame);
     this.layers.select(layer);
     this.heads.select(head);
     this.legend.show(this.#model.get("scale"), this.#theme);
     if (thumbnails || layer !== this.thumbnailLayer) {
       this.thumbnailLayer = layer;
-      if (this.maps.heads > 1) this.heads.paint((i) => this.maps.at(layer, i), look);
+      if (this.maps.heads > 1) this.heads.paint((i) => this.maps.at(layer, i, frame), look);
     }
     this.#showRow();
     if (this.cursor) this.read(this.cursor);

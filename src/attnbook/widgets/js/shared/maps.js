@@ -30,8 +30,10 @@ export class Maps {
     this.queries = model.get("query_tokens");
     this.keys = model.get("key_tokens");
     this.peak = model.get("_peak") || 1;
+    this.names = model.get("frames") ?? [];
+    this.frames = this.names.length || 1;
     if (this.queries?.length !== this.rows || this.keys?.length !== this.columns) throw new Error("tokens are missing");
-    if (model.get("_weights")?.length !== this.layers * this.heads) throw new Error("weights are missing");
+    if (model.get("_weights")?.length !== this.frames * this.layers * this.heads) throw new Error("weights are missing");
   }
 
   get masked() {
@@ -39,8 +41,8 @@ export class Maps {
   }
 
   // One map: { weights, mask } by row; a mask of 1 means "may attend", null that all may.
-  at(layer, head) {
-    const index = layer * this.heads + head;
+  at(layer, head, frame = 0) {
+    const index = (frame * this.layers + layer) * this.heads + head;
     if (!this.#ready.has(index)) {
       const count = this.rows * this.columns;
       const masks = this.#model.get("_masks");

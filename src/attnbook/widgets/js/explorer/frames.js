@@ -1,0 +1,69 @@
+// A sequence of maps: a slider to any frame of it, and a button that plays them one after the other.
+
+import { element } from "../shared/dom.js";
+import { visible } from "../shared/tokens.js";
+
+const WHOLE = 9000; // milliseconds that a sequence takes, within what can be followed
+const pace = (count) => Math.max(250, Math.min(900, WHOLE / count));
+const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+export class Frames {
+  #timer = 0;
+  #at = 0;
+
+  constructor(names, { choose, signal }) {
+    this.names = names;
+    this.choose = choose;
+    this.label = element("span", {});
+    this.button = element("button", { type: "button", class: "button" }, element("span", { class: "icon" }), this.label);
+    this.slider = element("input", { type: "range", min: "0", max: String(names.length - 1), step: "1", "aria-label": "Frame" });
+    this.name = element("output", { class: "frame-name", "aria-hidden": "true" });
+    this.node = element("div", { class: "frames" }, this.button, this.slider, this.name);
+    this.node.hidden = names.length < 2;
+    this.button.addEventListener("click", () => this.#press(), { signal });
+    this.slider.addEventListener("input", () => this.#go(Number(this.slider.value)), { signal });
+    signal.addEventListener("abort", () => this.#stop());
+    this.#dress();
+  }
+
+  get playing() {
+    return this.#timer > 0;
+  }
+
+  show(frame) {
+    const name = visible(this.names[frame] ?? "");
+    this.#at = frame;
+    this.slider.value = String(frame);
+    this.slider.setAttribute("aria-valuetext", name);
+    this.slider.style.setProperty("--done", `${(100 * frame) / Math.max(1, this.names.length - 1)}%`);
+    this.name.textContent = name;
+    this.name.title = `${name} (${frame + 1} of ${this.names.length})`;
+  }
+
+  // Plays from here, or from the start where this is the end; pauses; where motion is unwelcome, takes one step.
+  #press() {
+    if (this.playing) return this.#stop();
+    const last = this.names.length - 1;
+    const next = () => (this.#at < last ? this.#at + 1 : 0);
+    if (still()) return this.choose(next());
+    this.choose(next());
+    this.#timer = setInterval(() => (this.#at < last ? this.choose(this.#at + 1) : this.#stop()), pace(this.names.length));
+    this.#dress();
+  }
+
+  #go(frame) {
+    this.#stop();
+    this.choose(frame);
+  }
+
+  #stop() {
+    clearInterval(this.#timer);
+    this.#timer = 0;
+    this.#dress();
+  }
+
+  #dress() {
+    this.button.classList.toggle("is-playing", this.playing);
+    this.label.textContent = this.playing ? "Pause" : still() ? "Next" : "Play";
+  }
+}
