@@ -6,6 +6,7 @@
 #   make lint     ruff, on everything
 #   make bench    the package's speed beside its peers
 #   make lock     write requirements.txt anew (UPGRADE=--upgrade: with the newest versions)
+#   make drawings write the book's drawings anew from scripts/drawings
 #   make address  carry the repository's address from _config.yml to where it is needed
 #   make clean    remove what was built (the installed .venv stays)
 
@@ -13,7 +14,7 @@ BOOK ?= .
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 
-.PHONY: book serve test lint bench lock address clean
+.PHONY: book serve test lint bench lock drawings address clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -34,6 +35,9 @@ bench: $(STAMP)
 
 lock: $(STAMP)
 	sh scripts/lock.sh $(UPGRADE)
+
+drawings: $(STAMP)
+	@"$(BIN)/python" scripts/drawings
 
 address: $(STAMP)
 	@"$(BIN)/python" scripts/address.py

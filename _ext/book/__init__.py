@@ -1,12 +1,14 @@
-"""The book's Sphinx extension: callouts, a cache that notices the package, widgets with no kernel."""
+"""The book's Sphinx extension: API, callouts, drawings, a cache that notices the package, widgets."""
 
 from sphinx.application import Sphinx
 
-from . import callouts, execution, widgets
+from . import api, callouts, drawings, execution, widgets
 
 
 def setup(app: Sphinx) -> dict:
+    api.setup(app)
     callouts.setup(app)
+    drawings.setup(app)
     execution.setup(app)
     widgets.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

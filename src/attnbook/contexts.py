@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from attnbook.attention import AdditiveAttention, Attn, DotAttention
 
+__all__ = ["CONTEXTS", "ArticleContext", "ContentContext", "FixedContext", "Memory"]
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -79,3 +81,4 @@ CONTEXTS: dict[str | None, Callable[[int, int | None], nn.Module]] = {
     "additive": lambda d_model, length: ContentContext(AdditiveAttention(d_model, d_model, d_model)),
     "dot": lambda d_model, length: ContentContext(DotAttention()),
 }
+"""By name, what makes each context: `CONTEXTS["dot"](d_model, length)`; None stands for no attention."""

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from attnbook.attention import Attentions
 from attnbook.checks import positive, wrong_shape
 
+__all__ = ["Decoded", "beam_search", "greedy_decode"]
+
 
 @dataclass(frozen=True)
 class Decoded:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from IPython.display import Markdown, display
 
+__all__ = ["show_source"]
+
 
 def show_source(*objects: Callable) -> None:
     """Display the package's own source of classes, methods or functions, without their docstrings.

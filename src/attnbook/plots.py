@@ -20,6 +20,8 @@ from matplotlib.patches import Rectangle
 
 from attnbook.maps import AttentionMaps, check_maps, visible
 
+__all__ = ["PALETTE", "SERIES", "book_style", "plot_attention", "weights_colormap"]
+
 PALETTE = json.loads(files("attnbook").joinpath("palette.json").read_text(encoding="utf-8"))
 """Colours by theme (`light`, `dark`): `weights` from 0 to 1 in even steps, `masked`, `paper`, `ink` …"""
 

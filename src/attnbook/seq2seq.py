@@ -17,6 +17,8 @@ from attnbook.checks import check_ids, positive, wrong_shape
 from attnbook.contexts import CONTEXTS, Memory
 from attnbook.embeddings import LearnedPositions
 
+__all__ = ["ConvolutionalSeq2Seq", "RecurrentSeq2Seq", "Seq2Seq", "Seq2SeqState"]
+
 Carry = tuple[Float[Tensor, "B ..."], ...]  # what a decoder hands on from token to token
 
 
@@ -35,10 +37,10 @@ class Seq2SeqState:
 
 
 class Seq2Seq(nn.Module):
-    """What the models below share: embeddings, the choice of attention, the output, and the two calls.
+    """What the two models share: embeddings, the choice of attention, the output, and the two calls.
 
-    $\\mathrm{logits}_t = W_o \\tanh(W_c [h_t; c_t])$, $c_t = \\mathrm{context}(x_t, h_t)$, with x_t the
-    embedded token and h_t the decoder's vector (Luong et al. 2015, eq. 5). `attention` is None,
+    $\\mathrm{logits}_t = W_o \\tanh(W_c [h_t; c_t])$, $c_t = \\mathrm{context}(x_t, h_t)$, with $x_t$ the
+    embedded token and $h_t$ the decoder's vector (Luong et al. 2015, eq. 5). `attention` is None,
     "article", "additive" or "dot". No source may be longer than `max_source_length`; only the article's
     class needs such a limit.
 

@@ -15,6 +15,8 @@ from tqdm.auto import tqdm
 from attnbook.checks import positive, wrong_shape
 from attnbook.generation import greedy_decode, mode
 
+__all__ = ["History", "exact_match", "fit", "matches", "schedule", "token_loss"]
+
 
 @dataclass
 class History:

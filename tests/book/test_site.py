@@ -101,6 +101,8 @@ def test_pictures_have_words(html, page_name):
     files = {".png", ".svg", ".jpg"}  # what stands there when nobody wrote anything
     assert [src for src, alt in pictures.items() if not alt.strip() or Path(alt).suffix in files] == []
     assert [str(image) for image in soup(html / page_name).select("img:not([alt])")] == []
+    drawings = soup(html / page_name).select("svg.ab-drawing")
+    assert [str(svg)[:200] for svg in drawings if not svg.get("aria-label", "").strip()] == []
 
 
 def test_links_inside_the_site_lead_somewhere(html, page_name):

@@ -17,11 +17,14 @@ from attnbook.data.splits import SPLITS, check_split, split_of
 from attnbook.data.vocabulary import Vocabulary
 
 LANGUAGES = ("en", "de", "fr", "es", "eu", "ru", "ar", "hi", "zh")
-FORMATS = ("medium", "long", "full")  # CLDR's short form is ambiguous: two-digit years, day or month first
+"""English, German, French, Spanish, Basque, Russian, Arabic, Hindi, Chinese."""
+
+FORMATS = ("medium", "long", "full")
+"""CLDR's own lengths of a date. Its short form is left out: two-digit years, day or month first."""
+
 FIRST, LAST = Date(1900, 1, 1), Date(2099, 12, 31)
-CLDR_VERSION: str = get_global("cldr").get(
-    "version", "unknown"
-)  # what the installed Babel says of its own data
+CLDR_VERSION: str = get_global("cldr").get("version", "unknown")
+"""The release of CLDR that the installed Babel carries, in its own words."""
 
 # Marks of writing direction, which nobody sees, are dropped; spaces that may not break become plain ones.
 PLAIN = str.maketrans(dict.fromkeys("\u061c\u200e\u200f") | dict.fromkeys("\u00a0\u202f", " "))

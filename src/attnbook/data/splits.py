@@ -3,6 +3,7 @@
 import zlib
 
 SPLITS = ("train", "validation", "test")
+"""The three sets: to learn from, to choose by, to measure on."""
 
 
 def split_of(text: str) -> str:

@@ -1,0 +1,31 @@
+"""Writes the book's drawings into chapters/images: `make drawings`."""
+
+from blocks import decoder_block, encoder_block
+from bottleneck import bottleneck
+from cabinet import filing_cabinet
+from calls import call_sites
+from heads import multi_head_split
+from overview import PARTS, overview
+from pen import ROOT, Drawing
+from whole import transformer
+
+IMAGES = ROOT / "chapters" / "images"
+
+
+def drawings() -> dict[str, Drawing]:
+    """Every drawing by the name of its file."""
+    maps = {f"map-{chapter:02}.svg": overview(chapter) for chapter in PARTS}
+    return maps | {
+        "04-call-sites.svg": call_sites(),
+        "bottleneck.svg": bottleneck(),
+        "decoder-block.svg": decoder_block(),
+        "encoder-block.svg": encoder_block(),
+        "filing-cabinet.svg": filing_cabinet(),
+        "multi-head-split.svg": multi_head_split(),
+        "transformer.svg": transformer(),
+    }
+
+
+if __name__ == "__main__":
+    for name, drawing in drawings().items():
+        (IMAGES / name).write_text(drawing.svg(), "utf8")
