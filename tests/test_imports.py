@@ -9,7 +9,7 @@ import pytest
 import attnbook
 
 PARTS = ["checks", "masks", "attention", "embeddings", "contexts"]
-MODELS = ["encoder", "decoder", "transformer", "seq2seq", "data", "generation", "training"]
+MODELS = ["encoder", "decoder", "transformer", "seq2seq", "data", "generation", "training", "checkpoints", "train"]
 SHOWING = ["maps", "plots", "widgets", "exercises", "notebook"]
 
 

@@ -62,21 +62,29 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * schedule(step, steps, warmup, decay)
             loss = token_loss(model, source.to(device), target.to(device))
-            if not math.isfinite(loss.item()):
-                raise ValueError(
-                    f"loss: wanted a number, got {loss.item()} at step {step}; try a lower learning_rate"
-                )
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), clip)
-            optimizer.step()
-            history.losses.append(loss.item())
-            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+            history.losses.append(check_loss(loss.item(), step))
+            update(model, optimizer, loss, clip)
+            bar.set_postfix(loss=f"{history.losses[-1]:.3f}", refresh=False)
             bar.update()
     if len(history.losses) < steps:
         raise ValueError(f"batches: wanted {steps}, one for each step, got {len(history.losses)}")
     history.seconds = time.perf_counter() - began
     return history
+
+
+def check_loss(loss: float, step: int) -> float:
+    """`loss` itself; raises `ValueError` if it is no longer a number."""
+    if not math.isfinite(loss):
+        raise ValueError(f"loss: wanted a number, got {loss} at step {step}; try a lower learning_rate")
+    return loss
+
+
+def update(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Float[Tensor, ""], clip: float) -> None:
+    """One step down the gradient of `loss`, shortened to length `clip` where it is longer."""
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), clip)
+    optimizer.step()
 
 
 def schedule(step: int, steps: int, warmup: int = 0, decay: bool = True) -> float:

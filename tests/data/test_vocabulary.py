@@ -73,3 +73,23 @@ def test_special_labels_are_no_characters():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(Vocabulary("ab"))
+
+
+def test_tags_have_ids_of_their_own_and_stand_for_no_text():
+    vocabulary = Vocabulary("ab", tags=["zh", "en"])
+    assert len(vocabulary) == 3 + 2 + 2
+    ids = vocabulary.batch(["ab", "b"], tags=["en", "zh"])
+    assert ids.tolist() == [[4, 5, 6], [3, 6, 0]]
+    assert vocabulary.decode(ids[0]) == "ab"
+    assert vocabulary.tokens(ids[1]) == ["⟨zh⟩", "b", "⟨pad⟩"]
+    assert "zh" not in vocabulary
+
+
+def test_unknown_tags_and_too_few_are_refused():
+    vocabulary = Vocabulary("ab", tags=["zh"])
+    with pytest.raises(ValueError, match="name: wanted one of the tags zh, got 'en'"):
+        vocabulary.tag("en")
+    with pytest.raises(ValueError, match=r"name: wanted one of the tags \(none\), got 'en'"):
+        Vocabulary("ab").tag("en")
+    with pytest.raises(ValueError, match="tags: wanted 2, one for each text, got 1"):
+        vocabulary.batch(["a", "b"], tags=["zh"])

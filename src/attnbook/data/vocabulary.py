@@ -10,20 +10,23 @@ from torch import Tensor
 class Vocabulary:
     """The characters a model may read or write, each with its id.
 
-    Ids 0, 1 and 2 are kept for padding, the start and the end of a sequence; the characters follow, sorted,
-    so that the same characters always get the same ids. Raises `ValueError` for what is no single character.
+    Ids 0, 1 and 2 are kept for padding, the start and the end of a sequence. `tags` come next: words such as
+    "zh" that tell a model what to do and stand for no text. The characters follow, sorted, so that the same
+    characters always get the same ids. Raises `ValueError` for what is no single character.
     """
 
     pad, start, end = 0, 1, 2
     SPECIAL = ("⟨pad⟩", "⟨start⟩", "⟨end⟩")
 
-    def __init__(self, characters: Iterable[str]) -> None:
+    def __init__(self, characters: Iterable[str], tags: Sequence[str] = ()) -> None:
+        self.tags = tuple(tags)
         self.characters = tuple(sorted(set(characters)))
         for character in self.characters:
             if not isinstance(character, str) or len(character) != 1:
                 raise ValueError(f"characters: wanted single characters, got {character!r}")
-        self._labels = self.SPECIAL + self.characters
-        self._ids = {character: i for i, character in enumerate(self._labels) if i >= len(self.SPECIAL)}
+        self._labels = self.SPECIAL + tuple(f"⟨{tag}⟩" for tag in self.tags) + self.characters
+        self._first = len(self._labels) - len(self.characters)  # the first id that stands for text
+        self._ids = {character: i for i, character in enumerate(self.characters, self._first)}
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -33,6 +36,12 @@ class Vocabulary:
 
     def __repr__(self) -> str:
         return f"Vocabulary({''.join(self.characters)!r})"
+
+    def tag(self, name: str) -> int:
+        """The id of a tag; raises `ValueError` for one that the vocabulary doesn't have."""
+        if name not in self.tags:
+            raise ValueError(f"name: wanted one of the tags {', '.join(self.tags) or '(none)'}, got {name!r}")
+        return len(self.SPECIAL) + self.tags.index(name)
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, without start or end; raises `ValueError` for an unknown character."""
@@ -46,35 +55,48 @@ class Vocabulary:
             ) from None
 
     def decode(self, ids: Iterable[int] | Int[Tensor, " T"]) -> str:
-        """The text that `ids` spell: it stops at the first end; padding and start are dropped."""
+        """The text that `ids` spell: it stops at the first end; padding, start and tags are dropped."""
         characters = []
         for i in self._checked(ids):
             if i == self.end:
                 break
-            if i >= len(self.SPECIAL):
+            if i >= self._first:
                 characters.append(self._labels[i])
         return "".join(characters)
 
     def tokens(self, text: str | Iterable[int] | Int[Tensor, " T"]) -> list[str]:
         """One label per position, to name the rows and columns of a heatmap.
 
-        A text gives its characters; ids give theirs, with ⟨pad⟩, ⟨start⟩ and ⟨end⟩ where they stand.
+        A text gives its characters; ids give theirs, with ⟨pad⟩, ⟨start⟩, ⟨end⟩ and tags where they stand.
         """
         if isinstance(text, str):
             return list(text)
         return [self._labels[i] for i in self._checked(text)]
 
     def batch(
-        self, texts: Sequence[str], length: int | None = None, *, start: bool = False, end: bool = False
+        self,
+        texts: Sequence[str],
+        length: int | None = None,
+        *,
+        start: bool = False,
+        end: bool = False,
+        tags: Sequence[str] | None = None,
     ) -> Int[Tensor, "B S"]:
         """`texts` as one tensor of ids, padded on the right to the longest of them, or to `length`.
 
-        `start` and `end` put the start id before each text and the end id behind it. Raises `ValueError` when
-        there is no text, a text is longer than `length`, or it has an unknown character.
+        `start` and `end` put the start id before each text and the end id behind it; `tags`, one for each
+        text, stand before it. Raises `ValueError` when there is no text, a text is longer than `length`, or
+        it has an unknown character or tag.
         """
         if isinstance(texts, str) or not len(texts):
             raise ValueError(f"texts: wanted a list of at least one text, got {texts!r}")
-        rows = [[self.start] * start + self.encode(text) + [self.end] * end for text in texts]
+        if tags is not None and len(tags) != len(texts):
+            raise ValueError(f"tags: wanted {len(texts)}, one for each text, got {len(tags)}")
+        before = [[]] * len(texts) if tags is None else [[self.tag(tag)] for tag in tags]
+        rows = [
+            tag + [self.start] * start + self.encode(text) + [self.end] * end
+            for tag, text in zip(before, texts, strict=True)
+        ]
         longest = max(map(len, rows))
         if length is not None and longest > length:
             raise ValueError(f"length: wanted at least {longest}, what the longest text needs, got {length}")

@@ -1,0 +1,126 @@
+"""The training itself: it can be stopped after any step, and goes on as if it had never stopped."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from attnbook.checkpoints import Recipe
+from attnbook.data import DateTask
+from attnbook.train.processes import Process
+from attnbook.training import check_loss, schedule, token_loss, update
+
+
+@dataclass
+class Run:
+    """What a training needs to be told, and to go on after a stop: nothing else decides what comes out."""
+
+    task: str
+    sizes: dict[str, int | float | bool]
+    steps: int
+    batch: int
+    learning_rate: float
+    warmup: int
+    clip: float
+    seed: int
+    losses: list[float] = field(default_factory=list)
+
+    def settings(self) -> dict:
+        """Everything but what has been reached so far."""
+        return {key: value for key, value in vars(self).items() if key != "losses"}
+
+
+def train(run: Run, process: Process, state: Path, *, save_every: int, fresh: bool = False) -> nn.Module:
+    """Carry out the run, from its beginning or from what `state` holds; returns the model.
+
+    Whatever stops it, `state` has what was reached. Raises `ValueError` where `state` belongs to a run of
+    other settings.
+    """
+    torch.manual_seed(run.seed)
+    model, task = Recipe(run.task, run.sizes).build()
+    model.to(process.device).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=run.learning_rate, betas=(0.9, 0.98))
+    if state.exists() and not fresh:
+        _resume(state, run, model, optimizer)
+    shared = process.share(model)
+    hidden = not process.first or bool(os.environ.get("TQDM_DISABLE"))
+    begun = len(run.losses)
+    with tqdm(total=run.steps, initial=begun, leave=False, disable=hidden) as bar, _stops() as stopped:
+        for step in range(begun, run.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = run.learning_rate * schedule(step, run.steps, run.warmup)
+            source, target = _batch(task, run, step, process)
+            torch.manual_seed(seed_of(run.seed, step, process.rank))  # the dropout of this step
+            written = (target[:, 1:] != model.pad).sum()
+            share = written * process.count / process.total(written.clone())
+            loss = token_loss(shared, source, target) * share
+            mean = process.total(loss.detach() / process.count).item()
+            run.losses.append(check_loss(mean, step))
+            update(shared, optimizer, loss, run.clip)
+            bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
+            bar.update()
+            stop = process.total(torch.tensor(float(bool(stopped)))).item() > 0  # if one stops, all do
+            if process.first and (stop or (step + 1) % save_every == 0):
+                _save(state, run, model, optimizer)
+            if stop:
+                raise KeyboardInterrupt
+    return model
+
+
+def seed_of(*numbers: int) -> int:
+    """One seed out of several numbers, far from the seeds of their neighbours."""
+    mixed = 0
+    for number in numbers:
+        mixed = (mixed * 6364136223846793005 + number * 1442695040888963407 + 1013904223) % 2**63
+    return mixed
+
+
+def _batch(task: DateTask, run: Run, step: int, process: Process) -> tuple[Tensor, Tensor]:
+    """This process's share of the step's batch, which is the same however many share it."""
+    generator = torch.Generator().manual_seed(seed_of(run.seed, step))
+    source, target = task.batch(run.batch, generator, "train")
+    rows = slice(process.rank, None, process.count)
+    return source[rows].to(process.device), target[rows].to(process.device)
+
+
+@contextmanager
+def _stops() -> Iterator[list[int]]:
+    """A list that gets an entry when the program is asked to stop: the step under way is finished first."""
+    stopped: list[int] = []
+    before = {
+        name: signal.signal(name, lambda number, _: stopped.append(number))
+        for name in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stopped
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _save(state: Path, run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    part = state.with_name(state.name + ".part")
+    torch.save({"run": vars(run), "model": model.state_dict(), "optimizer": optimizer.state_dict()}, part)
+    part.replace(state)
+
+
+def _resume(state: Path, run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    try:
+        saved = torch.load(state, weights_only=True, map_location="cpu")
+        before = Run(**saved["run"])
+    except Exception as error:
+        raise ValueError(
+            f"{state}: wanted the state of an earlier run, got {error}; begin anew with --fresh"
+        ) from None
+    for name, value in run.settings().items():
+        if (was := before.settings()[name]) != value:
+            raise ValueError(f"{state}: is of a run with {name} {was}, not {value}; begin anew with --fresh")
+    model.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+    run.losses[:] = before.losses

@@ -1,0 +1,83 @@
+"""Translation of dates: the tag, what is asked, and that nothing is asked that the source doesn't tell."""
+
+import pytest
+import torch
+
+from attnbook.data import LANGUAGES, TARGETS, TranslationTask, dates_in, write_date
+
+TASK = TranslationTask()
+
+
+def test_examples_are_what_the_languages_write():
+    assert TASK.example("2009-03-07", "en", "full", "zh") == ("Saturday, March 7, 2009", "2009年3月7日星期六")
+    assert TASK.example("2009-03-07", "fr", "medium", "de") == ("7 mars 2009", "7. März 2009")
+    assert TASK.example("2009-03-07", "zh", "long", "iso") == ("2009年3月7日", "2009-03-07")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_weekday_is_asked_only_where_the_source_tells_it(target):
+    for language in LANGUAGES:
+        short, long, full = (
+            TASK.example("2009-03-07", language, kind, target)[1] for kind in ("medium", "long", "full")
+        )
+        assert short == long
+        if target != "iso":
+            assert full == write_date("2009-03-07", target, "full") != long
+
+
+def test_one_text_never_has_two_answers():
+    answers = {}
+    for date in dates_in("test")[:400]:
+        for language in LANGUAGES:
+            for kind in ("medium", "long", "full"):
+                for target in ("en", "iso"):
+                    text, wanted = TASK.example(date, language, kind, target)
+                    assert answers.setdefault((language, text, target), wanted) == wanted
+
+
+def test_every_row_starts_with_its_tag_and_every_character_is_known():
+    rows = TASK.sample(500, torch.Generator().manual_seed(0), "validation")
+    source, target = TASK.encode(rows)
+    assert source.shape[1] <= TASK.source_length
+    assert target.shape[1] <= TASK.target_length
+    for row, ids, written in zip(rows, source, target, strict=True):
+        text, wanted = TASK.example(*row)
+        assert int(ids[0]) == TASK.source.tag(row[3])
+        assert TASK.source.decode(ids) == text
+        assert TASK.source.tokens(ids)[0] == f"⟨{row[3]}⟩"
+        assert TASK.target.decode(written) == wanted
+    assert {row[3] for row in rows} == set(TARGETS)
+    assert {row[0] for row in rows} <= set(dates_in("validation"))
+
+
+def test_every_date_of_the_range_can_be_written():
+    dates = [date for split in ("train", "validation", "test") for date in dates_in(split)][::97]
+    for kind in ("medium", "long", "full"):
+        TASK.encode(
+            [
+                (date, language, kind, target)
+                for date in dates
+                for language, target in zip(LANGUAGES, TARGETS, strict=False)
+            ]
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"targets": ["klingon"]}, r"targets: wanted a list of some of .*iso, got \['klingon'\]"),
+        ({"targets": "en"}, "targets: wanted a list"),
+        ({"targets": []}, "targets: wanted a list"),
+        ({"languages": ["xx"]}, "language: wanted one of"),
+    ],
+)
+def test_unknown_names_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        TranslationTask(**options)
+
+
+def test_a_target_that_the_task_lacks_is_refused():
+    with pytest.raises(ValueError, match="target: wanted one of zh, got 'de'"):
+        TranslationTask(targets=["zh"]).example("2009-03-07", "en", "long", "de")
+    with pytest.raises(ValueError, match="rows: wanted at least one"):
+        TASK.encode([])

@@ -1,0 +1,131 @@
+"""Checkpoints: what is saved comes back, and a file that doesn't fit is refused in words."""
+
+import json
+import struct
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from attnbook import checkpoints
+from attnbook.checkpoints import FORMAT, Recipe, load, names, save
+
+SIZES = {"d_model": 16, "num_heads": 2, "num_layers": 1, "d_ff": 16, "dropout": 0.0, "norm_first": True}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    torch.manual_seed(0)
+    recipe = Recipe("translate", SIZES, {"seed": 0}, {"all": 0.5})
+    model, task = recipe.build()
+    save(tmp_path / "small.safetensors", model, task, recipe)
+    return tmp_path / "small.safetensors", model, task
+
+
+def rewrite(path, *, header=None, **tensors):
+    """The same file with other tensors (None: without) or another header."""
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        metadata = json.loads(file.read(length))["__metadata__"]
+    weights = {name: tensor for name, tensor in (load_file(path) | tensors).items() if tensor is not None}
+    save_file(weights, path, metadata=metadata if header is None else header)
+
+
+def test_what_is_saved_comes_back_in_evaluation_mode_at_two_bytes_a_weight(saved):
+    path, model, task = saved
+    trained = load(path)
+    assert not trained.model.training
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor.half().float(), trained.model.state_dict()[name]), name
+    assert trained.model.output.weight is trained.model.target_embeddings.lut.weight
+    assert trained.recipe.training == {"seed": 0}
+    assert trained.recipe.results == {"all": 0.5}
+    assert trained.task.source.characters == task.source.characters
+    assert path.stat().st_size < 2 * sum(p.numel() for p in model.parameters()) + 8000
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_the_characters_are_the_files_own(saved):
+    path, model, task = saved
+    recipe = Recipe("translate", SIZES, source="abc", target="xyz")
+    model, task = recipe.build()
+    save(path, model, task, recipe)
+    assert load(path).task.source.encode("cab") == task.source.encode("cab")
+    assert len(load(path).task.target) == 3 + 3
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"name: wanted one of .*path of a file, got 'dates-klingon'"):
+        load("dates-klingon")
+
+
+def test_a_file_that_is_cut_off_or_none_of_ours_is_refused(saved):
+    path, *_ = saved
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"small.safetensors: wanted a whole safetensors file"):
+        load(path)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"small.safetensors: wanted a whole safetensors file"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ({"format": "pt"}, rf"wanted a checkpoint of format {FORMAT}, got pt"),
+        ({"format": FORMAT}, "wanted a recipe in its header"),
+        ({"format": FORMAT, "recipe": "{"}, "wanted a recipe in its header"),
+        ({"format": FORMAT, "recipe": '{"speed": 1}'}, "wanted a recipe in its header"),
+        (
+            {"format": FORMAT, "recipe": '{"task": "cook", "sizes": {}}'},
+            "wanted a task of iso, translate, got 'cook'",
+        ),
+    ],
+)
+def test_a_header_that_says_something_else_is_refused(saved, header, words):
+    path, *_ = saved
+    rewrite(path, header=header)
+    with pytest.raises(ValueError, match=words):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "words"),
+    [
+        (
+            {"encoder.layers.0.feed_forward.inner.weight": torch.zeros(5, 5)},
+            r"inner.weight of shape \(16, 16\), got \(5, 5\)",
+        ),
+        (
+            {"encoder.layers.0.feed_forward.inner.weight": None},
+            r"inner.weight of shape \(16, 16\), got nothing",
+        ),
+        ({"target_embeddings.lut.weight": None}, r"target_embeddings.lut.weight of shape .* got nothing"),
+        ({"more": torch.zeros(1)}, "nothing but the model's weights, got more as well"),
+        (
+            {"encoder.layers.0.feed_forward.inner.bias": torch.full((16,), torch.nan)},
+            "finite numbers, got others in",
+        ),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(saved, tensors, words):
+    path, *_ = saved
+    rewrite(path, **tensors)
+    with pytest.raises(ValueError, match=words):
+        load(path)
+
+
+def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
+    path, model, task = saved
+    before = path.read_bytes()
+    monkeypatch.setattr(
+        checkpoints, "save_file", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full"))
+    )
+    with pytest.raises(OSError, match="disk full"):
+        save(path, model, task, Recipe("translate", SIZES))
+    assert path.read_bytes() == before
+
+
+def test_names_are_those_of_the_files():
+    assert names() == sorted(path.stem for path in checkpoints.FOLDER.glob("*.safetensors"))
