@@ -141,10 +141,9 @@ def _look(named: tuple[str, str], got: Tensor, wanted: Tensor, inputs: dict) -> 
                     f"{letters}, here {shape(wanted)}; yours is {shape(got)}."
                 )
     if got.shape != wanted.shape:
-        return (
-            f"`{name}` has shape {shape(got)}; wanted {letters}, here {shape(wanted)}.\n\nThe inputs: "
-            f"{shapes_of(inputs)}."
-        )
+        shapes = shapes_of(inputs)
+        words = f"`{name}` has shape {shape(got)}; wanted {letters}, here {shape(wanted)}."
+        return f"{words}\n\nThe inputs: {shapes}." if shapes else words
     if not got.isfinite().all():
         return (
             f"`{name}` holds NaN or infinity: {int((~got.isfinite()).sum())} of {got.numel()} "

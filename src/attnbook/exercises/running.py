@@ -85,6 +85,14 @@ HINTS = (
         "Something here is a tuple. Does a function of yours return `(output, weights)`? Then take it "
         "apart first.",
     ),
+    (
+        r"does not require grad",
+        "Autograd has to be told which tensor to watch, before it is used: `x = x.clone().requires_grad_()`.",
+    ),
+    (
+        r"only for scalar outputs",
+        "A gradient is taken of one number: choose it first, for instance with `.sum()`.",
+    ),
     (r"NoneType", "Something here is None. Does a function of yours forget its `return`?"),
     (r"recursion", "Your function calls itself without end."),
 )
