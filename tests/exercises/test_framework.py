@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -89,7 +90,10 @@ def test_two_exercises_cannot_share_an_id():
 
 
 def test_every_exercise_has_its_words_in_order():
-    assert list(Checker(EXERCISES).exercises) == [f"{c}.{n}" for c in (3, 4) for n in range(1, 6)]
+    names = list(Checker(EXERCISES).exercises)
+    counts = Counter(int(name.split(".")[0]) for name in names)
+    assert names == [f"{c}.{n}" for c in sorted(counts) for n in range(1, counts[c] + 1)]
+    assert min(counts.values()) >= 3
     for each in EXERCISES.values():
         assert each.title
         assert each.task.endswith(".")
