@@ -6,7 +6,7 @@
 #   make lint     ruff, on everything
 #   make bench    the package's speed beside its peers
 #   make lock     write requirements.txt anew (UPGRADE=--upgrade: with the newest versions)
-#   make drawings write the book's drawings anew from scripts/drawings
+#   make drawings write the book's drawings anew from scripts/draw.py
 #   make address  carry the repository's address from _config.yml to where it is needed
 #   make clean    remove what was built (the installed .venv stays)
 
@@ -37,7 +37,7 @@ lock: $(STAMP)
 	sh scripts/lock.sh $(UPGRADE)
 
 drawings: $(STAMP)
-	@"$(BIN)/python" scripts/drawings
+	@"$(BIN)/python" scripts/draw.py
 
 address: $(STAMP)
 	@"$(BIN)/python" scripts/address.py

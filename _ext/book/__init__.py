@@ -2,7 +2,7 @@
 
 from sphinx.application import Sphinx
 
-from . import api, callouts, drawings, execution, widgets
+from . import api, callouts, drawings, execution, languages, widgets
 
 
 def setup(app: Sphinx) -> dict:
@@ -10,5 +10,6 @@ def setup(app: Sphinx) -> dict:
     callouts.setup(app)
     drawings.setup(app)
     execution.setup(app)
+    languages.setup(app)
     widgets.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,6 @@
 """One layer of the encoder and one of the decoder, post-norm as in the paper, with shapes."""
 
-from pen import Drawing
+from .pen import Drawing
 
 LEFT, COLUMN, SIDE = 56, 162, 24  # the column of boxes, and the residual's way past them
 MIDDLE = LEFT + COLUMN / 2

@@ -1,6 +1,6 @@
 """An encoder, a wall with one door, a decoder: what does not fit through the door is lost."""
 
-from pen import Drawing
+from .pen import Drawing
 
 LETTERS = "dbcafeg"
 PITCH, FIRST, CELL = 44, 25, 32  # the reader's and the writer's cells, one for each letter

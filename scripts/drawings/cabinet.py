@@ -1,6 +1,6 @@
 """A filing cabinet: a note, labels on drawers, papers inside; a drawer opens as far as its label fits."""
 
-from pen import Drawing
+from .pen import Drawing
 
 DRAWERS = (("day", 0.1), ("month", 0.6), ("year", 0.2), ("weekday", 0.1))
 BODY, TOP, ROW, HIGH = 268, 92, 44, 32  # the cabinet's front edge, the first drawer, from one to the next

@@ -1,6 +1,6 @@
 """One attention function in its three places, and where its arguments come from."""
 
-from pen import Drawing
+from .pen import Drawing
 
 SIDES = {"source": ("S", 5), "target": ("T", 4)}
 CALLS = (

@@ -1,6 +1,6 @@
 """How vectors are cut into heads, attend, and are joined again; where each number goes."""
 
-from pen import Drawing
+from .pen import Drawing
 
 WORDS, HEADS, WIDTH = 3, 3, 4  # T, H, d
 KINDS = ("cell", "cell soft", "cell hollow")

@@ -1,6 +1,6 @@
 """The whole Transformer, small, with the part that a chapter builds lit up: a map of the book."""
 
-from pen import Drawing
+from .pen import Drawing
 
 LEFT, RIGHT, COLUMN = 12, 200, 148  # the encoder's and the decoder's column
 HIGH, NORM, BEHIND = 24, 5, 6  # a box, the strip of Add & Norm above it, how far its heads look out behind it
@@ -26,11 +26,23 @@ PARTS = {
     7: {"embeddings"},
     8: {*ENCODER, *DECODER, "encoder frame", "decoder frame", "heads", "embeddings", "memory"},
 }
+TITLES = {
+    1: "Why attention",
+    2: "Query, key, value",
+    3: "The Attn class",
+    4: "Self-attention",
+    5: "The encoder",
+    6: "The masked decoder",
+    7: "Embeddings and position",
+    8: "The whole Transformer",
+}
 
 
 def overview(chapter: int) -> Drawing:
     """The map of a chapter."""
     page = Map(PARTS[chapter])
+    page.drawing.text(8, 16, "You are here", kind="word source", size=14, anchor="start")
+    page.drawing.text(8, 35, f"{chapter}. {TITLES[chapter]}", size=13, anchor="start")
     page.frame("encoder", LEFT, SECOND, "Encoder", 123)
     page.frame("decoder", RIGHT, THIRD, "Decoder", 33)
     page.tokens(LEFT, "source")

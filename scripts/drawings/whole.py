@@ -1,6 +1,6 @@
 """The whole Transformer, large and labelled: two columns, six layers each, post-norm as in the paper."""
 
-from pen import Drawing
+from .pen import Drawing
 
 ENCODER, DECODER, COLUMN = 28, 196, 136
 BOX, NORM = 36, 22

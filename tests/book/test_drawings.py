@@ -1,27 +1,16 @@
 """The drawings: one source, readable on a phone, by day and by night, in the book and outside it."""
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import pytest
+from drawings import drawings
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "chapters" / "images"
 
 
-def load():
-    """scripts/drawings, which is a program and no package."""
-    folder = ROOT / "scripts" / "drawings"
-    sys.path.insert(0, str(folder))
-    spec = importlib.util.spec_from_file_location("drawings_main", folder / "__main__.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-DRAWINGS = {name: drawing.svg() for name, drawing in load().drawings().items()}
+DRAWINGS = {name: drawing.svg() for name, drawing in drawings().items()}
 MEASURE = """() => {
   const svg = document.querySelector("svg"), frame = svg.getBoundingClientRect();
   const scale = frame.width / svg.viewBox.baseVal.width;

@@ -11,6 +11,7 @@ from attnbook.data.dates import FORMATS, LANGUAGES, DateTask, write_date
 from attnbook.data.vocabulary import Vocabulary
 
 TARGETS = (*LANGUAGES, "iso")
+"""What a date can be asked for in: the nine languages, or year-month-day."""
 
 
 class TranslationTask(DateTask):

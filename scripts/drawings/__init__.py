@@ -1,0 +1,24 @@
+"""The book's drawings: every one of them, by the name of its file."""
+
+from .blocks import decoder_block, encoder_block
+from .bottleneck import bottleneck
+from .cabinet import filing_cabinet
+from .calls import call_sites
+from .heads import multi_head_split
+from .overview import PARTS, overview
+from .pen import Drawing
+from .whole import transformer
+
+
+def drawings() -> dict[str, Drawing]:
+    """All drawings, made anew."""
+    maps = {f"map-{chapter:02}.svg": overview(chapter) for chapter in PARTS}
+    return maps | {
+        "04-call-sites.svg": call_sites(),
+        "bottleneck.svg": bottleneck(),
+        "decoder-block.svg": decoder_block(),
+        "encoder-block.svg": encoder_block(),
+        "filing-cabinet.svg": filing_cabinet(),
+        "multi-head-split.svg": multi_head_split(),
+        "transformer.svg": transformer(),
+    }
