@@ -1,10 +1,11 @@
-"""The book's two tasks, dates and reversal, and the vocabulary that turns their text into ids."""
+"""The book's tasks, and the vocabularies that turn their text into ids."""
 
 from attnbook.data.dates import CLDR_VERSION, FORMATS, LANGUAGES, DateTask, dates_in, write_date
+from attnbook.data.pronouns import PronounTask
 from attnbook.data.reversal import ReversalTask
 from attnbook.data.splits import SPLITS, split_of
 from attnbook.data.translation import TARGETS, TranslationTask
-from attnbook.data.vocabulary import Vocabulary
+from attnbook.data.vocabulary import Vocabulary, WordVocabulary
 
 __all__ = [
     "CLDR_VERSION",
@@ -13,9 +14,11 @@ __all__ = [
     "SPLITS",
     "TARGETS",
     "DateTask",
+    "PronounTask",
     "ReversalTask",
     "TranslationTask",
     "Vocabulary",
+    "WordVocabulary",
     "dates_in",
     "split_of",
     "write_date",

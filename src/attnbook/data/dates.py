@@ -1,6 +1,6 @@
 """Dates as nine languages write them, from the Unicode CLDR data inside Babel, and their ISO form."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date as Date
 from datetime import datetime
 from functools import lru_cache
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from attnbook.checks import positive
 from attnbook.data.splits import SPLITS, check_split, split_of
+from attnbook.data.task import Task
 from attnbook.data.vocabulary import Vocabulary
 
 LANGUAGES = ("en", "de", "fr", "es", "eu", "ru", "ar", "hi", "zh")
@@ -51,7 +52,7 @@ def dates_in(split: str) -> tuple[Date, ...]:
     return tuple(date for date in dates if split_of(date.isoformat()) == split)
 
 
-class DateTask:
+class DateTask(Task):
     """Read a date in one of several languages, write it as year-month-day: `7 mars 2009` → `2009-03-07`.
 
     `source` and `target` are the vocabularies of the two sides, with every character that can occur;
@@ -102,14 +103,6 @@ class DateTask:
     ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]:
         """`size` random examples of `split` as ids: source, and target from its start to its end."""
         return self.encode(self.sample(size, generator, split))
-
-    def batches(
-        self, size: int, seed: int, split: str = "train"
-    ) -> Iterator[tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]]:
-        """Batches without end, the same ones for the same seed."""
-        generator = torch.Generator().manual_seed(seed)
-        while True:
-            yield self.batch(size, generator, split)
 
 
 @lru_cache(maxsize=len(LANGUAGES) * len(FORMATS))

@@ -1,7 +1,6 @@
 """The reversal task: read letters, write them backwards. Nothing to know, everything to remember."""
 
 import string
-from collections.abc import Iterator
 
 import torch
 from jaxtyping import Int
@@ -9,10 +8,11 @@ from torch import Tensor
 
 from attnbook.checks import positive
 from attnbook.data.splits import check_split, split_of
+from attnbook.data.task import Task
 from attnbook.data.vocabulary import Vocabulary
 
 
-class ReversalTask:
+class ReversalTask(Task):
     """Read a random string, write it backwards: `dbca` → `acbd`.
 
     A string of L letters from an alphabet of n carries L·log₂ n bits, all of which must reach the decoder.
@@ -70,11 +70,3 @@ class ReversalTask:
         return self.source.batch(texts), self.target.batch(
             [text[::-1] for text in texts], start=True, end=True
         )
-
-    def batches(
-        self, size: int, seed: int, split: str = "train"
-    ) -> Iterator[tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]]:
-        """Batches without end, the same ones for the same seed."""
-        generator = torch.Generator().manual_seed(seed)
-        while True:
-            yield self.batch(size, generator, split)

@@ -1,4 +1,4 @@
-"""From text to ids and back, one character at a time."""
+"""From text to ids and back, one character or one word at a time."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,13 +17,14 @@ class Vocabulary:
 
     pad, start, end = 0, 1, 2
     SPECIAL = ("⟨pad⟩", "⟨start⟩", "⟨end⟩")
+    kind, between = "character", ""  # what it is made of, and what stands between two of them in a text
 
     def __init__(self, characters: Iterable[str], tags: Sequence[str] = ()) -> None:
         self.tags = tuple(tags)
         self.characters = tuple(sorted(set(characters)))
         for character in self.characters:
-            if not isinstance(character, str) or len(character) != 1:
-                raise ValueError(f"characters: wanted single characters, got {character!r}")
+            if not isinstance(character, str) or self.split(character) != [character]:
+                raise ValueError(f"{self.kind}s: wanted single {self.kind}s, got {character!r}")
         self._labels = self.SPECIAL + tuple(f"⟨{tag}⟩" for tag in self.tags) + self.characters
         self._first = len(self._labels) - len(self.characters)  # the first id that stands for text
         self._ids = {character: i for i, character in enumerate(self.characters, self._first)}
@@ -35,7 +36,11 @@ class Vocabulary:
         return character in self._ids
 
     def __repr__(self) -> str:
-        return f"Vocabulary({''.join(self.characters)!r})"
+        return f"{type(self).__name__}({self.between.join(self.characters)!r})"
+
+    def split(self, text: str) -> list[str]:
+        """The parts of `text` that get an id each."""
+        return list(text)
 
     def tag(self, name: str) -> int:
         """The id of a tag; raises `ValueError` for one that the vocabulary doesn't have."""
@@ -45,13 +50,15 @@ class Vocabulary:
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, without start or end; raises `ValueError` for an unknown character."""
+        parts = self.split(text)
         try:
-            return [self._ids[character] for character in text]
+            return [self._ids[part] for part in parts]
         except KeyError:
-            where, unknown = next((i, c) for i, c in enumerate(text) if c not in self._ids)
+            where, unknown = next((i, part) for i, part in enumerate(parts) if part not in self._ids)
+            code = f" (U+{ord(unknown):04X})" if len(unknown) == 1 else ""
             raise ValueError(
-                f"text: wanted only {''.join(self.characters)!r}, "
-                f"got {unknown!r} (U+{ord(unknown):04X}) at position {where}"
+                f"text: wanted only {self.between.join(self.characters)!r}, "
+                f"got {unknown!r}{code} at position {where}"
             ) from None
 
     def decode(self, ids: Iterable[int] | Int[Tensor, " T"]) -> str:
@@ -62,15 +69,15 @@ class Vocabulary:
                 break
             if i >= self._first:
                 characters.append(self._labels[i])
-        return "".join(characters)
+        return self.between.join(characters)
 
     def tokens(self, text: str | Iterable[int] | Int[Tensor, " T"]) -> list[str]:
         """One label per position, to name the rows and columns of a heatmap.
 
-        A text gives its characters; ids give theirs, with ⟨pad⟩, ⟨start⟩, ⟨end⟩ and tags where they stand.
+        A text gives its parts; ids give theirs, with ⟨pad⟩, ⟨start⟩, ⟨end⟩ and tags where they stand.
         """
         if isinstance(text, str):
-            return list(text)
+            return self.split(text)
         return [self._labels[i] for i in self._checked(text)]
 
     def batch(
@@ -109,3 +116,13 @@ class Vocabulary:
             if not isinstance(i, int) or not 0 <= i < len(self):
                 raise ValueError(f"ids: wanted whole numbers from 0 to {len(self) - 1} in one row, got {i!r}")
         return ids
+
+
+class WordVocabulary(Vocabulary):
+    """The words a model may read or write: as `Vocabulary`, with texts that spaces divide into words."""
+
+    kind, between = "word", " "
+
+    def split(self, text: str) -> list[str]:
+        """The words of `text`."""
+        return text.split()
