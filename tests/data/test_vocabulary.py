@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attnbook.data import Vocabulary
+from attnbook.data import Vocabulary, WordVocabulary
 
 texts = st.text(alphabet="abc é年", max_size=12)
 
@@ -93,3 +93,28 @@ def test_unknown_tags_and_too_few_are_refused():
         Vocabulary("ab").tag("en")
     with pytest.raises(ValueError, match="tags: wanted 2, one for each text, got 1"):
         vocabulary.batch(["a", "b"], tags=["zh"])
+
+
+def test_a_word_vocabulary_counts_words():
+    vocabulary = WordVocabulary(["robot", "a", "law", "a"])
+    assert vocabulary.characters == ("a", "law", "robot")
+    assert vocabulary.encode(" a  robot") == [3, 5]
+    assert vocabulary.decode([3, 5, 2, 4]) == "a robot"
+    assert vocabulary.tokens("a law") == vocabulary.tokens([3, 4]) == ["a", "law"]
+    assert vocabulary.batch(["a law", "a"], start=True).tolist() == [[1, 3, 4], [1, 3, 0]]
+    assert repr(vocabulary) == "WordVocabulary('a law robot')"
+    assert "robot" in vocabulary
+    assert "r" not in vocabulary
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("word", ["", " ", "two words", " robot"])
+def test_a_word_is_one_word(word):
+    with pytest.raises(ValueError, match="words: wanted single words"):
+        WordVocabulary(["a", word])
+
+
+@pytest.mark.bad_input
+def test_an_unknown_word_is_named():
+    with pytest.raises(ValueError, match=r"text: wanted only 'a law', got 'robot' at position 1"):
+        WordVocabulary(["law", "a"]).encode("a robot")
