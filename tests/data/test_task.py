@@ -6,7 +6,6 @@ import torch
 from attnbook.data import DateTask, PronounTask, ReversalTask
 from attnbook.data.task import Task
 
-
 TASKS = [DateTask(["en"], ["long"]), PronounTask(), ReversalTask("abc", 2, 5)]
 
 
