@@ -17,13 +17,15 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from attnbook import widgets
+from attnbook.maps import visible
 from attnbook.widgets.stepper_sizes import is_long, stage_boxes
 
-BUNDLES = Path(widgets.__file__).parent / "bundles"
-STYLE, SCRIPT = "attnbook-host.css", "attnbook-host.js"
+BUNDLES = Path(widgets.__file__).parent / "bundles" / "site"
+STYLE, HOST = "attnbook-host.css", "attnbook-host.js"
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 LAYER_STRIP, HEAD_STRIP, TITLE, FRAMES = 38, 86, 26, 42  # pixels, as in js/explorer/style.css
+PANEL = '<div class="ab-panel"></div>'
 TITLE_LINE, TITLE_CHARACTER, PHONE = 20, 7, 320  # a long title takes more lines on a phone
 logger = logging.getLogger(__name__)
 
@@ -41,19 +43,18 @@ def drop_kernel_scripts(app: Sphinx, config) -> None:
 
 
 def serve_host(app: Sphinx) -> None:
-    """Copy the script and the style that mount widgets into the site."""
+    """Copy the scripts and the style that mount widgets into the site."""
     if app.builder.format == "html":
-        target = Path(app.outdir) / "_static" / "widgets"
-        target.mkdir(parents=True, exist_ok=True)
-        for name in (STYLE, SCRIPT):
-            shutil.copyfile(BUNDLES / name, target / name)
+        shutil.copytree(BUNDLES, Path(app.outdir) / "_static" / "widgets", dirs_exist_ok=True)
 
 
 def load_host(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Load the script and the style on pages that hold a widget."""
-    if doctree is not None and any(doctree.findall(is_page_state)):
+    """Load the host, its style and the programs of the widgets that a page holds."""
+    states = [] if doctree is None else list(doctree.findall(is_page_state))
+    if states:
         app.add_css_file(f"widgets/{STYLE}")
-        app.add_js_file(f"widgets/{SCRIPT}", loading_method="defer")
+        for script in (HOST, *states[0]["scripts"]):
+            app.add_js_file(f"widgets/{script}", loading_method="defer")
 
 
 def is_page_state(node: nodes.Node) -> bool:
@@ -86,12 +87,20 @@ def place_widgets(app: Sphinx, doctree: nodes.document) -> None:
                 key: value for key, value in model["state"].items() if key not in ("_esm", "_css")
             }
         data = json.dumps({"version_major": 2, "version_minor": 0, "state": ours}, separators=(",", ":"))
-        doctree += script(STATE, data, classes=["attnbook-state"])
+        kinds = sorted({kind_of(model["state"]) for model in ours.values()})
+        scripts = [WIDGETS[kind][0] for kind in kinds]
+        doctree += script(STATE, data, classes=["attnbook-state"], scripts=scripts)
 
 
 def is_ours(model: dict) -> bool:
     """Whether the site's script can mount it."""
-    return model.get("state", {}).get("_anywidget_id", "").startswith("attnbook.")
+    name = model.get("state", {}).get("_anywidget_id", "")
+    return name.startswith("attnbook.") and name.rpartition(".")[2] in WIDGETS
+
+
+def kind_of(state: dict) -> str:
+    """The name of a widget's class."""
+    return state["_anywidget_id"].rpartition(".")[2]
 
 
 def model_of(view: nodes.container) -> str | None:
@@ -104,7 +113,7 @@ def place_widget(view: nodes.container, name: str, state: dict) -> None:
     """Fill a widget's output with its place: the model's name for the script, and the picture."""
     view.clear()
     picture = next((node for node in view.parent.findall(nodes.image)), None)
-    kind, style, ghost, words = PLACES[state["_anywidget_id"].rpartition(".")[2]](state)
+    kind, style, ghost, words = WIDGETS[kind_of(state)][1](state)
     view += html(f'<div class="ab-widget {kind}" style="{style}"><div class="ab-body">{ghost}')
     view += script(VIEW, json.dumps({"model_id": name}))
     if picture is not None:
@@ -132,20 +141,54 @@ def explorer_place(state: dict) -> tuple[str, str, str, str]:
 
 def stepper_place(state: dict) -> tuple[str, str, str, str]:
     """A stepper's class, no style, empty boxes where its parts will stand, and its picture in words."""
-    title = f'<div class="ab-title" data-title="{escape(state["title"])}"></div>' if state["title"] else ""
     boxes = "".join(
         f'<div class="ab-stage" style="--width:{width}px;--height:{height}px"></div>'
         for width, height in stage_boxes(state)
     )
     long = " ab-long" if is_long(state) else ""
-    ghost = f'{title}<div class="ab-switches"></div><div class="ab-stages">{boxes}</div>'
     queries, keys = len(state["query_tokens"]), len(state["key_tokens"])
     words = f"scores, attention weights and output as tables of numbers, {queries} queries by {keys} keys"
-    ghost = f'<div class="ab-ghost" aria-hidden="true">{ghost}<div class="ab-bar{long}"></div></div>'
-    return "ab-stepper", "", ghost, titled(state, words)
+    boxes = (
+        f'<div class="ab-switches"></div><div class="ab-stages">{boxes}</div><div class="ab-bar{long}"></div>'
+    )
+    return "ab-stepper", "", ghosts(state, boxes), titled(state, words)
 
 
-PLACES = {"AttentionExplorer": explorer_place, "AttentionStepper": stepper_place}
+def path_place(state: dict) -> tuple[str, str, str, str]:
+    """A path explorer's class, no style, empty boxes where its parts will stand, and its picture in words."""
+    words = f"the way between two of {len(state['tokens'])} positions through a recurrent network, "
+    words += f"{state['layers']} convolutions of kernel {state['kernel']}, and attention"
+    sentence = "".join(
+        f'<span class="ab-word">{escape(visible(token)[:24])}</span>' for token in state["tokens"]
+    )
+    boxes = f'<p class="ab-hint"></p><div class="ab-sentence">{sentence}</div><div class="ab-controls"></div>'
+    boxes += (
+        f'<div class="ab-panels">{3 * PANEL}</div><div class="ab-growth"></div><div class="ab-fold"></div>'
+    )
+    return "ab-path", "", ghosts(state, boxes), titled(state, words)
+
+
+def plane_place(state: dict) -> tuple[str, str, str, str]:
+    """A query plane's class, how many rows it has, empty boxes for its parts, and its picture in words."""
+    words = f"a query among {len(state['labels'])} keys in the plane, and the weights as bars"
+    boxes = '<p class="ab-hint"></p><div class="ab-controls"></div>'
+    boxes += '<div class="ab-both"><div class="ab-plane"></div><div class="ab-side"></div></div>'
+    style = f"--rows:{len(state['labels'])}"
+    return "ab-queries", style, ghosts(state, boxes), titled(state, words)
+
+
+def ghosts(state: dict, boxes: str) -> str:
+    """Boxes that take a widget's room until it comes, under its title."""
+    title = f'<div class="ab-title" data-title="{escape(state["title"])}"></div>' if state["title"] else ""
+    return f'<div class="ab-ghost" aria-hidden="true">{title}{boxes}</div>'
+
+
+WIDGETS = {
+    "AttentionExplorer": ("attention_explorer.js", explorer_place),
+    "AttentionStepper": ("attention_stepper.js", stepper_place),
+    "PathExplorer": ("path_explorer.js", path_place),
+    "QueryPlane": ("query_plane.js", plane_place),
+}
 
 
 def titled(state: dict, words: str) -> str:

@@ -24,6 +24,8 @@ from attnbook.transformer import Transformer
 LATER = {
     "AttentionExplorer": "attnbook.widgets",
     "AttentionStepper": "attnbook.widgets",
+    "PathExplorer": "attnbook.widgets",
+    "QueryPlane": "attnbook.widgets",
     "check": "attnbook.exercises",
     "plot_attention": "attnbook.plots",
 }
@@ -45,6 +47,8 @@ __all__ = [
     "FeedForward",
     "LearnedPositions",
     "MultiHeadAttention",
+    "PathExplorer",
+    "QueryPlane",
     "RecurrentSeq2Seq",
     "SinusoidalPositions",
     "Transformer",

@@ -42,6 +42,7 @@ def setup(app):
     widgets.setup(app)
 """
 
+PAGES = sorted((ROOT / "tests" / "widgets").glob("*.md"))
 HEAD = """---
 orphan: true
 file_format: mystnb
@@ -130,16 +131,15 @@ def built(tmp_path_factory) -> Path:
         "conf.py": CONF,
         "index.md": PAGE,
         "other.md": OTHER,
-        **{page.name: page.read_text("utf-8") for page in (ROOT / "tests" / "widgets").glob("*.md")},
+        **{page.name: page.read_text("utf-8") for page in PAGES},
         "plain.md": "---\norphan: true\n---\n# No widgets\n",
     }.items():
         (source / name).write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(source), str(source / "html")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    bundles = ROOT / "src" / "attnbook" / "widgets" / "bundles"
-    for name in ("attention_explorer.js", "attention_stepper.js"):  # JupyterLab's modules
-        (source / "html" / name).write_bytes((bundles / name).read_bytes())
+    for bundle in (ROOT / "src" / "attnbook" / "widgets" / "bundles").glob("*.js"):  # JupyterLab's modules
+        (source / "html" / bundle.name).write_bytes(bundle.read_bytes())
     (source / "html" / "blank.html").write_text("<!doctype html><title>blank</title><body></body>")
     return source / "html"
 
@@ -270,9 +270,8 @@ def visit(browser, address):
         if prepare:
             prepare(page)
         page.goto(address + name, wait_until="load")
-        if name in ("index.html", "stepper.html", "explorer.html") and options.get(
-            "java_script_enabled", True
-        ):
+        ready = ("index.html", *(f"{path.stem}.html" for path in PAGES))
+        if name in ready and options.get("java_script_enabled", True):
             page.wait_for_function(
                 "() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)"
             )

@@ -113,7 +113,19 @@ STEPPER = {
     **{"_query": NUMBERS, "_key": NUMBERS, "_value": NUMBERS},
     "_sizes": {name: [30, 44, 120, 140] for name in SIZES},
 }
+PATH = {"tokens": ["a", "b", "c"], "source": 0, "target": 2, "kernel": 3, "layers": 2, "title": "t"}
+PLANE = {
+    **{"_keys": NUMBERS, "_values": NUMBERS, "labels": ["a", "b"], "_limit": 2.0, "_tick": 1.0, "title": "t"},
+    **{"query": [1.0, 0.0], "temperature": 1.0, "score": "dot"},
+}
 VIEWS = {
+    "path": {"module": "/path_explorer.js", "state": PATH, "first": ["layers", 3], "later": ["source", 1]},
+    "plane": {
+        "module": "/query_plane.js",
+        "state": PLANE,
+        "first": ["query", [0.0, 1.0]],
+        "later": ["temperature", 2.0],
+    },
     "explorer": {"module": "/attention_explorer.js", "first": ["head", 1], "later": ["locked", 0]},
     "stepper": {
         "module": "/attention_stepper.js",

@@ -1,4 +1,6 @@
-// Writes ../bundles: one ES module for each widget (JupyterLab, Colab) and one script for the built book's pages.
+// Writes ../bundles: one ES module for each widget (JupyterLab, Colab); and in ../bundles/site, for the built book's pages, the
+// host with what all widgets share, and one classic script for each widget with the rest of it (a page opened as a file may
+// load no modules).
 // Each bundle begins with a hash of all it was built from; tests/widgets/test_bundles.py compares it.
 
 import { createHash } from "node:crypto";
@@ -25,18 +27,47 @@ const styles = {
     }),
 };
 
-const common = { bundle: true, minify: true, charset: "utf8", target: "es2022", banner: { js: banner } };
-const build = (source, target, format) =>
+const WIDGETS = {
+  attention_explorer: ["explorer", "AttentionExplorer"],
+  attention_stepper: ["stepper", "AttentionStepper"],
+  path_explorer: ["path", "PathExplorer"],
+  query_plane: ["plane", "QueryPlane"],
+};
+
+// On a page, what host/shared.js lists is taken from the host that has come before.
+const shared = {
+  name: "shared",
+  setup: ({ onResolve, onLoad }) => {
+    const list = readFileSync(new URL("host/shared.js", here), "utf8");
+    const modules = new Set([...list.matchAll(/"\.\.\/shared\/(\w+)\.js"/g)].map((found) => found[1]));
+    onResolve({ filter: /\/(\w+)\.js$/ }, ({ path, importer }) => {
+      const name = path.match(/(\w+)\.js$/)[1];
+      const inShared = path.includes("shared/") || importer.includes("/shared/");
+      return inShared && modules.has(name) ? { path: name, namespace: "shared" } : undefined;
+    });
+    onLoad({ filter: /.*/, namespace: "shared" }, ({ path }) => {
+      const source = readFileSync(new URL(`shared/${path}.js`, here), "utf8");
+      const names = [...source.matchAll(/^export (?:const|class|function) (\w+)/gm)].map((found) => found[1]);
+      return { contents: `const {${names}} = attnbook.shared.${path}; export {${names}};` };
+    });
+  },
+};
+
+const common = { bundle: true, minify: true, charset: "utf8", target: "es2022", absWorkingDir: here.pathname };
+const build = (source, target, options) =>
   esbuild.build({
     ...common,
+    banner: { js: banner },
     plugins: [styles],
-    format,
-    absWorkingDir: here.pathname,
-    entryPoints: [source],
+    ...options,
+    ...(typeof source === "string" ? { entryPoints: [source] } : { stdin: source }),
     outfile: `../bundles/${target}`,
   });
 
-await build("explorer/index.js", "attention_explorer.js", "esm");
-await build("stepper/index.js", "attention_stepper.js", "esm");
-await build("host/index.js", "attnbook-host.js", "iife");
-await esbuild.build({ ...common, banner: { css: banner }, absWorkingDir: here.pathname, entryPoints: ["host/style.css"], outfile: "../bundles/attnbook-host.css" });
+for (const [bundle, [folder, name]] of Object.entries(WIDGETS)) {
+  await build(`${folder}/index.js`, `${bundle}.js`, { format: "esm" });
+  const contents = `import widget from "./${folder}/index.js"; attnbook.define("${name}", widget);`;
+  await build({ contents, resolveDir: here.pathname }, `site/${bundle}.js`, { format: "iife", plugins: [styles, shared] });
+}
+await build("host/index.js", "site/attnbook-host.js", { format: "iife" });
+await build("host/style.css", "site/attnbook-host.css", { plugins: [], banner: { css: banner } });

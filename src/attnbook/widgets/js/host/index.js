@@ -1,13 +1,9 @@
-// Mounts the widgets of a built page: no kernel, no loader, no request. Python's state stands in the page as JSON.
+// Mounts the widgets of a built page: no kernel, no loader, no request. Python's state stands in the page as JSON; each kind of
+// widget comes in a script of its own, after this one, and calls `attnbook.define`.
 
-import explorer from "../explorer/index.js";
-import stepper from "../stepper/index.js";
 import { LocalModel } from "./model.js";
+import * as shared from "./shared.js";
 
-const WIDGETS = {
-  "attnbook.widgets.explorer.AttentionExplorer": explorer,
-  "attnbook.widgets.stepper.AttentionStepper": stepper,
-};
 const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
 const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
 const APOLOGY = "This interactive figure could not be loaded.";
@@ -41,41 +37,57 @@ function readStates() {
   return states;
 }
 
-async function mount(script, modelOf) {
-  const place = script.closest(".ab-widget") ?? script.parentElement;
+const models = new Map(); // two views of one model share it
+let states;
+
+function entryOf(script) {
+  states ??= readStates();
+  const id = script.textContent.match(/"model_id": *"(\w+)"/)?.[1];
+  return { id, entry: states[id], kind: states[id]?.state?._anywidget_id?.split(".").at(-1) };
+}
+
+function modelOf(id, entry) {
+  if (!models.has(id)) models.set(id, new LocalModel(place(entry.state, entry.buffers ?? [])));
+  return models.get(id);
+}
+
+const places = (script) => script.closest(".ab-widget") ?? script.parentElement;
+
+function mount(script, make) {
   const live = document.createElement("div");
   live.className = "ab-live";
   script.before(live);
   try {
-    const { model, widget } = await modelOf(JSON.parse(script.textContent).model_id);
-    await widget.render({ model, el: live, experimental: {} });
-    place.dataset.state = "live";
+    make(live);
+    places(script).dataset.state = "live";
   } catch (error) {
     console.warn("attnbook: a widget could not be mounted", error);
     live.className = "ab-broken";
     live.textContent = APOLOGY;
-    place.dataset.state = "broken";
+    places(script).dataset.state = "broken";
   }
 }
 
-function start() {
-  const states = readStates();
-  const models = new Map(); // two views of one model share it
-  const make = async (id) => {
-    const entry = states[id];
-    if (!entry) throw new Error(`no state for model ${id}`);
-    const widget = WIDGETS[entry.state._anywidget_id];
-    if (!widget) throw new Error(`no widget named ${entry.state._anywidget_id}`);
-    const model = new LocalModel(place(entry.state, entry.buffers ?? []));
-    await widget.initialize?.({ model, experimental: {} });
-    return { model, widget };
-  };
-  const modelOf = (id) => {
-    if (!models.has(id)) models.set(id, make(id));
-    return models.get(id);
-  };
-  for (const script of document.querySelectorAll(VIEW)) mount(script, modelOf);
+// The page's views that nobody has mounted yet.
+const waiting = () => [...document.querySelectorAll(VIEW)].filter((script) => !places(script).dataset.state);
+
+function define(name, widget) {
+  for (const script of waiting()) {
+    const { id, entry, kind } = entryOf(script);
+    if (kind === name) mount(script, (el) => widget.render({ model: modelOf(id, entry), el, experimental: {} }));
+  }
 }
 
-if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start, { once: true });
-else start();
+// When every script has come, what is left has no data, or no program.
+function end() {
+  for (const script of waiting()) {
+    const { id, kind } = entryOf(script);
+    mount(script, () => {
+      throw new Error(kind ? `no widget named ${kind}` : `no state for model ${id}`);
+    });
+  }
+}
+
+globalThis.attnbook = { shared, define };
+if (document.readyState === "complete") end();
+else document.addEventListener("DOMContentLoaded", end, { once: true });

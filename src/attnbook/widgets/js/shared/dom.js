@@ -1,5 +1,6 @@
 // Making elements. Text enters the page here and only as text.
 
+import layout from "./layout.css";
 import base from "./style.css";
 
 export function element(tag, attributes = {}, ...children) {
@@ -12,12 +13,20 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+// The same for drawings.
+export function drawn(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
 // A shadow root keeps a widget's style and the page's apart; the page's `--ab-…` variables still reach in.
 export function shadow(parent, css) {
   const host = element("div", { class: "attnbook-widget" });
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(base + css);
+  sheet.replaceSync(layout + base + css);
   root.adoptedStyleSheets = [sheet];
   parent.append(host);
   return root;

@@ -3,7 +3,7 @@
 import { element } from "../shared/dom.js";
 import { tokenElement } from "../shared/tokens.js";
 import { total } from "./attention.js";
-import { digits, factor, signed } from "./numbers.js";
+import { digits, factor, signed } from "../shared/numbers.js";
 
 const LONGEST = 16;
 const text = (kind, words) => element("span", { class: `is-${kind}` }, words);

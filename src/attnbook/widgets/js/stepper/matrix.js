@@ -3,7 +3,7 @@
 import { element } from "../shared/dom.js";
 import { hatching, swatch } from "../shared/palette.js";
 import { tokenElement, visible } from "../shared/tokens.js";
-import { digits, signed } from "./numbers.js";
+import { digits, signed } from "../shared/numbers.js";
 
 const LONGEST = 24;
 const DEEPEST = 34; // per cent of colour in the ground of the largest number

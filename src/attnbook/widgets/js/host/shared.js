@@ -1,0 +1,11 @@
+// What the widgets of a page share: it is loaded once, with the host, and build.mjs leaves it out of their own scripts.
+
+import * as controls from "../shared/controls.js";
+import * as dom from "../shared/dom.js";
+import * as numbers from "../shared/numbers.js";
+import * as palette from "../shared/palette.js";
+import * as theme from "../shared/theme.js";
+import * as tokens from "../shared/tokens.js";
+import * as widget from "../shared/widget.js";
+
+export { controls, dom, numbers, palette, theme, tokens, widget };

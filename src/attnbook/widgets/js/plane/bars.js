@@ -1,0 +1,53 @@
+// Scores, weights and values as a table with a bar for each weight, and the blended value below.
+
+import { element } from "../shared/dom.js";
+import { digits, signed } from "../shared/numbers.js";
+import { tokenElement, visible } from "../shared/tokens.js";
+
+const LONGEST = 20;
+const hex = (rgb) => `#${rgb.map((x) => Math.round(255 * x).toString(16).padStart(2, "0")).join("")}`;
+
+export class Bars {
+  // `point(index)` is called with the key that is pointed at, or -1.
+  constructor({ labels, values, colors, point, signal }) {
+    this.colors = colors;
+    const head = ["key", "score", "weight", "value"].map((name) => element("th", { scope: "col", class: `col-${name}` }, name));
+    this.rows = labels.map((label, i) => {
+      const row = {
+        score: element("td", { class: "score" }),
+        bar: element("span", { class: "fill" }),
+        weight: element("span", { class: "number" }),
+      };
+      const name = element("th", { scope: "row", class: "is-key", title: visible(label) }, tokenElement(label, LONGEST));
+      row.node = element("tr", {}, name, row.score, element("td", { class: "weight" }, element("div", { class: "bar" }, row.bar, row.weight)), element("td", { class: "value" }, ...this.#value(values[i])));
+      row.node.addEventListener("pointerenter", () => point(i), { signal });
+      row.node.addEventListener("pointerleave", () => point(-1), { signal });
+      return row;
+    });
+    this.total = element("td", { class: "weight" });
+    this.output = element("td", { class: "value" });
+    const foot = element("tr", {}, element("th", { scope: "row" }, "blend"), element("td", {}), this.total, this.output);
+    this.table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...this.rows.map(({ node }) => node)), element("tfoot", {}, foot));
+  }
+
+  show({ scores, weights, output }, pointed) {
+    this.rows.forEach((row, i) => {
+      write(row.score, scores[i], signed);
+      write(row.weight, weights[i], digits);
+      row.bar.style.width = `${100 * weights[i]}%`;
+      row.node.classList.toggle("on", i === pointed);
+    });
+    this.total.replaceChildren(`sum ${digits(weights.reduce((a, b) => a + b, 0))}`);
+    this.output.replaceChildren(...this.#value(output));
+  }
+
+  #value(value) {
+    if (!this.colors) return value.map((x) => element("data", { value: String(x) }, signed(x)));
+    const patch = element("span", { class: "patch" });
+    patch.style.background = hex(value);
+    const data = value.map((x) => element("data", { value: String(x) }));
+    return [patch, hex(value), ...data];
+  }
+}
+
+const write = (node, number, spell) => node.replaceChildren(element("data", { value: String(number) }, spell(number)));

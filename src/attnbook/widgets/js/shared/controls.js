@@ -1,0 +1,38 @@
+// Controls that widgets share: native ones, so that keys, fingers and screen readers find what they know.
+
+import { element } from "./dom.js";
+
+// A slider with its value beside it; `show` sets it without a call. `spoken` is what a screen reader says for the value.
+export function slider(name, { min, max, step = 1, change, signal }) {
+  const input = element("input", { type: "range", min: `${min}`, max: `${max}`, step: `${step}` });
+  const shown = element("output", { "aria-hidden": "true" });
+  input.addEventListener("input", () => change(Number(input.value)), { signal });
+  const node = element("label", { class: "slider" }, element("span", { class: "slider-name" }, name), input, shown);
+  const show = (value, text = String(value), spoken = text) => {
+    input.value = value;
+    input.setAttribute("aria-valuetext", spoken);
+    shown.textContent = text;
+  };
+  return { node, input, show };
+}
+
+// Only what is new is written, so that a live region says it once.
+export function say(node, ...words) {
+  const next = element("div", {}, ...words);
+  if (next.textContent !== node.textContent) node.replaceChildren(...next.childNodes);
+}
+
+// A line for screen readers that waits until the reader's hand rests.
+export class Speaker {
+  #timer;
+
+  constructor(signal) {
+    this.node = element("p", { class: "said", role: "status" });
+    signal.addEventListener("abort", () => clearTimeout(this.#timer));
+  }
+
+  say(text) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => text !== this.node.textContent && (this.node.textContent = text), 400);
+  }
+}

@@ -1,0 +1,126 @@
+"""The path explorer: how far a signal travels between two positions, in three kinds of network."""
+
+import base64
+import io
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+from attnbook.maps import check_tokens
+from attnbook.widgets.labels import plural
+from attnbook.widgets.path_figure import path_figure
+
+FEWEST, MOST = 2, 24  # tokens
+KERNELS, DEEPEST = (3, 5, 7, 9), 12
+BUNDLES = Path(__file__).parent / "bundles"
+
+
+class PathExplorer(anywidget.AnyWidget):
+    """The way from one position to another: recurrent network, stacked convolutions and attention.
+
+    `tokens` are 2 to 24 strings. Traits, to be set and observed: `source` and `target` (the two positions,
+    from 0), `kernel` (odd, 3 to 9) and `layers` (1 to 12) of the convolutions. `steps` counts the cells or
+    layers that the signal passes, None where it cannot get through; `layers_needed` is the depth that the
+    convolutions need.
+
+    $$\\text{recurrent: } j - i + 1 \\qquad \\text{convolution: } \\lceil |j - i| / \\tfrac{k - 1}{2} \\rceil
+    \\qquad \\text{attention: } 1$$
+
+    Raises ValueError and TypeError that name the argument, what it got and what it wanted. Source: Vaswani et
+    al. 2017, section 4 and table 1, with every convolution as wide as its kernel on both sides together.
+    """
+
+    _esm = BUNDLES / "path_explorer.js"
+
+    title = traitlets.Unicode("").tag(sync=True)
+    tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
+    source = traitlets.Int(0).tag(sync=True)
+    target = traitlets.Int(0).tag(sync=True)
+    kernel = traitlets.Int(3).tag(sync=True)
+    layers = traitlets.Int(2).tag(sync=True)
+
+    def __init__(self, tokens, kernel=3, layers=2, source=0, target=None, title="", **settings):
+        self._tokens = check_sequence(tokens)
+        if not isinstance(title, str):
+            raise TypeError(f"title: got {type(title).__name__}, wanted a string")
+        unknown = sorted(set(settings) - {"layout"})
+        if unknown:
+            raise TypeError(f"{unknown[0]}: no such setting")
+        target = len(self._tokens) - 1 if target is None else target
+        numbers = {"source": source, "target": target, "kernel": kernel, "layers": layers}
+        for name, number in numbers.items():
+            if isinstance(number, bool) or not isinstance(number, int):
+                raise TypeError(f"{name}: got {type(number).__name__}, wanted a whole number")
+        self.set_trait("tokens", self._tokens)
+        super().__init__(title=title, **numbers, **settings)
+
+    @property
+    def distance(self) -> int:
+        """How far apart the two positions are."""
+        return abs(self.target - self.source)
+
+    @property
+    def layers_needed(self) -> int:
+        """Layers that convolutions of this kernel need between the two positions."""
+        return max(1, -(-2 * self.distance // (self.kernel - 1)))
+
+    @property
+    def steps(self) -> dict[str, int | None]:
+        """Cells or layers that the signal passes in each network, None where there is no way."""
+        return {
+            "recurrent": self.distance + 1 if self.target >= self.source else None,
+            "convolution": self.layers if self.layers >= self.layers_needed else None,
+            "attention": 1,
+        }
+
+    @traitlets.validate("source", "target")
+    def _is_position(self, proposal):
+        name, position = proposal["trait"].name, proposal["value"]
+        if not 0 <= position < len(self._tokens):
+            raise ValueError(f"{name}: got {position}, wanted 0 to {len(self._tokens) - 1}")
+        return position
+
+    @traitlets.validate("kernel")
+    def _is_kernel(self, proposal):
+        if proposal["value"] not in KERNELS:
+            raise ValueError(f"kernel: got {proposal['value']}, wanted 3, 5, 7 or 9: as many on either side")
+        return proposal["value"]
+
+    @traitlets.validate("layers")
+    def _is_depth(self, proposal):
+        if not 1 <= proposal["value"] <= DEEPEST:
+            raise ValueError(f"layers: got {proposal['value']}, wanted 1 to {DEEPEST}")
+        return proposal["value"]
+
+    def describe(self) -> str:
+        """What is shown, in one line."""
+        ways = [
+            f"{name} {count} {plural('step', count)}" if count else f"{name} no path"
+            for name, count in self.steps.items()
+        ]
+        place = f"position {self.source + 1} to {self.target + 1} of {len(self._tokens)}"
+        return ": ".join(filter(None, ["Paths", self.title, f"{place}: {', '.join(ways)}"]))
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The widget, and beside it a picture and a line for where no widget can run."""
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        png = io.BytesIO()
+        path_figure(self).savefig(png, format="png", dpi=110, pil_kwargs={"optimize": True})
+        data["image/png"] = base64.b64encode(png.getvalue()).decode("ascii")
+        data["text/plain"] = self.describe()
+        return data, metadata
+
+
+def check_sequence(tokens) -> list[str]:
+    """2 to 24 strings."""
+    try:
+        count = len(tokens)
+    except TypeError:
+        raise TypeError(
+            f"tokens: got {type(tokens).__name__}, wanted a list of {FEWEST} to {MOST} strings"
+        ) from None
+    tokens = check_tokens("tokens", tokens, count, "positions")
+    if not FEWEST <= count <= MOST:
+        raise ValueError(f"tokens: got {count}, wanted {FEWEST} to {MOST}")
+    return tokens

@@ -1,0 +1,353 @@
+"""The path explorer on a built page, with no kernel: by mouse, finger and keyboard, drawn as it counts."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from attnbook import PathExplorer
+
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+PARTNER = (Path(__file__).parent / "partner.js").read_text()
+ROBOT, HOSTILE, LONG = range(3)
+WORDS = ["a", "robot", "must", "obey", "the", "orders", "it", "is", "given", "by", "people"]
+NETWORKS = ["recurrent", "convolution", "attention"]
+
+
+class Paths:
+    """One path explorer, as a reader handles it."""
+
+    def __init__(self, page, index):
+        self.page = page
+        self.node = page.locator(".ab-widget").nth(index)
+
+    def flag(self, name):
+        return self.node.get_by_role("slider", name=name, exact=True)
+
+    def word(self, index):
+        return self.node.locator(".ab-sentence .ab-word:has(.text)").nth(index)
+
+    def panel(self, network):
+        return self.node.locator(".ab-panel:has(.plot)").nth(NETWORKS.index(network))
+
+    @property
+    def picked(self) -> tuple[int, int]:
+        """The positions of both flags, from 0."""
+        return tuple(int(self.flag(name).get_attribute("aria-valuenow")) - 1 for name in ("from", "to"))
+
+    def set(self, name, value):
+        self.node.get_by_role("slider", name=name, exact=True).evaluate(
+            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", value
+        )
+
+    @property
+    def steps(self) -> dict:
+        """What stands over each drawing, as `PathExplorer.steps`."""
+        texts = {network: self.panel(network).locator(".steps").inner_text() for network in NETWORKS}
+        return {
+            network: None if text == "no path" else int(text.split()[0]) for network, text in texts.items()
+        }
+
+    @property
+    def hops(self) -> dict[str, int]:
+        """How many arrows each drawing has."""
+        return {network: self.panel(network).locator("g.hop").count() for network in NETWORKS}
+
+    def note(self, network) -> str:
+        return self.panel(network).locator(".note").text_content()
+
+
+@pytest.fixture
+def open_paths(visit):
+    return lambda index, **options: Paths(visit("path.html", **options).page, index)
+
+
+@pytest.fixture(scope="module")
+def models(built) -> list[dict]:
+    """What Python sent, in the order of the page."""
+    text = (built / "path.html").read_text("utf-8")
+    states = json.loads(re.search(r'widget-state\+json">(.*?)</script>', text, re.S)[1])["state"]
+    return [states[name]["state"] for name in re.findall(r'widget-view\+json">\{"model_id": "(\w+)"', text)]
+
+
+def test_every_one_is_mounted_and_nothing_goes_wrong(visit, address):
+    opened = visit("path.html")
+    opened.page.wait_for_load_state("networkidle")
+    states = opened.page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
+    assert states == ["live"] * 3
+    assert opened.faults == []
+    assert [url for url in opened.requests if not url.startswith((address, "data:"))] == []
+
+
+SETTINGS = [
+    (1, 6, 3, 2),
+    (1, 6, 3, 5),
+    (0, 10, 9, 3),
+    (10, 0, 9, 2),
+    (4, 4, 5, 1),
+    (7, 5, 5, 12),
+    (0, 1, 7, 12),
+]
+
+
+@pytest.mark.parametrize(("source", "target", "kernel", "layers"), SETTINGS)
+def test_it_counts_as_python_does_and_draws_what_it_counts(open_paths, source, target, kernel, layers):
+    paths = open_paths(ROBOT)
+    paths.word(source).click()
+    paths.word(target).click()
+    paths.set("kernel", kernel)
+    paths.set("layers", layers)
+    truth = PathExplorer(WORDS, kernel, layers, source, target)
+    assert paths.picked == (source, target)
+    assert paths.steps == truth.steps
+    assert paths.hops == {network: steps or 0 for network, steps in truth.steps.items()}
+    needed = f"= {truth.layers_needed}" if source != target else "= 0, at least 1"
+    assert paths.panel("convolution").locator(".formula").inner_text().endswith(needed)
+    lit = paths.panel("convolution").locator("circle.node.seen").count()
+    reach = [
+        min(10, target + row * (kernel - 1) // 2) - max(0, target - row * (kernel - 1) // 2) + 1
+        for row in range(layers + 1)
+    ]
+    assert lit == sum(reach)
+
+
+def test_what_cannot_be_reached_is_said_plainly(open_paths):
+    paths = open_paths(ROBOT)
+    assert paths.note("convolution") == (
+        "2 layers of kernel 3 see 1 + 2·2 = 5 inputs, 2 to each side. The two are 5 apart: "
+        "out of reach, it takes 5 layers."
+    )
+    assert paths.note("recurrent").startswith(
+        "One step reads robot, and one more passes it on at each of 5 positions"
+    )
+    paths.set("layers", 5)
+    assert paths.note("convolution").endswith("The two are 5 apart: in reach, one step for each layer.")
+    paths.word(6).click()
+    paths.word(1).click()
+    assert paths.note("recurrent") == (
+        "It reads from left to right: robot is read before it. "
+        "A second network from right to left would take 6 steps."
+    )
+    assert paths.note("attention") == "robot looks at all 11 positions at once, it among them."
+
+
+def test_a_click_in_a_drawing_picks_too(open_paths):
+    paths = open_paths(ROBOT)
+    plot = paths.panel("attention").locator(".plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    column = lambda i: box["x"] + box["width"] * (i + 0.5) / 11  # noqa: E731
+    paths.page.mouse.click(column(9), box["y"] + box["height"] - 20)
+    paths.page.mouse.click(column(2), box["y"] + 20)
+    assert paths.picked == (9, 2)
+
+
+def test_flags_are_dragged(open_paths):
+    paths = open_paths(ROBOT)
+    for name, index in {"from": 4, "to": 9}.items():
+        start, end = paths.flag(name).bounding_box(), paths.word(index).bounding_box()
+        paths.page.mouse.move(start["x"] + 9, start["y"] + 8)
+        paths.page.mouse.down()
+        paths.page.mouse.move(end["x"] + end["width"] / 2, start["y"] + 12, steps=4)
+        paths.page.mouse.up()
+    assert paths.picked == (4, 9)
+    paths.page.mouse.move(5, 5)
+    assert paths.picked == (4, 9)
+
+
+def test_by_finger(open_paths):
+    paths = open_paths(ROBOT, width=360, has_touch=True, is_mobile=True)
+    paths.word(3).tap()
+    paths.word(8).tap()
+    assert paths.picked == (3, 8)
+
+
+def test_by_keyboard(open_paths):
+    paths = open_paths(ROBOT)
+    press = paths.page.keyboard.press
+    paths.flag("from").focus()
+    for key in ("ArrowRight", "ArrowUp", "ArrowLeft"):
+        press(key)
+    assert paths.picked == (2, 6)
+    assert paths.flag("from").get_attribute("aria-valuetext") == "must, 3 of 11"
+    press("Tab")
+    press("End")
+    assert paths.picked == (2, 10)
+    press("ArrowRight")
+    press("Home")
+    assert paths.picked == (2, 0)
+    assert paths.flag("to").evaluate("flag => flag.getRootNode().activeElement === flag")
+    paths.flag("from").focus()
+    for _ in range(2):
+        press("ArrowLeft")
+    assert paths.picked == (0, 0)  # both may stand at one word
+    assert paths.steps == {"recurrent": 1, "convolution": 2, "attention": 1}
+    paths.page.wait_for_timeout(600)
+    assert paths.node.locator(".said").text_content() == (
+        "from a to a: recurrent 1 step, convolution 2 steps, attention 1 step"
+    )
+
+
+def test_all_is_reached_by_tab_with_a_visible_focus(open_paths):
+    paths = open_paths(ROBOT)
+    paths.flag("from").focus()
+    for keys in ("Tab", "Shift+Tab"):
+        paths.page.keyboard.press(keys)
+    seen = []
+    for _ in range(5):
+        seen.append(
+            paths.page.evaluate(
+                """() => {
+                  const inner = document.activeElement.shadowRoot.activeElement;
+                  const style = getComputedStyle(inner);
+                  const name = inner.ariaLabel ?? inner.closest("label, summary").textContent;
+                  return [name.slice(0, 6), style.outlineStyle, parseFloat(style.outlineWidth)];
+                }"""
+            )
+        )
+        paths.page.keyboard.press("Tab")
+    assert [name for name, *_ in seen] == ["from", "to", "kernel", "layers", "The nu"]
+    assert all(style == "solid" and width >= 2 for _, style, width in seen)
+
+
+def test_the_table_of_longest_paths(open_paths):
+    paths = open_paths(ROBOT)
+    paths.node.locator("summary").click()
+    rows = paths.node.locator("table.numbers tr").all()
+    cells = [[cell.strip() for cell in row.locator("th, td").all_inner_texts()][1:] for row in rows]
+    assert cells == [
+        ["11", "22", "44", "88"],
+        ["11", "22", "44", "88"],
+        ["10", "21", "43", "87"],
+        ["1", "1", "1", "1"],
+    ]
+    paths.set("kernel", 9)
+    assert rows[2].locator("td").all_inner_texts() == ["3", "6", "11", "22"]
+
+
+def test_its_state_is_the_models_both_ways(visit, models):
+    page = visit("blank.html").page
+    page.evaluate(PARTNER, {"module": "/path_explorer.js", "state": models[ROBOT]})
+    paths = Paths(page, 0)
+    paths.word(2).click()
+    paths.word(7).click()
+    paths.set("kernel", 5)
+    paths.set("layers", 3)
+    seen = page.evaluate("model.state")
+    assert {name: seen[name] for name in ("source", "target", "kernel", "layers")} == {
+        **{"source": 2, "target": 7},
+        **{"kernel": 5, "layers": 3},
+    }
+    assert page.evaluate("model.saved") == 4
+    page.evaluate("""() => {
+      model.set("source", 10); model.set("target", 0); model.set("kernel", 9); model.set("layers", 6);
+      model.set("title", "Other");
+    }""")
+    assert paths.picked == (10, 0)
+    assert paths.steps == {"recurrent": None, "convolution": 6, "attention": 1}
+    assert paths.node.locator(".title").inner_text() == "Other"
+    assert page.evaluate("model.saved") == 4
+
+
+def test_two_do_not_disturb_each_other(visit):
+    page = visit("path.html").page
+    one, other = Paths(page, ROBOT), Paths(page, LONG)
+    before = other.picked, other.steps
+    one.word(8).click()
+    one.set("layers", 9)
+    assert (other.picked, other.steps) == before
+
+
+def test_hostile_tokens_stay_text(visit):
+    opened = visit("path.html")
+    paths = Paths(opened.page, HOSTILE)
+    for index in range(12):
+        paths.word(index).click()
+    words = paths.node.locator(".ab-sentence .text").all_text_contents()
+    assert words[0] == "<img src=x onerror=wind…"
+    assert words[2:6] == ["$x$", "[U+202E]abc", "∅", "↵"]
+    assert words[6] == "x" * 23 + "…"
+    assert words[7:] == ["␠lead", "שלום", "日本語", "<!--<script>", "&amp;"]
+    assert paths.node.locator(".title").text_content() == "<b>Hostile</b> $y$"
+    assert paths.node.locator("img:not(.ab-static), script:not([type]), mjx-container").count() == 0
+    assert opened.page.evaluate("window.hacked") is None
+    assert opened.faults == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_have_contrast(visit, theme):
+    page = visit("path.html", theme=theme).page
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    for index in (ROBOT, HOSTILE, LONG):
+        assert Paths(page, index).node.locator(".root").evaluate(CONTRAST) == []
+
+
+def test_reduced_motion(visit):
+    for motion, name in {"no-preference": "arrive", "reduce": "none"}.items():
+        paths = Paths(visit("path.html", reduced_motion=motion).page, ROBOT)
+        hop = paths.panel("recurrent").locator("g.hop").first
+        animated = "hop => getComputedStyle(hop).animationName"
+        assert hop.evaluate(animated) == "none"  # nothing moves before the reader does
+        paths.word(2).click()
+        assert paths.panel("recurrent").locator("g.hop").first.evaluate(animated) == name
+
+
+WIDTHS = (360, 600, 1200)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_wider_than_the_page_nor_cut(visit, width):
+    page = visit("path.html", width=width).page
+    for index in (ROBOT, HOSTILE, LONG):
+        Paths(page, index).node.locator("summary").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    over = "nodes => nodes.filter(n => n.scrollHeight > n.clientHeight + 1).map(n => n.textContent)"
+    assert page.locator(".ab-live .ab-panel").evaluate_all(over) == []
+    assert page.locator(".ab-live .ab-hint").evaluate_all(over) == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_moves_when_they_come_nor_when_they_change(visit, width):
+    places = "nodes => nodes.map(n => n.getBoundingClientRect().top + scrollY)"
+    block = lambda page: page.route("**/attnbook-host.js*", lambda route: route.abort())  # noqa: E731
+    waiting = visit("path.html?", width=width, prepare=block)
+    before = waiting.page.locator(".after").evaluate_all(places)
+    page = visit("path.html", width=width).page
+    assert page.locator(".after").evaluate_all(places) == pytest.approx(before, abs=1)
+    paths = Paths(page, ROBOT)
+    for index in (9, 0, 5):
+        paths.word(index).click()
+        paths.set("layers", index + 1)
+        assert page.locator(".after").evaluate_all(places) == pytest.approx(before, abs=1)
+
+
+def test_without_script_and_in_print_the_picture_stands_there(visit):
+    page = visit("path.html", java_script_enabled=False).page
+    picture = page.locator(".ab-widget img.ab-static").first
+    assert picture.is_visible()
+    assert picture.bounding_box()["height"] > 100
+    assert picture.get_attribute("alt") == (
+        "From robot to it: the way between two of 11 positions through a recurrent network, "
+        "2 convolutions of kernel 3, and attention"
+    )
+    page = visit("path.html").page
+    page.emulate_media(media="print")
+    assert page.locator(".ab-widget img.ab-static").first.is_visible()
+    assert not page.locator(".ab-live .ab-panels").first.is_visible()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("name", ["tokens", "source", "kernel"])
+def test_one_with_missing_data_says_so(visit, built, name):
+    text = (built / "path.html").read_text("utf-8")
+    start, end = re.search(r'widget-state\+json">(.*?)</script>', text, re.S).span(1)
+    data = json.loads(text[start:end])
+    next(m for m in data["state"].values() if m["state"]["title"] == "From robot to it")["state"].pop(name)
+    page = text[:start] + json.dumps(data).replace("<", "\\u003c") + text[end:]
+    (built / "broken-path.html").write_text(page, "utf-8")
+    page = visit("broken-path.html").page
+    page.wait_for_function("() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)")
+    states = page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
+    assert states == ["broken", "live", "live"]
+    assert page.locator("img.ab-static").first.is_visible()

@@ -1,0 +1,345 @@
+"""The query plane on a built page, with no kernel: by mouse, finger and keys; its numbers are attnbook's."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attnbook import QueryPlane
+
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+PARTNER = (Path(__file__).parent / "partner.js").read_text()
+WORDS, HOSTILE, MANY = range(3)
+
+
+class Plane:
+    """One query plane, as a reader handles it."""
+
+    def __init__(self, page, index):
+        self.page = page
+        self.node = page.locator(".ab-widget").nth(index)
+        self.handle = self.node.locator(".handle")
+        self.box = self.node.locator(".ab-live .ab-plane, .attnbook-widget .ab-plane").first
+
+    def numbers(self, name) -> np.ndarray:
+        """A column of the table in full precision."""
+        cells = self.node.locator(f"tbody td.{name}")
+        found = cells.evaluate_all(
+            "cells => cells.map(c => [...c.querySelectorAll('data')].map(d => d.value))"
+        )
+        return np.array(found, dtype=float)
+
+    @property
+    def output(self) -> np.ndarray:
+        found = self.node.locator("tfoot td.value data").evaluate_all("nodes => nodes.map(d => d.value)")
+        return np.array(found, dtype=float)
+
+    @property
+    def query(self) -> list[float]:
+        text = self.handle.get_attribute("aria-label").replace("−", "-")
+        return [float(number) for number in re.findall(r"-?\d+\.\d+", text)]
+
+    def point(self, x, y, limit) -> tuple[float, float]:
+        """Where a point of the plane is in the window."""
+        self.box.scroll_into_view_if_needed()
+        box = self.box.bounding_box()
+        side = box["width"]
+        return box["x"] + (x / limit + 1) * side / 2, box["y"] + (1 - y / limit) * side / 2
+
+    def heat(self, temperature):
+        """Move the slider to the notch next to a temperature."""
+        notch = round(np.log(temperature / 0.05) / (np.log(400) / 120))
+        self.node.get_by_role("slider", name="temperature").evaluate(
+            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", notch
+        )
+
+    @property
+    def temperature(self) -> float:
+        return float(self.node.locator(".slider output").inner_text().removeprefix("τ = "))
+
+    def settle(self):
+        self.page.evaluate(
+            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+
+
+@pytest.fixture
+def open_plane(visit):
+    return lambda index, **options: Plane(visit("plane.html", **options).page, index)
+
+
+@pytest.fixture(scope="module")
+def models(built) -> list[dict]:
+    """What Python sent, in the order of the page."""
+    text = (built / "plane.html").read_text("utf-8")
+    states = json.loads(re.search(r'widget-state\+json">(.*?)</script>', text, re.S)[1])["state"]
+    return [states[name]["state"] for name in re.findall(r'widget-view\+json">\{"model_id": "(\w+)"', text)]
+
+
+def same(plane, model, query, temperature, score):
+    """The page's numbers are those of the Python class."""
+    truth = QueryPlane(np.array(model["_keys"]), np.array(model["_values"]))
+    truth._limit = model["_limit"]
+    truth.query, truth.temperature, truth.score = query, temperature, score
+    for name, numbers in {"score": truth.scores, "weight": truth.weights}.items():
+        np.testing.assert_allclose(plane.numbers(name)[:, 0], numbers, atol=1e-6, rtol=1e-9, err_msg=name)
+    np.testing.assert_allclose(plane.output, truth.output, atol=1e-6, rtol=1e-9)
+
+
+def test_every_one_is_mounted_and_nothing_goes_wrong(visit, address):
+    opened = visit("plane.html")
+    opened.page.wait_for_load_state("networkidle")
+    states = opened.page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
+    assert states == ["live"] * 3
+    assert opened.faults == []
+    assert [url for url in opened.requests if not url.startswith((address, "data:"))] == []
+
+
+@pytest.mark.parametrize("index", [WORDS, HOSTILE, MANY])
+@pytest.mark.parametrize("score", ["dot", "distance"])
+def test_its_numbers_are_attnbooks(visit, models, index, score):
+    page = visit("blank.html").page
+    page.evaluate(PARTNER, {"module": "/query_plane.js", "state": models[index] | {"score": score}})
+    plane, limit = Plane(page, 0), models[index]["_limit"]
+    for temperature in (0.05, 1.0, 3.7, 20.0):
+        for x, y in ((0, 0), (1, -1), (0.37, 0.912), (-0.2, 0.001)):
+            query = [x * limit, y * limit]
+            page.evaluate(
+                "([q, t]) => (model.set('query', q), model.set('temperature', t))", [query, temperature]
+            )
+            plane.settle()
+            same(plane, models[index], query, temperature, score)
+
+
+@pytest.mark.parametrize("width", [360, 1000])
+def test_dragged_by_mouse(open_plane, models, width):
+    plane, limit = open_plane(WORDS, width=width), models[WORDS]["_limit"]
+    mouse = plane.page.mouse
+    mouse.move(*plane.point(1.2, 0.8, limit))
+    mouse.down()
+    mouse.move(*plane.point(-1.0, 0.5, limit), steps=5)
+    mouse.move(*plane.point(-1.5, 1.0, limit))
+    mouse.up()
+    mouse.move(*plane.point(2, 2, limit))  # let go
+    plane.settle()
+    assert plane.query == pytest.approx([-1.5, 1.0], abs=0.02)
+    assert plane.numbers("weight")[:, 0].argmax() == 2  # the key that it lies on
+    mouse.click(*plane.point(2.0, 0.5, limit))
+    plane.settle()
+    assert plane.query == pytest.approx([2.0, 0.5], abs=0.02)
+
+
+def test_it_stays_within_the_plane(open_plane, models):
+    plane, limit = open_plane(WORDS), models[WORDS]["_limit"]
+    x, y = plane.point(1.2, 0.8, limit)
+    plane.page.mouse.move(x, y)
+    plane.page.mouse.down()
+    plane.page.mouse.move(x + 3000, y - 3000)
+    plane.page.mouse.up()
+    plane.settle()
+    assert plane.query == [limit, limit]
+
+
+def test_a_tap_moves_the_query_and_a_finger_drags_its_handle(open_plane, models):
+    plane, limit = open_plane(WORDS, width=360, has_touch=True, is_mobile=True), models[WORDS]["_limit"]
+    plane.page.touchscreen.tap(*plane.point(-1.0, -1.5, limit))
+    plane.settle()
+    assert plane.query == pytest.approx([-1.0, -1.5], abs=0.03)
+    touch = plane.page.context.new_cdp_session(plane.page)
+    send = lambda kind, *at: touch.send(  # noqa: E731
+        "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in at]}
+    )
+    before = plane.page.evaluate("scrollY")
+    send("touchStart", plane.point(-1.0, -1.5, limit))
+    for y in (-0.5, 0.5, 1.5):
+        send("touchMove", plane.point(0.5, y, limit))
+    send("touchEnd")
+    plane.settle()
+    assert plane.query == pytest.approx([0.5, 1.5], abs=0.03)
+    assert plane.page.evaluate("scrollY") == before
+
+
+def test_by_keyboard(open_plane, models):
+    plane = open_plane(WORDS)
+    limit = models[WORDS]["_limit"]
+    plane.handle.focus()
+    for key in ("ArrowRight", "ArrowUp", "ArrowUp", "Shift+ArrowLeft"):
+        plane.page.keyboard.press(key)
+    plane.settle()
+    expected = [round(1.2 + limit / 40 - limit / 400, 2), round(0.8 + limit / 20, 2)]
+    assert plane.query == pytest.approx(expected, abs=0.011)
+    plane.page.wait_for_timeout(600)
+    said = plane.node.locator(".said").text_content()
+    assert re.fullmatch(
+        r"query at 1\.\d\d, 0\.\d\d: most weight on robot, 0\.\d{3}; blended value 2\.\d\d", said
+    )
+
+
+def test_all_is_reached_by_tab_with_a_visible_focus(open_plane):
+    plane = open_plane(WORDS)
+    plane.node.get_by_role("slider", name="temperature").focus()
+    for keys in ("Tab", "Shift+Tab"):
+        plane.page.keyboard.press(keys)
+    seen = []
+    for _ in range(3):
+        seen.append(
+            plane.page.evaluate(
+                """() => {
+                  const inner = document.activeElement.shadowRoot.activeElement;
+                  const style = getComputedStyle(inner, inner.matches(".handle") ? "::before" : null);
+                  const name = inner.className || inner.tagName;
+                  return [name, style.outlineStyle, parseFloat(style.outlineWidth)];
+                }"""
+            )
+        )
+        plane.page.keyboard.press("Tab")
+    assert [name for name, *_ in seen] == ["INPUT", "SELECT", "handle"]
+    assert all(style == "solid" and width >= 2 for _, style, width in seen)
+
+
+def test_temperature_and_score(open_plane, models):
+    plane = open_plane(WORDS)
+    flat, sharp = [], []
+    for temperature, peaks in ((20.0, flat), (0.05, sharp)):
+        plane.heat(temperature)
+        plane.settle()
+        assert plane.temperature == temperature
+        peaks.append(plane.numbers("weight").max())
+        same(plane, models[WORDS], [1.2, 0.8], temperature, "dot")
+    assert flat[0] < 0.3
+    assert sharp[0] > 0.999
+    plane.heat(1.0)
+    near = plane.temperature
+    assert near == pytest.approx(1.0, rel=0.03)
+    plane.node.get_by_role("combobox", name="score by").select_option("distance")
+    plane.settle()
+    same(plane, models[WORDS], [1.2, 0.8], near, "distance")
+
+
+def test_pointing_at_a_key_shows_its_sum(open_plane, models):
+    plane = open_plane(WORDS)
+    sum_line = plane.node.locator(".sum")
+    assert sum_line.text_content() == "q = (1.20, 0.80)"
+    plane.page.mouse.move(*plane.point(-1.5, 1.0, models[WORDS]["_limit"]))
+    assert sum_line.text_content() == "score(human) = 1.20×(−1.50) + 0.80×1.00 = −1.00"
+    assert plane.node.locator("tbody tr.on th").text_content() == "human"
+    plane.node.locator("tbody tr").nth(3).hover()
+    assert sum_line.text_content().startswith("score(law) = 1.20×(−1.00) + 0.80×(−1.50) = ")
+    plane.node.get_by_role("combobox", name="score by").select_option("distance")
+    plane.node.locator("tbody tr").nth(0).hover()
+    plane.settle()
+    assert sum_line.text_content() == "score(robot) = −½ ((1.20 − 2.00)² + (0.80 − 0.50)²) = −0.36"
+
+
+def test_colours_are_blended(open_plane):
+    plane = open_plane(HOSTILE)
+    red, green, blue = (round(255 * x) for x in plane.output)
+    assert plane.node.locator("tfoot td.value").inner_text().strip() == f"#{red:02x}{green:02x}{blue:02x}"
+    patch = plane.node.locator("tfoot .patch").evaluate("patch => getComputedStyle(patch).backgroundColor")
+    assert patch == f"rgb({red}, {green}, {blue})"
+
+
+def test_its_state_is_the_models_both_ways(visit, models):
+    page = visit("blank.html").page
+    page.evaluate(PARTNER, {"module": "/query_plane.js", "state": models[WORDS]})
+    plane = Plane(page, 0)
+    plane.page.mouse.click(*plane.point(1.0, 1.0, models[WORDS]["_limit"]))
+    plane.heat(5.0)
+    plane.node.get_by_role("combobox", name="score by").select_option("distance")
+    seen = page.evaluate("model.state")
+    assert seen["query"] == pytest.approx([1.0, 1.0], abs=0.02)
+    assert seen["temperature"] == pytest.approx(5, rel=0.03)
+    assert seen["score"] == "distance"
+    page.evaluate("""() => {
+      model.set("query", [0.5, -0.25]); model.set("temperature", 0.1); model.set("score", "dot");
+      model.set("title", "Other");
+    }""")
+    plane.settle()
+    assert plane.query == [0.5, -0.25]
+    assert plane.temperature == 0.1
+    assert plane.node.get_by_role("combobox", name="score by").input_value() == "dot"
+    assert plane.node.locator(".title").inner_text() == "Other"
+
+
+def test_two_do_not_disturb_each_other(visit, models):
+    page = visit("plane.html").page
+    one, other = Plane(page, WORDS), Plane(page, MANY)
+    before = other.query, other.temperature
+    page.mouse.click(*one.point(0, 0, models[WORDS]["_limit"]))
+    one.heat(7.0)
+    assert (other.query, other.temperature) == before
+
+
+def test_hostile_tokens_stay_text(visit):
+    opened = visit("plane.html")
+    plane = Plane(opened.page, HOSTILE)
+    for row in plane.node.locator("tbody tr").all():
+        row.hover()
+    names = plane.node.locator("tbody th").all_text_contents()
+    assert names[0] == "<img src=x onerror=…"
+    assert names[2:] == ["$x$", "[U+202E]abc", "∅", "x" * 19 + "…"]
+    assert plane.node.locator(".key-label").all_text_contents() == names
+    assert plane.node.locator(".title").text_content() == "<b>Hostile</b> $y$"
+    assert plane.node.locator("img:not(.ab-static), script:not([type]), mjx-container").count() == 0
+    assert opened.page.evaluate("window.hacked") is None
+    assert opened.faults == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_and_numbers_have_contrast(visit, theme):
+    page = visit("plane.html", theme=theme).page
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    for index in (WORDS, HOSTILE, MANY):
+        assert Plane(page, index).node.locator(".root").evaluate(CONTRAST) == []
+
+
+WIDTHS = (360, 600, 1200)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_wider_than_the_page_and_nothing_moves_when_they_come(visit, width):
+    places = "nodes => nodes.map(n => n.getBoundingClientRect().top + scrollY)"
+    block = lambda page: page.route("**/attnbook-host.js*", lambda route: route.abort())  # noqa: E731
+    waiting = visit("plane.html?", width=width, prepare=block)
+    before = waiting.page.locator(".after").evaluate_all(places)
+    page = visit("plane.html", width=width).page
+    assert page.locator(".after").evaluate_all(places) == pytest.approx(before, abs=1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    plane = Plane(page, WORDS)
+    plane.node.locator("tbody tr").nth(2).hover()
+    plane.node.get_by_role("combobox", name="score by").select_option("distance")
+    plane.node.locator("tbody tr").nth(1).hover()
+    plane.settle()
+    assert page.locator(".after").evaluate_all(places) == pytest.approx(before, abs=1)
+
+
+def test_without_script_and_in_print_the_picture_stands_there(visit):
+    page = visit("plane.html", java_script_enabled=False).page
+    picture = page.locator(".ab-widget img.ab-static").first
+    assert picture.is_visible()
+    assert picture.bounding_box()["height"] > 100
+    assert picture.get_attribute("alt") == (
+        "Where it looks: a query among 5 keys in the plane, and the weights as bars"
+    )
+    page = visit("plane.html").page
+    page.emulate_media(media="print")
+    assert page.locator(".ab-widget img.ab-static").first.is_visible()
+    assert not page.locator(".ab-live .ab-both").first.is_visible()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("name", ["_keys", "_values", "labels", "_limit", "query", "score"])
+def test_one_with_missing_data_says_so(visit, built, name):
+    text = (built / "plane.html").read_text("utf-8")
+    start, end = re.search(r'widget-state\+json">(.*?)</script>', text, re.S).span(1)
+    data = json.loads(text[start:end])
+    next(m for m in data["state"].values() if m["state"]["title"] == "Where it looks")["state"].pop(name)
+    page = text[:start] + json.dumps(data).replace("<", "\\u003c") + text[end:]
+    (built / "broken-plane.html").write_text(page, "utf-8")
+    page = visit("broken-plane.html").page
+    page.wait_for_function("() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)")
+    states = page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
+    assert states == ["broken", "live", "live"]
+    assert page.locator("img.ab-static").first.is_visible()
