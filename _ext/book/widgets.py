@@ -148,9 +148,12 @@ def stepper_place(state: dict) -> tuple[str, str, str, str]:
     long = " ab-long" if is_long(state) else ""
     queries, keys = len(state["query_tokens"]), len(state["key_tokens"])
     words = f"scores, attention weights and output as tables of numbers, {queries} queries by {keys} keys"
-    boxes = (
-        f'<div class="ab-switches"></div><div class="ab-stages">{boxes}</div><div class="ab-bar{long}"></div>'
+    padded = "".join(
+        f'<span class="ab-pad">{escape(visible(key)[:16])}</span>' for key in state["key_tokens"]
     )
+    padding = f'<div class="ab-padding">padded keys{padded}</div>' if state["masking"] == "padding" else ""
+    boxes = f'<div class="ab-switches"></div>{padding}<div class="ab-stages">{boxes}</div>'
+    boxes += f'<div class="ab-bar{long}"></div>'
     return "ab-stepper", "", ghosts(state, boxes), titled(state, words)
 
 
@@ -161,7 +164,7 @@ def path_place(state: dict) -> tuple[str, str, str, str]:
     sentence = "".join(
         f'<span class="ab-word">{escape(visible(token)[:24])}</span>' for token in state["tokens"]
     )
-    boxes = f'<p class="ab-hint"></p><div class="ab-sentence">{sentence}</div><div class="ab-controls"></div>'
+    boxes = f'<div class="ab-sentence">{sentence}</div><div class="ab-controls"></div>'
     boxes += (
         f'<div class="ab-panels">{3 * PANEL}</div><div class="ab-growth"></div><div class="ab-fold"></div>'
     )
@@ -171,16 +174,16 @@ def path_place(state: dict) -> tuple[str, str, str, str]:
 def plane_place(state: dict) -> tuple[str, str, str, str]:
     """A query plane's class, how many rows it has, empty boxes for its parts, and its picture in words."""
     words = f"a query among {len(state['labels'])} keys in the plane, and the weights as bars"
-    boxes = '<p class="ab-hint"></p><div class="ab-controls"></div>'
+    boxes = '<div class="ab-controls"></div>'
     boxes += '<div class="ab-both"><div class="ab-plane"></div><div class="ab-side"></div></div>'
     style = f"--rows:{len(state['labels'])}"
     return "ab-queries", style, ghosts(state, boxes), titled(state, words)
 
 
 def ghosts(state: dict, boxes: str) -> str:
-    """Boxes that take a widget's room until it comes, under its title."""
+    """Boxes that take a widget's room until it comes, under its title and its hint."""
     title = f'<div class="ab-title" data-title="{escape(state["title"])}"></div>' if state["title"] else ""
-    return f'<div class="ab-ghost" aria-hidden="true">{title}{boxes}</div>'
+    return f'<div class="ab-ghost" aria-hidden="true">{title}<p class="ab-hint"></p>{boxes}</div>'
 
 
 WIDGETS = {

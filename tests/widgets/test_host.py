@@ -109,7 +109,7 @@ NUMBERS = [[1.0, 0.0], [0.0, 1.0]]
 SIZES = ("query", "key", "scores", "scaled", "weights", "value", "output")
 STEPPER = {
     **{"title": "t", "scale": True, "masking": "causal", "mask_when": "before", "step": 0, "selected": []},
-    **{"query_tokens": ["a", "b"], "key_tokens": ["a", "b"], "_mask": []},
+    **{"query_tokens": ["a", "b"], "key_tokens": ["a", "b"], "_mask": [], "padding": [], "temperature": 1.0},
     **{"_query": NUMBERS, "_key": NUMBERS, "_value": NUMBERS},
     "_sizes": {name: [30, 44, 120, 140] for name in SIZES},
 }

@@ -29,6 +29,18 @@ stepper""",
     """print(stepper.step, stepper.masking, stepper.selected)""",
     """stepper.step, stepper.mask_when = 5, "after"
 print(f"{stepper.weights[3, 1]:.3f}")""",
+    """from attnbook.widgets import PathExplorer
+paths = PathExplorer(list("abcde"), title="Ways")
+paths""",
+    """print(paths.source, paths.target, paths.layers, paths.steps["convolution"])""",
+    """paths.source, paths.target, paths.kernel = 3, 0, 5
+print(paths.steps["convolution"])""",
+    """from attnbook.widgets import QueryPlane
+plane = QueryPlane([[1.0, 0.0], [0.0, 1.0]], [1, 2], ["east", "north"], title="Plane")
+plane""",
+    """print(plane.query, plane.score, f"{plane.weights[1]:.3f} {plane.output[0]:.2f}")""",
+    """plane.query, plane.temperature = [0.5, 0.25], 0.1
+print(f"{plane.weights[1]:.3f} {plane.output[0]:.2f}")""",
 ]
 
 
@@ -192,6 +204,45 @@ def test_a_stepper_and_python_stay_together(notebook):
     weight = run(page, 5)
     page.wait_for_selector(".count:has-text('Step 5 of 5')")
     assert stage("masked").locator("tbody tr").nth(3).locator("td").nth(1).inner_text() == weight
+
+
+def test_a_path_explorer_and_python_stay_together(notebook):
+    page = notebook
+    run(page, 6)
+    page.wait_for_selector(".ab-panels")
+    flag = page.get_by_role("slider", name="from", exact=True)
+    flag.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert flag.evaluate("flag => flag.getRootNode().activeElement === flag")
+    page.get_by_role("slider", name="layers").press("ArrowRight")
+    assert run(page, 7) == "2 4 3 3"
+    steps = run(page, 8)
+    page.wait_for_selector(".ab-panel .formula:has-text('1 − 4 + 1 < 1')")
+    assert flag.get_attribute("aria-valuetext") == "d, 4 of 5"
+    panel = page.locator(".ab-panel").nth(1)
+    assert panel.locator(".steps").inner_text() == f"{steps} steps"
+
+
+def test_a_query_plane_and_python_stay_together(notebook):
+    page = notebook
+    run(page, 9)
+    page.wait_for_selector(".handle")
+    plane = page.locator(".attnbook-widget:has(.handle)")
+    weight = lambda: plane.locator("tbody .number data").nth(1).inner_text()  # noqa: E731
+    blended = lambda: plane.locator("tfoot .value data").inner_text()  # noqa: E731
+    plane.locator(".handle").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowUp")
+    plane.get_by_role("combobox", name="score by").select_option("distance")
+    page.wait_for_timeout(200)
+    before = f"{weight()} {blended()}"
+    said = run(page, 10)
+    assert said.endswith(f" distance {before}")
+    assert said.startswith("[1")
+    after = run(page, 11)
+    page.wait_for_timeout(300)
+    assert f"{weight()} {blended()}" == after
 
 
 def test_nothing_was_asked_of_another_host(notebook):

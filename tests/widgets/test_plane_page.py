@@ -211,6 +211,7 @@ def test_temperature_and_score(open_plane, models):
     assert flat[0] < 0.3
     assert sharp[0] > 0.999
     plane.heat(1.0)
+    plane.settle()
     near = plane.temperature
     assert near == pytest.approx(1.0, rel=0.03)
     plane.node.get_by_role("combobox", name="score by").select_option("distance")
@@ -230,7 +231,7 @@ def test_pointing_at_a_key_shows_its_sum(open_plane, models):
     plane.node.get_by_role("combobox", name="score by").select_option("distance")
     plane.node.locator("tbody tr").nth(0).hover()
     plane.settle()
-    assert sum_line.text_content() == "score(robot) = −½ ((1.20 − 2.00)² + (0.80 − 0.50)²) = −0.36"
+    assert sum_line.text_content() == "score(robot) = −½ ((1.20 − 2.00)² + (0.80 − 0.50)²) = −0.37"
 
 
 def test_colours_are_blended(open_plane):

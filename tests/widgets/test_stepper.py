@@ -119,16 +119,18 @@ REFUSED = [
     ({"mask": MAY[:, :4]}, ValueError, r"mask: got shape \(3, 4\)"),
     ({"mask": [[True]]}, TypeError, "mask: got list"),
     ({"title": 3}, TypeError, "title: got int, wanted a string"),
-    (
-        {"temperature": 2},
-        TypeError,
-        "temperature: no such setting, wanted one of layout, mask_when, masking",
-    ),
+    ({"heat": 2}, TypeError, "heat: no such setting, wanted one of layout, mask_when, masking"),
+    ({"temperature": "2"}, TypeError, "temperature: got str, wanted a number"),
+    ({"temperature": True}, TypeError, "temperature: got bool, wanted a number"),
+    ({"temperature": 0}, ValueError, "temperature: got 0, wanted 0.05 to 20"),
+    ({"padding": 2}, TypeError, "padding: got int, wanted a list"),
+    ({"padding": [5]}, ValueError, "padding: got key 5, wanted 0 to 4"),
+    ({"padding": [0.5]}, ValueError, "padding: got key 0.5, wanted 0 to 4"),
     ({"scale": 1}, TypeError, "scale: got int, wanted bool"),
     ({"step": "2"}, TypeError, "step: got str, wanted int"),
     ({"step": 6}, ValueError, "step: got 6, wanted 0 to 5"),
     ({"step": -1}, ValueError, "step: got -1"),
-    ({"masking": "padding"}, ValueError, "masking: got 'padding', wanted one of none, causal, given"),
+    ({"masking": "pad"}, ValueError, "masking: got 'pad', wanted one of none, causal, padding, given"),
     (
         {"masking": "causal"},
         ValueError,
@@ -144,6 +146,21 @@ REFUSED = [
     ({"selected": ["weights", 0, 6]}, ValueError, "selected: got column 6 of weights, wanted 0 to 5"),
     ({"selected": ["key", 0, 1.0]}, ValueError, "selected: got column 1.0 of key, wanted 0 to 6"),
 ]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("scale", [True, False])
+def test_temperature_and_padding(scale, when):
+    stepper = AttentionStepper(Q, K, V, padding=[4, 1], temperature=0.3, scale=scale, mask_when=when)
+    assert (stepper.masking, stepper.padding) == ("padding", [1, 4])
+    may = torch.tensor([True, False, True, True, False])
+    factor = 1 / (0.3 * (7**0.5 if scale else 1))
+    _, weights = scaled_dot_product_attention(Q, K, V, may if when == "before" else None, scale=factor)
+    weights = weights * may
+    np.testing.assert_allclose(stepper.weights, weights, atol=1e-12)
+    np.testing.assert_allclose(stepper.output, weights @ V, atol=1e-12)
+    stepper.padding = [0, 1, 2, 3, 4]
+    assert not stepper.weights.any()
 
 
 @pytest.mark.bad_input

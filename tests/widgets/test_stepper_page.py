@@ -12,7 +12,8 @@ import torch
 from attnbook import causal_mask, scaled_dot_product_attention
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
-HAND, GIVEN, LARGE, WORDS = range(4)
+PARTNER = (Path(__file__).parent / "partner.js").read_text()
+HAND, GIVEN, LARGE, WORDS, PADDED = range(5)
 NAMES = ["query", "key", "scores", "scaled", "masked", "weights", "value", "output"]
 
 
@@ -58,6 +59,7 @@ class Stepper:
 
     def explain(self, name, row, column) -> str:
         self.cell(name, row, column).click()
+        self.node.locator(".sum:not(:empty)").wait_for()  # what explains comes with the first visit
         return self.sum
 
     @property
@@ -100,15 +102,17 @@ def models(built) -> list[dict]:
     return [states[name]["state"] for name in re.findall(r'widget-view\+json">\{"model_id": "(\w+)"', text)]
 
 
-def expected(model, scale, masking, when) -> dict[str, np.ndarray]:
+def expected(model, scale, masking, when, temperature=1.0, padding=()) -> dict[str, np.ndarray]:
     """The same matrices by attnbook, in float64."""
     query, key, value = (torch.tensor(model[f"_{n}"], dtype=torch.float64) for n in ("query", "key", "value"))
-    mask = {"none": None, "causal": causal_mask(len(query)), "given": torch.tensor(model["_mask"])}[masking]
+    real = torch.tensor([[i not in padding for i in range(len(key))]]).expand(len(query), -1)
+    masks = {"none": None, "causal": causal_mask(len(query)), "padding": real}
+    mask = (masks | {"given": torch.tensor(model["_mask"])})[masking]
     before = mask if when == "before" else None
-    factor = None if scale else 1.0
-    output, weights = scaled_dot_product_attention(query, key, value, before, scale=factor)
+    divisor = (query.shape[-1] ** 0.5 if scale else 1.0) * temperature
+    output, weights = scaled_dot_product_attention(query, key, value, before, scale=1 / divisor)
     scores = query @ key.T
-    scaled = scores / query.shape[-1] ** 0.5 if scale else scores
+    scaled = scores / divisor
     masked = scaled if mask is None else scaled.masked_fill(~mask, -torch.inf)
     if when == "after":
         masked = weights if mask is None else weights * mask
@@ -121,7 +125,7 @@ def test_every_stepper_is_mounted_and_nothing_goes_wrong(visit, address):
     opened = visit("stepper.html")
     opened.page.wait_for_load_state("networkidle")
     states = opened.page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
-    assert states == ["live"] * 4
+    assert states == ["live"] * 5
     assert opened.faults == []
     assert [url for url in opened.requests if not url.startswith((address, "data:"))] == []
 
@@ -149,6 +153,53 @@ def test_its_numbers_are_attnbooks(open_stepper, models, index):
             np.testing.assert_allclose(
                 seen, numbers, atol=1e-6, rtol=1e-9, err_msg=f"{name} {scale} {masking} {when}"
             )
+
+
+@pytest.mark.parametrize("index", [HAND, GIVEN, LARGE], ids=["by hand", "given", "large"])
+def test_with_temperature_and_padding_too(visit, models, index):
+    page = visit("blank.html").page
+    page.evaluate(PARTNER, {"module": "/attention_stepper.js", "state": models[index] | {"step": 5}})
+    stepper = Stepper(page, 0)
+    every = list(range(len(models[index]["_key"])))
+    cases = itertools.product([0.05, 0.7, 20.0], [[0], [1, 2], every], [True, False], ["before", "after"])
+    for temperature, padding, scale, when in cases:
+        changes = {"temperature": temperature, "padding": padding, "scale": scale, "mask_when": when}
+        page.evaluate("all => Object.entries(all).forEach(([k, v]) => model.set(k, v))", changes)
+        page.evaluate("model.set('masking', 'padding')")
+        for name, numbers in expected(models[index], scale, "padding", when, temperature, padding).items():
+            seen = stepper.numbers(name)
+            np.testing.assert_allclose(seen, numbers, atol=1e-6, rtol=1e-9, err_msg=f"{name} {changes}")
+
+
+def test_padded_keys_are_chosen(open_stepper):
+    stepper = open_stepper(HAND)
+    stepper.press("All")
+    chips = stepper.node.get_by_role("group", name="Padded keys")
+    assert not chips.is_visible()
+    stepper.switch(masking="padding")  # the last key, to begin with
+    assert [row[2] for row in stepper.shown("masked")] == ["−∞"] * 3
+    chips.get_by_role("checkbox", name="a").check()
+    assert stepper.shown("weights") == [["0", "1.000", "0", "1.000"]] * 3
+    assert stepper.explain("masked", 1, 0) == "b may not attend to a: 0.00 becomes −∞, as exp(−∞) = 0"
+    chips.get_by_role("checkbox", name="c").uncheck()
+    chips.get_by_role("checkbox", name="a").uncheck()
+    assert stepper.explain("masked", 1, 2) == "b may attend to c: 0.71 stays"
+    stepper.switch(masking="causal")
+    assert not chips.is_visible()
+
+
+def test_temperature_divides_too(open_stepper):
+    stepper = open_stepper(HAND)
+    stepper.press("Next")
+    stepper.press("Next")
+    slider = stepper.node.get_by_role("slider", name="temperature")
+    slider.evaluate("input => { input.value = 46; input.dispatchEvent(new Event('input')); }")
+    assert slider.get_attribute("aria-valuetext") == "0.5"
+    assert stepper.explain("scaled", 2, 0) == "scaled(c, a) = 2.00 / (√2 · 0.5) = 2.00 / 0.707 = 2.83"
+    assert stepper.line.endswith(", and by the temperature τ = 0.5: 0.707 in all.")
+    stepper.switch(scale=False)
+    assert stepper.sum == "scaled(c, a) = 2.00 / 0.5 = 4.00"
+    assert stepper.stage("scaled").locator(".formula").inner_text() == "÷ τ (3, 3)"
 
 
 def test_numbers_are_shown_rounded(open_stepper):
@@ -222,12 +273,12 @@ SUMS = [
 def test_a_click_shows_the_sum_and_where_it_comes_from(open_stepper, name, row, column, words, cells):
     stepper = open_stepper(HAND)
     stepper.press("All")
-    assert "Click a number" in stepper.sum
+    assert stepper.sum == ""
     assert stepper.explain(name, row, column) == words
     assert stepper.marked() == cells
     assert stepper.cell(name, row, column).get_attribute("aria-selected") == "true"
     stepper.cell(name, row, column).click()
-    assert "Click a number" in stepper.sum
+    assert stepper.sum == ""
     assert stepper.marked() == set()
 
 
@@ -275,7 +326,7 @@ def test_switches_that_make_no_sense_are_not_offered(open_stepper):
     for index in (HAND, GIVEN):
         stepper = open_stepper(index)
         by_index[index] = stepper.node.get_by_role("combobox", name="mask").evaluate(options)
-    assert by_index == {HAND: ["none", "causal"], GIVEN: ["none", "given"]}
+    assert by_index == {HAND: ["none", "causal", "padding"], GIVEN: ["none", "padding", "given"]}
     assert open_stepper(HAND).node.get_by_role("combobox", name="applied").is_disabled()
 
 
@@ -284,25 +335,17 @@ def test_by_keyboard(open_stepper):
     press = stepper.page.keyboard.press
     stepper.press("All")
     stepper.cell("scores", 0, 0).focus()
-    for key in (
-        "ArrowDown",
-        "ArrowDown",
-        "ArrowDown",
-        "ArrowRight",
-        "End",
-        "ArrowLeft",
-        "Home",
-        "ArrowLeft",
-        "Enter",
-    ):
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowRight", "End", "ArrowLeft", "Home", "ArrowLeft"):
         press(key)
+    press("Enter")
+    stepper.node.locator(".sum:not(:empty)").wait_for()
     assert stepper.sum.startswith("score(c, a) = ")
     press("ArrowRight")
     assert stepper.sum.startswith("score(c, a) = ")
     press(" ")
     assert stepper.sum.startswith("score(c, b) = ")
     press("Escape")
-    assert "Click a number" in stepper.sum
+    assert stepper.sum == ""
     press("Tab")  # the next matrix
     press("Enter")
     assert stepper.sum.startswith("scaled(a, a) = ")
@@ -315,7 +358,7 @@ def test_all_is_reached_by_tab_with_a_visible_focus(open_stepper):
     for keys in ("Tab", "Shift+Tab"):  # the focus of a keyboard, after the mouse
         stepper.page.keyboard.press(keys)
     seen = []
-    for _ in range(13):
+    for _ in range(14):
         seen.append(
             stepper.page.evaluate(
                 """() => {
@@ -328,7 +371,7 @@ def test_all_is_reached_by_tab_with_a_visible_focus(open_stepper):
             )
         )
         stepper.page.keyboard.press("Tab")
-    assert [name for name, *_ in seen] == ["", "none", *NAMES, "Back", "Next", "All"]
+    assert [name for name, *_ in seen] == ["", "", "none", *NAMES, "Back", "Next", "All"]
     assert all(style == "solid" and width >= 2 for _, style, width in seen)
 
 
@@ -348,30 +391,12 @@ def test_two_steppers_do_not_disturb_each_other(visit):
     one.press("Next")
     one.explain("scores", 1, 1)
     assert len(other.later()) == 6
-    assert "Click a number" in other.sum
-
-
-PARTNER = """async state => {
-  const calls = new Map();
-  window.model = {
-    state,
-    saved: 0,
-    get: (name) => state[name],
-    set(name, value) { state[name] = value; calls.get(`change:${name}`)?.(); },
-    save_changes() { this.saved++; },
-    on: (name, call) => calls.set(name, call),
-    off: (name) => calls.delete(name),
-  };
-  const { default: widget } = await import("/attention_stepper.js");
-  const el = document.body.appendChild(document.createElement("div"));
-  el.className = "ab-widget";
-  widget.render({ model: window.model, el });
-}"""
+    assert other.sum == ""
 
 
 def test_its_state_is_the_models_both_ways(visit, models):
     page = visit("blank.html").page
-    page.evaluate(PARTNER, models[HAND])
+    page.evaluate(PARTNER, {"module": "/attention_stepper.js", "state": models[HAND]})
     stepper = Stepper(page, 0)
     state = lambda: page.evaluate("[model.state, model.saved]")  # noqa: E731
     stepper.press("Next")
@@ -391,7 +416,7 @@ def test_its_state_is_the_models_both_ways(visit, models):
     assert stepper.node.get_by_role("combobox", name="applied").is_disabled()
     assert stepper.node.locator(".title").inner_text() == "Other"
     page.evaluate("""model.set("selected", ["output", 9, 9])""")  # there is no such number
-    assert "Click a number" in stepper.sum
+    assert stepper.sum == ""
 
 
 def test_hostile_tokens_stay_text(visit):
@@ -414,7 +439,7 @@ def test_hostile_tokens_stay_text(visit):
 def test_words_and_numbers_have_contrast(visit, theme):
     page = visit("stepper.html", theme=theme).page
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-    for index in (GIVEN, LARGE, WORDS):
+    for index in (GIVEN, LARGE, WORDS, PADDED):
         stepper = Stepper(page, index)
         assert stepper.node.locator(".root").evaluate(CONTRAST) == []
         stepper.press("All")
@@ -446,7 +471,7 @@ WIDTHS = (360, 600, 1200)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_wider_than_the_page(visit, width):
     page = visit("stepper.html", width=width).page
-    for index in (HAND, GIVEN, LARGE, WORDS):
+    for index in (HAND, GIVEN, LARGE, WORDS, PADDED):
         Stepper(page, index).press("All")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     wide = page.locator(".ab-live").evaluate_all(
@@ -500,5 +525,5 @@ def test_a_stepper_with_missing_data_says_so(visit, models, built, name):
     page = visit("broken-stepper.html").page
     page.wait_for_function("() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)")
     states = page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
-    assert states == ["broken", "live", "live", "live"]
+    assert states == ["broken"] + ["live"] * 4
     assert page.locator("img.ab-static").first.is_visible()

@@ -19,16 +19,13 @@ BUNDLES = Path(__file__).parent / "bundles"
 class PathExplorer(anywidget.AnyWidget):
     """The way from one position to another: recurrent network, stacked convolutions and attention.
 
-    `tokens` are 2 to 24 strings. Traits, to be set and observed: `source` and `target` (the two positions,
-    from 0), `kernel` (odd, 3 to 9) and `layers` (1 to 12) of the convolutions. `steps` counts the cells or
-    layers that the signal passes, None where it cannot get through; `layers_needed` is the depth that the
-    convolutions need.
+    `tokens` are 2 to 24 strings. From position $i$ to $j$ a signal passes $j - i + 1$ cells of a recurrent
+    network (none where $j < i$), at least $\\lceil |j - i| / r \\rceil$ layers of convolutions that see
+    $r = (k - 1) / 2$ positions to each side, and $1$ layer of attention.
 
-    $$\\text{recurrent: } j - i + 1 \\qquad \\text{convolution: } \\lceil |j - i| / \\tfrac{k - 1}{2} \\rceil
-    \\qquad \\text{attention: } 1$$
-
-    Raises ValueError and TypeError that name the argument, what it got and what it wanted. Source: Vaswani et
-    al. 2017, section 4 and table 1, with every convolution as wide as its kernel on both sides together.
+    Traits, to be set and observed: `source` and `target` (the two positions, from 0), `kernel` (odd, 3 to 9)
+    and `layers` (1 to 12) of the convolutions. Raises ValueError and TypeError that name the argument, what
+    it got and what it wanted. Source: Vaswani et al. 2017, section 4 and table 1.
     """
 
     _esm = BUNDLES / "path_explorer.js"

@@ -26,15 +26,14 @@ class QueryPlane(anywidget.AnyWidget):
     """A query to drag among keys in the plane: scores, weights and the blended value follow.
 
     `keys` `(S, 2)` are at most 16, torch, numpy or lists; `values` `(S,)` or `(S, d_v)` are numbers, d_v at
-    most 4, or S colours "#rrggbb"; `labels` are S strings (without them the keys are numbered).
+    most 4, or S colours "#rrggbb"; `labels` are S strings (without them the keys are numbered). The weights
+    are $w = \\mathrm{softmax}(s / \\tau)$ with the scores $s_i = q \\cdot k_i$ ("dot") or
+    $s_i = -\\tfrac{1}{2} |q - k_i|^2$ ("distance": regression with a Gaussian kernel of width
+    $\\sqrt{\\tau}$).
 
-    $$w = \\mathrm{softmax}(s / \\tau) \\qquad s_i = q \\cdot k_i \\ \\text{(dot)} \\quad
-    s_i = -\\tfrac{1}{2} |q - k_i|^2 \\ \\text{(distance)}$$
-
-    By distance this is regression with a Gaussian kernel of width √τ. Traits, to be set and observed: `query`
-    `[x, y]` within the plane, `temperature` τ (0.05 to 20), `score` ("dot" or "distance"). `scores` `(S,)`,
-    `weights` `(S,)` and `output` `(d_v,)` follow. Raises ValueError and TypeError that name the argument,
-    what it got and what it wanted.
+    Traits, to be set and observed: `query` `[x, y]` within the plane, `temperature` τ (0.05 to 20), `score`
+    ("dot" or "distance"). Raises ValueError and TypeError that name the argument, what it got and what it
+    wanted.
     """
 
     _esm = BUNDLES / "query_plane.js"

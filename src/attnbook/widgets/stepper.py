@@ -18,7 +18,8 @@ from attnbook.widgets.stepper_figure import stepper_figure
 from attnbook.widgets.stepper_sizes import stage_sizes
 
 LAST = 5  # steps: 0 queries and keys, 1 scores, 2 scale, 3 mask, 4 softmax (or the mask after it), 5 output
-MASKINGS, TIMES = ("none", "causal", "given"), ("before", "after")
+MASKINGS, TIMES = ("none", "causal", "padding", "given"), ("before", "after")
+COLDEST, HOTTEST = 0.05, 20.0  # temperature
 STAGES = ("query", "key", "scores", "scaled", "masked", "weights", "value", "output")
 BUNDLES = Path(__file__).parent / "bundles"
 
@@ -30,9 +31,10 @@ class AttentionStepper(anywidget.AnyWidget):
     are T strings, `keys` S strings (without them the tokens are the keys); without any, numbers stand there.
     `mask` is boolean, broadcastable to `(T, S)`, True = may attend; it is the masking "given".
 
-    Traits, to be set and observed: `scale` (divide by √d), `masking` ("none", "causal", "given"), `mask_when`
-    ("before" or "after" the softmax), `step` (0 queries and keys … 5 output), `selected` (the number that is
-    explained, `[stage, row, column]`, or []). Raises ValueError and TypeError that name the argument, what it
+    Traits, to be set and observed: `scale` (divide by √d), `temperature` (0.05 to 20, divides too), `masking`
+    ("none", "causal", "padding", "given"), `padding` (padded keys, from 0), `mask_when` ("before" or "after"
+    the softmax), `step` (0 queries and keys … 5 output), `selected` (the number that is explained, `[stage,
+    row, column]`, or []). Raises ValueError and TypeError that name the argument, what it
     got and what it wanted. Source: Vaswani et al. 2017, equation 1.
     """
 
@@ -40,7 +42,9 @@ class AttentionStepper(anywidget.AnyWidget):
 
     title = traitlets.Unicode("").tag(sync=True)
     scale = traitlets.Bool(True).tag(sync=True)
+    temperature = traitlets.Float(1.0).tag(sync=True)
     masking = traitlets.Unicode("none").tag(sync=True)
+    padding = traitlets.List().tag(sync=True)
     mask_when = traitlets.Unicode("before").tag(sync=True)
     step = traitlets.Int(0).tag(sync=True)
     selected = traitlets.List().tag(sync=True)
@@ -71,7 +75,8 @@ class AttentionStepper(anywidget.AnyWidget):
             _value=value.tolist(),
             _mask=[] if self._given is None else self._given.tolist(),
             _sizes=stage_sizes(query, key, value, tokens, keys),
-            **{"masking": "none" if mask is None else "given"} | settings,
+            **{"masking": "given" if mask is not None else "padding" if settings.get("padding") else "none"}
+            | settings,
         )
 
     @property
@@ -89,14 +94,22 @@ class AttentionStepper(anywidget.AnyWidget):
         """The mask `(T, S)` that is chosen, True = may attend, or None."""
         if self.masking == "causal":
             return causal_mask(self._shape[0]).numpy()
+        if self.masking == "padding":
+            real = ~np.isin(np.arange(self._shape[1]), self.padding)  # (S,)
+            return np.broadcast_to(real, self._shape)
         return self._given if self.masking == "given" else None
+
+    @property
+    def divisor(self) -> float:
+        """What the scores are divided by: √d where that is switched on, times the temperature."""
+        return (self._numbers[0].shape[1] ** 0.5 if self.scale else 1.0) * self.temperature
 
     def attend(self) -> tuple[np.ndarray, np.ndarray]:
         """Output and weights of `scaled_dot_product_attention`; a mask after softmax falls on its weights."""
         query, key, value = map(torch.from_numpy, self._numbers)
         mask = None if self.allowed is None else torch.tensor(self.allowed)  # (T, S)
         after = mask is not None and self.mask_when == "after"
-        scale = None if self.scale else 1.0
+        scale = 1 / self.divisor
         before = None if after else mask
         output, weights = scaled_dot_product_attention(query, key, value, before, scale=scale)
         if after:
@@ -122,6 +135,20 @@ class AttentionStepper(anywidget.AnyWidget):
                 f"masking: got 'causal', wanted as many keys as queries, not {keys} and {queries}"
             )
         return masking
+
+    @traitlets.validate("padding")
+    def _is_padding(self, proposal):
+        padded, keys = list(proposal["value"]), self._shape[1]
+        for key in padded:
+            if isinstance(key, bool) or not isinstance(key, int) or not 0 <= key < keys:
+                raise ValueError(f"padding: got key {key!r}, wanted 0 to {keys - 1}")
+        return sorted(set(padded))
+
+    @traitlets.validate("temperature")
+    def _is_temperature(self, proposal):
+        if not COLDEST <= proposal["value"] <= HOTTEST:
+            raise ValueError(f"temperature: got {proposal['value']:g}, wanted {COLDEST:g} to {HOTTEST:g}")
+        return proposal["value"]
 
     @traitlets.validate("mask_when")
     def _is_time(self, proposal):

@@ -9,10 +9,14 @@ SETTINGS = {
     "layout": object,
     "mask_when": str,
     "masking": str,
+    "padding": list | tuple,
     "scale": bool,
     "selected": list | tuple,
     "step": int,
+    "temperature": float | int,
 }
+
+WORDS = {"padding": "a list", "selected": "a list", "temperature": "a number"}
 
 
 def check_numbers(query, key, value) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -65,6 +69,6 @@ def check_settings(settings: dict) -> None:
         if name not in SETTINGS:
             raise TypeError(f"{name}: no such setting, wanted one of {', '.join(SETTINGS)}")
         wanted = SETTINGS[name]
-        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            words = "a list" if name == "selected" else wanted.__name__
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            words = getattr(wanted, "__name__", WORDS.get(name))
             raise TypeError(f"{name}: got {type(value).__name__}, wanted {words}")

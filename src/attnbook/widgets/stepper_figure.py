@@ -19,8 +19,8 @@ def stepper_figure(stepper) -> Figure:
     """Scores (scaled where they are), weights and output of an `AttentionStepper`, by its switches."""
     query, key, value = stepper._numbers
     output, weights = stepper.attend()
-    scores = query @ key.T / (query.shape[1] ** 0.5 if stepper.scale else 1)  # (T, S)
-    panels = [("scores, scaled" if stepper.scale else "scores", scores, stepper.key_tokens)]
+    scores = query @ key.T / stepper.divisor  # (T, S)
+    panels = [("scores" if stepper.divisor == 1 else "scores, scaled", scores, stepper.key_tokens)]
     panels += [("weights", weights, stepper.key_tokens)]
     panels += [("output", output, [str(i) for i in range(value.shape[1])])]
     rows, columns = weights.shape

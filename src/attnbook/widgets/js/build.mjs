@@ -15,7 +15,7 @@ const sources = readdirSync(here, { recursive: true })
 
 const hash = createHash("sha256");
 for (const name of sources) hash.update(`${name}\n`).update(readFileSync(new URL(name, here)));
-const banner = `/* attnbook, MIT. Built from src/attnbook/widgets/js; sources sha256 ${hash.digest("hex")} */`;
+const banner = `/* attnbook, MIT. Built from src/attnbook/widgets/js; sources sha256 ${hash.digest("hex").slice(0, 16)} */`;
 
 // Styles travel inside the programs, as text; the bundler makes small only what it reads as a style.
 const styles = {
@@ -34,29 +34,37 @@ const WIDGETS = {
   query_plane: ["plane", "QueryPlane"],
 };
 
-// On a page, what host/shared.js lists is taken from the host that has come before.
-const shared = {
+// Modules that a page loads only when they are needed: `SITE ? attnbook.load("stepper_explain") : import("./explain.js")`.
+const PARTS = { stepper_explain: ["stepper", "explain.js"] };
+
+// On a page, what host/shared.js lists is taken from the host that has come before: of each module the names that somebody imports.
+const read = (name) => readFileSync(new URL(name, here), "utf8");
+const listed = new Set([...read("host/shared.js").matchAll(/"\.\.\/shared\/(\w+)\.js"/g)].map((found) => found[1]));
+const imported = (module, folder) =>
+  sources
+    .filter((name) => name.endsWith(".js") && (name.startsWith(`${folder}/`) || (name.startsWith("shared/") && !listed.has(name.slice(7, -3)))))
+    .flatMap((name) => [...read(name).matchAll(new RegExp(`^import \\{(.*)\\} from ".*/${module}\\.js"`, "gm"))])
+    .flatMap((found) => found[1].split(",").map((word) => word.trim()));
+const shared = (folder) => ({
   name: "shared",
   setup: ({ onResolve, onLoad }) => {
-    const list = readFileSync(new URL("host/shared.js", here), "utf8");
-    const modules = new Set([...list.matchAll(/"\.\.\/shared\/(\w+)\.js"/g)].map((found) => found[1]));
-    onResolve({ filter: /\/(\w+)\.js$/ }, ({ path, importer }) => {
+    onResolve({ filter: /\.js$/ }, ({ path, importer }) => {
       const name = path.match(/(\w+)\.js$/)[1];
-      const inShared = path.includes("shared/") || importer.includes("/shared/");
-      return inShared && modules.has(name) ? { path: name, namespace: "shared" } : undefined;
+      const among = path.includes("shared/") || importer.includes("/shared/");
+      return among && listed.has(name) ? { path: name, namespace: "shared" } : undefined;
     });
     onLoad({ filter: /.*/, namespace: "shared" }, ({ path }) => {
-      const source = readFileSync(new URL(`shared/${path}.js`, here), "utf8");
-      const names = [...source.matchAll(/^export (?:const|class|function) (\w+)/gm)].map((found) => found[1]);
+      const names = [...new Set(imported(path, folder))];
       return { contents: `const {${names}} = attnbook.shared.${path}; export {${names}};` };
     });
   },
-};
+});
 
 const common = { bundle: true, minify: true, charset: "utf8", target: "es2022", absWorkingDir: here.pathname };
 const build = (source, target, options) =>
   esbuild.build({
     ...common,
+    define: { SITE: String(target.startsWith("site/")) },
     banner: { js: banner },
     plugins: [styles],
     ...options,
@@ -67,7 +75,11 @@ const build = (source, target, options) =>
 for (const [bundle, [folder, name]] of Object.entries(WIDGETS)) {
   await build(`${folder}/index.js`, `${bundle}.js`, { format: "esm" });
   const contents = `import widget from "./${folder}/index.js"; attnbook.define("${name}", widget);`;
-  await build({ contents, resolveDir: here.pathname }, `site/${bundle}.js`, { format: "iife", plugins: [styles, shared] });
+  await build({ contents, resolveDir: here.pathname }, `site/${bundle}.js`, { format: "iife", plugins: [styles, shared(folder)] });
+}
+for (const [part, [folder, name]] of Object.entries(PARTS)) {
+  const contents = `import * as part from "./${folder}/${name}"; attnbook.provide("${part}", part);`;
+  await build({ contents, resolveDir: here.pathname }, `site/${part}.js`, { format: "iife", plugins: [styles, shared(folder)] });
 }
 await build("host/index.js", "site/attnbook-host.js", { format: "iife" });
 await build("host/style.css", "site/attnbook-host.css", { plugins: [], banner: { css: banner } });

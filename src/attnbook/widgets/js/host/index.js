@@ -88,6 +88,28 @@ function end() {
   }
 }
 
-globalThis.attnbook = { shared, define };
+// Parts of a widget that nobody sees at first come when they are asked for: `load(name)` promises what the part's own script gives
+// to `provide`.
+const host = document.currentScript?.src;
+const parts = new Map();
+
+function load(name) {
+  if (!parts.has(name)) {
+    const part = {};
+    part.promise = new Promise((resolve, reject) => {
+      const address = new URL(`${name}.js`, host);
+      address.search = new URL(host).search; // the version
+      const script = Object.assign(document.createElement("script"), { src: address.href, onerror: reject });
+      part.resolve = resolve;
+      document.head.append(script);
+    });
+    parts.set(name, part);
+  }
+  return parts.get(name).promise;
+}
+
+const provide = (name, module) => parts.get(name).resolve(module);
+
+globalThis.attnbook = { shared, define, load, provide };
 if (document.readyState === "complete") end();
 else document.addEventListener("DOMContentLoaded", end, { once: true });

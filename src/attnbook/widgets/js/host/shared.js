@@ -6,6 +6,7 @@ import * as numbers from "../shared/numbers.js";
 import * as palette from "../shared/palette.js";
 import * as theme from "../shared/theme.js";
 import * as tokens from "../shared/tokens.js";
+import * as view from "../shared/view.js";
 import * as widget from "../shared/widget.js";
 
-export { controls, dom, numbers, palette, theme, tokens, widget };
+export { controls, dom, numbers, palette, theme, tokens, view, widget };

@@ -12,11 +12,14 @@ const LONGEST = 20;
 export class Plane {
   #limit;
   #tick;
+  #where;
 
-  // `move([x, y])` is called with where the query should be, `point(index)` with the key under the mouse, or -1.
-  constructor({ labels, limit, tick, move, point, signal }) {
+  // `where()` says where the query is; `move([x, y])` is called with where it should be, `point(index)` with the key under the
+  // mouse, or -1.
+  constructor({ labels, limit, tick, where, move, point, signal }) {
     this.#limit = limit;
     this.#tick = tick;
+    this.#where = where;
     this.svg = drawn("svg", { "aria-hidden": "true", width: "100%", height: "100%" });
     this.labels = labels.map((label) => element("span", { class: "key-label" }, tokenElement(label, LONGEST)));
     this.handle = element("div", { class: "handle", tabIndex: 0, role: "application" });
@@ -49,7 +52,7 @@ export class Plane {
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in MOVES)) return null;
     const step = this.#limit / (event.shiftKey ? STEP * 10 : STEP);
-    return this.query.map((x, i) => this.#within(x + MOVES[event.key][i] * step));
+    return this.#where().map((x, i) => this.#within(x + MOVES[event.key][i] * step));
   }
 
   #within = (x) => Math.max(-this.#limit, Math.min(this.#limit, Math.round(x * 1000) / 1000));
@@ -68,7 +71,6 @@ export class Plane {
   }
 
   show({ query, keys, weights, temperature, score }, pointed, theme) {
-    this.query = query;
     const side = this.node.clientWidth;
     const at = ([x, y]) => [((x / this.#limit + 1) * side) / 2, ((1 - y / this.#limit) * side) / 2];
     const [qx, qy] = at(query);

@@ -16,6 +16,17 @@ export function slider(name, { min, max, step = 1, change, signal }) {
   return { node, input, show };
 }
 
+// A slider for the temperature τ, on a logarithmic scale.
+const [COLDEST, HOTTEST, NOTCHES] = [0.05, 20, 120];
+const RATIO = Math.log(HOTTEST / COLDEST) / NOTCHES;
+
+export function heat({ change, signal }) {
+  const at = (notch) => Number((COLDEST * Math.exp(notch * RATIO)).toPrecision(2));
+  const { node, input, show } = slider("temperature", { min: 0, max: NOTCHES, change: (notch) => change(at(notch)), signal });
+  const shown = (temperature) => String(+temperature.toPrecision(3));
+  return { node, input, show: (t) => show(Math.round(Math.log(t / COLDEST) / RATIO), `τ = ${shown(t)}`, shown(t)) };
+}
+
 // Only what is new is written, so that a live region says it once.
 export function say(node, ...words) {
   const next = element("div", {}, ...words);

@@ -1,6 +1,7 @@
-// Making elements. Text enters the page here and only as text.
+// Making elements. SITE is set by build.mjs: whether this is for the book's pages. Text enters the page here and only as text.
 
 import layout from "./layout.css";
+import own from "./own.css";
 import base from "./style.css";
 
 export function element(tag, attributes = {}, ...children) {
@@ -26,7 +27,7 @@ export function shadow(parent, css) {
   const host = element("div", { class: "attnbook-widget" });
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(layout + base + css);
+  sheet.replaceSync((SITE ? "" : own) + layout + base + css);
   root.adoptedStyleSheets = [sheet];
   parent.append(host);
   return root;

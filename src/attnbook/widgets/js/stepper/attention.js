@@ -15,11 +15,12 @@ export function softmax(row) {
   return powers.map((power) => power / sum);
 }
 
-// `allowed` is a boolean (T, S) or null; `scale` says whether to divide by √d, `before` whether to mask before softmax.
+// `allowed` is a boolean (T, S) or null; `scale` says whether to divide by √d, `before` whether to mask before softmax; the
+// temperature divides as well.
 // `spent` are the weights that meet the values.
-export function attend({ query, key, value, allowed }, { scale, before }) {
+export function attend({ query, key, value, allowed }, { scale, temperature, before }) {
   const hide = (matrix, hidden) => (allowed ? each(matrix, (x, r, c) => (allowed[r][c] ? x : hidden)) : matrix);
-  const divisor = scale ? Math.sqrt(query[0].length) : 1;
+  const divisor = (scale ? Math.sqrt(query[0].length) : 1) * temperature;
   const scores = query.map((q) => key.map((k) => dot(q, k)));
   const scaled = each(scores, (x) => x / divisor);
   const weights = (before ? hide(scaled, -Infinity) : scaled).map(softmax);

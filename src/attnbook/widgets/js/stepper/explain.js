@@ -3,6 +3,7 @@
 import { element } from "../shared/dom.js";
 import { tokenElement } from "../shared/tokens.js";
 import { total } from "./attention.js";
+import { divisors } from "./stages.js";
 import { digits, factor, signed } from "../shared/numbers.js";
 
 const LONGEST = 16;
@@ -45,14 +46,12 @@ const EXPLAIN = {
     from: [["query", row, null], ["key", column, null]],
   }),
 
-  scaled: ({ scores, scaled, scale, divisor, query: Q }, row, column, query, key) => ({
-    words: [
-      ...call("scaled", query, key),
-      scale ? `${signed(scores[row][column])} / √${Q[0].length} = ${signed(scores[row][column])} / ${divisor.toFixed(3)} = ` : "score = ",
-      strong(signed(scaled[row][column])),
-    ],
-    from: [["scores", row, column]],
-  }),
+  scaled: (all, row, column, query, key) => {
+    const score = signed(all.scores[row][column]);
+    const by = divisors(all, `√${all.query[0].length}`, all.temperature);
+    const worked = by && `${score} / ${by.includes("·") ? `(${by})` : by} = ${by.includes("√") ? `${score} / ${all.divisor.toFixed(3)} = ` : ""}`;
+    return { words: [...call("scaled", query, key), worked || "score = ", strong(signed(all.scaled[row][column]))], from: [["scores", row, column]] };
+  },
 
   masked: ({ allowed, before, masked, scaled, weights }, row, column, query, key) => {
     const write = before ? signed : digits;

@@ -1,66 +1,67 @@
 // AttentionStepper: attention on small matrices, one step at a time, every number explained; the model's traits hold
 // the step, the switches and the number that was picked.
 
-import { element, shadow } from "../shared/dom.js";
-import { watchTheme } from "../shared/theme.js";
-import { watchModel, widget } from "../shared/widget.js";
-import { explain } from "./explain.js";
+import { say } from "../shared/controls.js";
+import { element } from "../shared/dom.js";
+import { View } from "../shared/view.js";
+import { widget } from "../shared/widget.js";
 import layout from "./layout.css";
 import { Matrix } from "./matrix.js";
 import { compute, LAST, sentence, stages } from "./stages.js";
 import css from "./style.css";
 import { Switches } from "./switches.js";
 
-const HINT = "Click a number, or focus it and press Enter, to see the sum that made it.";
-const SETTINGS = ["scale", "masking", "mask_when"];
+const HINT = "Press Next to compute one step after the other. Click a number to see the sum that made it.";
+const explaining = () => (SITE ? attnbook.load("stepper_explain") : import("./explain.js"));
+const SETTINGS = ["scale", "temperature", "masking", "mask_when", "padding"];
 
-class Stepper {
-  #model;
-  #signal;
-  #theme;
+class Stepper extends View {
   #peaks;
+  #explain = null;
   #matrices = new Map();
 
   constructor(model, el, signal) {
-    this.#model = model;
-    this.#signal = signal;
+    super(model, el, signal, { css: layout + css, hint: HINT });
     this.#compute();
-    this.#build(el);
-    const changes = { "change:title": () => this.#showTitle(), "change:step": () => this.#show(), "change:selected": () => this.#show() };
-    for (const name of SETTINGS) changes[`change:${name}`] = () => this.#changed();
-    watchModel(model, changes, signal);
-    watchTheme((theme) => this.#setTheme(theme), signal);
+    this.#build();
+    this.follow(["step", "selected", ...SETTINGS]);
+    for (const name of ["pointerenter", "focusin"]) this.root.addEventListener(name, () => this.#prepare(), { once: true, signal });
+  }
+
+  // Brings what explains the sums; when it has come, what is picked is explained.
+  #prepare() {
+    this.preparing ??= explaining().then(
+      ({ explain }) => {
+        this.#explain = explain;
+        if (!this.signal.aborted) this.show();
+      },
+      () => say(this.sum, "The sums could not be loaded."),
+    );
   }
 
   get #step() {
-    return Math.max(0, Math.min(LAST, this.#model.get("step") ?? 0));
+    return Math.max(0, Math.min(LAST, this.get("step") ?? 0));
   }
 
   // The picked number, [stage, row, column], where there is such a number and its step has come.
   get #selected() {
-    const [name, row, column] = this.#model.get("selected") ?? [];
+    const [name, row, column] = this.get("selected") ?? [];
     const stage = this.stages.find((one) => one.name === name);
     const exists = stage && stage.step <= this.#step && this.#matrices.get(name).cells[row]?.[column];
     return exists ? { stage, row, column } : null;
   }
 
-  #set(changes) {
-    for (const [name, value] of Object.entries(changes)) this.#model.set(name, value);
-    this.#model.save_changes();
-  }
-
   #compute() {
-    this.all = compute(this.#model);
+    this.all = compute(this.model);
     this.stages = stages(this.all);
     const peak = (...names) => Math.max(1e-9, ...names.flatMap((name) => this.all[name].flat()).map(Math.abs));
     const [scores, values] = [peak("scores"), peak("value")];
     this.#peaks = { query: peak("query"), key: peak("key"), value: values, output: values, scores, scaled: scores, masked: scores };
   }
 
-  #build(el) {
-    const [signal, set] = [this.#signal, (changes) => this.#set(changes)];
-    this.title = element("p", { class: "title ab-title" });
-    this.switches = new Switches(this.#model, { set, signal });
+  #build() {
+    const { signal } = this;
+    this.switches = new Switches(this.model, { set: (changes) => this.set(changes), signal });
     this.flow = element("div", { class: "ab-stages" });
     this.#placeStages();
     const button = (name, step) => {
@@ -78,20 +79,18 @@ class Stepper {
     this.sum = element("output", { class: "sum", "aria-live": "polite" });
     const long = Math.max(this.all.query[0].length, this.all.keys.length) > 4;
     this.bar = element("div", { class: `ab-bar${long ? " ab-long" : ""}` }, buttons, this.line, this.sum);
-    this.root = element("div", { class: "root tex2jax_ignore mathjax_ignore" }, this.title, this.switches.node, this.flow, this.bar);
-    shadow(el, layout + css).append(this.root);
-    this.#showTitle();
+    this.root.append(this.switches.node, this.flow, this.bar);
   }
 
   // Puts the matrices in their order; what the mask makes has other cells before softmax and after it.
   #placeStages() {
-    const sizes = this.#model.get("_sizes");
+    const sizes = this.get("_sizes");
     for (const stage of this.stages) {
       const old = this.#matrices.get(stage.name);
       if (old && old.weights === stage.weights) continue;
       const size = sizes[stage.name === "masked" ? (stage.weights ? "weights" : "scores") : stage.name];
       const pick = (...selected) => this.#pick(selected);
-      this.#matrices.set(stage.name, new Matrix(stage, size, { pick, signal: this.#signal }));
+      this.#matrices.set(stage.name, new Matrix(stage, size, { pick, signal: this.signal }));
     }
     this.flow.replaceChildren(...this.stages.map(({ name }) => this.#matrices.get(name).box));
   }
@@ -99,7 +98,7 @@ class Stepper {
   // Goes to a step, and brings what it shows into sight where it lies outside the window.
   #go(step) {
     const one = step === this.#step + 1;
-    this.#set({ step });
+    this.set({ step });
     if (!one) return;
     const box = this.#matrices.get(this.stages.findLast((stage) => stage.step === step).name).box;
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -109,35 +108,22 @@ class Stepper {
 
   // Picks a number, or none where it is picked already.
   #pick(selected) {
-    const same = JSON.stringify(selected) === JSON.stringify(this.#model.get("selected"));
-    this.#set({ selected: same ? [] : selected });
+    const same = JSON.stringify(selected) === JSON.stringify(this.get("selected"));
+    this.set({ selected: same ? [] : selected });
   }
 
-  #changed() {
-    this.#compute();
-    this.#placeStages();
-    this.#show();
-  }
-
-  #setTheme(theme) {
-    this.#theme = theme;
-    this.root.dataset.theme = theme;
-    this.#show();
-  }
-
-  #showTitle() {
-    const title = this.#model.get("title");
-    this.title.textContent = title;
-    this.title.hidden = !title;
-  }
-
-  #show() {
+  show(changed) {
+    if (SETTINGS.includes(changed)) {
+      this.#compute();
+      this.#placeStages();
+    }
     const [step, selected] = [this.#step, this.#selected];
-    const explained = selected && explain(this.all, selected.stage, selected.row, selected.column);
+    if (selected) this.#prepare();
+    const explained = selected && this.#explain?.(this.all, selected.stage, selected.row, selected.column);
     for (const stage of this.stages) {
       this.#matrices.get(stage.name).show(stage, {
         peak: this.#peaks[stage.name],
-        theme: this.#theme,
+        theme: this.theme,
         later: stage.step > step,
         current: stage.step === step,
         selected: selected?.stage === stage ? [selected.row, selected.column] : null,
@@ -150,14 +136,8 @@ class Stepper {
     }
     this.count.textContent = `Step ${step} of ${LAST}`;
     say(this.line, sentence(this.all, step));
-    say(this.sum, ...(explained?.words ?? [element("span", { class: "hint" }, HINT)]));
+    say(this.sum, ...(explained?.words ?? []));
   }
-}
-
-// Only what is new is written, so that it is heard once.
-function say(node, ...words) {
-  const next = element("div", {}, ...words);
-  if (next.textContent !== node.textContent) node.replaceChildren(...next.childNodes);
 }
 
 export default widget(Stepper);

@@ -15,9 +15,10 @@ export function compute(model) {
   if (![query, key, value].every((matrix) => matrix?.[0]?.length)) throw new Error("query, key or value is missing");
   if (queries?.length !== query.length || keys?.length !== key.length) throw new Error("tokens are missing");
   const masking = model.get("masking");
-  const masks = { none: null, causal: query.map((_, t) => key.map((_, s) => s <= t)), given: model.get("_mask") };
-  const allowed = masks[masking] ?? null;
-  const settings = { scale: model.get("scale"), before: model.get("mask_when") !== "after" };
+  const padded = model.get("padding");
+  const may = { causal: (t, s) => s <= t, padding: (t, s) => !padded.includes(s), given: (t, s) => model.get("_mask")[t][s] }[masking];
+  const allowed = may ? query.map((_, t) => key.map((_, s) => may(t, s))) : null;
+  const settings = { scale: model.get("scale"), temperature: model.get("temperature"), before: model.get("mask_when") !== "after" };
   return { queries, keys, masking, allowed, ...settings, ...attend({ query, key, value, allowed }, settings) };
 }
 
@@ -26,12 +27,13 @@ export function compute(model) {
 export function stages(all) {
   const { queries, keys, before, query, value } = all;
   const [widths, values] = [range(query[0].length), range(value[0].length)];
+  const idle = !all.scale && all.temperature === 1;
   const pairs = { rows: queries, columns: keys, rowKind: "query", columnKind: "key" };
   const list = [
     { name: "query", step: 0, head: "Q", formula: "queries", rows: queries, columns: widths, rowKind: "query" },
     { name: "key", step: 0, head: "K", formula: "keys", rows: keys, columns: widths, rowKind: "key" },
     { name: "scores", step: 1, head: "Scores", formula: "Q Kᵀ", ...pairs },
-    { name: "scaled", step: 2, head: all.scale ? "Scaled" : "Not scaled", formula: all.scale ? "÷ √d" : "÷ 1", ...pairs, idle: !all.scale },
+    { name: "scaled", step: 2, head: idle ? "Not scaled" : "Scaled", formula: `÷ ${idle ? 1 : divisors(all, "√d", "τ")}`, ...pairs, idle },
     { name: "masked", step: before ? 3 : 4, head: all.allowed ? "Masked" : "No mask", formula: masks(all), ...pairs, idle: !all.allowed, weights: !before },
     { name: "weights", step: before ? 4 : 3, head: "Weights", formula: "softmax by row", ...pairs, weights: true },
     { name: "value", step: LAST, head: "V", formula: "values", rows: keys, columns: values, rowKind: "value" },
@@ -46,11 +48,15 @@ export function stages(all) {
   return list.sort((a, b) => a.step - b.step);
 }
 
+// What the scores are divided by, in words.
+export const divisors = ({ scale, temperature }, root, heat) =>
+  [scale && root, temperature !== 1 && heat].filter(Boolean).join(" · ");
+
 const masks = ({ allowed, masking, before }) => (!allowed ? "as before" : `${masking}, ${before ? "−∞" : "0"}`);
 
 // The step in words, with the shapes at hand.
 export function sentence(all, step) {
-  const { query, key, value, scores, allowed, before, masking, divisor } = all;
+  const { query, key, value, scores, allowed, before, masking, divisor, temperature } = all;
   const width = query[0].length;
   const masked = !allowed
     ? "No mask: every query may attend to every key."
@@ -63,9 +69,12 @@ export function sentence(all, step) {
   return [
     `Each row of Q ${shape(query)} is a query, each row of K ${shape(key)} a key, ${width} ${width > 1 ? "numbers" : "number"} wide.`,
     `Scores ${shape(scores)} = Q ${shape(query)} times K transposed (${width}, ${key.length}): every query's dot product with every key.`,
-    all.scale
-      ? `Every score is divided by √d = √${width} = ${divisor.toFixed(3)}, where d is the width of a query and of a key.`
-      : "The scores stay as they are: dividing by √d is switched off.",
+    [
+      all.scale
+        ? `Every score is divided by √d = √${width} = ${Math.sqrt(width).toFixed(3)}, where d is the width of a query and of a key`
+        : "Dividing by √d is switched off",
+      temperature === 1 ? (all.scale ? "." : ": the scores stay as they are.") : `, and by the temperature τ = ${temperature}: ${divisor.toFixed(3)} in all.`,
+    ].join(""),
     ...(before ? [masked, softmax] : [softmax, masked]),
     `Output ${shape(all.output)} = weights ${shape(scores)} times V ${shape(value)}: for every query a blend of the values.`,
   ][step];
