@@ -1,6 +1,7 @@
 """The explorers of the built book, on every page that has one: no kernel, any width, light and dark."""
 
 import base64
+import gzip
 import json
 import re
 
@@ -64,6 +65,12 @@ def test_pages_carry_data_and_no_program(html, page_name):
     assert ("attnbook-host.js" in text) == ("ab-widget" in text) == ("widget-view+json" in text)
     for address in ("unpkg.com", "jsdelivr", "cdnjs", "html-manager", "require.min.js"):
         assert address not in text
+
+
+def test_a_page_loads_little(html, page_name):
+    text = (html / page_name).read_text("utf-8")
+    scripts = re.findall(r'src="[^"]*_static/(widgets/\w[\w-]*\.js)', text)
+    assert sum(len(gzip.compress((html / "_static" / name).read_bytes())) for name in scripts) <= 20_000
 
 
 @pytest.mark.parametrize("width", [360, 1200])

@@ -1,5 +1,6 @@
 """The committed bundles: built from the sources as they are, and asking nobody for anything."""
 
+import gzip
 import hashlib
 import json
 import re
@@ -63,3 +64,14 @@ def test_what_widgets_share_is_in_the_host_alone():
     texts = {path.name: path.read_text("utf-8") for path in BUNDLES if path.parent.name == "site"}
     assert [name for name, text in texts.items() if "attachShadow" in text] == ["attnbook-host.js"]
     assert all("attachShadow" in (WIDGETS / "bundles" / name).read_text("utf-8") for name in KINDS)
+
+
+@pytest.mark.parametrize("beside", ["attention_stepper.js", "path_explorer.js", "query_plane.js"])
+def test_a_page_with_an_explorer_and_another_widget_loads_little(beside):
+    """What is not seen at first may come in a part of its own when it is asked for: PARTS in js/build.mjs."""
+    site = WIDGETS / "bundles" / "site"
+    sizes = {
+        name: len(gzip.compress((site / name).read_bytes()))
+        for name in ("attnbook-host.js", "attention_explorer.js", beside)
+    }
+    assert sum(sizes.values()) <= 20_000, sizes

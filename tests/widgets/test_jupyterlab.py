@@ -216,6 +216,7 @@ def test_a_path_explorer_and_python_stay_together(notebook):
     page.keyboard.press("ArrowRight")
     assert flag.evaluate("flag => flag.getRootNode().activeElement === flag")
     page.get_by_role("slider", name="layers").press("ArrowRight")
+    page.wait_for_timeout(1000)  # JupyterLab sends one change at a time
     assert run(page, 7) == "2 4 3 3"
     steps = run(page, 8)
     page.wait_for_selector(".ab-panel .formula:has-text('1 − 4 + 1 < 1')")
@@ -235,7 +236,7 @@ def test_a_query_plane_and_python_stay_together(notebook):
     for _ in range(4):
         page.keyboard.press("ArrowUp")
     plane.get_by_role("combobox", name="score by").select_option("distance")
-    page.wait_for_timeout(200)
+    page.wait_for_timeout(1000)
     before = f"{weight()} {blended()}"
     said = run(page, 10)
     assert said.endswith(f" distance {before}")

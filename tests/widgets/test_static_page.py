@@ -35,6 +35,21 @@ def test_the_script_is_only_where_a_widget_is(built):
         assert "attnbook-host" not in (built / name).read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("name", "script"),
+    {
+        "index": "attention_explorer",
+        "stepper": "attention_stepper",
+        "path": "path_explorer",
+        "plane": "query_plane",
+    }.items(),
+)
+def test_a_page_loads_the_programs_of_its_own_widgets_alone(visit, name, script):
+    opened = visit(f"{name}.html")
+    loaded = [url.rpartition("/")[2].partition("?")[0] for url in opened.requests if "/widgets/" in url]
+    assert loaded == ["attnbook-host.css", "attnbook-host.js", f"{script}.js"]
+
+
 def test_the_page_carries_data_and_no_program(built):
     text = (built / "index.html").read_text("utf-8")
     state = json.loads(re.search(r'widget-state\+json">(.*?)</script>', text, re.S)[1])["state"]
