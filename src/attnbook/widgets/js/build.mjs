@@ -15,7 +15,7 @@ const sources = readdirSync(here, { recursive: true })
 
 const hash = createHash("sha256");
 for (const name of sources) hash.update(`${name}\n`).update(readFileSync(new URL(name, here)));
-const banner = `/* attnbook, MIT. Built from src/attnbook/widgets/js; sources sha256 ${hash.digest("hex").slice(0, 16)} */`;
+const banner = `/* attnbook, MIT; sources sha256 ${hash.digest("hex").slice(0, 16)} */`;
 
 // Styles travel inside the programs, as text; the bundler makes small only what it reads as a style.
 const styles = {
