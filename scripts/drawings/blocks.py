@@ -103,7 +103,7 @@ def encoder_block() -> Drawing:
 
 def decoder_block() -> Drawing:
     block = Block(height=540)
-    block.text(MIDDLE, 528, "target so far, (B, T, D)", kind="word", size=12.5)
+    block.text(MIDDLE, 528, "from the layer below, (B, T, D)", kind="word", size=12.5)
     block.y = 518
     fork = block.y - 12
     block.attention("Masked self-attention", own=True)

@@ -29,7 +29,9 @@ def sections(html):
     """The page's text under each heading that names something of the package."""
     page = BeautifulSoup((html / "chapters" / "api.html").read_text("utf8"), "html.parser")
     headings = [heading for heading in page.select("h3") if heading.code]
-    return {heading.code.get_text(): heading.parent for heading in headings}
+    found = {heading.code.get_text(): heading.parent for heading in headings}
+    assert len(found) == len(headings), "a name stands there twice"
+    return found
 
 
 @pytest.mark.parametrize("name", NAMES)
