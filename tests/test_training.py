@@ -249,3 +249,18 @@ def test_a_loss_that_is_no_number_is_named():
 def test_bad_targets_are_named(target, message):
     with pytest.raises(ValueError, match=message):
         exact_match(build(), torch.full((2, 3), 3), target)
+
+
+def test_another_loss_teaches_another_lesson():
+    model, seen = build(), []
+
+    def size(model, source, target):
+        seen.append((source, target))
+        return model.output.weight.square().mean()
+
+    first = model.output.weight.square().mean().item()
+    losses = fit(model, TASK.batches(8, seed=3), steps=5, loss=size, progress=False).losses
+    assert losses[0] == first > losses[-1] > model.output.weight.square().mean().item()
+    for (source, target), batch in zip(seen, TASK.batches(8, seed=3), strict=False):
+        assert torch.equal(source, batch[0])
+        assert torch.equal(target, batch[1])

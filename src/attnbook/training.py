@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -35,16 +35,17 @@ def fit(
     warmup: int = 0,
     decay: bool = True,
     clip: float = 1.0,
+    loss: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
     progress: bool = True,
 ) -> History:
     """Train `model` in place with Adam on `steps` batches of (source, target), and return the losses.
 
     The model reads each target without its last id and learns to write it without its first: teacher
-    forcing. The learning rate follows `schedule`; a gradient longer than `clip` is shortened to it.
-    Batches move to the model's device. Whatever happens, the model returns to the mode it was in: a stop
-    (Ctrl-C, or the stop button of a notebook) raises `KeyboardInterrupt` as ever, and the model keeps
-    what it has learned so far. Raises `ValueError` for bad sizes, for too few batches, and when the loss
-    is no longer a number.
+    forcing; for another lesson, hand over another `loss(model, source, target)`. The learning rate follows
+    `schedule`; a gradient longer than `clip` is shortened to it. Batches move to the model's device. Whatever
+    happens, the model returns to the mode it was in: a stop (Ctrl-C, or the stop button of a notebook) raises
+    `KeyboardInterrupt` as ever, and the model keeps what it has learned so far. Raises `ValueError` for bad
+    sizes, for too few batches, and when the loss is no longer a number.
     """
     positive(steps=steps)
     if not 0 <= warmup < steps:
@@ -61,9 +62,9 @@ def fit(
         for step, (source, target) in zip(range(steps), batches):  # noqa: B905 (batches may have no end)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * schedule(step, steps, warmup, decay)
-            loss = token_loss(model, source.to(device), target.to(device))
-            history.losses.append(check_loss(loss.item(), step))
-            update(model, optimizer, loss, clip)
+            missed = (loss or token_loss)(model, source.to(device), target.to(device))
+            history.losses.append(check_loss(missed.item(), step))
+            update(model, optimizer, missed, clip)
             bar.set_postfix(loss=f"{history.losses[-1]:.3f}", refresh=False)
             bar.update()
     if len(history.losses) < steps:

@@ -12,6 +12,8 @@ from attnbook.exercises import (
     EXERCISES,
     Checker,
     Verdict,
+    chapter02,
+    chapter02_lookup,
     chapter03_mask,
     chapter03_repair,
     chapter04,
@@ -24,6 +26,9 @@ from attnbook.exercises.registry import exercise
 from attnbook.exercises.verdict import Wrong
 
 CALLS = {
+    "2.2": "soft_lookup(query, keys, values, temperature)",
+    "2.3": "left_out_error(keys, values, bandwidth)",
+    "2.4": "effective_keys(weights)",
     "3.3": "dot_attention(query, key, value)",
     "3.4": "masked_weights(scores, mask)",
     "3.5": "additive_scores(query, key, W_query, W_key, v)",
@@ -40,6 +45,9 @@ def fresh() -> Checker:
 
 def all_slips() -> list:
     tables = {
+        "2.2": chapter02_lookup.LOOKUP_SLIPS,
+        "2.3": chapter02_lookup.LEAVE_OUT_SLIPS,
+        "2.4": chapter02.KEYS_SLIPS,
         "3.3": chapter03_repair.DOT_SLIPS,
         "3.4": chapter03_mask.MASK_SLIPS,
         "3.5": chapter03_repair.ADDITIVE_SLIPS,

@@ -1,25 +1,9 @@
 """Chapter 1: bits to carry, and the ways between two words."""
 
 import math
-from collections.abc import Iterable
 
-from attnbook.exercises.reading import read_dict, read_numbers
+from attnbook.exercises.reading import judge_number, read_dict
 from attnbook.exercises.registry import exercise
-from attnbook.exercises.verdict import Wrong
-
-Slips = Iterable[tuple[float, str]]  # wrong numbers, with the words for each
-
-
-def judge_number(given: dict, name: str, wanted: float, tolerance: float, slips: Slips, rule: str) -> None:
-    """Raise `Wrong` unless `given[name]` is `wanted`: in a fitting slip's words or the rule's."""
-    number = read_numbers(given[name], name)[0]
-    if abs(number - wanted) <= tolerance:
-        return
-    for wrong, words in slips:
-        if abs(number - wrong) <= tolerance:
-            raise Wrong(f"`{name}`: {words}")
-    raise Wrong(f"`{name}`: not {number:g}. {rule}")
-
 
 # --- 1.1 ---------------------------------------------------------------------------------------------------
 

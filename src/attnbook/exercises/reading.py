@@ -1,11 +1,16 @@
 """Read answers that are not functions: dictionaries of numbers, shapes and truths."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from attnbook.exercises.comparing import describe
 from attnbook.exercises.verdict import Unfinished, Wrong
+
+Numbers = float | Sequence[float]
+Slips = Iterable[tuple[Numbers, str]]  # wrong numbers, with the words for each
 
 
 def read_dict(answer, keys: tuple[str, ...]) -> dict:
@@ -38,6 +43,23 @@ def read_numbers(value, name: str, count: int = 1) -> list[float]:
     if len(numbers) != count:
         raise Wrong(f"`{name}` should be {wanted}, and holds {len(numbers)}: {describe(value)}.")
     return numbers
+
+
+def judge_number(given: dict, name: str, wanted: Numbers, tolerance: float, slips: Slips, rule: str) -> None:
+    """Raise `Wrong` unless `given[name]` is `wanted`, one number or several; a fitting slip speaks."""
+    wanted = np.atleast_1d(wanted)
+    numbers = np.array(read_numbers(given[name], name, len(wanted)))
+
+    def close(other: Numbers) -> bool:
+        return bool((np.abs(numbers - np.atleast_1d(other)) <= tolerance).all())
+
+    if close(wanted):
+        return
+    for wrong, words in slips:
+        if close(wrong):
+            raise Wrong(f"`{name}`: {words}")
+    shown = ", ".join(f"{number:g}" for number in numbers)
+    raise Wrong(f"`{name}`: not {shown}. {rule}")
 
 
 def read_shape(value, name: str) -> tuple[int, ...]:
