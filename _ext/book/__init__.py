@@ -2,7 +2,7 @@
 
 from sphinx.application import Sphinx
 
-from . import api, callouts, drawings, execution, languages, widgets
+from . import api, callouts, drawings, execution, languages, verdicts, widgets
 
 
 def setup(app: Sphinx) -> dict:
@@ -11,5 +11,6 @@ def setup(app: Sphinx) -> dict:
     drawings.setup(app)
     execution.setup(app)
     languages.setup(app)
+    verdicts.setup(app)
     widgets.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -75,3 +75,17 @@ def test_chinese_words_say_that_they_are_chinese(visit):
     assert "词嵌入（嵌入）" in marked
     assert page.locator("article :is(h1, h2, h3, pre, code) span[lang]").count() == 0
     assert page.locator("article strong").first.inner_text() == "注意力"
+
+
+def test_verdicts_stand_out(visit):
+    page = visit("chapters/article.html")
+    claims = page.locator("article ol > li").count()
+    assert page.locator("article ol > li .ab-verdict").count() == claims > 40
+    colors = page.locator(".ab-verdict").evaluate_all("all => all.map(e => getComputedStyle(e).color)")
+    assert len(set(colors)) == 4  # right, with a limit or without, is one
+
+
+@pytest.mark.parametrize("page", sorted(CHAPTERS.glob("*.md")), ids=lambda page: page.name)
+def test_no_heading_stands_twice(page):
+    headings = re.findall(r"^#+ (.+)$", markdown(page), re.M)
+    assert [heading for heading, count in Counter(headings).items() if count > 1] == []
