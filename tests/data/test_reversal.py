@@ -41,6 +41,19 @@ def test_same_seed_same_batches():
         assert not (one[0].shape == three[0].shape and torch.equal(one[0], three[0]))
 
 
+def test_batches_of_one_length_have_no_padding_and_every_length_comes():
+    batches = TASK.batches_of_one_length(6, seed=0)
+    widths = set()
+    for source, target in (next(batches) for _ in range(100)):
+        assert (source != TASK.source.pad).all()
+        assert target.shape[1] == source.shape[1] + 2
+        assert len(source) == 6
+        widths.add(source.shape[1])
+    assert widths == set(range(2, 10))
+    again = next(TASK.batches_of_one_length(6, seed=0))
+    assert torch.equal(again[0], next(TASK.batches_of_one_length(6, seed=0))[0])
+
+
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("call", "message"),

@@ -1,6 +1,7 @@
 """The reversal task: read letters, write them backwards. Nothing to know, everything to remember."""
 
 import string
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Int
@@ -70,3 +71,15 @@ class ReversalTask(Task):
         return self.source.batch(texts), self.target.batch(
             [text[::-1] for text in texts], start=True, end=True
         )
+
+    def batches_of_one_length(
+        self, size: int, seed: int, split: str = "train"
+    ) -> Iterator[tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]]:
+        """Batches without end whose strings are all of one length, which is drawn anew for each batch.
+
+        Nothing is padded, so a recurrent model spends no step on padding.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        while True:
+            length = torch.randint(self.shortest, self.longest + 1, (), generator=generator)
+            yield self.batch(size, generator, split, int(length))
