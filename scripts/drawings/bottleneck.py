@@ -14,7 +14,7 @@ def bottleneck() -> Drawing:
     for x, letter in zip(columns, LETTERS, strict=True):
         drawing.text(x, 32, letter, kind="word source", size=13)
         drawing.wire((x, 40), (x, 52), size=3)
-        drawing.box(x - CELL / 2, 52, CELL, 24, "GRU", kind="box", size=11.5)
+        drawing.box(x - CELL / 2, 52, CELL, 24, "cell", kind="box", size=11.5)
         if x != door:
             drawing.wire((x + CELL / 2, 64), (x + PITCH - CELL / 2, 64), size=3)
 
@@ -24,11 +24,13 @@ def bottleneck() -> Drawing:
     drawing.wire((door, 76), (door, 112), kind="wire lit")
     drawing.grid(door - 45.25, 114, 1, 8, cell=10)
     drawing.wire((door, 126), (door, 164), (columns[0], 164), kind="wire lit", head=False)
-    drawing.text(door - 8, 152, "one context vector, D numbers", kind="word source", size=12.5, anchor="end")
+    drawing.text(
+        door - 8, 152, "one context, always the same size", kind="word source", size=12.5, anchor="end"
+    )
 
     for x, letter in zip(columns, LETTERS[::-1], strict=True):
         drawing.wire((x, 164), (x, 184), kind="wire lit")
-        drawing.box(x - CELL / 2, 184, CELL, 24, "GRU", kind="box", size=11.5)
+        drawing.box(x - CELL / 2, 184, CELL, 24, "cell", kind="box", size=11.5)
         if x != door:
             drawing.wire((x + CELL / 2, 196), (x + PITCH - CELL / 2, 196), size=3)
         drawing.wire((x, 208), (x, 222), size=3)
