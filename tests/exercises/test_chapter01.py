@@ -45,7 +45,7 @@ def test_bits_in_any_form(check, other):
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ({"strings": 12}, "the choices multiply"),
+        ({"strings": 12}, "12 is 4 × 3"),
         ({"strings": 81}, "four places with three letters"),
         ({"strings": 24}, "A letter may come again"),
         ({"strings": 63}, "not 63"),
@@ -103,7 +103,7 @@ def test_paths_in_any_form(check, other):
         ({"convolution": 5}, "How many 2s"),
         ({"attention": 41}, "no word is handed on"),
         ({"attention": 40}, "no word is handed on"),
-        ({"attention": 0}, "not 0"),
+        ({"attention": 0}, "not 0: the first word"),
         ({"attention": 2}, "one layer is enough"),
         ({"attention": 3}, "directly"),
         ({"scores": 1640}, "each word meets itself"),
@@ -239,6 +239,7 @@ def batch_too_small(cell, context, embedded):
         (lambda c, h, e: torch.stack(states(c, h, e)[1:]), "another order"),
         (lambda c, h, e: repaired(c, h[:1].expand_as(h), e), "context of row 0"),
         (lambda c, h, e: repaired(c, h, e.flip(1)), "from the last to the first"),
+        (lambda c, h, e: repaired(c, h, e.flip(1)).flip(1), "from the last to the first"),
         (lambda c, h, e: repaired(c, h.mean(0, keepdim=True).expand_as(h), e), "other numbers"),
         (lambda c, h, e: repaired(lambda x, s: c(s, x), h, e), "x: wanted shape (B, 5), got (3, 6)"),
         (batch_too_small, "state: wanted shape (B, 6), got (6,)"),

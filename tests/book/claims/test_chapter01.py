@@ -1,0 +1,101 @@
+"""What chapter 1's text leans on is true of the numbers that this build printed beside it."""
+
+CHAPTER = "01-why-attention"
+LENGTHS = [f"{n} letters" for n in range(2, 17, 2)]
+
+
+def test_without_attention_there_is_a_wall_and_with_it_there_is_none_or_later(printed):
+    right = {name: printed.column(name, "16 letters") for name in ("no attention", "article", "dot")}
+    additive = printed.column("additive", "16 letters")
+    none = right.pop("no attention")
+    assert none["4 letters"] > 90
+    assert max(none["14 letters"], none["16 letters"]) < 10
+    assert min(additive[length] for length in LENGTHS) > 75
+    assert all(column["10 letters"] > none["10 letters"] + 20 for column in right.values())
+    assert right["dot"]["parameters"] == none["parameters"]
+
+
+def test_a_wider_context_moves_the_wall_and_does_not_remove_it(printed):
+    narrow, middle, wide = (printed.column(f"D = {d}", "16 letters") for d in (16, 32, 64))
+    assert narrow["8 letters"] + 20 < middle["8 letters"] < wide["8 letters"]
+    assert middle["10 letters"] + 10 < wide["10 letters"]
+    assert wide["16 letters"] < 20
+    assert printed.column("additive", "16 letters")["16 letters"] > wide["16 letters"] + 40
+
+
+def test_poor_letters_get_further_but_not_as_far_as_their_bits(printed):
+    few = printed.column("4 letters", "16 letters")
+    many = printed.column("26 letters", "16 letters")
+    assert few["10 letters"] > many["10 letters"] + 20
+    assert few["16 letters"] + 20 < many["6 letters"]  # 32 bits against 28
+
+
+def test_the_middle_is_lost_and_what_stands_there_is_the_neighbour(printed):
+    parts = {part: printed.column(part, "no attention") for part in ("first two", "middle two", "last two")}
+    middle = parts["middle two"]["no attention"]
+    assert middle + 3 < min(parts["first two"]["no attention"], parts["last two"]["no attention"])
+    assert parts["middle two"]["additive"] > 95
+    wrong = printed.column("no attention", "not in the string")
+    guess = printed.column("a blind guess", "not in the string")
+    assert wrong["a neighbour's"] > 45 > 15 > guess["a neighbour's"]
+    assert wrong["not in the string"] < 20 < 50 < guess["not in the string"]
+
+
+def test_where_attention_looks(printed):
+    just_after, just_before = "read just after", "read just before"
+    for name in ("additive", "dot"):
+        share = printed.column(name, just_after)
+        assert share["the letter itself"] + share[just_after] > 50
+        assert share[just_after] > share[just_before]
+    untrained = printed.column("additive, untrained", just_after)
+    assert untrained["elsewhere"] > 60
+
+
+def test_the_recurrent_chain_grows_with_each_token_and_the_others_do_not(printed):
+    chain = printed.column("GRU", "T = 16")
+    steps = [chain[f"T = {2 * n}"] - chain[f"T = {n}"] for n in (8, 16, 32, 64)]
+    assert steps == [steps[0] * 2**n for n in range(4)]
+    for name in ("six convolutions", "self-attention"):
+        assert len(set(printed.column(name, "T = 16").values())) == 1
+
+
+def test_every_decoder_takes_a_call_a_token(printed):
+    for name in ("recurrent", "convolutional", "Transformer"):
+        assert printed.column(name, "T = 32") == {"T = 8": 8, "T = 32": 32}
+
+
+def test_the_receptive_field_is_what_the_formula_says(printed):
+    for kernel in (3, 5):
+        measured = printed.column(f"kernel {kernel}, measured", "n = 12")
+        assert measured == printed.column(f"kernel {kernel}, formula", "n = 12")
+        assert len(measured) == 6
+
+
+def test_gradients_shrink_by_a_factor_end_or_thin_out(printed):
+    reach = {
+        name: printed.column(name, "T = 100")
+        for name in ("GRU", "LSTM", "six convolutions", "self-attention")
+    }
+    for name in ("GRU", "LSTM"):
+        assert reach[name]["T = 50"] < 1e-8
+        assert reach[name]["T = 100"] < 1e-6 * reach[name]["T = 50"]
+    assert reach["six convolutions"]["T = 7"] > 0 == reach["six convolutions"]["T = 10"]
+    attention = reach["self-attention"]
+    assert attention["T = 50"] > 1e-2
+    assert 3 < attention["T = 10"] / attention["T = 100"] < 30
+
+
+def test_an_open_gate_and_training_bring_the_past_back(printed):
+    reach = printed.column("T = 50", "LSTM, fresh")
+    assert reach["LSTM, fresh"] < 1e-8
+    assert reach["LSTM, fresh, gate nearly open"] > 1e-2
+    assert reach["trained without attention"] > 1e-5
+    assert reach["trained without attention"] > 10 * reach["trained with additive attention"]
+
+
+def test_attention_begins_below_the_gru_and_ends_above(printed):
+    gru, attention = (printed.column(name, "T = 4096") for name in ("GRU", "attention"))
+    assert attention["T = 64"] < gru["T = 64"]
+    assert attention["T = 4096"] > gru["T = 4096"]
+    assert gru["slope"] < 1.4 < attention["slope"]
+    assert printed.column("convolution", "T = 4096")["slope"] < 1.4
