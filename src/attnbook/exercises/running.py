@@ -145,6 +145,8 @@ def hint_for(message: str, line: str, call: str) -> str:
         return "Lay the heads side by side again, (B, T, D), before `@ W_output`."
     if re.search(r"\.T\b", line) and re.search(r"multiplied|Expected size|must match|\.T", message):
         return "`.T` turns every axis round, the batch too. Swap the last two only: `key.transpose(-2, -1)`."
+    if re.search(r"mask", line) and re.search(r"size of tensor|broadcast", message):
+        return "The mask doesn't fit the scores: it needs a row for each query and a column for each key."
     if re.search(r"@|matmul|bmm", line) and "+" not in line and "size of tensor b" in message:
         message = "shapes cannot be multiplied"  # torch says the same of + and of @
     for pattern, hint in HINTS:
