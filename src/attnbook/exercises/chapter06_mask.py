@@ -129,8 +129,8 @@ CAUSAL_SLIPS = (
     ),
     praise=(
         "N = T is training, N = 1 a step of decoding with a cache, where the mask hides nothing at all. "
-        "In between lies a text that is read in pieces. (PyTorch's `is_causal=True` starts its triangle in "
-        "the top left corner: right for N = T only.)"
+        "In between lies a text that is read in pieces. PyTorch's `is_causal=True` starts its triangle in "
+        "the top left corner: right for N = T only."
     ),
 )
 def causal_attention(answer) -> str:
