@@ -619,7 +619,7 @@ def first_to_end(model, start, end, beams, most):
         (lambda *inputs: [3], "Follow it on paper"),
         (lambda *inputs: 3, "Wanted a list of ids"),
         (lambda *inputs: None, "None"),
-        (lambda model, start: [1], "beam_search(next_log_probs, start, end, beams, max_length)"),
+        (lambda model, start: [1], "write_with_beams(next_log_probs, start, end, beams, max_length)"),
     ],
 )
 def test_beam_search_traps(check, answer, words):

@@ -11,7 +11,7 @@ from attnbook.exercises.registry import exercise
 from attnbook.exercises.running import run
 from attnbook.exercises.verdict import Unfinished, Wrong
 
-CALL = "beam_search(next_log_probs, start, end, beams, max_length)"
+CALL = "write_with_beams(next_log_probs, start, end, beams, max_length)"
 START, END, A, B, C = 0, 1, 2, 3, 4
 Model = Callable[[list[int]], Tensor]
 
@@ -124,7 +124,7 @@ SLIPS = (
     "6.6",
     "Beam search",
     task=(
-        "write `beam_search(next_log_probs, start, end, beams, max_length)`. `next_log_probs(ids)` gives "
+        "write `write_with_beams(next_log_probs, start, end, beams, max_length)`. `next_log_probs(ids)` gives "
         "the log-probabilities `(V,)` of the next token after a list of ids. Keep the `beams` beginnings "
         "with the highest sums, and return the ids (after the start) of the one with the highest mean per "
         "token."

@@ -1,0 +1,98 @@
+"""What chapter 6's text leans on is true of the numbers that this build printed beside it."""
+
+CHAPTER = "06-masked-decoder"
+SEEDS = (0, 1, 2)
+
+
+def of(kind: str, column: dict[str, float]) -> list[float]:
+    """The cells of one kind of model, one for each of its seeds."""
+    found = [value for row, value in column.items() if row.startswith(f"{kind}, seed ")]
+    assert found, kind
+    return found
+
+
+def test_before_softmax_nothing_leaks_after_it_the_future_does_and_renormalising_repairs_it(printed):
+    leak = printed.column("on a later input", "renormalised")
+    least = printed.column("least row sum", "renormalised")
+    assert leak["before"] == 0
+    assert leak["after"] > 0.05
+    assert leak["renormalised"] < 1e-12
+    assert least["before"] == least["renormalised"] == 1 > 0.9 > least["after"]
+
+
+def test_renormalised_a_loud_hidden_key_leaves_no_number(printed):
+    table = next(table for table in printed.tables if "hidden score 110" in table)
+    quiet, loud = table["hidden score 10"], table["hidden score 110"]
+    assert loud["renormalised, key 1"] == loud["renormalised, key 2"] == "NaN"
+    assert quiet["renormalised, key 1"] == quiet["before, key 1"] == loud["before, key 1"]
+
+
+def test_a_decoder_layer_is_as_large_as_pytorchs_and_computes_the_same(printed):
+    assert max(printed.column("largest difference", "gradient of the memory").values()) < 1e-12
+    sizes = next(table for table in printed.tables if "cross_attention" in table)
+    sizes = {row: int(cells["decoder layer"].replace(",", "")) for row, cells in sizes.items()}
+    assert sizes["all"] == 4_204_032
+    both = sizes["self_attention"] + sizes["cross_attention"]
+    assert abs(both - sizes["feed_forward"]) < 0.01 * both
+
+
+def test_the_leak_test_acquits_the_causal_mask_alone(printed):
+    look = printed.column("strongest look at the future", "one place too far")
+    assert look.pop("causal mask") == 0
+    assert len(look) == 3
+    assert min(look.values()) > 1e-3
+
+
+def test_without_the_mask_the_loss_is_better_and_no_date_is_written(printed):
+    loss = printed.column("teacher-forced loss", "no mask, seed 0")
+    written = printed.column("dates right, written, %", "no mask, seed 0")
+    forced = printed.column("tokens right, forced, %", "no mask, seed 0")
+    for open_loss, causal_loss in zip(of("no mask", loss), of("causal mask", loss), strict=True):
+        assert open_loss < 0.7 * causal_loss
+    assert max(of("no mask", written) + of("mask after softmax", written)) < 1
+    assert min(of("causal mask", written)) > 80
+    assert min(of("no mask", forced)) > 99.5
+    assert min(of("mask after softmax", forced)) > 98
+    anew = printed.column("dates right, written anew at every step, %", "causal mask")
+    assert max(anew["no mask"], anew["mask after softmax"]) < 1
+    assert abs(anew["causal mask"] - of("causal mask", written)[0]) < 1
+
+
+def test_because_it_copies_the_next_token(printed):
+    head = next(row for table in printed.tables for row in table if row.startswith("seed 0: layer"))
+    ahead, own = (printed.column(c, head) for c in ("the next, a digit due", "itself"))
+    assert min(ahead.values()) > 0.55
+    assert all(own[row] < ahead[row] for row in ahead)
+    swapped = printed.column("another date's source, %", "no mask, seed 0")
+    assert min(of("no mask", swapped)) > 95
+    assert max(of("causal mask", swapped)) < 60 < of("mask after softmax", swapped)[0] + 10
+    follows = printed.column("writes the plant, %", "no mask, seed 0")
+    stays = printed.column("writes the date's, %", "no mask, seed 0")
+    assert min(of("no mask", follows)) > 90
+    assert max(of("causal mask", follows)) < 2
+    assert min(of("causal mask", stays)) > 97
+    assert of("mask after softmax", stays)[0] < 96
+
+
+def test_beams_find_likelier_sequences_and_trained_models_leave_them_little(printed):
+    row = "half trained, seed 0"
+    differ, likelier = (printed.column(column, row) for column in ("beams differ", "likelier"))
+    for name, count in differ.items():
+        assert likelier[name] >= 0.9 * count
+    assert max(differ[f"trained, seed {seed}"] for seed in SEEDS) < 25 < differ[row]
+    assert printed.column("moved by α = 1", row)["trained, seed 0"] <= 3
+
+
+def test_the_cache_changes_nothing_under_a_causal_mask_and_everything_without(printed):
+    gap = printed.column("largest difference of a logit", "no mask")
+    assert gap["causal mask"] < 1e-3 < 1 < gap["no mask"]
+    right = printed.column("dates right, written, %", "position t + 1")
+    assert right["position t + 1"] < right["position t"] - 30
+
+
+def test_the_cache_is_worth_more_the_longer_the_text_and_less_than_the_places(printed):
+    ratio = printed.column("times as fast", "T = 512")
+    places = printed.column("places, without ÷ with", "T = 512")
+    assert ratio["T = 8"] < ratio["T = 128"] < ratio["T = 512"]
+    assert ratio["T = 512"] > 4
+    assert all(ratio[row] < places[row] for row in ratio)
