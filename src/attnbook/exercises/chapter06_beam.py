@@ -124,10 +124,10 @@ SLIPS = (
     "6.6",
     "Beam search",
     task=(
-        "write `write_with_beams(next_log_probs, start, end, beams, max_length)`. `next_log_probs(ids)` gives "
-        "the log-probabilities `(V,)` of the next token after a list of ids. Keep the `beams` beginnings "
-        "with the highest sums, and return the ids (after the start) of the one with the highest mean per "
-        "token."
+        "write `write_with_beams(next_log_probs, start, end, beams, max_length)`. `next_log_probs(ids)` "
+        "gives the log-probabilities `(V,)` of the next token after a list of ids. Keep the `beams` "
+        "beginnings with the highest sums, and return the ids (after the start) of the one with the highest "
+        "mean per token."
     ),
     praise=(
         "It looks past a tempting first token, lets ended sequences wait, and does not favour the short. "
