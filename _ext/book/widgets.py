@@ -24,9 +24,7 @@ BUNDLES = Path(widgets.__file__).parent / "bundles" / "site"
 STYLE, HOST = "attnbook-host.css", "attnbook-host.js"
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
-LAYER_STRIP, HEAD_STRIP, TITLE, FRAMES = 38, 86, 26, 42  # pixels, as in js/explorer/style.css
 PANEL = '<div class="ab-panel"></div>'
-TITLE_LINE, TITLE_CHARACTER, PHONE = 20, 7, 320  # a long title takes more lines on a phone
 logger = logging.getLogger(__name__)
 
 
@@ -126,17 +124,21 @@ def place_widget(view: nodes.container, name: str, state: dict) -> None:
 
 
 def explorer_place(state: dict) -> tuple[str, str, str, str]:
-    """An explorer's class, sizes for the style to keep its height free, no boxes, its picture in words."""
+    """An explorer's class, its sizes, empty boxes where its parts will stand, and its picture in words."""
     layers, heads, rows, columns = state["_shape"]
     left, top = state["_gutters"]
-    strips = LAYER_STRIP * (layers > 1) + HEAD_STRIP * (heads > 1) + TITLE * bool(state["title"])
-    strips += FRAMES * (len(state["frames"]) > 1)
-    sizes = {"rows": rows, "columns": columns, "left": left, "top": top, "strips": strips}
-    sizes["least-row"] = 16 if rows <= 40 else 4
-    sizes["wrapped"] = TITLE_LINE * (max(1, -(-len(state["title"]) * TITLE_CHARACTER // PHONE)) - 1)
+    across = heads + (heads > 1 and not state["head_names"])  # a mean beside the heads, and below the layers
+    sizes = {"rows": rows, "columns": columns, "left": left, "top": top, "least-row": 16 if rows <= 40 else 4}
+    sizes |= {"across": across, "down": layers + (layers > 1), "thumb": max(24, min(40, 260 // across - 2))}
     style = ";".join(f"--{key}:{value}" for key, value in sizes.items())
+    boxes = '<div class="ab-frames"></div>' * (len(state["frames"]) > 1)
+    boxes += '<div class="ab-strip"></div>' * ((layers > 1) != (heads > 1))
+    boxes += '<div class="ab-figure"><div class="ab-main"><div class="ab-map"></div>'
+    boxes += '<div class="ab-below"><div class="ab-reading"></div><div class="ab-legend"></div></div></div>'
+    beside = '<div class="ab-heads"><div class="ab-steps"></div><div class="ab-maps"></div></div>'
+    boxes += f'{beside * (layers > 1 and heads > 1)}</div><div class="ab-toolbar"></div>'
     words = f"heatmap of attention weights, {rows} queries by {columns} keys"
-    return "ab-explorer", style, "", titled(state, words)
+    return "ab-explorer", style, ghosts(state, boxes), titled(state, words)
 
 
 def stepper_place(state: dict) -> tuple[str, str, str, str]:

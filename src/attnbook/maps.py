@@ -14,6 +14,9 @@ BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u206
 ZERO_WIDTH = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
 
 
+MEAN = -1
+
+
 @dataclass(frozen=True)
 class AttentionMaps:
     """Weights `(L, H, T, S)`, T queries, S keys and a mask `(L, H, T, S)` or None (True = may attend)."""
@@ -27,6 +30,15 @@ class AttentionMaps:
     def peak(self) -> float:
         """The largest weight of all."""
         return float(self.weights.max())
+
+    def at(self, layer: int, head: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """One map `(T, S)` and its mask; -1 stands for the mean over the layers, or over the heads.
+
+        A cell of a mean is masked where it is in all that the mean is taken over.
+        """
+        chosen = tuple(slice(None) if i == MEAN else slice(i, i + 1) for i in (layer, head))
+        mask = None if self.mask is None else self.mask[chosen].any(axis=(0, 1))
+        return self.weights[chosen].mean(axis=(0, 1)), mask
 
 
 def check_maps(weights, queries, keys=None, mask=None) -> AttentionMaps:

@@ -74,10 +74,10 @@ def plot_attention(
 
 
 def draw_map(maps: AttentionMaps, layer: int, head: int, ax: Axes, *, peak=None, title="") -> Axes:
-    """Draw one layer and head of maps that are already checked."""
+    """Draw one layer and head (-1: their mean) of maps that are already checked."""
     colors = PALETTE["light"]
-    weights = maps.weights[layer, head]  # (T, S)
-    blocked = np.zeros(weights.shape, bool) if maps.mask is None else ~maps.mask[layer, head]
+    weights, mask = maps.at(layer, head)  # (T, S)
+    blocked = np.zeros(weights.shape, bool) if mask is None else ~mask
     peak = (float(weights.max()) if peak is None else peak) or 1.0
     sns.heatmap(
         np.where(blocked, np.nan, weights),

@@ -29,7 +29,8 @@ async ({ module, state, first, later }) => {
   state ??= {
     title: "t", layer: 0, head: 0, locked: -1, scale: "peak",
     query_tokens: ["a", "b"], key_tokens: ["c", "d"],
-    _shape: [1, 2, 2, 2], _gutters: [60, 34], _peak: 1, _masks: [],
+    _shape: [1, 2, 2, 2], _gutters: [60, 34], _peak: 1, _masks: [], frames: [], frame: 0,
+    _spread: new DataView(new Uint16Array(3 * 2).buffer), _first: new DataView(new Uint16Array(3).buffer),
     _weights: [0, 1].map(() => new DataView(Uint16Array.of(65535, 0, 0, 65535).buffer)),
   };
   const calls = new Set();

@@ -13,7 +13,8 @@ from PIL import Image
 
 from attnbook import plots
 from attnbook.widgets import AttentionExplorer
-from attnbook.widgets.encoding import decode_weights
+from attnbook.widgets.encoding import decode_weights, encode_mask
+from attnbook.widgets.explorer import AT_ONCE
 
 WEIGHTS = torch.softmax(torch.randn(2, 3, 5, 7, generator=torch.Generator().manual_seed(0)), -1)
 QUERIES, KEYS = list("abcde"), list("tuvwxyz")
@@ -48,10 +49,13 @@ def test_it_sends_one_mask_where_all_are_the_same():
 def test_choices_are_traits(explorer):
     seen = []
     explorer.observe(
-        lambda change: seen.append((change["name"], change["new"])), ["layer", "head", "locked", "scale"]
+        lambda change: seen.append((change["name"], change["new"])),
+        ["layer", "head", "locked", "scale", "order", "hide_first"],
     )
-    explorer.layer, explorer.head, explorer.locked, explorer.scale = 1, 2, 4, "full"
-    assert seen == [("layer", 1), ("head", 2), ("locked", 4), ("scale", "full")]
+    explorer.layer, explorer.head, explorer.locked, explorer.scale = 1, 2, 4, "log"
+    explorer.order, explorer.hide_first = "entropy", True
+    chosen = [("layer", 1), ("head", 2), ("locked", 4), ("scale", "log")]
+    assert seen == [*chosen, ("order", "entropy"), ("hide_first", True)]
     explorer.locked = -1
     other = AttentionExplorer(WEIGHTS, QUERIES, KEYS)
     assert jsdlink((explorer, "head"), (other, "head")) is not None
@@ -65,19 +69,23 @@ def test_choices_are_traits(explorer):
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("layer", 2, "layer: got 2, wanted 0 to 1"),
-        ("layer", -1, "layer: got -1"),
-        ("head", 3, "head: got 3, wanted 0 to 2"),
+        ("layer", 2, r"layer: got 2, wanted -1 to 1 \(-1 for the mean\)"),
+        ("layer", -2, "layer: got -2"),
+        ("head", 3, r"head: got 3, wanted -1 to 2 \(-1 for the mean\)"),
+        ("frame", 1, "frame: got 1, wanted 0 to 0"),
+        ("scale", "linear", "scale"),
+        ("order", "size", "order"),
+        ("hide_first", "yes", "hide_first"),
         ("locked", 5, r"locked: got 5, wanted -1 to 4 \(-1 for none\)"),
         ("locked", -2, "locked: got -2"),
     ],
 )
 def test_choices_that_do_not_exist(explorer, name, value, says):
     before = getattr(explorer, name)
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises((ValueError, traitlets.TraitError), match=says):
         setattr(explorer, name, value)
     assert getattr(explorer, name) == before
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises((ValueError, traitlets.TraitError), match=says):
         AttentionExplorer(WEIGHTS, QUERIES, KEYS, **{name: value})
 
 
@@ -105,9 +113,26 @@ def test_names_of_heads_are_one_string_each():
 @pytest.mark.bad_input
 def test_an_unknown_setting():
     with pytest.raises(
-        TypeError, match="heads: no such setting, wanted one of frame, head, layer, layout, locked, scale"
+        TypeError, match="heads: no such setting, wanted one of frame, head, hide_first, layer, layout,"
     ):
         AttentionExplorer(WEIGHTS, QUERIES, KEYS, heads=2)
+
+
+@pytest.mark.bad_input
+def test_named_maps_and_single_ones_have_no_mean():
+    with pytest.raises(ValueError, match="head: got -1, wanted 0 to 2"):
+        AttentionExplorer(WEIGHTS, QUERIES, KEYS, head_names=["before", "after", "both"], head=-1)
+    with pytest.raises(ValueError, match="layer: got -1, wanted 0 to 0"):
+        AttentionExplorer(WEIGHTS[:1], QUERIES, KEYS, layer=-1)
+
+
+def test_the_picture_says_which_map_it_is():
+    caption = lambda **settings: AttentionExplorer(WEIGHTS, QUERIES, KEYS, **settings)._caption()  # noqa: E731
+    assert caption(title="T", layer=1, head=2) == "T: layer 1, head 2"
+    assert caption(layer=-1) == "mean of layers, head 0"
+    assert caption(head=-1, layer=-1) == "mean of layers, mean of heads"
+    assert caption(head_names=["before", "after", "both"], head=1) == "layer 0, after"
+    assert AttentionExplorer(WEIGHTS[0, 0], QUERIES, KEYS, title="T")._caption() == "T"
 
 
 def test_tokens_are_fixed(explorer):
@@ -134,6 +159,91 @@ def test_the_picture_is_of_the_chosen_map(explorer):
     first = explorer._repr_mimebundle_()[0]["image/png"]
     explorer.head = 2
     assert explorer._repr_mimebundle_()[0]["image/png"] != first
+
+
+def summaries(explorer) -> tuple[np.ndarray, np.ndarray]:
+    """Entropies in bits (F, L + 1, H + 1, T) and shares of the first key (F, L + 1, H + 1) as sent."""
+    layers, heads, rows, _ = explorer._shape
+    shape = (-1, layers + (layers > 1), heads + (heads > 1))
+    spread = np.frombuffer(explorer._spread, "<u2").astype(float)
+    spread[spread == 65535] = np.nan
+    return spread.reshape(*shape, rows) / 4000, np.frombuffer(explorer._first, "<u2").reshape(shape) / 65535
+
+
+def test_the_spread_of_every_row_is_that_of_the_true_weights(explorer):
+    spread, first = summaries(explorer)
+    means = WEIGHTS.mean(1, keepdim=True)
+    every = torch.cat([WEIGHTS, means], 1)
+    every = torch.cat([every, every.mean(0, keepdim=True)]).double()  # layers and heads, and their means
+    np.testing.assert_allclose(spread[0], -(every * every.log2()).sum(-1), atol=2e-4)
+    np.testing.assert_allclose(first[0], every[..., 0].mean(-1), atol=1e-5)
+
+
+def test_rows_with_nothing_to_attend_to_have_no_spread():
+    weights = WEIGHTS[0, 0].clone()
+    weights[1] = 0
+    weights[2] = torch.eye(7)[3]
+    spread, first = summaries(AttentionExplorer(weights, QUERIES, KEYS))
+    assert np.isnan(spread[0, 0, 0, 1])
+    assert spread[0, 0, 0, 2] == 0
+    assert first[0, 0, 0] == pytest.approx(float(weights[[0, 2, 3, 4], 0].mean()), abs=1e-5)
+    nothing = AttentionExplorer(torch.zeros(5, 7), QUERIES, KEYS)
+    assert np.isnan(summaries(nothing)[0]).all()
+
+
+LARGE = torch.softmax(torch.randn(3, 4, 700, 700, generator=torch.Generator().manual_seed(1)), -1)
+MANY = [f"token{i}" for i in range(700)]
+
+
+@pytest.fixture(scope="module")
+def large():
+    return AttentionExplorer(LARGE, MANY, layer=1, head=2)
+
+
+def asked(explorer, place) -> list[bytes]:
+    """What Python sends when the page asks for a map."""
+    sent = []
+    explorer.send, before = lambda content, buffers: sent.append((content, buffers)), explorer.send
+    explorer._handle_custom_msg({"map": place}, [])
+    explorer.send = before
+    assert [content for content, _ in sent] in ([], [{"map": place}])
+    return sent[0][1] if sent else []
+
+
+def test_more_than_a_page_carries_is_sent_as_it_is_asked_for(large):
+    state = large.get_state()
+    assert [len(one) for one in state["_weights"]] == [0] * 6 + [2 * 700 * 700] + [0] * 5
+    assert sum(len(one) for one in state["_weights"]) < AT_ONCE
+    assert len(state["_thumbnails"]) == 4 * 5 * 40 * 40
+    assert AttentionExplorer(LARGE[:1], MANY).get_state()["_thumbnails"] == b""
+    np.testing.assert_allclose(decode_weights(asked(large, [0, 2, 3])[0]), LARGE[2, 3].flatten(), atol=5e-4)
+    mean = decode_weights(asked(large, [0, -1, 0])[0])
+    np.testing.assert_allclose(mean, LARGE[:, 0].mean(0).flatten(), atol=5e-4)
+
+
+def test_maps_that_are_asked_for_bring_their_own_masks():
+    mask = torch.ones(3, 4, 700, 700, dtype=torch.bool)
+    mask[2, 3] = mask[2, 3].tril()
+    weights = LARGE * mask
+    explorer = AttentionExplorer(weights / weights.sum(-1, keepdim=True), MANY, mask=mask)
+    assert [len(one) > 0 for one in explorer._masks] == [True] + [False] * 11
+    assert asked(explorer, [0, 2, 3])[1] == encode_mask(mask[2, 3].numpy())
+    assert len(asked(AttentionExplorer(LARGE, MANY, mask=mask[:1, :1]), [0, 2, 3])) == 1
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    "place", [[0, 3, 0], [1, 0, 0], [0, 0], [0, 0, "1"], [0, True, 0], "abc", None, [-1, 0, 0]]
+)
+def test_maps_that_do_not_exist_are_not_sent(large, place):
+    assert asked(large, place) == []
+
+
+def test_a_thumbnail_shows_the_largest_weight_of_each_block(large):
+    small = np.frombuffer(large._thumbnails, np.uint8).reshape(4, 5, 40, 40)[2, 3]
+    weights = ((small - 1.0) / 254) ** 2
+    block = LARGE[2, 3, 70:87, 17:35]  # 700 / 40 = 17.5 cells a pixel
+    assert weights[4, 1] == pytest.approx(float(block.max()), rel=0.05)
 
 
 STEPS = ["start", "later", "end"]

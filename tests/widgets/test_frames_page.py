@@ -24,7 +24,7 @@ def test_the_slider_goes_to_any_frame(opened, truth):
     assert slider.get_attribute("aria-valuetext") == "step 30"
     assert widget.hover(2, 4) == f"{truth['training'][3, 0, 2, 4]:.3f}"
     slider.press("ArrowRight")
-    widget.node.get_by_role("radio", name="Head 1").check()
+    widget.node.get_by_role("radio", name="Head 1").click()
     assert widget.hover(2, 4) == f"{truth['training'][4, 1, 2, 4]:.3f}"
 
 
@@ -50,7 +50,7 @@ def test_all_frames_have_one_scale_of_colours(opened, truth):
 def test_play_runs_to_the_end_and_begins_again(opened):
     widget = opened.widget(TRAINING)
     widget.page.clock.install()
-    play = widget.node.locator(".frames button")
+    play = widget.node.locator(".ab-frames button")
     assert play.inner_text() == "Play"
     play.press("Enter")
     assert (frame(widget), play.inner_text()) == ("step 10", "Pause")
@@ -69,7 +69,7 @@ def test_play_runs_to_the_end_and_begins_again(opened):
 def test_the_slider_stops_what_plays(opened):
     widget = opened.widget(TRAINING)
     widget.page.clock.install()
-    widget.node.locator(".frames button").click()
+    widget.node.locator(".ab-frames button").click()
     widget.node.get_by_role("slider", name="Frame").fill("1")
     widget.page.clock.run_for(5000)
     assert frame(widget) == "step 10"

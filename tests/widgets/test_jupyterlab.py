@@ -41,6 +41,22 @@ plane""",
     """print(plane.query, plane.score, f"{plane.weights[1]:.3f} {plane.output[0]:.2f}")""",
     """plane.query, plane.temperature = [0.5, 0.25], 0.1
 print(f"{plane.weights[1]:.3f} {plane.output[0]:.2f}")""",
+    """from ipywidgets import IntSlider, VBox, jslink
+maps = torch.softmax(3 * torch.randn(4, 2, 3, 5, 5), -1)
+many = AttentionExplorer(maps, list("abcde"), title="Many", frames=["0", "10", "20", "30"])
+slider = IntSlider(max=4)
+jslink((slider, "value"), (many, "locked"))
+VBox([many, slider])""",
+    """print(many.frame, many.layer, many.head, many.locked, many.scale, many.order, many.hide_first)""",
+    """many.frame, many.layer, many.head, many.hide_first = 3, 0, 1, False
+many.scale, many.order = "full", "model"
+slider.value = 2
+print(f"{maps[3, 0, 1, 2, 4]:.3f}")""",
+    """large = torch.rand(12, 12, 512, 512)
+large /= large.sum(-1, keepdim=True)
+huge = AttentionExplorer(large, [f"t{i}" for i in range(512)], title="Huge", locked=3)
+huge""",
+    """print([f"{weights[3].max():.3f}" for weights in (large[0, 0], large[11, 4], large[5].mean(0))])""",
 ]
 
 
@@ -244,6 +260,51 @@ def test_a_query_plane_and_python_stay_together(notebook):
     after = run(page, 11)
     page.wait_for_timeout(300)
     assert f"{weight()} {blended()}" == after
+
+
+def explorer(page, title):
+    return page.locator(f".attnbook-widget:has(.ab-title:text-is('{title}'))")
+
+
+def test_every_choice_goes_both_ways(notebook):
+    page = notebook
+    run(page, 12)
+    many = explorer(page, "Many")
+    many.get_by_role("slider", name="Frame").fill("2")
+    many.get_by_role("radio", name="Layer 1, mean of heads").click()
+    many.locator(".queries .label").nth(3).click()
+    many.get_by_role("button", name="Options").click()
+    many.get_by_label("Colours").select_option("log")
+    many.get_by_label("Order of the maps").select_option("entropy")
+    many.get_by_label("Leave out the first key").check()
+    page.wait_for_timeout(1500)  # JupyterLab sends one change at a time
+    assert run(page, 13) == "2 1 -1 3 log entropy True"
+
+    weight = run(page, 14)
+    page.wait_for_timeout(500)
+    assert many.locator(".frame-name").inner_text() == "30"
+    assert many.get_by_role("radio", name="Layer 0, head 1").is_checked()
+    assert many.locator(".most").text_content().startswith("Locked: c")  # by the slider, linked in the page
+    assert many.get_by_label("Colours").input_value() == "full"
+    assert not many.get_by_label("Leave out the first key").is_checked()
+    many.get_by_role("button", name="Table").click()
+    assert many.locator("tbody tr").nth(2).locator("td").nth(4).inner_text() == weight
+
+
+def test_huge_maps_come_as_they_are_asked_for(notebook):
+    page = notebook
+    run(page, 15)
+    huge = explorer(page, "Huge")
+    strongest = lambda: huge.locator(".most").text_content().split(" · ")[0].split()[-1]  # noqa: E731
+    shown = [strongest()]
+    for name in ("Layer 11, head 4", "Layer 5, mean of heads"):
+        huge.get_by_role("radio", name=name).click()
+        huge.locator(".notice").wait_for(state="hidden")
+        page.wait_for_timeout(100)
+        shown.append(strongest())
+    assert run(page, 16) == str(shown)
+    painted = "nodes => nodes.every(node => node.width === 40)"
+    assert huge.locator(".thumb canvas").evaluate_all(painted)
 
 
 def test_nothing_was_asked_of_another_host(notebook):

@@ -8,13 +8,16 @@ import anywidget
 import numpy as np
 import traitlets
 
-from attnbook.maps import AttentionMaps, check_frames, check_maps, check_tokens
+from attnbook.maps import MEAN, AttentionMaps, check_frames, check_maps, check_tokens
 from attnbook.plots import map_figure
 from attnbook.widgets.encoding import encode_mask, encode_weights
 from attnbook.widgets.labels import NARROW_CHARACTER, label_width, plural
+from attnbook.widgets.summaries import encode_first, encode_spread, encode_thumbnails, peak_of_rest
 
-SETTINGS = ("frame", "head", "layer", "layout", "locked", "scale")
+SETTINGS = ("frame", "head", "hide_first", "layer", "layout", "locked", "order", "scale")
 BUNDLES = Path(__file__).parent / "bundles"
+AT_ONCE = 8_000_000
+"""Bytes of weights and masks that go with a widget, and that a page without a kernel carries at most."""
 
 
 class AttentionExplorer(anywidget.AnyWidget):
@@ -29,9 +32,16 @@ class AttentionExplorer(anywidget.AnyWidget):
     `weights` are then a list of F arrays, or one array with F before the shapes above, and `mask` may be too.
     Rows that are not there yet are 0 and masked.
 
-    `layer`, `head`, `frame`, `locked` (the locked row, -1 for none) and `scale` ("peak": the deepest colour
-    is the largest weight of all maps and frames; "full": it is 1) are traits, so `observe` and `jslink` work
-    both ways. Raises ValueError and TypeError that name the argument, what it got and what it wanted.
+    What is shown is in traits, so `observe`, `jslink` and `interact` work both ways: `layer` and `head` (-1
+    for the mean of all), `frame`, `locked` (the locked row, -1 for none), `scale` ("peak": the deepest
+    colour is the largest weight of all maps and frames; "full": it is 1; "log": by powers of ten, from
+    0.0001 to the largest weight), `order` of the maps ("model"; "entropy": most focused first; "first":
+    most on the first key first) and `hide_first` (leave the first key out of the picture; the other weights
+    stay as they are).
+
+    Up to 8 MB of maps go with the widget. More are sent map by map, as the page asks for them; a page
+    without a kernel then has only the first one shown, and says so. Raises ValueError and TypeError that
+    name the argument, what it got and what it wanted.
     """
 
     _esm = BUNDLES / "attention_explorer.js"
@@ -41,7 +51,9 @@ class AttentionExplorer(anywidget.AnyWidget):
     head = traitlets.Int(0).tag(sync=True)
     frame = traitlets.Int(0).tag(sync=True)
     locked = traitlets.Int(-1).tag(sync=True)
-    scale = traitlets.Enum(["peak", "full"], "peak").tag(sync=True)
+    scale = traitlets.Enum(["peak", "full", "log"], "peak").tag(sync=True)
+    order = traitlets.Enum(["model", "entropy", "first"], "model").tag(sync=True)
+    hide_first = traitlets.Bool(False).tag(sync=True)
 
     # `keys` is ipywidgets' own name for the list of traits
     query_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
@@ -51,10 +63,13 @@ class AttentionExplorer(anywidget.AnyWidget):
     _shape = traitlets.List(traitlets.Int()).tag(sync=True)  # L, H, T, S
     _gutters = traitlets.List(traitlets.Int()).tag(sync=True)  # pixels beside the rows and above the columns
     _peak = traitlets.Float().tag(sync=True)
-    _weights = traitlets.List(traitlets.Bytes()).tag(
-        sync=True
-    )  # one for each map: in frame 0 layer 0, its heads; layer 1 …; frame 1 …
+    _peak_of_rest = traitlets.Float().tag(sync=True)  # without the first key
+    # One for each map: in frame 0 layer 0, its heads; layer 1 …; frame 1 …; empty until it is asked for.
+    _weights = traitlets.List(traitlets.Bytes()).tag(sync=True)
     _masks = traitlets.List(traitlets.Bytes()).tag(sync=True)  # none, one for all, or one for each map
+    _spread = traitlets.Bytes().tag(sync=True)  # see summaries.py
+    _first = traitlets.Bytes().tag(sync=True)
+    _thumbnails = traitlets.Bytes().tag(sync=True)  # only where maps are asked for
 
     def __init__(
         self, weights, queries, keys=None, mask=None, title="", *, frames=None, head_names=(), **settings
@@ -63,13 +78,13 @@ class AttentionExplorer(anywidget.AnyWidget):
             sequence = [check_maps(weights, queries, keys, mask)]
         else:
             sequence = check_frames(weights, queries, keys, mask, frames)
-        maps = sequence[0]
         if not isinstance(title, str):
             raise TypeError(f"title: got {type(title).__name__}, wanted a string")
         unknown = sorted(set(settings) - set(SETTINGS))
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting, wanted one of {', '.join(SETTINGS)}")
-        self._maps = sequence
+        self._sequence = sequence
+        maps = sequence[0]
         self.set_trait("frames", [] if frames is None else list(frames))
         self.set_trait("query_tokens", maps.queries)
         self.set_trait("key_tokens", maps.keys)
@@ -81,50 +96,88 @@ class AttentionExplorer(anywidget.AnyWidget):
             _shape=list(maps.weights.shape),
             _gutters=gutters(maps.queries, maps.keys),
             _peak=max(frame.peak for frame in sequence),
-            _weights=[encode_weights(one) for frame in sequence for layer in frame.weights for one in layer],
-            _masks=encode_masks(sequence),
+            _peak_of_rest=peak_of_rest(sequence),
+            _spread=encode_spread(sequence),
+            _first=encode_first(sequence),
+            **self._maps_to_send(tuple(settings.get(name, 0) for name in ("frame", "layer", "head"))),
             **settings,
         )
+        self.on_msg(self._answer)
+
+    def _maps_to_send(self, shown: tuple[int, int, int]) -> dict:
+        """The maps that go with the widget: all of them, or only the one that is shown first."""
+        first = self._sequence[0]
+        places = list(np.ndindex(len(self._sequence), *first.weights.shape[:2]))
+        self._each_its_mask = not same_masks(self._sequence)
+        cells = len(places) * first.weights[0, 0].size
+        at_once = 2 * cells + self._each_its_mask * cells // 8 <= AT_ONCE
+        sent = [self._encode(place) if at_once or place == shown else [b""] for place in places]
+        traits = {"_weights": [one[0] for one in sent]}
+        if self._each_its_mask:
+            traits["_masks"] = [one[-1] for one in sent]
+        elif first.mask is not None:
+            traits["_masks"] = [encode_mask(first.mask[0, 0])]
+        return traits if at_once else traits | {"_thumbnails": encode_thumbnails(self._sequence)}
+
+    def _encode(self, place: tuple[int, int, int]) -> list[bytes]:
+        """The map of a frame, layer and head as it travels, and its mask where each has its own."""
+        frame, layer, head = place
+        weights, mask = self._sequence[frame].at(layer, head)
+        return [encode_weights(weights), *([encode_mask(mask)] if self._each_its_mask else [])]
+
+    def _answer(self, _, content, buffers):
+        """Sends the map that the page asks for: its frame, layer and head."""
+        place = content.get("map")
+        limits = [range(len(self._sequence)), *(range(MEAN, count) for count in self._shape[:2])]
+        if isinstance(place, list) and len(place) == 3 and all(map(contains, limits, place)):
+            self.send({"map": place}, self._encode(tuple(place)))
 
     @property
     def weights(self) -> np.ndarray:
         """The weights `(L, H, T, S)`, with frames `(F, L, H, T, S)`."""
         if self.frames:
-            return np.stack([frame.weights for frame in self._maps])
-        return self._maps[0].weights
+            return np.stack([frame.weights for frame in self._sequence])
+        return self._sequence[0].weights
 
     @traitlets.validate("layer", "head", "frame", "locked")
     def _within(self, proposal):
         """A layer, head, frame or row that exists."""
         name, value = proposal["trait"].name, proposal["value"]
-        layers, heads, queries, _ = self._maps[0].weights.shape
-        bounds = {
-            "layer": (0, layers),
-            "head": (0, heads),
-            "frame": (0, len(self._maps)),
-            "locked": (-1, queries),
-        }
-        first, count = bounds[name]
-        if not first <= value < count:
-            none = " (-1 for none)" if name == "locked" else ""
-            raise ValueError(f"{name}: got {value}, wanted {first} to {count - 1}{none}")
+        layers, heads, queries, _ = self._sequence[0].weights.shape
+        counts = {"layer": layers, "head": heads, "frame": len(self._sequence), "locked": queries}
+        count = counts[name]
+        mean = count > 1 and not (name == "head" and self.head_names)  # named maps have no mean
+        special = {"locked": "none", "layer": "the mean" * mean, "head": "the mean" * mean}.get(name)
+        if not (-1 if special else 0) <= value < count:
+            note = f" (-1 for {special})" if special else ""
+            raise ValueError(f"{name}: got {value}, wanted {-1 if special else 0} to {count - 1}{note}")
         return value
 
     def describe(self) -> str:
         """What is shown, in one line."""
-        layers, heads, queries, keys = self._maps[0].weights.shape
-        counts = [(len(self._maps), "frame"), (layers, "layer"), (heads, "head")]
+        layers, heads, queries, keys = self._shape
+        counts = [(len(self._sequence), "frame"), (layers, "layer"), (heads, "head")]
         counts += [(queries, "query"), (keys, "key")]
         shown = [f"{n} {plural(word, n)}" for n, word in counts if n > 1 or word in ("query", "key")]
         return ": ".join(filter(None, ["Attention map", self.title, ", ".join(shown)]))
 
+    def _caption(self) -> str:
+        """The title of the picture: the widget's own, and which of its maps it is."""
+        layers, heads, *_ = self._shape
+        where = [] if layers == 1 else ["mean of layers" if self.layer == MEAN else f"layer {self.layer}"]
+        if self.head_names:
+            where.append(self.head_names[self.head])
+        elif heads > 1:
+            where.append("mean of heads" if self.head == MEAN else f"head {self.head}")
+        where += self.frames[self.frame : self.frame + 1]
+        return ": ".join(filter(None, [self.title, ", ".join(where)]))
+
     def _repr_mimebundle_(self, **kwargs):
         """The widget, and beside it a picture and a line for where no widget can run."""
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        names = [self.head_names[self.head]] if self.head_names else []
-        names += [self.frames[self.frame]] if self.frames else []
-        title = ": ".join(filter(None, [self.title, ", ".join(names)]))
-        figure = map_figure(self._maps[self.frame], self.layer, self.head, title=title, peak=self._peak)
+        peak = 1.0 if self.scale == "full" else self._peak
+        maps = self._sequence[self.frame]
+        figure = map_figure(maps, self.layer, self.head, title=self._caption(), peak=peak)
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=110, pil_kwargs={"optimize": True})
         data["image/png"] = base64.b64encode(png.getvalue()).decode("ascii")
@@ -132,14 +185,15 @@ class AttentionExplorer(anywidget.AnyWidget):
         return data, metadata
 
 
-def encode_masks(sequence: list[AttentionMaps]) -> list[bytes]:
-    """The mask of every frame, layer and head, or one for all where they are the same."""
-    masks = [frame.mask for frame in sequence]
-    if masks[0] is None:
-        return []
-    if all((mask == masks[0][0, 0]).all() for mask in masks):
-        return [encode_mask(masks[0][0, 0])]
-    return [encode_mask(one) for mask in masks for layer in mask for one in layer]
+def contains(limits: range, value) -> bool:
+    """Whether it is a whole number within the limits."""
+    return type(value) is int and value in limits
+
+
+def same_masks(sequence: list[AttentionMaps]) -> bool:
+    """Whether every frame, layer and head has the same mask, or none has any."""
+    first = sequence[0].mask
+    return first is None or all((frame.mask == first[0, 0]).all() for frame in sequence)
 
 
 def gutters(queries: list[str], keys: list[str]) -> list[int]:

@@ -35,7 +35,7 @@ const WIDGETS = {
 };
 
 // Modules that a page loads only when they are needed: `SITE ? attnbook.load("stepper_explain") : import("./explain.js")`.
-const PARTS = { stepper_explain: ["stepper", "explain.js"] };
+const PARTS = { explorer_parts: ["explorer", "parts.js"], stepper_explain: ["stepper", "explain.js"] };
 
 // On a page, what host/shared.js lists is taken from the host that has come before: of each module the names that somebody imports.
 const read = (name) => readFileSync(new URL(name, here), "utf8");

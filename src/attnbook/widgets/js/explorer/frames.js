@@ -18,7 +18,7 @@ export class Frames {
     this.button = element("button", { type: "button", class: "button" }, element("span", { class: "icon" }), this.label);
     this.slider = element("input", { type: "range", min: "0", max: String(names.length - 1), step: "1", "aria-label": "Frame" });
     this.name = element("output", { class: "frame-name", "aria-hidden": "true" });
-    this.node = element("div", { class: "frames" }, this.button, this.slider, this.name);
+    this.node = element("div", { class: "ab-frames" }, this.button, this.slider, this.name);
     this.node.hidden = names.length < 2;
     this.button.addEventListener("click", () => this.#press(), { signal });
     this.slider.addEventListener("input", () => this.#go(Number(this.slider.value)), { signal });

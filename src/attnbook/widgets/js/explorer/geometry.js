@@ -1,4 +1,4 @@
-// How large the cells are. `_ext/book/widgets.py` reserves the place by the same rules (see reserve.css).
+// How large the cells are. layout.css keeps the place free by the same rules.
 
 const clamp = (low, value, high) => Math.max(low, Math.min(value, high));
 

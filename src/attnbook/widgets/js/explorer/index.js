@@ -1,229 +1,167 @@
-// AttentionExplorer: one large map, read cell by cell; the model's traits hold what is chosen.
+// AttentionExplorer: one large map, read cell by cell, beside thumbnails of the others; the model's traits hold what is chosen.
 
-import { element, shadow } from "../shared/dom.js";
-import { Heatmap } from "../shared/heatmap.js";
+import { element } from "../shared/dom.js";
 import { Maps } from "../shared/maps.js";
-import { watchTheme } from "../shared/theme.js";
-import { visible } from "../shared/tokens.js";
+import { View } from "../shared/view.js";
 import { watchModel, widget } from "../shared/widget.js";
-import { Choices } from "./choices.js";
+import { followAddress } from "./address.js";
+import { Figure } from "./figure.js";
 import { Frames } from "./frames.js";
-import { geometry } from "./geometry.js";
+import { Heads } from "./heads.js";
 import { watchInput } from "./input.js";
-import { Labels } from "./labels.js";
-import { Legend, Reading } from "./reading.js";
+import layout from "./layout.css";
+import { Legend } from "./legend.js";
+import { Reading } from "./reading.js";
+import { State, TRAITS } from "./state.js";
 import css from "./style.css";
+import { Toolbar } from "./toolbar.js";
+import { absent, placeName, Tokens } from "./words.js";
 
-const HINT = "Hover or tap a cell; click to lock a row.";
+const HINT = "Hover or tap a cell to read it; click to lock its row.";
 const KEYS = "By keyboard: arrows move, Enter locks, Esc unlocks.";
 const UNLOCK = "Row locked; click it again to unlock.";
+const PARTS = { Text: "Text", Table: "Table", Options: "Options", Save: "Save or share" };
+const PATIENCE = 8000; // milliseconds that Python is given to answer
 
-class Explorer {
-  #model;
-  #signal;
+class Explorer extends View {
+  #waiting = 0;
   cursor = null; // the cell being read
-  #pending = 0;
-  #theme;
 
   constructor(model, el, signal) {
-    this.#model = model;
-    this.#signal = signal;
+    super(model, el, signal, { css: layout + css, hint: HINT });
     this.maps = new Maps(model);
-    this.#build(el);
-    this.#listen();
-    watchTheme((theme) => this.#setTheme(theme), signal);
-    const observer = new ResizeObserver(() => this.#layout());
-    observer.observe(this.root);
-    this.#layout();
-    signal.addEventListener("abort", () => {
-      observer.disconnect();
-      cancelAnimationFrame(this.#pending);
-    });
+    this.headNames = model.get("head_names") ?? [];
+    this.state = new State(model, this.maps, this.headNames.length > 0);
+    this.queries = new Tokens(this.maps.queries);
+    this.keys = new Tokens(this.maps.keys);
+    this.page = el.closest(".ab-explorer"); // a place on a page without a kernel, or null
+    this.#build();
+    watchInput(this, signal);
+    watchModel(model, { "msg:custom": (message, buffers) => this.#receive(message, buffers) }, signal);
+    this.follow(TRAITS);
+    this.fit(this.root);
+    if (this.page) followAddress(this, signal);
+    signal.addEventListener("abort", () => clearTimeout(this.#waiting));
   }
 
-  // The chosen frame, layer, head and row, whatever the model says, within what there is.
-  get #chosen() {
-    const within = (name, count, least) => Math.max(least, Math.min(count - 1, this.#model.get(name) ?? least));
-    const { frames, layers, heads, rows } = this.maps;
-    const map = { frame: within("frame", frames, 0), layer: within("layer", layers, 0), head: within("head", heads, 0) };
-    return { ...map, locked: within("locked", rows, -1) };
+  #build() {
+    const { maps, signal, state } = this;
+    const choose = ({ layer, head }) => state.set({ layer, head });
+    this.frames = new Frames(maps.names, { signal, choose: (frame) => state.set({ frame }) });
+    this.heads = new Heads(maps, { names: this.headNames, choose, signal });
+    this.figure = new Figure(maps, { help: KEYS, signal });
+    this.reading = new Reading(this.queries, this.keys);
+    this.legend = new Legend(maps.masked);
+    this.toolbar = new Toolbar(this, PARTS, signal);
+    const { rows, columns } = maps;
+    const [left, top] = (this.gutters = this.get("_gutters"));
+    const sizes = { rows, columns, left, top, across: this.heads.across, down: maps.rowsOfMaps, thumb: this.heads.size };
+    for (const [name, value] of Object.entries(sizes)) this.root.style.setProperty(`--${name}`, value);
+    const below = element("div", { class: "ab-below" }, this.reading.node, this.legend.node);
+    const main = element("div", { class: "ab-main" }, this.figure.node, below);
+    const { strip, node } = this.heads;
+    this.root.append(this.frames.node, ...(strip ? [node] : []));
+    this.root.append(element("div", { class: "ab-figure" }, main, ...(strip ? [] : [node])));
+    this.root.append(this.toolbar.node, this.toolbar.place, this.reading.said);
   }
 
   get locked() {
-    return this.#chosen.locked;
+    return this.state.get("locked");
   }
 
-  get #map() {
-    const { frame, layer, head } = this.#chosen;
-    return this.maps.at(layer, head, frame);
+  // The row in view: the locked one, else the one under the cursor.
+  get row() {
+    return this.locked >= 0 ? this.locked : (this.cursor?.row ?? -1);
   }
 
-  get #peak() {
-    return this.#model.get("scale") === "full" ? 1 : this.maps.peak;
+  get title() {
+    return this.get("title");
   }
 
-  #set(changes) {
-    for (const [name, value] of Object.entries(changes)) this.#model.set(name, value);
-    this.#model.save_changes();
+  get placeName() {
+    return placeName(this.state.place, this.maps, this.headNames);
   }
 
-  #build(el) {
-    const maps = this.maps;
-    const signal = this.#signal;
-    this.title = element("p", { class: "title" });
-    this.frames = new Frames(maps.names, { signal, choose: (frame) => this.#set({ frame }) });
-    this.layers = new Choices("Layer", maps.layers, { signal, choose: (layer) => this.#set({ layer }) });
-    const names = this.#model.get("head_names") ?? [];
-    const heads = { names, signal, thumbnails: true, choose: (head) => this.#set({ head }) };
-    this.heads = new Choices(names.length ? "Map" : "Head", maps.heads, heads);
-    this.canvas = element("canvas", { "aria-hidden": "true" });
-    this.heatmap = new Heatmap(this.canvas);
-    this.grid = element("div", { class: "map", tabIndex: 0, role: "application" }, this.canvas);
-    this.grid.setAttribute("aria-roledescription", "attention map");
-    this.grid.setAttribute("aria-label", `${maps.rows} queries by ${maps.columns} keys. ${KEYS}`);
-    this.corner = element("div", { class: "corner", "aria-hidden": "true" });
-    this.corner.append(element("span", { class: "is-key" }, "key →"), element("span", { class: "is-query" }, "query ↓"));
-    const keys = element("div", { class: "keys", "aria-hidden": "true" });
-    const queries = element("div", { class: "queries", "aria-hidden": "true" });
-    this.boxes = { keys, queries };
-    this.keys = new Labels(keys, maps.keys);
-    this.queries = new Labels(queries, maps.queries);
-    this.scroll = element("div", { class: "scroll" });
-    this.scroll.append(element("div", { class: "frame" }, this.corner, keys, queries, this.grid));
-    this.reading = new Reading();
-    const choose = (scale) => this.#set({ scale });
-    this.legend = new Legend({ peak: maps.peak, masked: maps.masked, choose, signal });
-    this.below = element("div", { class: "below" }, this.reading.node, this.legend.node);
-    this.root = element("div", { class: "root tex2jax_ignore mathjax_ignore" });
-    this.root.append(this.title, this.frames.node, this.layers.node, this.heads.node, this.scroll, this.below);
-    this.root.append(this.reading.said);
-    shadow(el, css).append(this.root);
-  }
-
-  #listen() {
-    watchInput(this.grid, this, this.#signal);
-    const lockLabel = (event) => {
-      const label = event.target.closest("[data-index]");
-      if (label) this.lock(Number(label.dataset.index));
-    };
-    this.boxes.queries.addEventListener("click", lockLabel, { signal: this.#signal });
-    const changes = {
-      "change:title": () => this.#showTitle(),
-      "change:layer": () => this.#showMap(),
-      "change:head": () => this.#showMap(),
-      "change:frame": () => this.#showMap(true),
-      "change:scale": () => this.#showMap(true),
-      "change:locked": () => this.#showLocked(),
-    };
-    watchModel(this.#model, changes, this.#signal);
+  // One row of the map in view: its weights, and its mask or null.
+  rowOf(row) {
+    const { columns } = this.maps;
+    const cut = (cells) => cells?.subarray(row * columns, (row + 1) * columns) ?? null;
+    return { weights: cut(this.map.weights), mask: cut(this.map.mask) };
   }
 
   // Locks a row, or unlocks the one that is locked.
   lock(row) {
     const locked = this.locked === row ? -1 : row;
-    this.#set({ locked });
-    this.reading.say(`row ${visible(this.maps.queries[row]).slice(0, 60)} ${locked < 0 ? "unlocked" : "locked"}`);
+    this.state.set({ locked });
+    const spoken = this.map ? this.reading.spokenRow(row, this.rowOf(row).weights) : "row";
+    this.reading.say(locked < 0 ? `row ${this.queries.spoken(row)} unlocked` : `locked ${spoken}`);
   }
 
-  // Scrolls the map's own box so that the cursor's cell can be seen.
-  reveal({ row, column }) {
-    const { left, top, cellWidth, cellHeight } = this.sizes;
-    const box = this.scroll;
-    const see = (start, size, from, length) => Math.min(start, Math.max(from, start + size - length));
-    box.scrollLeft = see(column * cellWidth, cellWidth, box.scrollLeft, box.clientWidth - left);
-    box.scrollTop = see(row * cellHeight, cellHeight, box.scrollTop, box.clientHeight - top);
+  // Goes to the map before or after this one; whether there are others.
+  step(by) {
+    const others = this.maps.layers * this.maps.heads > 1;
+    if (others && this.heads.step(by)) this.reading.say(this.placeName);
+    return others;
   }
 
-  #setTheme(theme) {
-    this.#theme = theme;
-    this.root.dataset.theme = theme;
-    if (this.sizes) this.#showMap(true);
+  // Shows what a trait has changed, or all.
+  show(trait) {
+    const resized = this.figure.layout(this.gutters);
+    if (!this.figure.sizes) return;
+    if (trait === "locked") return this.read(this.cursor);
+    const { place } = this.state;
+    const look = (this.look = this.#look());
+    this.map = this.maps.at(place);
+    this.figure.show(this.map, look, this.map ? "" : this.#ask(place));
+    this.frames.show(place.frame);
+    if (!trait || trait === "order" || (trait === "frame" && !this.frames.playing)) this.heads.arrange(this.state.get("order"), place.frame);
+    this.heads.select(place);
+    if (!["layer", "head", "order"].includes(trait) && !(resized && this.painted)) this.heads.paint(place.frame, look);
+    this.painted = true;
+    this.legend.show(look);
+    this.read(this.cursor);
   }
 
-  #layout() {
-    const width = this.root.clientWidth;
-    if (!width || width === this.width) return;
-    const first = !this.sizes;
-    this.width = width;
-    this.sizes = geometry(this.maps.rows, this.maps.columns, width, this.#model.get("_gutters"));
-    const { left, top } = this.sizes;
-    Object.assign(this.corner.style, { width: `${left}px`, height: `${top}px` });
-    Object.assign(this.boxes.keys.style, { width: `${this.sizes.width}px`, height: `${top}px` });
-    Object.assign(this.boxes.queries.style, { width: `${left}px`, height: `${this.sizes.height}px` });
-    this.below.style.maxWidth = `${Math.max(left + this.sizes.width, 580)}px`;
-    this.keys.placeAbove(this.sizes);
-    this.queries.placeBeside(this.sizes);
-    this.#showTitle();
-    this.#showMap(first);
+  // What colours depend on.
+  #look() {
+    const style = getComputedStyle(this.root);
+    const color = (name) => style.getPropertyValue(name).trim();
+    const colors = { ink: color("--fg"), paper: color("--bg"), accent: color("--query") };
+    return { ...this.state.range, ...colors, theme: this.theme, hidden: Number(this.state.get("hide_first")) };
   }
 
-  #showTitle() {
-    this.title.textContent = this.#model.get("title");
-    this.title.hidden = !this.title.textContent;
+  // Asks for a map that has not come yet; what stands in its place meanwhile.
+  #ask(place) {
+    if (this.page) return absent(this.maps);
+    clearTimeout(this.#waiting);
+    this.maps.ask(place);
+    const late = () => (this.figure.notice.textContent = "No answer from Python yet: is the kernel running, and free?");
+    this.#waiting = setTimeout(late, PATIENCE);
+    return `${this.placeName} is on its way …`;
   }
 
-  // Draws the chosen map, and the thumbnails where they are new too.
-  #showMap(thumbnails = false) {
-    const { frame, layer, head } = this.#chosen;
-    const { rows, columns } = this.maps;
-    const look = { rows, columns, peak: this.#peak, theme: this.#theme };
-    this.heatmap.show(this.#map, { ...look, width: this.sizes.width, height: this.sizes.height });
-    this.frames.show(frame);
-    this.layers.select(layer);
-    this.heads.select(head);
-    this.legend.show(this.#model.get("scale"), this.#theme);
-    if (thumbnails || layer !== this.thumbnailLayer) {
-      this.thumbnailLayer = layer;
-      if (this.maps.heads > 1) this.heads.paint((i) => this.maps.at(layer, i, frame), look);
-    }
-    this.#showRow();
-    if (this.cursor) this.read(this.cursor);
+  #receive(message, buffers) {
+    if (!Array.isArray(message?.map)) return;
+    this.maps.receive(message.map, buffers);
+    if (this.map) return;
+    clearTimeout(this.#waiting);
+    this.show("layer");
   }
 
-  // Reads one cell, or none.
+  // Reads one cell, or none; shows the row in view.
   read(cursor) {
-    this.cursor = cursor;
-    this.#showRow();
-    if (cursor) {
-      const { row, column } = cursor;
-      const { weights, mask } = this.#map;
-      const at = row * this.maps.columns + column;
-      const names = { query: this.maps.queries[row], key: this.maps.keys[column] };
-      const masked = Boolean(mask) && !mask[at];
-      this.reading.read({ ...names, weight: weights[at], masked, peak: this.#peak, theme: this.#theme });
-    }
-  }
-
-  #showLocked() {
-    this.#showRow();
-    if (this.cursor) this.read(this.cursor);
-  }
-
-  // The row in view: the locked one, else the one under the cursor. It tints the keys.
-  #showRow() {
-    const { locked } = this.#chosen;
-    const row = locked >= 0 ? locked : (this.cursor?.row ?? -1);
-    if (!this.cursor) locked >= 0 ? this.reading.advise(UNLOCK) : this.reading.advise(HINT, KEYS);
-    if (row >= 0) {
-      const { columns, queries, keys } = this.maps;
-      const weights = this.#map.weights.subarray(row * columns, (row + 1) * columns);
-      this.keys.tint(weights, this.#peak, this.#theme);
-      this.reading.row({ query: queries[row], keys, weights, locked: locked >= 0 });
-    } else this.keys.tint(null);
-    this.keys.mark(this.cursor?.column ?? -1);
-    this.queries.mark(this.cursor?.row, locked);
-    this.#draw();
-  }
-
-  #draw() {
-    if (this.#pending) return;
-    this.#pending = requestAnimationFrame(() => {
-      this.#pending = 0;
-      const style = getComputedStyle(this.root);
-      const color = (name) => style.getPropertyValue(name).trim();
-      const look = { ink: color("--fg"), paper: color("--bg"), accent: color("--query") };
-      this.heatmap.draw({ locked: this.locked, cursor: this.cursor, ...look });
-    });
+    this.cursor = this.map ? cursor : null;
+    const { look, row, locked, map } = this;
+    const { place } = this.state;
+    const weights = row >= 0 && map ? this.rowOf(row).weights : null;
+    this.figure.mark({ locked, cursor: this.cursor, weights, look });
+    if (weights) this.reading.row(row, weights, this.maps.spread(place, row), locked >= 0);
+    else this.reading.rest(this.maps.summary(place), KEYS);
+    if (this.cursor) {
+      const at = this.rowOf(this.cursor.row);
+      this.reading.read(this.cursor, at.weights, at.mask, look);
+    } else if (weights) this.reading.advise(UNLOCK);
+    this.toolbar.update();
   }
 }
 

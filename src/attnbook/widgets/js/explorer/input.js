@@ -2,12 +2,13 @@
 
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
-// `view` reads, locks and reveals: { maps, heatmap, cursor, locked, read(cell), lock(row), reveal(cell) }.
-export function watchInput(grid, view, signal) {
+// `view` reads, locks and reveals: { maps, figure, cursor, locked, read(cell), lock(row), step(by) }.
+export function watchInput(view, signal) {
+  const { grid, heatmap, boxes } = view.figure;
   const on = (name, call) => grid.addEventListener(name, call, { signal });
   const under = (event) => {
-    const box = view.heatmap.canvas.getBoundingClientRect();
-    return view.heatmap.cell(event.clientX - box.left, event.clientY - box.top);
+    const box = heatmap.canvas.getBoundingClientRect();
+    return heatmap.cell(event.clientX - box.left, event.clientY - box.top);
   };
   let touch = false;
   on("pointerdown", (event) => (touch = event.pointerType !== "mouse"));
@@ -19,8 +20,15 @@ export function watchInput(grid, view, signal) {
     if (event.ctrlKey || event.metaKey || event.altKey || !key(view, event.key)) return;
     event.preventDefault();
     event.stopPropagation();
-    if (view.cursor) view.reveal(view.cursor);
+    if (view.cursor) view.figure.reveal(view.cursor);
   });
+  const lockLabel = (event) => {
+    const label = event.target.closest("[data-index]");
+    if (label) view.lock(Number(label.dataset.index));
+  };
+  boxes.queries.addEventListener("click", lockLabel, { signal });
+  const unlock = (event) => event.key === "Escape" && view.locked >= 0 && view.lock(view.locked);
+  view.root.addEventListener("keydown", unlock, { signal });
 }
 
 // A finger reads the cells of the locked row without unlocking it; a second tap on the same cell unlocks.
@@ -40,6 +48,7 @@ function key(view, name) {
     view.read({ row: within(at.row + down, rows), column: within(at.column + right, columns) });
   } else if (name === "Home") view.read({ ...at, column: 0 });
   else if (name === "End") view.read({ ...at, column: columns - 1 });
+  else if (name === "PageUp" || name === "PageDown") return view.step(name === "PageUp" ? -1 : 1);
   else if (name === "Enter" || name === " ") {
     view.read(at);
     view.lock(at.row);

@@ -7,6 +7,9 @@ import { tokenElement, visible } from "../shared/tokens.js";
 const LONGEST = 40;
 
 export class Labels {
+  #on = new Set();
+  #tinted = null;
+
   constructor(box, tokens) {
     this.labels = tokens.map((token, index) => {
       const label = element("span", { class: "label", title: visible(token) }, tokenElement(token, LONGEST));
@@ -18,17 +21,16 @@ export class Labels {
 
   // Queries stand beside their rows.
   placeBeside({ cellHeight, queryFont, queryStep }) {
-    this.step = queryStep;
+    this.#thin(queryStep);
     this.labels.forEach((label, i) => {
       label.style.top = `${Math.max(0.65 * queryFont, (i + 0.5) * cellHeight)}px`;
       setFont(label, queryFont);
     });
-    this.mark(-1);
   }
 
   // Keys stand above their columns, turned where they are long.
   placeAbove({ cellWidth, keyFont, keyStep, top, upright }) {
-    this.step = keyStep;
+    this.#thin(keyStep);
     this.labels.forEach((label, i) => {
       label.classList.toggle("upright", upright);
       label.classList.toggle("turned", !upright);
@@ -36,22 +38,36 @@ export class Labels {
       setFont(label, keyFont);
       label.style.maxWidth = upright ? "" : `${top - 6}px`;
     });
-    this.mark(-1);
   }
 
-  // Shows every n-th label and those that stand out.
+  // Shows every n-th label.
+  #thin(step) {
+    this.step = step;
+    this.labels.forEach((label, i) => (label.hidden = i % step !== 0 && !this.#on.has(i)));
+  }
+
+  // Makes some stand out, also of those that are not shown.
   mark(...indices) {
-    this.labels.forEach((label, i) => {
-      const on = indices.includes(i);
-      label.classList.toggle("on", on);
-      label.hidden = i % this.step !== 0 && !on;
-    });
+    const on = new Set(indices.filter((i) => i >= 0));
+    for (const i of new Set([...this.#on, ...on])) {
+      this.labels[i].classList.toggle("on", on.has(i));
+      this.labels[i].hidden = i % this.step !== 0 && !on.has(i);
+    }
+    this.#on = on;
+  }
+
+  // Strikes out the first ones.
+  hide(count) {
+    this.labels.forEach((label, i) => label.classList.toggle("out", i < count));
   }
 
   // Tints the labels by a row of weights, or takes the tint away.
-  tint(row, peak, theme) {
+  tint(row, { peak, floor, theme, hidden }) {
+    if (!row && !this.#tinted) return;
+    this.#tinted = row;
     this.labels.forEach((label, i) => {
-      const { background, color } = row ? swatch(row[i], peak, theme) : { background: "", color: "" };
+      const tinted = row && i >= hidden;
+      const { background, color } = tinted ? swatch(row[i], peak, theme, floor) : { background: "", color: "" };
       label.style.background = background;
       label.style.color = color;
     });

@@ -1,76 +1,74 @@
-// What the map says in words: the cell being read, the strongest keys of its row, the legend of colours.
+// What the map says in words: the cell being read, the strongest keys of its row, how far the row spreads.
 
 import { element } from "../shared/dom.js";
-import { gradient, hatching, swatch } from "../shared/palette.js";
-import { tokenElement, visible } from "../shared/tokens.js";
-
-const LONGEST = 60;
-const short = (token) => visible(token).slice(0, LONGEST);
-export const digits = (weight) => weight.toFixed(3);
+import { hatching, swatch } from "../shared/palette.js";
+import { digits, ordinal, percent, spreadInWords } from "./words.js";
 
 export class Reading {
-  constructor() {
+  constructor(queries, keys) {
+    this.queries = queries;
+    this.keys = keys;
     this.cell = element("p", { class: "cell" });
     this.most = element("p", { class: "most" });
+    this.spread = element("p", { class: "spread" });
     this.said = element("output", { class: "said", "aria-live": "polite" });
-    this.node = element("div", { class: "reading", "aria-hidden": "true" }, this.cell, this.most);
+    this.node = element("div", { class: "ab-reading", "aria-hidden": "true" }, this.cell, this.most, this.spread);
   }
 
-  // One cell: query → key and its weight, or that it is masked.
-  read({ query, key, weight, masked, peak, theme }) {
+  // One cell: query → key, its weight and its rank in the row; or that it is masked.
+  read({ row, column }, weights, mask, { peak, floor, theme, hidden }) {
+    const weight = weights[column];
+    const masked = Boolean(mask) && !mask[column];
     const dot = element("span", { class: "dot" });
-    dot.style.background = masked ? hatching(theme) : swatch(weight, peak, theme).background;
-    this.cell.replaceChildren(
-      dot,
-      wrap("is-query", tokenElement(query, LONGEST)),
-      "→",
-      wrap("is-key", tokenElement(key, LONGEST)),
-      element("span", { class: "value" }, masked ? "masked" : digits(weight)),
-    );
+    dot.style.background = masked ? hatching(theme) : swatch(weight, peak, theme, floor).background;
+    const number = masked ? "masked" : digits(weight);
+    const [query, key] = [this.queries.label(row), this.keys.label(column)];
+    query.classList.add("is-query");
+    key.classList.add("is-key");
+    this.cell.replaceChildren(dot, query, "→", key, element("span", { class: "value" }, number));
+    const larger = weights.reduce((count, other) => count + (other > weight), 0);
+    const of = mask ? mask.reduce((sum, one) => sum + one, 0) : weights.length;
+    const rank = larger ? `${ordinal(larger + 1)} of ${of} in its row` : `largest of ${of} in its row`;
+    const note = masked ? "" : column < hidden ? `${rank}, left out of the picture` : rank;
+    this.cell.append(element("span", { class: "rank" }, note));
     const verb = masked ? "may not attend to" : "attends to";
-    this.say(`query ${short(query)} ${verb} key ${short(key)}, ${masked ? "masked" : `weight ${digits(weight)}`}`);
+    const spoken = masked ? "masked" : `weight ${number}, ${rank}`;
+    this.say(`query ${this.queries.spoken(row)} ${verb} key ${this.keys.spoken(column)}, ${spoken}`);
   }
 
-  // The three strongest keys of a row.
-  row({ query, keys, weights, locked }) {
-    const order = Array.from(weights.keys()).sort((a, b) => weights[b] - weights[a]).slice(0, 3);
-    const strongest = order.filter((i) => weights[i] > 0);
-    const list = strongest.flatMap((i, n) => [n ? " · " : "", tokenElement(keys[i], 16), ` ${digits(weights[i])}`]);
+  // The three strongest keys of a row, and as how many keys it spreads over.
+  row(index, weights, spread, locked) {
+    const strongest = this.#strongest(weights);
+    const list = strongest.flatMap((i, n) => [n ? " · " : "", this.keys.label(i, 16), ` ${digits(weights[i])}`]);
     const lead = locked ? "Locked: " : "";
-    this.most.replaceChildren(lead, tokenElement(query, 16), " → ", ...(list.length ? list : ["nothing"]));
+    this.most.replaceChildren(lead, this.queries.label(index, 16), " → ", ...(list.length ? list : ["nothing"]));
+    this.spread.textContent = spread ? `This row: ${spreadInWords(spread)}` : "";
   }
 
-  // What to do, where nothing is being read.
-  advise(what, how = "") {
-    this.cell.replaceChildren(element("span", { class: "hint" }, what));
+  // A row as a screen reader says it.
+  spokenRow(index, weights) {
+    const list = this.#strongest(weights).map((i) => `${this.keys.spoken(i)} ${digits(weights[i])}`);
+    return `row ${this.queries.spoken(index)}: most to ${list.join(", ") || "nothing"}`;
+  }
+
+  #strongest(weights) {
+    const order = Array.from(weights.keys()).sort((a, b) => weights[b] - weights[a]);
+    return order.slice(0, 3).filter((i) => weights[i] > 0);
+  }
+
+  // What stands in the place of a cell, where none is being read.
+  advise(text) {
+    this.cell.replaceChildren(element("span", { class: "hint" }, text));
+  }
+
+  // What is known of the whole map, where no row is in view.
+  rest(summary, how) {
+    this.advise(`Mean row: ${spreadInWords(summary)}, ${percent(summary.first)} on the first key`);
     this.most.textContent = how;
+    this.spread.textContent = "";
   }
 
   say(text) {
     this.said.textContent = text;
   }
 }
-
-const wrap = (name, node) => (node.classList.add(name), node);
-
-export class Legend {
-  constructor({ peak, masked, choose, signal }) {
-    this.bar = element("span", { class: "bar" });
-    this.most = element("span", {});
-    this.hatch = element("span", { class: "hatch" });
-    this.scale = element("select", { "aria-label": "Weight of the deepest colour" });
-    this.scale.append(element("option", { value: "peak" }, `${short2(peak)} (largest)`), element("option", { value: "full" }, "1"));
-    this.scale.addEventListener("change", () => choose(this.scale.value), { signal });
-    this.node = element("div", { class: "legend" }, "0", this.bar);
-    this.node.append(peak < 0.995 ? this.scale : "1");
-    if (masked) this.node.append(this.hatch, "masked");
-  }
-
-  show(scale, theme) {
-    this.scale.value = scale;
-    this.bar.style.background = gradient(theme);
-    this.hatch.style.background = hatching(theme);
-  }
-}
-
-const short2 = (peak) => (peak < 0.1 ? peak.toPrecision(2) : peak.toFixed(2));

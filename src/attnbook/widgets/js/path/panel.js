@@ -27,7 +27,7 @@ export class Panel {
       { signal },
     );
     this.steps = element("span", { class: "steps" });
-    const head = element("div", { class: "head" }, element("h3", {}, name), this.steps);
+    const head = element("div", { class: "head" }, element("strong", {}, name), this.steps);
     this.formula = element("p", { class: "formula" });
     this.note = element("p", { class: "note" });
     this.node = element("section", { class: "ab-panel" }, head, this.plot, this.formula, this.note);

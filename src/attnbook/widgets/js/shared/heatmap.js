@@ -3,7 +3,7 @@
 import { colors, pixel, pixels, step } from "./palette.js";
 
 // The map as a bitmap of one pixel a cell.
-export function bitmap({ weights, mask }, rows, columns, peak, theme) {
+export function bitmap({ weights, mask }, rows, columns, { peak, floor, theme }) {
   const canvas = document.createElement("canvas");
   canvas.width = columns;
   canvas.height = rows;
@@ -12,34 +12,37 @@ export function bitmap({ weights, mask }, rows, columns, peak, theme) {
   const target = new Uint32Array(image.data.buffer);
   const table = pixels(theme);
   const masked = pixel(colors(theme).masked);
-  for (let i = 0; i < target.length; i++) target[i] = mask && !mask[i] ? masked : table[step(weights[i], peak)];
+  for (let i = 0; i < target.length; i++) target[i] = mask && !mask[i] ? masked : table[step(weights[i], peak, floor)];
   context.putImageData(image, 0, 0);
   return canvas;
 }
 
 export class Heatmap {
   #context;
-  #hatch;
+  #ground = document.createElement("canvas"); // the map without a cursor
 
   constructor(canvas) {
     this.canvas = canvas;
     this.#context = canvas.getContext("2d");
   }
 
-  // `map` is what `Maps.at` gives; `width` and `height` are CSS pixels.
-  show(map, { rows, columns, width, height, peak, theme }) {
+  // `map` is what `Maps.at` gives; `width` and `height` are CSS pixels; the first `hidden` columns are left out.
+  show(map, { rows, columns, width, height, hidden = 0, paper, ...look }) {
     const ratio = window.devicePixelRatio || 1;
-    this.rows = rows;
-    this.columns = columns;
-    this.ratio = ratio;
-    this.mask = map.mask;
-    this.theme = theme;
-    this.canvas.width = Math.max(1, Math.round(width * ratio));
-    this.canvas.height = Math.max(1, Math.round(height * ratio));
+    Object.assign(this, { rows, columns, ratio });
+    for (const canvas of [this.canvas, this.#ground]) {
+      canvas.width = Math.max(1, Math.round(width * ratio));
+      canvas.height = Math.max(1, Math.round(height * ratio));
+    }
     this.canvas.style.width = `${width}px`;
     this.canvas.style.height = `${height}px`;
-    this.bitmap = bitmap(map, rows, columns, peak, theme);
-    this.#hatch = this.#context.createPattern(hatchTile(colors(theme).hatch, ratio), "repeat");
+    const context = this.#ground.getContext("2d");
+    context.imageSmoothingEnabled = false;
+    context.drawImage(bitmap(map, rows, columns, look), 0, 0, this.canvas.width, this.canvas.height);
+    if (map.mask) this.#drawMask(context, map.mask, colors(look.theme).hatch);
+    this.#drawGrid(context, paper);
+    context.fillStyle = paper;
+    context.fillRect(0, 0, this.x(hidden), this.canvas.height);
   }
 
   // Device pixels where a column or row begins.
@@ -55,24 +58,19 @@ export class Heatmap {
     };
   }
 
-  // Draws the map; `row` is outlined as locked, `cursor` as the cell being read.
-  draw({ locked = -1, cursor = null, ink = "#000", paper = "#fff", accent = "#000" } = {}) {
-    const context = this.#context;
-    context.imageSmoothingEnabled = false;
-    context.drawImage(this.bitmap, 0, 0, this.canvas.width, this.canvas.height);
-    if (this.mask) this.#drawMask();
-    this.#drawGrid(paper);
+  // Draws the map; the `locked` row is framed, and `cursor`, the cell being read.
+  draw({ locked = -1, cursor = null, ink, paper, accent }) {
+    this.#context.drawImage(this.#ground, 0, 0);
     const line = Math.max(1, Math.round(2 * this.ratio));
     if (locked >= 0) this.#frame(0, locked, this.columns, 1, line, accent, paper);
     if (cursor) this.#frame(cursor.column, cursor.row, 1, 1, line, ink, paper);
   }
 
-  #drawMask() {
-    const context = this.#context;
+  #drawMask(context, mask, hatch) {
     context.beginPath();
     for (let row = 0; row < this.rows; row++) {
       for (let start = 0, column = 0; column <= this.columns; column++) {
-        const masked = column < this.columns && !this.mask[row * this.columns + column];
+        const masked = column < this.columns && !mask[row * this.columns + column];
         if (masked) continue;
         if (column > start) {
           context.rect(this.x(start), this.y(row), this.x(column) - this.x(start), this.y(row + 1) - this.y(row));
@@ -80,18 +78,18 @@ export class Heatmap {
         start = column + 1;
       }
     }
-    context.fillStyle = this.#hatch;
+    context.fillStyle = context.createPattern(hatchTile(hatch, this.ratio), "repeat");
     context.fill();
   }
 
   // Hair lines between the cells, where the cells are large enough to spare them.
-  #drawGrid(paper) {
-    const roomy = (size, count) => size / count >= 9 * this.ratio;
-    this.#context.fillStyle = paper;
+  #drawGrid(context, paper) {
+    const { width, height } = this.canvas;
     const hair = Math.max(1, Math.round(this.ratio / 2));
-    if (!roomy(this.canvas.width, this.columns) || !roomy(this.canvas.height, this.rows)) return;
-    for (let c = 1; c < this.columns; c++) this.#context.fillRect(this.x(c), 0, hair, this.canvas.height);
-    for (let r = 1; r < this.rows; r++) this.#context.fillRect(0, this.y(r), this.canvas.width, hair);
+    if (Math.min(width / this.columns, height / this.rows) < 9 * this.ratio) return;
+    context.fillStyle = paper;
+    for (let c = 1; c < this.columns; c++) context.fillRect(this.x(c), 0, hair, height);
+    for (let r = 1; r < this.rows; r++) context.fillRect(0, this.y(r), width, hair);
   }
 
   // A frame that shows on light and dark cells: the colour outside, paper inside.

@@ -1,16 +1,24 @@
-// Weights and masks as they travel (see encoding.py), decoded when a map is first asked for.
+// Weights, masks and summaries as they travel (see encoding.py and summaries.py), decoded when a map is first asked for.
 
 const LARGEST = 65535;
+const STEPS_A_BIT = 4000;
+const THUMBNAIL = 40; // pixels
+const KEPT = 8; // decoded maps; each takes four times the room of its bytes
+
+export const MEAN = -1;
 
 const bytes = (view) => new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
 
-function decodeWeights(data, count) {
+// Two bytes each; `value` is what a code stands for.
+function decode(data, count, what, value) {
   const raw = bytes(data);
-  if (raw.length !== 2 * count) throw new Error(`weights: got ${raw.length} bytes, wanted ${2 * count}`);
-  const weights = new Float64Array(count);
-  for (let i = 0; i < count; i++) weights[i] = ((raw[2 * i] | (raw[2 * i + 1] << 8)) / LARGEST) ** 2;
-  return weights;
+  if (raw.length !== 2 * count) throw new Error(`${what}: got ${raw.length} bytes, wanted ${2 * count}`);
+  const numbers = new Float64Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = value(raw[2 * i] | (raw[2 * i + 1] << 8));
+  return numbers;
 }
+
+const decodeWeights = (data, count) => decode(data, count, "weights", (code) => (code / LARGEST) ** 2);
 
 function decodeMask(data, count) {
   const raw = bytes(data);
@@ -21,6 +29,9 @@ function decodeMask(data, count) {
 export class Maps {
   #model;
   #ready = new Map();
+  #sent = new Map(); // maps that came when they were asked for
+  #spread;
+  #first;
 
   constructor(model) {
     this.#model = model;
@@ -30,27 +41,117 @@ export class Maps {
     this.queries = model.get("query_tokens");
     this.keys = model.get("key_tokens");
     this.peak = model.get("_peak") || 1;
+    this.peakOfRest = model.get("_peak_of_rest") || this.peak;
     this.names = model.get("frames") ?? [];
     this.frames = this.names.length || 1;
+    this.count = this.frames * this.layers * this.heads;
     if (this.queries?.length !== this.rows || this.keys?.length !== this.columns) throw new Error("tokens are missing");
-    if (model.get("_weights")?.length !== this.frames * this.layers * this.heads) throw new Error("weights are missing");
+    if (model.get("_weights")?.length !== this.count) throw new Error("weights are missing");
+    this.columnsOfMaps = this.heads + (this.heads > 1);
+    this.rowsOfMaps = this.layers + (this.layers > 1);
+    const all = this.frames * this.rowsOfMaps * this.columnsOfMaps;
+    this.#spread = decode(model.get("_spread"), all * this.rows, "spread", (code) => code);
+    this.#first = decode(model.get("_first"), all, "first", (code) => code / LARGEST);
   }
 
   get masked() {
     return this.#model.get("_masks").length > 0;
   }
 
-  // One map: { weights, mask } by row; a mask of 1 means "may attend", null that all may.
-  at(layer, head, frame = 0) {
-    const index = (frame * this.layers + layer) * this.heads + head;
-    if (!this.#ready.has(index)) {
-      const count = this.rows * this.columns;
-      const masks = this.#model.get("_masks");
-      this.#ready.set(index, {
-        weights: decodeWeights(this.#model.get("_weights")[index], count),
-        mask: masks.length ? decodeMask(masks[masks.length > 1 ? index : 0], count) : null,
-      });
+  // Bytes of all the weights.
+  get size() {
+    return 2 * this.count * this.rows * this.columns;
+  }
+
+  // One map: { weights, mask } by row; a mask of 1 means "may attend", null that all may. Null where it is yet to be asked for.
+  at(place) {
+    const key = this.#summary(place);
+    const map = this.#ready.get(key) ?? this.#read(place);
+    this.#ready.delete(key);
+    if (map) this.#ready.set(key, map);
+    if (this.#ready.size > KEPT) this.#ready.delete(this.#ready.keys().next().value);
+    return map;
+  }
+
+  ask({ frame, layer, head }) {
+    this.#model.send({ map: [frame, layer, head] });
+  }
+
+  receive([frame, layer, head], [weights, mask]) {
+    if (this.#sent.size >= KEPT) this.#sent.delete(this.#sent.keys().next().value);
+    this.#sent.set(this.#summary({ frame, layer, head }), { weights, mask });
+  }
+
+  // The map as a thumbnail, with its size.
+  small(place) {
+    const [rows, columns] = [Math.min(this.rows, THUMBNAIL), Math.min(this.columns, THUMBNAIL)];
+    const sent = this.#model.get("_thumbnails");
+    if (sent?.byteLength) {
+      const codes = bytes(sent).subarray(this.#summary(place) * rows * columns).subarray(0, rows * columns);
+      return { rows, columns, mask: codes, weights: Float64Array.from(codes, (code) => ((code - 1) / 254) ** 2) };
     }
-    return this.#ready.get(index);
+    return { rows, columns, ...this.#pool(this.#ready.get(this.#summary(place)) ?? this.#read(place), rows, columns) };
+  }
+
+  // The entropy of a row in bits, and as how many keys; null where the row has nothing to attend to.
+  spread(place, row) {
+    const code = this.#spread[this.#summary(place) * this.rows + row];
+    return code === LARGEST ? null : { bits: code / STEPS_A_BIT, keys: 2 ** (code / STEPS_A_BIT) };
+  }
+
+  // The same for a whole map, a mean over its rows, and what falls on the first key.
+  summary(place) {
+    const rows = Array.from({ length: this.rows }, (_, row) => this.spread(place, row)).filter(Boolean);
+    const mean = (name) => rows.reduce((sum, row) => sum + row[name], 0) / (rows.length || 1);
+    return { bits: mean("bits"), keys: mean("keys"), first: this.#first[this.#summary(place)] };
+  }
+
+  // Where a map stands among the summaries: the means come last.
+  #summary({ frame, layer, head }) {
+    const [down, right] = [layer < 0 ? this.layers : layer, head < 0 ? this.heads : head];
+    return (frame * this.rowsOfMaps + down) * this.columnsOfMaps + right;
+  }
+
+  #read({ frame, layer, head }) {
+    const count = this.rows * this.columns;
+    const came = this.#sent.get(this.#summary({ frame, layer, head }));
+    if (came) return this.#decode(came.weights, came.mask ?? this.#model.get("_masks")[0], count);
+    const range = (chosen, all) => (chosen < 0 ? [...Array(all).keys()] : [chosen]);
+    const places = range(layer, this.layers).flatMap((l) => range(head, this.heads).map((h) => [l, h]));
+    let mean = null;
+    for (const [l, h] of places) {
+      const index = (frame * this.layers + l) * this.heads + h;
+      const [data, masks] = [this.#model.get("_weights")[index], this.#model.get("_masks")];
+      if (!data.byteLength) return null;
+      const map = this.#decode(data, masks[masks.length > 1 ? index : 0], count);
+      if (places.length === 1) return map;
+      mean ??= { weights: new Float64Array(count), mask: map.mask && new Uint8Array(count) };
+      for (let i = 0; i < count; i++) mean.weights[i] += map.weights[i] / places.length;
+      for (let i = 0; map.mask && i < count; i++) mean.mask[i] |= map.mask[i];
+    }
+    return mean;
+  }
+
+  #decode(weights, mask, count) {
+    return { weights: decodeWeights(weights, count), mask: mask ? decodeMask(mask, count) : null };
+  }
+
+  // The largest weight of every block of cells; masked where all of them are.
+  #pool({ weights, mask }, rows, columns) {
+    if (rows === this.rows && columns === this.columns) return { weights, mask };
+    const small = { weights: new Float64Array(rows * columns), mask: mask && new Uint8Array(rows * columns) };
+    const across = Array.from({ length: this.columns }, (_, i) => blockOf(i, this.columns, columns));
+    for (let row = 0, i = 0; row < this.rows; row++) {
+      const start = blockOf(row, this.rows, rows) * columns;
+      for (let column = 0; column < this.columns; column++, i++) {
+        const at = start + across[column];
+        if (weights[i] > small.weights[at]) small.weights[at] = weights[i];
+        if (mask?.[i]) small.mask[at] = 1;
+      }
+    }
+    return small;
   }
 }
+
+// As numpy's reduceat does it in summaries.py: block b begins at ⌊b · size / blocks⌋.
+const blockOf = (i, size, blocks) => Math.min(blocks - 1, Math.ceil(((i + 1) * blocks) / size) - 1);

@@ -24,7 +24,11 @@ export function pixels(theme) {
   return tables.get(theme);
 }
 
-export const step = (weight, peak) => Math.min(STEPS, Math.round((weight / peak) * STEPS));
+// Where a weight stands between no colour and the deepest: evenly from 0 to `peak`, or with a `floor` by powers of ten from there.
+export const step = (weight, peak, floor = 0) => {
+  const share = floor ? Math.log(weight / floor) / Math.log(peak / floor) : weight / peak;
+  return Math.max(0, Math.min(STEPS, Math.round(share * STEPS)));
+};
 
 export function pixel(hex) {
   const [r, g, b] = channels(hex);
@@ -32,8 +36,8 @@ export function pixel(hex) {
 }
 
 // A weight's colour, and black or white to write on it with the better contrast.
-export function swatch(weight, peak, theme) {
-  const [r, g, b] = new Uint8Array(pixels(theme).buffer, 4 * step(weight, peak), 3);
+export function swatch(weight, peak, theme, floor = 0) {
+  const [r, g, b] = new Uint8Array(pixels(theme).buffer, 4 * step(weight, peak, floor), 3);
   const linear = [r, g, b].map((v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
   const luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
   return { background: `rgb(${r} ${g} ${b})`, color: luminance > 0.179 ? "#000" : "#fff" };

@@ -10,12 +10,16 @@ export function currentTheme() {
   return system().matches ? "dark" : "light";
 }
 
-// Calls back now and whenever the theme changes, until the signal is aborted.
+// Calls back now and whenever the theme changes, until the signal is aborted; also when a page that left it to the system
+// says the same of itself, as its colours come with that.
 export function watchTheme(callback, signal) {
   let last;
   const check = () => {
     const theme = currentTheme();
-    if (theme !== last) callback((last = theme));
+    const now = theme + document.documentElement.dataset.theme;
+    if (now === last) return;
+    last = now;
+    callback(theme);
   };
   const observer = new MutationObserver(check);
   observer.observe(document.documentElement, { attributeFilter: ["data-theme"] });

@@ -1,0 +1,68 @@
+// What is chosen, in the page's address: `#attention-2_head-3_locked-4` is the second explorer of the page with head 3 and row 4.
+
+import { watchModel } from "../shared/widget.js";
+import { CHOICES, TRAITS } from "./state.js";
+
+const BETWEEN = "__"; // several explorers
+const PATIENCE = 300; // browsers allow few changes of the address at once
+
+const segments = () => location.hash.slice(1).split(BETWEEN).filter((one) => /^attention-\d+(_|$)/.test(one));
+
+// The settings of a segment that make sense; the others are passed over.
+function read(segment, state) {
+  const settings = {};
+  for (const part of segment.split("_").slice(1)) {
+    const [, name, value] = part.match(/^([a-z]+)-(-?\w+)$/) ?? [];
+    const trait = name === "hide" ? "hide_first" : name;
+    if (!TRAITS.includes(trait)) continue;
+    if (trait in CHOICES) CHOICES[trait].includes(value) && (settings[trait] = value);
+    else if (trait === "hide_first") settings[trait] = value === "first";
+    else if (/^-?\d{1,6}$/.test(value)) {
+      const [least, count] = state.limits[trait];
+      if (Number(value) >= least && Number(value) < count) settings[trait] = Number(value);
+    }
+  }
+  return settings;
+}
+
+const written = (name, value) => (name === "hide_first" ? "hide-first" : `${name}-${value}`);
+
+// The address of the page with what the explorer shows now.
+export function addressOf({ state, origin, number }) {
+  const changed = TRAITS.filter((name) => state.get(name) !== origin[name]).map((name) => written(name, state.get(name)));
+  const own = `attention-${number}`;
+  const others = segments().filter((one) => one.split("_")[0] !== own);
+  const all = changed.length ? [[own, ...changed].join("_"), ...others] : others;
+  return all.join(BETWEEN);
+}
+
+// Takes what the address says, and keeps the address saying what is chosen; only on a page, which has no other memory.
+export function followAddress(view, signal) {
+  const { state, page } = view;
+  view.origin = Object.fromEntries(TRAITS.map((name) => [name, state.get(name)]));
+  view.number = [...document.querySelectorAll(".ab-explorer")].indexOf(page) + 1;
+  const take = () => {
+    const index = segments().findIndex((one) => one.split("_")[0] === `attention-${view.number}`);
+    if (index < 0) return;
+    const settings = read(segments()[index], state);
+    if (!Object.keys(settings).length) return;
+    state.set({ ...view.origin, ...settings });
+    if (index === 0) requestAnimationFrame(() => page.scrollIntoView({ block: "center" }));
+  };
+  let timer = 0;
+  const write = () => {
+    const address = addressOf(view);
+    if (address === segments().join(BETWEEN)) return;
+    try {
+      history.replaceState(history.state, "", address ? `#${address}` : location.pathname + location.search);
+    } catch {} // some pages may not change their address
+  };
+  const later = () => {
+    clearTimeout(timer);
+    timer = setTimeout(write, PATIENCE);
+  };
+  take();
+  window.addEventListener("hashchange", take, { signal });
+  watchModel(view.model, Object.fromEntries(TRAITS.map((name) => [`change:${name}`, later])), signal);
+  signal.addEventListener("abort", () => clearTimeout(timer));
+}

@@ -1,0 +1,82 @@
+// The large map with the tokens along two of its sides, in a box of its own that scrolls where the map is larger.
+
+import { element } from "../shared/dom.js";
+import { Heatmap } from "../shared/heatmap.js";
+import { geometry } from "./geometry.js";
+import { Labels } from "./labels.js";
+
+export class Figure {
+  #pending = 0;
+  #state;
+
+  constructor(maps, { help, signal }) {
+    this.maps = maps;
+    this.canvas = element("canvas", { "aria-hidden": "true" });
+    this.heatmap = new Heatmap(this.canvas);
+    this.grid = element("div", { class: "map", tabIndex: 0, role: "application" }, this.canvas);
+    this.grid.setAttribute("aria-roledescription", "attention map");
+    this.grid.setAttribute("aria-label", `${maps.rows} queries by ${maps.columns} keys. ${help}`);
+    this.corner = element("div", { class: "corner", "aria-hidden": "true" });
+    this.corner.append(element("span", { class: "is-key" }, "key →"), element("span", { class: "is-query" }, "query ↓"));
+    const keys = element("div", { class: "keys", "aria-hidden": "true" });
+    const queries = element("div", { class: "queries", "aria-hidden": "true" });
+    this.boxes = { keys, queries };
+    this.keys = new Labels(keys, maps.keys);
+    this.queries = new Labels(queries, maps.queries);
+    this.scroll = element("div", { class: "scroll" });
+    this.scroll.append(element("div", { class: "frame" }, this.corner, keys, queries, this.grid));
+    this.notice = element("p", { class: "notice", role: "status", hidden: true });
+    this.node = element("div", { class: "place-of-map" }, this.scroll, this.notice);
+    signal.addEventListener("abort", () => cancelAnimationFrame(this.#pending));
+  }
+
+  // Fits the map into the width there is; whether anything changed.
+  layout(gutters) {
+    const width = this.node.clientWidth;
+    if (!width || width === this.width) return false;
+    this.width = width;
+    this.sizes = geometry(this.maps.rows, this.maps.columns, width, gutters);
+    const { left, top, height } = this.sizes;
+    Object.assign(this.corner.style, { width: `${left}px`, height: `${top}px` });
+    Object.assign(this.boxes.keys.style, { width: `${this.sizes.width}px`, height: `${top}px` });
+    Object.assign(this.boxes.queries.style, { width: `${left}px`, height: `${height}px` });
+    this.keys.placeAbove(this.sizes);
+    this.queries.placeBeside(this.sizes);
+    return true;
+  }
+
+  // A map, or in its place why there is none.
+  show(map, look, why = "") {
+    this.notice.hidden = Boolean(map);
+    this.notice.textContent = why;
+    this.scroll.classList.toggle("is-away", !map);
+    const { rows, columns } = this.maps;
+    const { width, height } = this.sizes;
+    if (map) this.heatmap.show(map, { rows, columns, width, height, ...look });
+    this.keys.hide(look.hidden);
+  }
+
+  // Marks the locked row and the cell being read, and tints the keys by a row of weights.
+  mark({ locked, cursor, weights, look }) {
+    this.keys.tint(weights, look);
+    this.keys.mark(cursor?.column ?? -1);
+    this.queries.mark(cursor?.row ?? -1, locked);
+    this.#state = { locked, cursor, look };
+    this.#pending ||= requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw() {
+    this.#pending = 0;
+    const { look, ...state } = this.#state;
+    if (this.heatmap.columns) this.heatmap.draw({ ...state, ...look });
+  }
+
+  // Scrolls the map's own box so that a cell can be seen.
+  reveal({ row, column }) {
+    const { left, top, cellWidth, cellHeight } = this.sizes;
+    const box = this.scroll;
+    const see = (start, size, from, length) => Math.min(start, Math.max(from, start + size - length));
+    box.scrollLeft = see(column * cellWidth, cellWidth, box.scrollLeft, box.clientWidth - left);
+    box.scrollTop = see(row * cellHeight, cellHeight, box.scrollTop, box.clientHeight - top);
+  }
+}

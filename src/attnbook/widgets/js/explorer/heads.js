@@ -1,0 +1,141 @@
+// The maps to choose from, each a thumbnail: layers by heads, or one row of them where there is one layer or one head.
+
+import { element } from "../shared/dom.js";
+import { bitmap } from "../shared/heatmap.js";
+import { MEAN } from "../shared/maps.js";
+import { visible } from "../shared/tokens.js";
+import { placeName } from "./words.js";
+
+const SLICE = 8; // milliseconds of painting in one go
+const numbers = (count, mean) => [...Array(count).keys(), ...(mean ? [MEAN] : [])];
+
+export class Heads {
+  #queue = [];
+  #timer = 0;
+
+  constructor(maps, { names, choose, signal }) {
+    this.maps = maps;
+    this.choose = choose;
+    this.layers = numbers(maps.layers, maps.layers > 1);
+    this.heads = numbers(maps.heads, maps.heads > 1 && !names.length);
+    this.across = this.heads.length;
+    this.size = Math.max(24, Math.min(40, Math.floor(260 / this.across) - 2));
+    this.strip = maps.layers === 1 || maps.heads === 1;
+    this.items = this.layers.flatMap((layer) => this.heads.map((head) => this.#item({ layer, head }, names)));
+    this.shown = this.items;
+    this.lead = names.length ? [] : [element("span", { class: "number", "aria-hidden": "true" }, maps.layers > 1 ? "Layer" : "Head")];
+    this.grid = element("div", { class: this.strip ? "maps" : "maps ab-maps", role: "radiogroup", "aria-label": names.length ? "Map" : "Layer and head" });
+    this.about = element("b", { class: "about" });
+    const button = (name, sign, by) => {
+      const node = element("button", { type: "button", class: "button", "aria-label": `${name} map` }, sign);
+      node.addEventListener("click", () => this.step(by), { signal });
+      return node;
+    };
+    const steps = element("div", { class: "ab-steps" }, button("Previous", "‹", -1), this.about, button("Next", "›", 1));
+    this.node = element("div", { class: this.strip ? "ab-strip" : "ab-heads" }, ...(this.strip ? [] : [steps]), this.grid);
+    this.node.hidden = this.items.length < 2;
+    this.grid.addEventListener("click", (event) => this.#pick(event.target.closest("[role=radio]")), { signal });
+    this.grid.addEventListener("keydown", (event) => this.#key(event), { signal });
+    signal.addEventListener("abort", () => clearTimeout(this.#timer));
+  }
+
+  #item(place, names) {
+    const name = placeName(place, this.maps, names);
+    const canvas = element("canvas", { "aria-hidden": "true" });
+    const node = element("button", { type: "button", class: "thumb", role: "radio", "aria-label": name }, canvas);
+    if (this.strip) {
+      const index = this.maps.layers > 1 ? place.layer : place.head;
+      const caption = names.length ? visible(names[index]) : index < 0 ? "mean" : String(index);
+      node.append(element("span", { class: "caption" }, caption));
+    }
+    return { ...place, name, node, canvas };
+  }
+
+  // Shows which map is chosen.
+  select({ layer, head }) {
+    for (const item of this.items) {
+      const chosen = item.layer === layer && item.head === head;
+      item.node.setAttribute("aria-checked", String(chosen));
+      item.node.tabIndex = chosen ? 0 : -1;
+      if (!chosen) continue;
+      this.chosen = item;
+      this.about.textContent = item.name;
+      reveal(this.grid, item.node);
+    }
+  }
+
+  // The order of the thumbnails: the model's, or the most focused first, or those with most on the first key.
+  arrange(order, frame) {
+    const name = (text) => element("span", { class: "number", "aria-hidden": "true" }, text);
+    const label = (index) => (index < 0 ? "mean" : String(index));
+    const sorted = order !== "model";
+    this.grid.classList.toggle("is-sorted", sorted);
+    this.shown = this.items;
+    if (sorted) {
+      const value = ({ layer, head }) => {
+        if (layer < 0 || head < 0) return Infinity; // means come last
+        const { bits, first } = this.maps.summary({ frame, layer, head });
+        return order === "first" ? -first : bits;
+      };
+      const values = new Map(this.items.map((item) => [item, value(item)]));
+      this.shown = [...this.items].sort((a, b) => values.get(a) - values.get(b));
+    }
+    const nodes = this.shown.map(({ node }) => node);
+    if (this.strip) return this.grid.replaceChildren(...this.lead, ...nodes);
+    if (sorted) return this.grid.replaceChildren(...nodes);
+    const { across } = this;
+    const rows = this.layers.flatMap((layer, i) => [name(label(layer)), ...nodes.slice(i * across, (i + 1) * across)]);
+    this.grid.replaceChildren(element("span", { class: "axes", "aria-hidden": "true" }, "head →", element("br"), "layer ↓"), ...this.heads.map((head) => name(label(head))), ...rows);
+  }
+
+  // The map before or after the chosen one.
+  step(by) {
+    const to = this.shown[this.shown.indexOf(this.chosen) + by];
+    if (to) this.choose(to);
+    return to;
+  }
+
+  #pick(node) {
+    const item = this.items.find((item) => item.node === node);
+    if (item) this.choose(item);
+  }
+
+  #key(event) {
+    const across = this.strip ? 1 : this.across;
+    const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across, PageUp: -1, PageDown: 1 };
+    const at = this.shown.indexOf(this.chosen);
+    const to = { Home: 0, End: this.shown.length - 1 }[event.key] ?? at + moves[event.key];
+    if (Number.isNaN(to) || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (!this.shown[to]) return;
+    this.choose(this.shown[to]);
+    this.shown[to].node.focus();
+  }
+
+  // Paints all thumbnails, a few at a time, those in sight first.
+  paint(frame, look) {
+    if (this.node.hidden) return;
+    this.#queue = [...this.shown];
+    this.look = look;
+    this.frame = frame;
+    if (!this.#timer) this.#timer = setTimeout(() => this.#paintSome());
+  }
+
+  #paintSome() {
+    const end = performance.now() + SLICE;
+    while (this.#queue.length && performance.now() < end) {
+      const { layer, head, canvas } = this.#queue.shift();
+      const { rows, columns, ...map } = this.maps.small({ frame: this.frame, layer, head });
+      Object.assign(canvas, { width: columns, height: rows });
+      canvas.getContext("2d").drawImage(bitmap(map, rows, columns, this.look), 0, 0);
+    }
+    this.#timer = this.#queue.length ? setTimeout(() => this.#paintSome()) : 0;
+  }
+}
+
+// Scrolls the box, and not the page, so that the thumbnail can be seen.
+function reveal(box, node) {
+  const [left, width] = [node.offsetLeft - box.offsetLeft, node.offsetWidth];
+  if (left < box.scrollLeft || left + width > box.scrollLeft + box.clientWidth) box.scrollLeft = left - (box.clientWidth - width) / 2;
+}

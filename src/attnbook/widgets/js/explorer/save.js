@@ -1,0 +1,118 @@
+// What is shown, to take away: as a picture, as numbers, as the call that shows it, as a link.
+
+import { element } from "../shared/dom.js";
+import { addressOf } from "./address.js";
+import { picture } from "./picture.js";
+
+const SHARP = 2; // pixels of a PNG for one of the drawing
+const DEFAULTS = { frame: 0, layer: 0, head: 0, locked: -1, scale: "peak", order: "model", hide_first: false };
+const LITERALS = { true: "True", false: "False" };
+
+export class Save {
+  constructor(view, signal) {
+    this.view = view;
+    this.done = element("span", { class: "muted", role: "status" });
+    const button = (name, call) => {
+      const node = element("button", { type: "button", class: "button" }, name);
+      node.addEventListener("click", call, { signal });
+      return node;
+    };
+    const files = [["PNG", () => this.#png()], ["SVG", () => this.#svg()], ["CSV", () => this.#csv()]];
+    const save = element("div", { class: "line-of-buttons" }, element("span", {}, "Save as"), ...files.map((file) => button(...file)), this.done);
+    this.call = this.#copied("Python call", button);
+    this.link = this.#copied("Link to this view", button);
+    this.link.node.hidden = !view.number;
+    this.node = element("div", { class: "save" }, save, this.call.node, this.link.node);
+  }
+
+  update() {
+    this.call.field.value = pythonCall(this.view);
+    if (this.view.number) this.link.field.value = `${location.href.split("#")[0]}#${addressOf(this.view)}`;
+  }
+
+  // A line of text with a button that copies it; where a page may not copy, the text is marked for the reader to do so.
+  #copied(name, button) {
+    const field = element("input", { class: "copied", type: "text", readOnly: true, spellcheck: "false", "aria-label": name });
+    const copy = async () => {
+      field.select();
+      try {
+        await navigator.clipboard.writeText(field.value);
+        this.#say("Copied.");
+      } catch {
+        this.#say("Marked: copy it with your keyboard.");
+      }
+    };
+    return { field, node: element("div", { class: "line-of-buttons" }, element("span", {}, name), field, button("Copy", copy)) };
+  }
+
+  #say(text) {
+    this.done.textContent = text;
+  }
+
+  get #name() {
+    const { title, placeName } = this.view;
+    const slug = `${title} ${placeName}`.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
+    return Array.from(slug).slice(0, 60).join("") || "attention";
+  }
+
+  #download(blob, ending) {
+    const url = URL.createObjectURL(blob);
+    element("a", { href: url, download: `${this.#name}.${ending}` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    this.#say("Saved.");
+  }
+
+  #drawing() {
+    const { map, maps, look, title, placeName, locked, state } = this.view;
+    const drawing = picture({ map, maps, title, placeName, locked, look: { ...look, frame: state.get("frame") } });
+    return { ...drawing, source: new XMLSerializer().serializeToString(drawing.svg) };
+  }
+
+  #svg() {
+    if (this.view.map) this.#download(new Blob([this.#drawing().source], { type: "image/svg+xml" }), "svg");
+  }
+
+  async #png() {
+    if (!this.view.map) return;
+    const { source, width, height } = this.#drawing();
+    const image = new Image();
+    image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(source)}`;
+    await image.decode();
+    const canvas = element("canvas", { width: Math.ceil(SHARP * width), height: Math.ceil(SHARP * height) });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    canvas.toBlob((blob) => this.#download(blob, "png"));
+  }
+
+  #csv() {
+    if (this.view.map) this.#download(new Blob([numbers(this.view)], { type: "text/csv" }), "csv");
+  }
+}
+
+// One line for each cell; a masked one has no weight.
+function numbers({ map, maps, state }) {
+  const { frame, layer, head } = state.place;
+  const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
+  const mean = (index) => (index < 0 ? "mean" : index);
+  const lines = ["frame,layer,head,query_position,query,key_position,key,weight"];
+  map.weights.forEach((weight, i) => {
+    const [row, column] = [Math.floor(i / maps.columns), i % maps.columns];
+    const number = map.mask && !map.mask[i] ? "" : weight.toFixed(5);
+    lines.push([quoted(maps.names[frame] ?? ""), mean(layer), mean(head), row, quoted(maps.queries[row]), column, quoted(maps.keys[column]), number].join());
+  });
+  return lines.join("\n") + "\n";
+}
+
+// The Python call that shows what is shown.
+function pythonCall({ title, maps, headNames, state }) {
+  const given = ["weights", "queries"];
+  if (maps.keys.join("\n") !== maps.queries.join("\n")) given.push("keys");
+  if (maps.masked) given.push("mask=mask");
+  if (title) given.push(`title=${JSON.stringify(title)}`);
+  if (maps.names.length) given.push("frames=frames");
+  if (headNames.length) given.push("head_names=head_names");
+  for (const [name, usual] of Object.entries(DEFAULTS)) {
+    const value = state.get(name);
+    if (value !== usual) given.push(`${name}=${LITERALS[value] ?? JSON.stringify(value)}`);
+  }
+  return `AttentionExplorer(${given.join(", ")})`;
+}

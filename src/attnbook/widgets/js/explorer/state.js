@@ -1,0 +1,50 @@
+// What is chosen, as the model's traits hold it; whatever they say, what comes out is within what there is.
+
+const FLOOR = 1e-4; // where a logarithmic scale begins
+
+export const TRAITS = ["frame", "layer", "head", "locked", "scale", "order", "hide_first"];
+export const CHOICES = {
+  scale: ["peak", "full", "log"],
+  order: ["model", "entropy", "first"],
+};
+
+export class State {
+  #model;
+
+  constructor(model, maps, named) {
+    this.#model = model;
+    const { frames, layers, heads, rows } = maps;
+    this.maps = maps;
+    this.limits = {
+      frame: [0, frames],
+      layer: [layers > 1 ? -1 : 0, layers],
+      head: [heads > 1 && !named ? -1 : 0, heads],
+      locked: [-1, rows],
+    };
+  }
+
+  get(name) {
+    const value = this.#model.get(name);
+    if (name in CHOICES) return CHOICES[name].includes(value) ? value : CHOICES[name][0];
+    if (name === "hide_first") return Boolean(value);
+    const [least, count] = this.limits[name];
+    return Number.isInteger(value) ? Math.max(least, Math.min(count - 1, value)) : name === "locked" ? -1 : 0;
+  }
+
+  set(changes) {
+    for (const [name, value] of Object.entries(changes)) this.#model.set(name, value);
+    this.#model.save_changes();
+  }
+
+  get place() {
+    return { frame: this.get("frame"), layer: this.get("layer"), head: this.get("head") };
+  }
+
+  // From which weight to which the colours go.
+  get range() {
+    const scale = this.get("scale");
+    const largest = this.get("hide_first") ? this.maps.peakOfRest : this.maps.peak;
+    if (scale === "log") return { peak: Math.max(largest, 10 * FLOOR), floor: FLOOR };
+    return { peak: scale === "full" ? 1 : largest, floor: 0 };
+  }
+}

@@ -1,0 +1,526 @@
+"""The explorer at full length on a built page: many maps, text, table, options, files, addresses."""
+
+import csv
+import io
+import re
+import xml.etree.ElementTree as ElementTree
+from urllib.parse import urlparse
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from attnbook.widgets import AttentionExplorer
+
+GRID, ODD, LARGE = 2, 3, 4
+WORDS = ["the", "cat", "saw", "the", "other", "cat", "as", "the", "cat", "slept"]
+
+
+@pytest.fixture
+def opened(visit):
+    return visit("explorer.html")
+
+
+@pytest.fixture
+def grid(opened):
+    return opened.widget(GRID)
+
+
+def radio(widget, name):
+    return widget.node.get_by_role("radio", name=name, exact=True)
+
+
+def opened_part(widget, name):
+    button = widget.node.get_by_role("button", name=name, exact=True)
+    if button.get_attribute("aria-expanded") == "false":
+        button.click()
+    widget.node.locator(".part > *").wait_for()
+    assert button.get_attribute("aria-expanded") == "true"
+    return widget.node.locator(".part")
+
+
+def cell(widget) -> str:
+    return widget.node.locator(".cell").inner_text().replace("\n", " ")
+
+
+def spread(widget) -> str:
+    return widget.node.locator(".spread").inner_text()
+
+
+def chosen(widget) -> str:
+    return widget.node.locator("[role=radio][aria-checked=true]").get_attribute("aria-label")
+
+
+def order_of_maps(widget) -> list[str]:
+    return widget.node.get_by_role("radio").evaluate_all("nodes => nodes.map(n => n.ariaLabel)")
+
+
+def test_every_layer_and_head_has_a_thumbnail_and_so_have_their_means(grid, truth):
+    assert grid.node.get_by_role("radio").count() == 4 * 5
+    radio(grid, "Layer 2, head 3").click()
+    assert chosen(grid) == grid.node.locator(".about").inner_text() == "Layer 2, head 3"
+    assert grid.hover(4, 2) == f"{truth['grid'][2, 3, 4, 2]:.3f}"
+    means = {
+        "Layer 1, mean of heads": truth["grid"][1].mean(0),
+        "Mean of layers, head 2": truth["grid"][:, 2].mean(0),
+        "Mean of all": truth["grid"].mean((0, 1)),
+    }
+    for name, mean in means.items():
+        radio(grid, name).click()
+        for row, column in [(0, 0), (4, 2), (9, 9)]:
+            assert float(grid.hover(row, column)) == pytest.approx(mean[row, column], abs=6e-4)
+
+
+def test_thumbnails_are_painted_by_the_same_scale(grid):
+    grid.page.wait_for_function(
+        "() => [...document.querySelectorAll('.ab-widget')[2].querySelector('.attnbook-widget').shadowRoot"
+        ".querySelectorAll('.thumb canvas')].every(canvas => canvas.width == 10)"
+    )
+    pixel = "(c, [row, column]) => [...c.getContext('2d').getImageData(column, row, 1, 1).data].slice(0, 3)"
+    thumbnail = radio(grid, "Layer 2, head 2").locator("canvas").evaluate(pixel, [3, 3])
+    radio(grid, "Layer 2, head 2").click()
+    assert thumbnail == pytest.approx(grid.pixels(3, 3)[0], abs=1)
+
+
+def test_the_grid_by_keyboard(grid):
+    radio(grid, "Layer 0, head 0").focus()
+    press = grid.page.keyboard.press
+    for key, name in [
+        ("ArrowRight", "Layer 0, head 1"),
+        ("ArrowDown", "Layer 1, head 1"),
+        ("ArrowLeft", "Layer 1, head 0"),
+        ("ArrowLeft", "Layer 0, mean of heads"),
+        ("End", "Mean of all"),
+        ("ArrowDown", "Mean of all"),
+        ("Home", "Layer 0, head 0"),
+    ]:
+        press(key)
+        assert chosen(grid) == name
+        assert grid.page.evaluate("document.activeElement.shadowRoot.activeElement.ariaLabel") == name
+    stops = grid.node.get_by_role("radio").evaluate_all("nodes => nodes.filter(n => n.tabIndex == 0).length")
+    assert stops == 1
+
+
+def test_the_map_before_and_after(grid):
+    grid.map.focus()
+    grid.page.keyboard.press("PageDown")
+    assert (chosen(grid), grid.said) == ("Layer 0, head 1", "Layer 0, head 1")
+    grid.page.keyboard.press("PageUp")
+    grid.page.keyboard.press("PageUp")
+    assert chosen(grid) == "Layer 0, head 0"
+    grid.node.get_by_role("button", name="Next map").click()
+    grid.node.get_by_role("button", name="Next map").click()
+    grid.node.get_by_role("button", name="Previous map").click()
+    assert chosen(grid) == "Layer 0, head 1"
+
+
+@pytest.mark.parametrize(
+    ("order", "first", "by"),
+    [("entropy", "Layer 2, head 2", "entropy"), ("first", "Layer 0, head 1", "share")],
+)
+def test_maps_can_be_sorted(grid, truth, order, first, by):
+    opened_part(grid, "Options").get_by_label("Order of the maps").select_option(order)
+    names = order_of_maps(grid)
+    assert names[0] == first
+    weights = truth["grid"].reshape(12, 10, 10)
+    value = {"entropy": -(weights * np.log2(weights)).sum(-1).mean(-1), "share": -weights[:, :, 0].mean(-1)}[
+        by
+    ]
+    expected = [f"Layer {i // 4}, head {i % 4}" for i in np.argsort(value)]
+    assert names[:12] == expected
+    assert all("ean" in name for name in names[12:])
+    radio(grid, names[0]).click()
+    grid.node.get_by_role("button", name="Next map").click()
+    assert chosen(grid) == names[1]
+    opened_part(grid, "Options").get_by_label("Order of the maps").select_option("model")
+    assert order_of_maps(grid)[:2] == ["Layer 0, head 0", "Layer 0, head 1"]
+
+
+def test_a_cell_is_read_with_its_rank_and_positions(grid, truth):
+    row = truth["grid"][0, 0, 5]
+    best = int(row.argmax())
+    grid.hover(5, best)
+    assert "largest of 10 in its row" in cell(grid)
+    third = int(np.argsort(row)[-3])
+    number = grid.hover(5, third)
+    assert "3rd of 10 in its row" in cell(grid)
+    grid.hover(5, 4)  # "cat" is there three times, "other" once
+    assert re.match(r"cat\s*#5 → other 0\.", cell(grid))
+    assert grid.said.startswith("query cat at position 5 attends to key other, weight 0.")
+    assert number
+
+
+def test_rows_say_how_far_they_spread(grid, truth):
+    for row in (0, 7):
+        grid.hover(row, 3)
+        weights = truth["grid"][0, 0, row].astype(float)
+        bits = -(weights * np.log2(weights)).sum()
+        keys, said = map(float, re.findall(r"\d+\.\d+", spread(grid)))
+        assert (keys, said) == (pytest.approx(2**bits, abs=0.06), pytest.approx(bits, abs=0.006))
+    grid.page.mouse.move(1, 1)
+    rows = truth["grid"][0, 0].astype(float)
+    bits = -(rows * np.log2(rows)).sum(-1)
+    keys, said = map(float, re.findall(r"\d+\.\d+", cell(grid)))
+    assert (keys, said) == (pytest.approx((2**bits).mean(), abs=0.06), pytest.approx(bits.mean(), abs=0.006))
+    assert f"{100 * rows[:, 0].mean():.0f}% on the first key" in cell(grid)
+
+
+def test_a_logarithmic_scale(grid, truth):
+    row, column = np.unravel_index(np.abs(truth["grid"][0, 0] - 0.01).argmin(), (10, 10))
+    linear = grid.pixels(int(row), int(column)).mean()
+    opened_part(grid, "Options").get_by_label("Colours").select_option("log")
+    legend = grid.node.locator("[role=note]").inner_text()
+    assert "≤ 0.0001" in legend
+    assert "logarithmic" in legend
+    assert linear - grid.pixels(int(row), int(column)).mean() > 60
+    darkness = [
+        255 - grid.pixels(*divmod(int(i), 10)).mean() for i in np.argsort(truth["grid"][0, 0], None)[::9]
+    ]
+    assert darkness == sorted(darkness)
+
+
+def test_the_first_key_can_be_left_out(grid, truth):
+    radio(grid, "Layer 0, head 1").click()
+    before = grid.pixels(4, 3).mean()
+    part = opened_part(grid, "Options")
+    assert "other weights of a row no longer add up to 1" in part.inner_text()
+    part.get_by_label("Leave out the first key").check()
+    paper = grid.pixels(4, 0)
+    assert len(np.unique(paper, axis=0)) == 1
+    assert paper.mean() > 250
+    assert before - grid.pixels(4, 3).mean() > -1  # colours go up to the largest weight that is left
+    assert grid.hover(4, 3) == f"{truth['grid'][0, 1, 4, 3]:.3f}"  # no weight changes
+    grid.hover(4, 0)
+    assert "left out of the picture" in cell(grid)
+    assert float(grid.node.locator("[role=note]").inner_text().split()[-1]) == pytest.approx(
+        truth["grid"][..., 1:].max(), abs=0.006
+    )
+
+
+def test_a_table_of_the_numbers(grid, truth):
+    part = opened_part(grid, "Table")
+    radio(grid, "Layer 1, head 2").click()
+    cells = part.locator("tbody td").all_inner_texts()
+    assert cells == [f"{weight:.3f}" for weight in truth["grid"][1, 2].flatten()]
+    assert part.locator("tbody th").nth(3).inner_text().split() == ["the", "#3"]
+    assert "Layer 1, head 2" in part.inner_text()
+    region = part.get_by_role("group", name="Table of weights")
+    grid.node.get_by_role("button", name="Save or share").focus()
+    grid.page.keyboard.press("Tab")
+    assert region.evaluate("node => getComputedStyle(node).outlineStyle") != "none"
+
+
+def test_a_large_map_has_a_table_of_one_row(visit, truth):
+    widget = visit("index.html").widget(3)
+    part = opened_part(widget, "Table")
+    widget.click(40, 7)
+    rows = part.locator("tbody tr").all_inner_texts()
+    assert len(rows) == 96
+    order = np.argsort(-truth["long"][40], kind="stable")
+    assert [row.split() for row in rows[:3]] == [
+        [f"token{i}", str(i), f"{truth['long'][40, i]:.3f}"] for i in order[:3]
+    ]
+
+
+def test_masked_cells_in_the_table(visit):
+    part = opened_part(visit("index.html").widget(1), "Table")
+    assert part.locator("tbody tr").first.locator("td").all_inner_texts()[1:] == ["masked"] * 11
+
+
+def test_text_with_links(grid, truth):
+    part = opened_part(grid, "Text")
+    grid.click(4, 1)
+    grid.page.mouse.move(1, 1)
+    grid.frame()
+    assert part.locator("path").count() == 10
+    assert part.locator("[aria-pressed=true]").inner_text() == "other"
+    tints = (
+        part.locator(".line")
+        .nth(1)
+        .locator(".chip")
+        .evaluate_all("chips => chips.map(c => c.style.background)")
+    )
+    assert len(set(tints)) > 3
+    widest = part.locator("path").evaluate_all(
+        "paths => paths.map(p => [parseFloat(p.style.strokeWidth), p.getAttribute('d')])"
+        ".sort((a, b) => b[0] - a[0])[0][1]"
+    )
+    strongest = part.locator(".line").nth(1).locator(".chip").nth(int(truth["grid"][0, 0, 4].argmax()))
+    text, box = part.locator(".text").bounding_box(), strongest.bounding_box()
+    end = float(widest.split()[-1].split(",")[0])
+    assert end + text["x"] == pytest.approx(box["x"] + box["width"] / 2, abs=1)
+
+
+def test_the_text_by_keyboard(grid):
+    part = opened_part(grid, "Text")
+    chips = part.locator("button.chip")
+    chips.first.focus()
+    grid.page.keyboard.press("ArrowRight")
+    grid.page.keyboard.press("ArrowRight")
+    grid.frame()
+    assert part.locator("path").count() == 10  # what the focus is on is shown
+    grid.page.keyboard.press("Enter")
+    assert grid.locked == "saw"
+    assert grid.said.startswith("locked row saw: most to ")
+    grid.page.keyboard.press("Escape")
+    assert grid.locked == ""
+    assert chips.evaluate_all("nodes => nodes.filter(n => n.tabIndex == 0).length") == 1
+
+
+def test_text_of_every_kind(opened):
+    widget = opened.widget(ODD)
+    part = opened_part(widget, "Text")
+    widget.click(2, 1)
+    widget.frame()
+    assert part.locator(".line").first.get_attribute("dir") == "rtl"
+    shown = part.locator("button.chip").all_inner_texts()
+    assert shown[3:6] == ["👩‍👩‍👧", "x" * 60, "<b>"]
+    assert shown[6:8] == ["∅", "↵"]
+    boxes = part.locator("button.chip").evaluate_all("chips => chips.map(c => c.getBoundingClientRect().x)")
+    assert boxes[0] > boxes[1] > boxes[2]
+    assert part.locator("b").count() == 0
+
+
+def test_only_one_part_is_open(grid):
+    opened_part(grid, "Text")
+    opened_part(grid, "Table")
+    expanded = grid.node.locator("[aria-expanded=true]")
+    assert expanded.all_inner_texts() == ["Table"]
+    expanded.click()
+    assert grid.node.locator(".part").inner_text() == ""
+
+
+def saved(widget, name) -> bytes:
+    with widget.page.expect_download() as download:
+        widget.node.get_by_role("button", name=name, exact=True).click()
+    assert download.value.suggested_filename.endswith(f".{name.lower()}")
+    return download.value.path().read_bytes()
+
+
+def test_the_numbers_can_be_saved(opened, truth):
+    widget = opened.widget(ODD)
+    opened_part(widget, "Save or share")
+    rows = list(csv.DictReader(io.StringIO(saved(widget, "CSV").decode("utf-8"), newline="")))
+    assert len(rows) == 100
+    assert {row["key"] for row in rows} == {
+        "שלום",
+        "عالم",
+        "日本語",
+        "👩‍👩‍👧",
+        "x" * 60,
+        "<b>",
+        "",
+        "\n",
+        "the",
+    }
+    grid = opened.widget(GRID)
+    radio(grid, "Layer 1, mean of heads").click()
+    opened_part(grid, "Save or share")
+    rows = list(csv.DictReader(io.StringIO(saved(grid, "CSV").decode("utf-8"))))
+    np.testing.assert_allclose(
+        [float(row["weight"]) for row in rows], truth["grid"][1].mean(0).flatten(), atol=5e-4
+    )
+    assert (rows[13]["layer"], rows[13]["head"], rows[13]["query_position"], rows[13]["key"]) == (
+        "1",
+        "mean",
+        "1",
+        "the",
+    )
+
+
+def test_masked_cells_are_saved_without_a_weight(visit):
+    widget = visit("index.html").widget(1)
+    opened_part(widget, "Save or share")
+    rows = list(csv.DictReader(io.StringIO(saved(widget, "CSV").decode("utf-8"), newline="")))
+    assert [row["weight"] for row in rows[:12]] == ["1.00000"] + [""] * 11
+
+
+def test_the_drawing_can_be_saved(opened):
+    widget = opened.widget(ODD)
+    widget.click(3, 3)
+    opened_part(widget, "Save or share")
+    drawing = ElementTree.fromstring(saved(widget, "SVG"))
+    texts = [node.text for node in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert '=Odd, "quoted" <b>' in texts
+    assert texts.count("the") == 4
+    assert {"<b>", "∅", "日本語"} <= set(texts)
+    rects = drawing.findall(".//{http://www.w3.org/2000/svg}g/{http://www.w3.org/2000/svg}rect")
+    assert len(rects) == 100 + 1  # and the locked row's frame
+
+
+def test_the_picture_can_be_saved(grid):
+    opened_part(grid, "Save or share")
+    picture = np.asarray(Image.open(io.BytesIO(saved(grid, "PNG"))).convert("RGB"))
+    assert min(picture.shape[:2]) > 400
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
+
+
+def test_the_python_call_shows_what_is_shown(grid, truth):
+    radio(grid, "Layer 2, head 1").click()
+    grid.click(3, 3)
+    opened_part(grid, "Options").get_by_label("Colours").select_option("log")
+    call = opened_part(grid, "Save or share").get_by_label("Python call").input_value()
+    names = {"AttentionExplorer": AttentionExplorer, "weights": truth["grid"], "queries": WORDS}
+    explorer = eval(call, names)
+    shown = (explorer.layer, explorer.head, explorer.locked, explorer.scale, explorer.title, explorer.frame)
+    assert shown == (2, 1, 3, "log", "A grid", 0)
+
+
+@pytest.mark.parametrize("index", [0, 1, ODD])
+def test_the_python_call_of_any_explorer(opened, index):
+    part = opened_part(opened.widget(index), "Save or share")
+    call = part.get_by_label("Python call").input_value()
+    given = compile(call, "call", "eval").co_names
+    assert (
+        set(given)
+        == {"AttentionExplorer", "weights", "queries"}
+        | {
+            0: {"frames"},
+            1: {"keys", "mask", "frames"},
+            ODD: set(),
+        }[index]
+    )
+
+
+def test_copying(visit):
+    opened = visit("explorer.html", permissions=["clipboard-read", "clipboard-write"])
+    widget = opened.widget(GRID)
+    radio(widget, "Layer 1, head 1").click()
+    part = opened_part(widget, "Save or share")
+    part.get_by_role("button", name="Copy").last.click()
+    part.get_by_text("Copied.").wait_for()
+    copied = opened.page.evaluate("navigator.clipboard.readText()")
+    assert copied == part.get_by_label("Link to this view").input_value()
+    assert urlparse(copied).fragment == "attention-3_layer-1_head-1"
+
+
+def test_where_a_page_may_not_copy_the_text_is_marked(opened):
+    opened.page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    part = opened_part(opened.widget(GRID), "Save or share")
+    part.get_by_role("button", name="Copy").first.click()
+    assert "Marked" in part.inner_text()
+    field = part.get_by_label("Python call")
+    assert field.evaluate("f => f.selectionEnd - f.selectionStart == f.value.length")
+
+
+def address_of(page) -> str:
+    page.wait_for_timeout(500)
+    return urlparse(page.url).fragment
+
+
+def test_the_address_says_what_is_shown_and_shows_it_again(visit, opened):
+    grid, training = opened.widget(GRID), opened.widget(0)
+    radio(grid, "Layer 2, mean of heads").click()
+    grid.click(3, 3)
+    part = opened_part(grid, "Options")
+    part.get_by_label("Colours").select_option("log")
+    part.get_by_label("Order of the maps").select_option("entropy")
+    part.get_by_label("Leave out the first key").check()
+    own = "attention-3_layer-2_head--1_locked-3_scale-log_order-entropy_hide-first"
+    assert address_of(opened.page) == own
+    training.node.get_by_role("slider", name="Frame").fill("3")
+    assert address_of(opened.page) == f"attention-1_frame-3__{own}"
+
+    again = visit(f"explorer.html#attention-1_frame-3__{own}")
+    grid = again.widget(GRID)
+    assert (chosen(grid), grid.locked) == ("Layer 2, mean of heads", "the#3")
+    assert again.widget(0).node.locator(".frame-name").inner_text() == "step 30"
+    part = opened_part(grid, "Options")
+    assert part.get_by_label("Colours").input_value() == "log"
+    assert part.get_by_label("Order of the maps").input_value() == "entropy"
+    assert part.get_by_label("Leave out the first key").is_checked()
+
+
+def test_a_page_opens_at_the_explorer_its_address_names(visit):
+    opened = visit("explorer.html#attention-4_locked-2")
+    opened.frame = opened.widget(ODD).frame
+    opened.frame()
+    box = opened.widget(ODD).map.bounding_box()
+    assert -100 < box["y"] < 800
+    assert opened.widget(ODD).locked == "日本語"
+
+
+def test_an_address_that_is_changed_by_hand(opened):
+    opened.page.evaluate("location.hash = 'attention-3_head-2'")
+    grid = opened.widget(GRID)
+    grid.page.wait_for_timeout(100)
+    assert chosen(grid) == "Layer 0, head 2"
+    opened.page.evaluate("location.hash = 'attention-3_layer-1'")
+    grid.page.wait_for_timeout(100)
+    assert chosen(grid) == "Layer 1, head 0"
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "attention-3_layer-7_head-9_locked-99_scale-huge_order-x_hide-all",
+        "attention-3_layer-1e3_head-0x1_locked-",
+        "attention-99_head-1",
+        "attention-0_head-1",
+        "attention-3",
+        "attention-3__attention-3_",
+        "attention-3_constructor-1_head-<img src=x onerror=window.hacked=1>",
+        "%E0%A4%A",
+        "no-such-heading",
+    ],
+)
+def test_an_address_that_makes_no_sense_is_passed_over(visit, fragment):
+    opened = visit(f"explorer.html#{fragment}")
+    grid = opened.widget(GRID)
+    assert (chosen(grid), grid.locked) == ("Layer 0, head 0", "")
+    assert opened.page.evaluate("window.hacked") is None
+    assert opened.faults == []
+
+
+def test_what_is_too_large_for_a_page_says_so(opened, built, truth):
+    assert (built / "explorer.html").stat().st_size < 1_500_000
+    widget = opened.widget(LARGE)
+    assert widget.hover(2, 5) == f"{truth['odd_first'][2, 5]:.3f}"
+    radio(widget, "Layer 3, head 1").click()
+    notice = widget.node.locator(".notice")
+    assert re.search(r"8 layers of 5 heads take \d+ MB, and a page carries 8 MB", notice.inner_text())
+    assert "Run the notebook" in notice.inner_text()
+    assert not widget.map.is_visible()
+    assert re.search(r"spread over \d", cell(widget))  # what is known without the weights
+    opened_part(widget, "Table")
+    opened_part(widget, "Text")
+    opened_part(widget, "Save or share")
+    widget.node.get_by_role("button", name="CSV").click()
+    radio(widget, "Layer 1, head 2").click()
+    assert widget.hover(2, 5) == f"{truth['odd_first'][2, 5]:.3f}"
+    assert opened.faults == []
+
+
+@pytest.mark.parametrize("width", [360, 760, 1200])
+def test_nothing_moves_and_nothing_is_too_wide(visit, width):
+    places = "nodes => nodes.map(n => n.getBoundingClientRect().top + scrollY)"
+    waiting = visit(
+        "explorer.html?",
+        width=width,
+        prepare=lambda page: page.route("**/widgets/*.js*", lambda r: r.abort()),
+    )
+    before = waiting.page.locator(".after").evaluate_all(places)
+    opened = visit("explorer.html", width=width)
+    assert opened.page.locator(".after").evaluate_all(places) == pytest.approx(before, abs=1)
+    for index in range(5):
+        for name in ("Text", "Table", "Options", "Save or share"):
+            opened_part(opened.widget(index), name)
+            opened.widget(index).frame()
+            assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.faults == []
+
+
+def test_what_is_touched_is_large_enough(visit):
+    opened = visit("explorer.html", width=360, has_touch=True, is_mobile=True)
+    for index in range(5):
+        for name in ("Text", "Table", "Options", "Save or share"):
+            opened_part(opened.widget(index), name)
+            sizes = opened.widget(index).node.locator(
+                "button, select, input:not([type=checkbox]), label.check"
+            )
+            small = sizes.evaluate_all(
+                "nodes => nodes.map(n => [n.getBoundingClientRect(), n]).filter(([b]) => b.width && "
+                "Math.min(b.width, b.height) < 24).map(([, n]) => n.outerHTML.slice(0, 80))"
+            )
+            assert small == []
