@@ -231,7 +231,8 @@ def test_a_path_explorer_and_python_stay_together(notebook):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     assert flag.evaluate("flag => flag.getRootNode().activeElement === flag")
-    page.get_by_role("slider", name="layers").press("ArrowRight")
+    page.get_by_role("slider", name="convolution layers").press("ArrowRight")
+    assert page.get_by_role("slider", name="convolution layers").get_attribute("aria-valuetext") == "3"
     page.wait_for_timeout(1000)  # JupyterLab sends one change at a time
     assert run(page, 7) == "2 4 3 3"
     steps = run(page, 8)

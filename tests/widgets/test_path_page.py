@@ -37,7 +37,7 @@ class Paths:
         return tuple(int(self.flag(name).get_attribute("aria-valuenow")) - 1 for name in ("from", "to"))
 
     def set(self, name, value):
-        self.node.get_by_role("slider", name=name, exact=True).evaluate(
+        self.node.get_by_role("slider", name=f"convolution {name}").evaluate(
             "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", value
         )
 
@@ -202,12 +202,12 @@ def test_all_is_reached_by_tab_with_a_visible_focus(open_paths):
                   const inner = document.activeElement.shadowRoot.activeElement;
                   const style = getComputedStyle(inner);
                   const name = inner.ariaLabel ?? inner.closest("label, summary").textContent;
-                  return [name.slice(0, 6), style.outlineStyle, parseFloat(style.outlineWidth)];
+                  return [name.slice(0, 14), style.outlineStyle, parseFloat(style.outlineWidth)];
                 }"""
             )
         )
         paths.page.keyboard.press("Tab")
-    assert [name for name, *_ in seen] == ["from", "to", "kernel", "layers", "The nu"]
+    assert [name for name, *_ in seen] == ["from", "to", "convolution ke", "convolution la", "The numbers as"]
     assert all(style == "solid" and width >= 2 for _, style, width in seen)
 
 

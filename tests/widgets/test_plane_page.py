@@ -183,7 +183,7 @@ def test_all_is_reached_by_tab_with_a_visible_focus(open_plane):
     for keys in ("Tab", "Shift+Tab"):
         plane.page.keyboard.press(keys)
     seen = []
-    for _ in range(3):
+    for _ in range(4):
         seen.append(
             plane.page.evaluate(
                 """() => {
@@ -195,7 +195,7 @@ def test_all_is_reached_by_tab_with_a_visible_focus(open_plane):
             )
         )
         plane.page.keyboard.press("Tab")
-    assert [name for name, *_ in seen] == ["INPUT", "SELECT", "handle"]
+    assert [name for name, *_ in seen] == ["INPUT", "SELECT", "handle", "is-key"]
     assert all(style == "solid" and width >= 2 for _, style, width in seen)
 
 
@@ -232,6 +232,21 @@ def test_pointing_at_a_key_shows_its_sum(open_plane, models):
     plane.node.locator("tbody tr").nth(0).hover()
     plane.settle()
     assert sum_line.text_content() == "score(robot) = −½ ((1.20 − 2.00)² + (0.80 − 0.50)²) = −0.37"
+
+
+def test_sums_by_keyboard(open_plane):
+    plane = open_plane(WORDS)
+    plane.handle.focus()
+    press = plane.page.keyboard.press
+    press("Tab")
+    assert plane.node.locator(".sum").text_content().startswith("score(robot) = ")
+    for key in ("ArrowUp", "ArrowDown", "ArrowDown"):
+        press(key)
+    assert plane.node.locator(".sum").text_content().startswith("score(human) = ")
+    press("Shift+Tab")
+    assert plane.node.locator(".sum").text_content() == "q = (1.20, 0.80)"
+    press("Tab")
+    assert plane.node.locator(".sum").text_content().startswith("score(human) = ")
 
 
 def test_colours_are_blended(open_plane):

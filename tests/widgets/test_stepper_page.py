@@ -496,6 +496,27 @@ def test_nothing_moves_when_steppers_come_nor_from_step_to_step(visit, width):
     assert stepper.node.locator(".sum").evaluate(cut) <= 1
 
 
+def test_the_themes_button_does_not_lie_on_its_bar(visit):
+    """sphinx-book-theme's "Back to top" stands at nine tenths of the window's height."""
+    page = visit("stepper.html", width=360, height=740).page
+    page.evaluate("""() => {
+      const style = document.createElement("style");
+      style.textContent = "#pst-back-to-top { position: fixed; top: 90vh; }";
+      document.head.prepend(style);
+      const button = document.createElement("button");
+      button.id = button.textContent = "pst-back-to-top";
+      document.body.append(button);
+    }""")
+    stepper = Stepper(page, HAND)
+    stepper.node.locator(".ab-stage").first.scroll_into_view_if_needed()
+    button, bar = (
+        page.locator("#pst-back-to-top").bounding_box(),
+        stepper.node.locator(".root .ab-bar").bounding_box(),
+    )
+    assert bar["y"] < 740
+    assert button["y"] + button["height"] < bar["y"]
+
+
 def test_without_script_and_in_print_the_picture_stands_there(visit):
     page = visit("stepper.html", java_script_enabled=False).page
     pictures = page.locator(".ab-widget img.ab-static")

@@ -13,7 +13,7 @@ export class Growth {
     this.plot = element("div", { class: "lines" }, this.svg);
     this.table = element("table", { class: "numbers" });
     this.fold = element("details", { class: "ab-fold" }, element("summary", {}, "The numbers as a table"), element("div", { class: "wide" }, this.table));
-    this.node = element("div", { class: "ab-growth" }, element("div", { class: "head" }, element("strong", {}, "Longest path, as the sequence grows")), this.plot);
+    this.node = element("div", { class: "ab-growth" }, element("div", { class: "head" }, element("b", {}, "Longest path, as the sequence grows")), this.plot);
   }
 
   show({ tokens, kernel }) {

@@ -23,9 +23,9 @@ class PathExplorer extends View {
     if (!tokens?.length || STATE.some((name) => !Number.isInteger(model.get(name)))) throw new Error("tokens or settings are missing");
     const pick = (end, position) => position !== model.get(end) && this.set({ [end]: position });
     this.sentence = new Sentence(tokens, { pick, signal });
-    this.kernel = slider("kernel", { min: 3, max: 9, step: 2, change: (kernel) => this.set({ kernel }), signal });
-    this.layers = slider("layers", { min: 1, max: 12, change: (layers) => this.set({ layers }), signal });
-    const controls = element("div", { class: "ab-controls", role: "group", "aria-label": "Convolutions" }, element("b", {}, "Convolutions"), this.kernel.node, this.layers.node);
+    this.kernel = slider("convolution kernel", { min: 3, max: 9, step: 2, change: (kernel) => this.set({ kernel }), signal });
+    this.layers = slider("convolution layers", { min: 1, max: 12, change: (layers) => this.set({ layers }), signal });
+    const controls = element("div", { class: "ab-controls" }, this.kernel.node, this.layers.node);
     this.panels = Object.entries(NAMES).map(([network, name]) => [network, new Panel(network, name, { pick, signal })]);
     const panels = element("div", { class: "ab-panels" }, ...this.panels.map(([, panel]) => panel.node));
     this.growth = new Growth();

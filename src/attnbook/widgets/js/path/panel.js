@@ -27,10 +27,10 @@ export class Panel {
       { signal },
     );
     this.steps = element("span", { class: "steps" });
-    const head = element("div", { class: "head" }, element("strong", {}, name), this.steps);
+    const head = element("div", { class: "head" }, element("b", {}, name), this.steps);
     this.formula = element("p", { class: "formula" });
     this.note = element("p", { class: "note" });
-    this.node = element("section", { class: "ab-panel" }, head, this.plot, this.formula, this.note);
+    this.node = element("section", { class: "ab-panel", "aria-label": name }, head, this.plot, this.formula, this.note);
   }
 
   // `all` is what was picked, `tokens` included; `words` the panel's steps, formula and note.
@@ -50,7 +50,6 @@ export class Panel {
     this.steps.classList.toggle("none", words.steps === null);
     this.formula.textContent = words.formula;
     this.note.replaceChildren(...words.note);
-    this.node.classList.toggle("blocked", words.steps === null);
   }
 
   #label(end, all) {

@@ -35,7 +35,7 @@ export function words(all) {
       formula: `layers needed = ⌈${distance} / ${reach(kernel)}⌉ = ${needed}${distance ? "" : ", at least 1"}`.replace(`= ${needed},`, "= 0,"),
       note:
         taken.convolution === null
-          ? [sees, far, element("b", {}, `out of reach, it takes ${count(needed, "layer")}.`)]
+          ? [sees, far, element("b", { class: "warn" }, `out of reach, it takes ${count(needed, "layer")}.`)]
           : [sees, far, `in reach, one step for each layer.`],
     },
     attention: {

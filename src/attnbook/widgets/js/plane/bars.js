@@ -18,7 +18,11 @@ export class Bars {
         bar: element("span", { class: "fill" }),
         weight: element("span", { class: "number" }),
       };
-      const name = element("th", { scope: "row", class: "is-key", title: visible(label) }, tokenElement(label, LONGEST));
+      row.name = element("button", { type: "button", tabIndex: i ? -1 : 0, class: "is-key", title: visible(label) }, tokenElement(label, LONGEST));
+      row.name.addEventListener("focus", () => point(i), { signal });
+      row.name.addEventListener("blur", () => point(-1), { signal });
+      row.name.addEventListener("keydown", (event) => this.#key(event, i), { signal });
+      const name = element("th", { scope: "row" }, row.name);
       row.node = element("tr", {}, name, row.score, element("td", { class: "weight" }, element("div", { class: "bar" }, row.bar, row.weight)), element("td", { class: "value" }, ...this.#value(values[i])));
       row.node.addEventListener("pointerenter", () => point(i), { signal });
       row.node.addEventListener("pointerleave", () => point(-1), { signal });
@@ -27,7 +31,18 @@ export class Bars {
     this.total = element("td", { class: "weight" });
     this.output = element("td", { class: "value" });
     const foot = element("tr", {}, element("th", { scope: "row" }, "blend"), element("td", {}), this.total, this.output);
-    this.table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...this.rows.map(({ node }) => node)), element("tfoot", {}, foot));
+    this.table = element("table", { "aria-label": "Scores, weights and values" }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...this.rows.map(({ node }) => node)), element("tfoot", {}, foot));
+  }
+
+  // The names are one stop of the Tab key; arrows go from one to the next.
+  #key(event, i) {
+    const next = this.rows[i + { ArrowDown: 1, ArrowUp: -1 }[event.key]];
+    if (!next) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.rows[i].name.tabIndex = -1;
+    next.name.tabIndex = 0;
+    next.name.focus();
   }
 
   show({ scores, weights, output }, pointed) {
