@@ -7,6 +7,9 @@ export function widget(View) {
       const controller = new AbortController();
       el.classList.add("tex2jax_ignore", "mathjax_ignore");
       el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrow keys for its cells
+      // and the notebook around it would take the focus
+      const keep = (event) => /^(Arrow|Home|End|Page|Enter| |Escape)/.test(event.key) && event.stopPropagation();
+      el.addEventListener("keydown", keep, { signal: controller.signal });
       const remove = () => {
         controller.abort();
         el.replaceChildren();
