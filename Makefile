@@ -5,6 +5,7 @@
 #   make test     build, lint, and run every test
 #   make lint     ruff, on everything
 #   make bench    the package's speed beside its peers
+#   make bench-widgets  the explorer's speed and size beside its peers (installs them into _build/peers)
 #   make lock     write requirements.txt anew (UPGRADE=--upgrade: with the newest versions)
 #   make drawings write the book's drawings anew from scripts/draw.py
 #   make address  carry the repository's address from _config.yml to where it is needed
@@ -14,7 +15,7 @@ BOOK ?= .
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 
-.PHONY: book serve test lint bench lock drawings address clean
+.PHONY: book serve test lint bench bench-widgets lock drawings address clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -31,7 +32,10 @@ lint: $(STAMP)
 	"$(BIN)/ruff" check . && "$(BIN)/ruff" format --check .
 
 bench: $(STAMP)
-	"$(BIN)/python" benchmarks/bench.py
+	"$(BIN)/python" benchmarks/package.py
+
+bench-widgets: $(STAMP)
+	"$(BIN)/python" benchmarks/widgets.py
 
 lock: $(STAMP)
 	sh scripts/lock.sh $(UPGRADE)

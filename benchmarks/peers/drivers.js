@@ -1,48 +1,85 @@
-// How each page is watched and handled: whether its first map is painted, what changes the head, what hovers over a cell, and
-// by what one sees that this is done. `root` is where the page's figure stands.
+// How each page is watched and handled: whether its first map is painted, what shows another head, what hovers over a cell, and
+// what can be seen to change by it. A page without an entry for hovering has nothing of its own there.
 () => {
   const first = (selector, root = document) => root.querySelector(selector);
-  const at = (node, x, y) => {
-    const { left, top, width, height } = node.getBoundingClientRect();
-    return { bubbles: true, composed: true, clientX: left + x * width, clientY: top + y * height, pointerType: "mouse" };
-  };
-  const send = (node, x, y, ...names) => names.forEach((name) => node.dispatchEvent(new (name.startsWith("pointer") ? PointerEvent : MouseEvent)(name, at(node, x, y))));
-  const inked = (canvas) => {
-    if (!canvas?.width) return "";
-    const probe = Object.assign(document.createElement("canvas"), { width: 24, height: 24 });
-    probe.getContext("2d").drawImage(canvas, 0, 0, 24, 24);
-    const data = probe.getContext("2d").getImageData(0, 0, 24, 24).data;
-    return data.some((x, i) => i % 4 === 3 && x) ? data.join() : "";
-  };
   const shadow = () => first(".attnbook-widget")?.shadowRoot;
-  window.drivers = {
+  const send = (node, [x, y], ...names) => {
+    const { left, top, width, height } = node.getBoundingClientRect();
+    const where = { bubbles: true, composed: true, clientX: left + x * width, clientY: top + y * height, pointerType: "mouse" };
+    for (const name of names) node.dispatchEvent(new (name.startsWith("pointer") ? PointerEvent : MouseEvent)(name, where));
+  };
+  const inked = (canvas) => {
+    if (!canvas?.width || !canvas.height) return "";
+    const probe = Object.assign(document.createElement("canvas"), { width: 24, height: 24 });
+    const pen = probe.getContext("2d", { willReadFrequently: true });
+    pen.drawImage(canvas, 0, 0, 24, 24);
+    const { data } = pen.getImageData(0, 0, 24, 24);
+    return data.some((value, i) => i % 4 === 3 && value) ? data.join() : "";
+  };
+  const largest = (nodes) => [...nodes].sort((a, b) => b.width * b.height - a.width * a.height)[0];
+  const plot = () => first(".js-plotly-plot");
+
+  const drivers = {
     bare: {
       painted: () => first("canvas")?.dataset.head === "0",
       head: () => show(1),
       headIs: () => first("canvas").dataset.head,
-      hover: (x, y) => send(first("canvas"), x, y, "pointermove"),
+      hover: (at) => send(first("canvas"), at, "pointermove"),
       hoverIs: () => first("#read").textContent,
     },
     attnbook: {
       painted: () => Boolean(shadow() && inked(first(".map canvas", shadow()))),
-      head: () => HEAD_OF_ATTNBOOK,
+      head: () => first(".map", shadow()).dispatchEvent(new KeyboardEvent("keydown", { key: "PageDown", bubbles: true })),
       headIs: () => inked(first(".map canvas", shadow())),
-      hover: (x, y) => send(first(".map", shadow()), x, y, "pointermove"),
-      hoverIs: () => first(".cell", shadow()).textContent,
+      hover: (at) => send(first(".map", shadow()), at, "pointermove"),
+      hoverIs: () => first(".reading", shadow()).textContent,
     },
     bertviz: {
-      painted: () => Boolean(first("svg line, svg path")),
-      head: () => {
-        const menu = first("select");
-        menu.selectedIndex = 1;
-        menu.dispatchEvent(new Event("change", { bubbles: true }));
-      },
-      headIs: () => first("svg line, svg path")?.getAttribute("stroke-opacity") + document.querySelectorAll("svg line").length,
-      hover: (x, y) => {},
-      hoverIs: () => "",
+      painted: () => Boolean(first("#attention line")),
+      head: () => send(first("#vis svg > g:last-of-type rect:nth-of-type(2)"), [0.5, 0.5], "dblclick"),
+      headIs: () => [...document.querySelectorAll("#attention line")].slice(0, 40).map((line) => line.getAttribute("stroke-opacity")).join(),
+      hover: (at) => send(document.querySelectorAll("#left rect.background")[0], at, "mouseover"),
+      hoverIs: () => first("#attention").getAttribute("visibility"),
     },
-    inspectus: { painted: () => Boolean(first("svg rect")) },
-    circuitsvis: { painted: () => Boolean(first("canvas")) },
-    plotly: { painted: () => Boolean(first(".heatmaplayer image")) },
+    inspectus: {
+      painted: () => Boolean(first("svg.matrix rect")),
+      head: () => send([...document.querySelectorAll(".dimension-values")].at(-1).querySelector(".value"), [0.5, 0.5], "click"),
+      headIs: () => [...document.querySelectorAll("svg.matrix rect")].slice(0, 40).map((cell) => cell.getAttribute("style") + cell.getAttribute("fill")).join(),
+    },
+    circuitsvis: {
+      painted: () => Boolean(inked(largest(document.querySelectorAll("canvas")) ?? null)),
+      head: () => send([...document.querySelectorAll("h4")].find((name) => name.textContent === "Head 1"), [0.5, 0.5], "mouseover", "click"),
+      headIs: () => inked(largest(document.querySelectorAll("canvas"))),
+      hover: (at) => send(largest(document.querySelectorAll("canvas")), at, "mousemove"),
+      hoverIs: () => inked(largest(document.querySelectorAll("canvas"))),
+    },
+    plotly: {
+      painted: () => Boolean(first(".heatmaplayer image")?.getAttribute("href")),
+      head: () => window.Plotly.restyle(plot(), "visible", plot().data.map((_, i) => i === 1)),
+      headIs: () => first(".heatmaplayer image")?.getAttribute("href")?.length + (first(".heatmaplayer image")?.getAttribute("href") ?? "").slice(-200),
+      hover: (at) => send(first(".nsewdrag"), at, "mousemove"),
+      hoverIs: () => first(".hoverlayer").textContent,
+    },
   };
+
+  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+
+  // Milliseconds until the frame after a change; each of `hover`'s calls goes to another cell.
+  const timed = async (peer, what, ...given) => {
+    const { [what]: act, [`${what}Is`]: seen } = drivers[peer];
+    const before = seen();
+    const begin = performance.now();
+    act(...given);
+    while (seen() === before && performance.now() - begin < 60000) await frame();
+    await frame();
+    return performance.now() - begin;
+  };
+
+  const watch = async (peer) => {
+    while (!drivers[peer].painted()) await frame();
+    await frame();
+    window.paintedAt = performance.now();
+  };
+
+  window.bench = { drivers, timed, watch };
 }
