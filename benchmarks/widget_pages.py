@@ -51,7 +51,7 @@ def make_attnbook(weights: np.ndarray, folder: Path) -> float:
     from book.widgets import WIDGETS
 
     tokens = [f"t{i}" for i in range(weights.shape[-1])]
-    AttentionExplorer(weights[:1, :1, :2, :2] / weights[:1, :1, :2, :2].sum(-1, keepdims=True), tokens[:2])
+    AttentionExplorer(np.eye(2), tokens[:2])._repr_mimebundle_()  # imports are not counted
     begin = time.perf_counter()
     explorer = AttentionExplorer(weights, tokens)
     explorer._repr_mimebundle_()
