@@ -38,8 +38,11 @@
       painted: () => Boolean(first("#attention line")),
       head: () => send(first("#vis svg > g:last-of-type rect:nth-of-type(2)"), [0.5, 0.5], "dblclick"),
       headIs: () => [...document.querySelectorAll("#attention line")].slice(0, 40).map((line) => line.getAttribute("stroke-opacity")).join(),
-      hover: (at) => send(document.querySelectorAll("#left rect.background")[0], at, "mouseover"),
-      hoverIs: () => first("#attention").getAttribute("visibility"),
+      hover: (at) => {
+        const tokens = document.querySelectorAll("#left rect.background");
+        send(tokens[Math.floor(at[1] * tokens.length)], [0.5, 0.5], "mouseover");
+      },
+      hoverIs: () => first("#attention line[visibility=visible]")?.getAttribute("left-token-index"),
     },
     inspectus: {
       painted: () => Boolean(first("svg.matrix rect")),

@@ -215,7 +215,8 @@ def test_a_stepper_and_python_stay_together(notebook):
     page.get_by_role("button", name="Next", exact=True).click()
     page.get_by_role("combobox", name="mask").select_option("causal")
     stage("scores").locator("tbody td").nth(6).click()
-    assert page.locator(".sum").text_content().startswith("score(b, c) = ")
+    page.wait_for_selector(".sum:has-text('score(b, c) = ')")
+    page.wait_for_timeout(1000)  # JupyterLab sends one change at a time
     assert run(page, 4) == "1 causal ['scores', 1, 2]"
     weight = run(page, 5)
     page.wait_for_selector(".count:has-text('Step 5 of 5')")
@@ -233,7 +234,7 @@ def test_a_path_explorer_and_python_stay_together(notebook):
     assert flag.evaluate("flag => flag.getRootNode().activeElement === flag")
     page.get_by_role("slider", name="convolution layers").press("ArrowRight")
     assert page.get_by_role("slider", name="convolution layers").get_attribute("aria-valuetext") == "3"
-    page.wait_for_timeout(1000)  # JupyterLab sends one change at a time
+    page.wait_for_timeout(1000)
     assert run(page, 7) == "2 4 3 3"
     steps = run(page, 8)
     page.wait_for_selector(".ab-panel .formula:has-text('1 − 4 + 1 < 1')")

@@ -508,7 +508,7 @@ def test_the_themes_button_does_not_lie_on_its_bar(visit):
       document.body.append(button);
     }""")
     stepper = Stepper(page, HAND)
-    stepper.node.locator(".ab-stage").first.scroll_into_view_if_needed()
+    stepper.node.locator(".root .ab-stage").first.scroll_into_view_if_needed()
     button, bar = (
         page.locator("#pst-back-to-top").bounding_box(),
         stepper.node.locator(".root .ab-bar").bounding_box(),
