@@ -12,7 +12,7 @@ export class Growth {
     this.svg = drawn("svg", { "aria-hidden": "true", width: "100%", height: "100%" });
     this.plot = element("div", { class: "lines" }, this.svg);
     this.table = element("table", { class: "numbers" });
-    this.fold = element("details", { class: "ab-fold" }, element("summary", {}, "The numbers as a table"), element("div", { class: "wide" }, this.table));
+    this.fold = element("details", { class: "ab-fold" }, element("summary", {}, "The numbers as a table"), element("div", { class: "wide", tabIndex: 0, role: "group", "aria-label": "Longest paths" }, this.table));
     this.node = element("div", { class: "ab-growth" }, element("div", { class: "head" }, element("b", {}, "Longest path, as the sequence grows")), this.plot);
   }
 

@@ -30,7 +30,7 @@ export class Panel {
     const head = element("div", { class: "head" }, element("b", {}, name), this.steps);
     this.formula = element("p", { class: "formula" });
     this.note = element("p", { class: "note" });
-    this.node = element("section", { class: "ab-panel", "aria-label": name }, head, this.plot, this.formula, this.note);
+    this.node = element("div", { class: "ab-panel", role: "group", "aria-label": name }, head, this.plot, this.formula, this.note);
   }
 
   // `all` is what was picked, `tokens` included; `words` the panel's steps, formula and note.
