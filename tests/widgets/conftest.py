@@ -35,6 +35,7 @@ myst_update_mathjax = False
 mathjax_path = "mathjax/tex-chtml.js"
 myst_enable_extensions = ["dollarmath"]
 nb_execution_mode = "force"
+nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 
 def setup(app):
