@@ -1,26 +1,22 @@
 """The attention explorer: any attention map of any model, read cell by cell."""
 
-import base64
-import io
-from pathlib import Path
-
-import anywidget
 import numpy as np
 import traitlets
+from matplotlib.figure import Figure
 
 from attnbook.maps import MEAN, AttentionMaps, check_frames, check_maps, check_tokens
 from attnbook.plots import map_figure
+from attnbook.widgets.base import BUNDLES, Widget, check_title
 from attnbook.widgets.encoding import encode_mask, encode_weights
 from attnbook.widgets.labels import NARROW_CHARACTER, label_width, plural
 from attnbook.widgets.summaries import encode_first, encode_spread, encode_thumbnails, peak_of_rest
 
 SETTINGS = ("frame", "head", "hide_first", "layer", "layout", "locked", "order", "scale")
-BUNDLES = Path(__file__).parent / "bundles"
 AT_ONCE = 8_000_000
 """Bytes of weights and masks that go with a widget, and that a page without a kernel carries at most."""
 
 
-class AttentionExplorer(anywidget.AnyWidget):
+class AttentionExplorer(Widget):
     """Attention weights to look at: hover over a cell, lock a row, change layer and head.
 
     `weights` are `(T, S)`, `(H, T, S)` or `(L, H, T, S)`, torch or numpy, every row summing to 1 (or 0 where
@@ -46,7 +42,6 @@ class AttentionExplorer(anywidget.AnyWidget):
 
     _esm = BUNDLES / "attention_explorer.js"
 
-    title = traitlets.Unicode("").tag(sync=True)
     layer = traitlets.Int(0).tag(sync=True)
     head = traitlets.Int(0).tag(sync=True)
     frame = traitlets.Int(0).tag(sync=True)
@@ -78,8 +73,7 @@ class AttentionExplorer(anywidget.AnyWidget):
             sequence = [check_maps(weights, queries, keys, mask)]
         else:
             sequence = check_frames(weights, queries, keys, mask, frames)
-        if not isinstance(title, str):
-            raise TypeError(f"title: got {type(title).__name__}, wanted a string")
+        check_title(title)
         unknown = sorted(set(settings) - set(SETTINGS))
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting, wanted one of {', '.join(SETTINGS)}")
@@ -172,17 +166,11 @@ class AttentionExplorer(anywidget.AnyWidget):
         where += self.frames[self.frame : self.frame + 1]
         return ": ".join(filter(None, [self.title, ", ".join(where)]))
 
-    def _repr_mimebundle_(self, **kwargs):
-        """The widget, and beside it a picture and a line for where no widget can run."""
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+    def figure(self) -> Figure:
+        """The map that is shown, as a picture."""
         peak = 1.0 if self.scale == "full" else self._peak
         maps = self._sequence[self.frame]
-        figure = map_figure(maps, self.layer, self.head, title=self._caption(), peak=peak)
-        png = io.BytesIO()
-        figure.savefig(png, format="png", dpi=110, pil_kwargs={"optimize": True})
-        data["image/png"] = base64.b64encode(png.getvalue()).decode("ascii")
-        data["text/plain"] = self.describe()
-        return data, metadata
+        return map_figure(maps, self.layer, self.head, title=self._caption(), peak=peak)
 
 
 def contains(limits: range, value) -> bool:

@@ -1,22 +1,18 @@
 """The path explorer: how far a signal travels between two positions, in three kinds of network."""
 
-import base64
-import io
-from pathlib import Path
-
-import anywidget
 import traitlets
+from matplotlib.figure import Figure
 
 from attnbook.maps import check_tokens
+from attnbook.widgets.base import BUNDLES, Widget, check_title
 from attnbook.widgets.labels import plural
 from attnbook.widgets.path_figure import path_figure
 
 FEWEST, MOST = 2, 24  # tokens
 KERNELS, DEEPEST = (3, 5, 7, 9), 12
-BUNDLES = Path(__file__).parent / "bundles"
 
 
-class PathExplorer(anywidget.AnyWidget):
+class PathExplorer(Widget):
     """The way from one position to another: recurrent network, stacked convolutions and attention.
 
     `tokens` are 2 to 24 strings. From position $i$ to $j$ a signal passes $j - i + 1$ cells of a recurrent
@@ -30,7 +26,6 @@ class PathExplorer(anywidget.AnyWidget):
 
     _esm = BUNDLES / "path_explorer.js"
 
-    title = traitlets.Unicode("").tag(sync=True)
     tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
     source = traitlets.Int(0).tag(sync=True)
     target = traitlets.Int(0).tag(sync=True)
@@ -39,8 +34,7 @@ class PathExplorer(anywidget.AnyWidget):
 
     def __init__(self, tokens, kernel=3, layers=2, source=0, target=None, title="", **settings):
         self._tokens = check_sequence(tokens)
-        if not isinstance(title, str):
-            raise TypeError(f"title: got {type(title).__name__}, wanted a string")
+        check_title(title)
         unknown = sorted(set(settings) - {"layout"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
@@ -99,14 +93,9 @@ class PathExplorer(anywidget.AnyWidget):
         place = f"position {self.source + 1} to {self.target + 1} of {len(self._tokens)}"
         return ": ".join(filter(None, ["Paths", self.title, f"{place}: {', '.join(ways)}"]))
 
-    def _repr_mimebundle_(self, **kwargs):
-        """The widget, and beside it a picture and a line for where no widget can run."""
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        png = io.BytesIO()
-        path_figure(self).savefig(png, format="png", dpi=110, pil_kwargs={"optimize": True})
-        data["image/png"] = base64.b64encode(png.getvalue()).decode("ascii")
-        data["text/plain"] = self.describe()
-        return data, metadata
+    def figure(self) -> Figure:
+        """What is shown, as a picture."""
+        return path_figure(self)
 
 
 def check_sequence(tokens) -> list[str]:

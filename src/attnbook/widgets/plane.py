@@ -1,28 +1,24 @@
 """The query plane: one query among a few keys in two dimensions, its scores, weights and blended value."""
 
-import base64
-import io
 import math
 import re
-from pathlib import Path
 
-import anywidget
 import numpy as np
 import torch
 import traitlets
+from matplotlib.figure import Figure
 
 from attnbook.attention import scaled_dot_product_attention
-from attnbook.maps import check_tokens, index_of, to_numpy
+from attnbook.maps import check_tokens, to_numpy
+from attnbook.widgets.base import BUNDLES, Temperature, Widget, check_real, check_size, check_title
 from attnbook.widgets.labels import plural
 from attnbook.widgets.plane_figure import plane_figure
 
-MOST, WIDEST, LARGEST = 16, 4, 1e6  # keys; numbers in a value; magnitude of a number
-COLDEST, HOTTEST = 0.05, 20.0
+MOST, WIDEST = 16, 4  # keys; numbers in a value
 SCORES = ("dot", "distance")
-BUNDLES = Path(__file__).parent / "bundles"
 
 
-class QueryPlane(anywidget.AnyWidget):
+class QueryPlane(Widget):
     """A query to drag among keys in the plane: scores, weights and the blended value follow.
 
     `keys` `(S, 2)` are at most 16, torch, numpy or lists; `values` `(S,)` or `(S, d_v)` are numbers, d_v at
@@ -38,9 +34,8 @@ class QueryPlane(anywidget.AnyWidget):
 
     _esm = BUNDLES / "query_plane.js"
 
-    title = traitlets.Unicode("").tag(sync=True)
     query = traitlets.List().tag(sync=True)
-    temperature = traitlets.Float(1.0).tag(sync=True)
+    temperature = Temperature(1.0).tag(sync=True)
     score = traitlets.Unicode("dot").tag(sync=True)
 
     labels = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
@@ -64,8 +59,7 @@ class QueryPlane(anywidget.AnyWidget):
     ):
         points = check_points("keys", keys)
         numbers, colors = check_values(values, len(points))
-        if not isinstance(title, str):
-            raise TypeError(f"title: got {type(title).__name__}, wanted a string")
+        check_title(title)
         unknown = sorted(set(settings) - {"layout"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
@@ -125,12 +119,6 @@ class QueryPlane(anywidget.AnyWidget):
             raise ValueError(f"query: got {query}, wanted x and y from {-self._limit:g} to {self._limit:g}")
         return query
 
-    @traitlets.validate("temperature")
-    def _is_temperature(self, proposal):
-        if not COLDEST <= proposal["value"] <= HOTTEST:
-            raise ValueError(f"temperature: got {proposal['value']:g}, wanted {COLDEST:g} to {HOTTEST:g}")
-        return proposal["value"]
-
     @traitlets.validate("score")
     def _is_score(self, proposal):
         if proposal["value"] not in SCORES:
@@ -145,14 +133,9 @@ class QueryPlane(anywidget.AnyWidget):
         most = f"query ({x:.2f}, {y:.2f}), most weight on {self.labels[best]}: {self.weights[best]:.3f}"
         return ": ".join(filter(None, ["Query among keys", self.title, f"{keys}, {most}"]))
 
-    def _repr_mimebundle_(self, **kwargs):
-        """The widget, and beside it a picture and a line for where no widget can run."""
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        png = io.BytesIO()
-        plane_figure(self).savefig(png, format="png", dpi=110, pil_kwargs={"optimize": True})
-        data["image/png"] = base64.b64encode(png.getvalue()).decode("ascii")
-        data["text/plain"] = self.describe()
-        return data, metadata
+    def figure(self) -> Figure:
+        """What is shown, as a picture."""
+        return plane_figure(self)
 
 
 def check_array(name: str, numbers, wanted: str) -> np.ndarray:
@@ -162,15 +145,7 @@ def check_array(name: str, numbers, wanted: str) -> np.ndarray:
             numbers = np.array(numbers, dtype=np.float64)
         except (TypeError, ValueError):
             raise TypeError(f"{name}: got a list that is no array of numbers, wanted {wanted}") from None
-    array = to_numpy(name, numbers)
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"{name}: got dtype {array.dtype}, wanted real numbers")
-    array = array.astype(np.float64)
-    wrong = ~(np.abs(array) <= LARGEST)  # NaN is wrong as well
-    if wrong.any():
-        at = index_of(wrong)
-        raise ValueError(f"{name}: got {array[at]:g} at {list(at)}, wanted numbers from -1e6 to 1e6")
-    return array
+    return check_size(name, check_real(name, to_numpy(name, numbers)))
 
 
 def check_points(name: str, points) -> np.ndarray:

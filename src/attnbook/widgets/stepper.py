@@ -1,17 +1,14 @@
 """The attention stepper: from queries and keys to the output, step by step, every number explained."""
 
-import base64
-import io
-from pathlib import Path
-
-import anywidget
 import numpy as np
 import torch
 import traitlets
+from matplotlib.figure import Figure
 
 from attnbook.attention import scaled_dot_product_attention
 from attnbook.maps import check_mask
 from attnbook.masks import causal_mask
+from attnbook.widgets.base import BUNDLES, Temperature, Widget, check_title
 from attnbook.widgets.labels import plural
 from attnbook.widgets.stepper_checks import check_labels, check_numbers, check_settings
 from attnbook.widgets.stepper_figure import stepper_figure
@@ -19,12 +16,10 @@ from attnbook.widgets.stepper_sizes import stage_sizes
 
 LAST = 5  # steps: 0 queries and keys, 1 scores, 2 scale, 3 mask, 4 softmax (or the mask after it), 5 output
 MASKINGS, TIMES = ("none", "causal", "padding", "given"), ("before", "after")
-COLDEST, HOTTEST = 0.05, 20.0  # temperature
 STAGES = ("query", "key", "scores", "scaled", "masked", "weights", "value", "output")
-BUNDLES = Path(__file__).parent / "bundles"
 
 
-class AttentionStepper(anywidget.AnyWidget):
+class AttentionStepper(Widget):
     """Attention with small numbers to follow: $\\mathrm{softmax}(Q K^\\top / \\sqrt{d}) \\, V$, step by step.
 
     `query` `(T, d)`, `key` `(S, d)` and `value` `(S, d_v)` are torch or numpy, at most 12 × 12 each. `tokens`
@@ -40,9 +35,8 @@ class AttentionStepper(anywidget.AnyWidget):
 
     _esm = BUNDLES / "attention_stepper.js"
 
-    title = traitlets.Unicode("").tag(sync=True)
     scale = traitlets.Bool(True).tag(sync=True)
-    temperature = traitlets.Float(1.0).tag(sync=True)
+    temperature = Temperature(1.0).tag(sync=True)
     masking = traitlets.Unicode("none").tag(sync=True)
     padding = traitlets.List().tag(sync=True)
     mask_when = traitlets.Unicode("before").tag(sync=True)
@@ -63,8 +57,7 @@ class AttentionStepper(anywidget.AnyWidget):
         self._shape = len(query), len(key)  # T, S
         self._given = None if mask is None else check_mask(mask, np.zeros(self._shape))
         tokens, keys = check_labels(tokens, keys, *self._shape)
-        if not isinstance(title, str):
-            raise TypeError(f"title: got {type(title).__name__}, wanted a string")
+        check_title(title)
         check_settings(settings)
         self.set_trait("query_tokens", tokens)
         self.set_trait("key_tokens", keys)
@@ -144,12 +137,6 @@ class AttentionStepper(anywidget.AnyWidget):
                 raise ValueError(f"padding: got key {key!r}, wanted 0 to {keys - 1}")
         return sorted(set(padded))
 
-    @traitlets.validate("temperature")
-    def _is_temperature(self, proposal):
-        if not COLDEST <= proposal["value"] <= HOTTEST:
-            raise ValueError(f"temperature: got {proposal['value']:g}, wanted {COLDEST:g} to {HOTTEST:g}")
-        return proposal["value"]
-
     @traitlets.validate("mask_when")
     def _is_time(self, proposal):
         if proposal["value"] not in TIMES:
@@ -181,12 +168,6 @@ class AttentionStepper(anywidget.AnyWidget):
         counts = f"{queries} {plural('query', queries)}, {keys} {plural('key', keys)}"
         return ": ".join(filter(None, ["Attention, step by step", self.title, counts]))
 
-    def _repr_mimebundle_(self, **kwargs):
-        """The widget, and beside it a picture and a line for where no widget can run."""
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        png = io.BytesIO()
-        figure = stepper_figure(self)
-        figure.savefig(png, format="png", dpi=110, pil_kwargs={"optimize": True})
-        data["image/png"] = base64.b64encode(png.getvalue()).decode("ascii")
-        data["text/plain"] = self.describe()
-        return data, metadata
+    def figure(self) -> Figure:
+        """What is shown, as a picture."""
+        return stepper_figure(self)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from attnbook.maps import check_tokens, index_of, to_numpy
+from attnbook.maps import check_tokens, to_numpy
+from attnbook.widgets.base import check_real, check_size
 
-MOST, LARGEST = 12, 1e6  # rows and columns; magnitude of a number
+MOST = 12  # rows and columns
 SETTINGS = {
     "layout": object,
     "mask_when": str,
@@ -34,17 +35,10 @@ def check_numbers(query, key, value) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 def check_matrix(name: str, numbers, wanted: str) -> np.ndarray:
     """A small matrix of finite numbers."""
-    array = to_numpy(name, numbers)
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"{name}: got dtype {array.dtype}, wanted real numbers")
+    array = check_real(name, to_numpy(name, numbers))
     if array.ndim != 2 or not 1 <= min(array.shape) <= max(array.shape) <= MOST:
         raise ValueError(f"{name}: got shape {array.shape}, wanted {wanted}, 1 × 1 up to {MOST} × {MOST}")
-    array = array.astype(np.float64)
-    wrong = ~(np.abs(array) <= LARGEST)  # NaN is wrong as well
-    if wrong.any():
-        at = index_of(wrong)
-        raise ValueError(f"{name}: got {array[at]:g} at {list(at)}, wanted numbers from -1e6 to 1e6")
-    return array
+    return check_size(name, array)
 
 
 def check_labels(tokens, keys, queries: int, key_count: int) -> tuple[list[str], list[str]]:

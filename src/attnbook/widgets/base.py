@@ -1,0 +1,73 @@
+"""What all widgets share: a title, a picture for where no widget can run, checks of what they are given."""
+
+import base64
+import io
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import traitlets
+from matplotlib.figure import Figure
+
+from attnbook.maps import index_of
+
+BUNDLES = Path(__file__).parent / "bundles"
+COLDEST, HOTTEST = 0.05, 20.0  # temperature
+LARGEST = 1e6  # magnitude of a number
+
+
+class Widget(anywidget.AnyWidget):
+    """A widget with a title; `figure` is its picture, `describe` says what it shows in one line."""
+
+    title = traitlets.Unicode("").tag(sync=True)
+
+    def figure(self) -> Figure:
+        """What is shown, as a picture."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """What is shown, in one line."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The widget, and beside it a picture and a line for where no widget can run."""
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        png = io.BytesIO()
+        self.figure().savefig(png, format="png", dpi=110, pil_kwargs={"optimize": True})
+        data["image/png"] = base64.b64encode(png.getvalue()).decode("ascii")
+        data["text/plain"] = self.describe()
+        return data, metadata
+
+
+class Temperature(traitlets.Float):
+    """A trait that holds a temperature, 0.05 to 20."""
+
+    def validate(self, obj, value):
+        value = super().validate(obj, value)
+        if not COLDEST <= value <= HOTTEST:
+            raise ValueError(f"{self.name}: got {value:g}, wanted {COLDEST:g} to {HOTTEST:g}")
+        return value
+
+
+def check_title(title: str) -> str:
+    """`title` itself; raises TypeError if it is no string."""
+    if not isinstance(title, str):
+        raise TypeError(f"title: got {type(title).__name__}, wanted a string")
+    return title
+
+
+def check_real(name: str, array: np.ndarray) -> np.ndarray:
+    """`array` itself; raises TypeError unless it holds real numbers."""
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name}: got dtype {array.dtype}, wanted real numbers")
+    return array
+
+
+def check_size(name: str, array: np.ndarray) -> np.ndarray:
+    """`array` in float64; raises ValueError for a number that is not finite, or beyond a million."""
+    array = array.astype(np.float64)
+    wrong = ~(np.abs(array) <= LARGEST)  # NaN is wrong as well
+    if wrong.any():
+        at = index_of(wrong)
+        raise ValueError(f"{name}: got {array[at]:g} at {list(at)}, wanted numbers from -1e6 to 1e6")
+    return array
