@@ -55,16 +55,13 @@ def fit(
             raise ValueError(f"{name}: wanted a number above 0, got {value}")
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    # tqdm's notebook bar does not look at TQDM_DISABLE, which silences all others; so look for it here.
-    hidden = not progress or bool(os.environ.get("TQDM_DISABLE"))
     history, began = History(), time.perf_counter()
-    with mode(model, training=True), tqdm(total=steps, leave=False, disable=hidden) as bar:
+    with mode(model, training=True), progress_bar(steps, shown=progress) as bar:
         for step, (source, target) in zip(range(steps), batches):  # noqa: B905 (batches may have no end)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate * schedule(step, steps, warmup, decay)
             missed = (loss or token_loss)(model, source.to(device), target.to(device))
             history.losses.append(check_loss(missed.item(), step))
-            update(model, optimizer, missed, clip)
+            rate = learning_rate * schedule(step, steps, warmup, decay)
+            update(model, optimizer, missed, learning_rate=rate, clip=clip)
             bar.set_postfix(loss=f"{history.losses[-1]:.3f}", refresh=False)
             bar.update()
     if len(history.losses) < steps:
@@ -80,8 +77,24 @@ def check_loss(loss: float, step: int) -> float:
     return loss
 
 
-def update(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Float[Tensor, ""], clip: float) -> None:
+def progress_bar(steps: int, *, done: int = 0, shown: bool = True) -> tqdm:
+    """A bar that is gone when it is full; TQDM_DISABLE in the environment hides it."""
+    # tqdm's notebook bar does not look at TQDM_DISABLE, which silences all others; so look for it here.
+    hidden = not shown or bool(os.environ.get("TQDM_DISABLE"))
+    return tqdm(total=steps, initial=done, leave=False, disable=hidden)
+
+
+def update(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Float[Tensor, ""],
+    *,
+    learning_rate: float,
+    clip: float,
+) -> None:
     """One step down the gradient of `loss`, shortened to length `clip` where it is longer."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
     optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), clip)

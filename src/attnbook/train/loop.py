@@ -1,6 +1,5 @@
 """The training itself: it can be stopped after any step, and goes on as if it had never stopped."""
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +8,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from attnbook.checkpoints import Recipe
 from attnbook.data import DateTask
 from attnbook.train.processes import Process
-from attnbook.training import check_loss, schedule, token_loss, update
+from attnbook.training import check_loss, progress_bar, schedule, token_loss, update
 
 
 @dataclass
@@ -49,12 +47,9 @@ def train(run: Run, process: Process, state: Path, *, save_every: int, fresh: bo
     if state.exists() and not fresh:
         _resume(state, run, model, optimizer)
     shared = process.share(model)
-    hidden = not process.first or bool(os.environ.get("TQDM_DISABLE"))
     begun = len(run.losses)
-    with tqdm(total=run.steps, initial=begun, leave=False, disable=hidden) as bar, _stops() as stopped:
+    with progress_bar(run.steps, done=begun, shown=process.first) as bar, _stops() as stopped:
         for step in range(begun, run.steps):
-            for group in optimizer.param_groups:
-                group["lr"] = run.learning_rate * schedule(step, run.steps, run.warmup)
             source, target = _batch(task, run, step, process)
             torch.manual_seed(seed_of(run.seed, step, process.rank))  # the dropout of this step
             written = (target[:, 1:] != model.pad).sum()
@@ -62,10 +57,12 @@ def train(run: Run, process: Process, state: Path, *, save_every: int, fresh: bo
             loss = token_loss(shared, source, target) * share
             mean = process.total(loss.detach() / process.count).item()
             run.losses.append(check_loss(mean, step))
-            update(shared, optimizer, loss, run.clip)
+            rate = run.learning_rate * schedule(step, run.steps, run.warmup)
+            update(shared, optimizer, loss, learning_rate=rate, clip=run.clip)
             bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
             bar.update()
-            stop = process.total(torch.tensor(float(bool(stopped)))).item() > 0  # if one stops, all do
+            asked = torch.tensor(float(bool(stopped)), device=process.device)
+            stop = process.total(asked).item() > 0  # if one stops, all do
             if process.first and (stop or (step + 1) % save_every == 0):
                 _save(state, run, model, optimizer)
             if stop:
