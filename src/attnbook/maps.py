@@ -36,6 +36,8 @@ class AttentionMaps:
 
         A cell of a mean is masked where it is in all that the mean is taken over.
         """
+        if MEAN not in (layer, head):
+            return self.weights[layer, head], None if self.mask is None else self.mask[layer, head]
         chosen = tuple(slice(None) if i == MEAN else slice(i, i + 1) for i in (layer, head))
         mask = None if self.mask is None else self.mask[chosen].any(axis=(0, 1))
         return self.weights[chosen].mean(axis=(0, 1)), mask

@@ -9,7 +9,14 @@ from attnbook.plots import map_figure
 from attnbook.widgets.base import BUNDLES, Widget, check_title
 from attnbook.widgets.encoding import encode_mask, encode_weights
 from attnbook.widgets.labels import NARROW_CHARACTER, label_width, plural
-from attnbook.widgets.summaries import encode_first, encode_spread, encode_thumbnails, peak_of_rest
+from attnbook.widgets.summaries import (
+    Maps,
+    encode_first,
+    encode_spread,
+    encode_thumbnails,
+    every_map,
+    peak_of_rest,
+)
 
 SETTINGS = ("frame", "head", "hide_first", "layer", "layout", "locked", "order", "scale")
 AT_ONCE = 8_000_000
@@ -78,7 +85,7 @@ class AttentionExplorer(Widget):
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting, wanted one of {', '.join(SETTINGS)}")
         self._sequence = sequence
-        maps = sequence[0]
+        maps, all_maps = sequence[0], every_map(sequence)
         self.set_trait("frames", [] if frames is None else list(frames))
         self.set_trait("query_tokens", maps.queries)
         self.set_trait("key_tokens", maps.keys)
@@ -91,14 +98,16 @@ class AttentionExplorer(Widget):
             _gutters=gutters(maps.queries, maps.keys),
             _peak=max(frame.peak for frame in sequence),
             _peak_of_rest=peak_of_rest(sequence),
-            _spread=encode_spread(sequence),
-            _first=encode_first(sequence),
-            **self._maps_to_send(tuple(settings.get(name, 0) for name in ("frame", "layer", "head"))),
+            _spread=encode_spread(all_maps),
+            _first=encode_first(all_maps),
+            **self._maps_to_send(
+                tuple(settings.get(name, 0) for name in ("frame", "layer", "head")), all_maps
+            ),
             **settings,
         )
         self.on_msg(self._answer)
 
-    def _maps_to_send(self, shown: tuple[int, int, int]) -> dict:
+    def _maps_to_send(self, shown: tuple[int, int, int], all_maps: Maps) -> dict:
         """The maps that go with the widget: all of them, or only the one that is shown first."""
         first = self._sequence[0]
         places = list(np.ndindex(len(self._sequence), *first.weights.shape[:2]))
@@ -111,7 +120,7 @@ class AttentionExplorer(Widget):
             traits["_masks"] = [one[-1] for one in sent]
         elif first.mask is not None:
             traits["_masks"] = [encode_mask(first.mask[0, 0])]
-        return traits if at_once else traits | {"_thumbnails": encode_thumbnails(self._sequence)}
+        return traits if at_once else traits | {"_thumbnails": encode_thumbnails(all_maps)}
 
     def _encode(self, place: tuple[int, int, int]) -> list[bytes]:
         """The map of a frame, layer and head as it travels, and its mask where each has its own."""

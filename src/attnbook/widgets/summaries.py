@@ -4,8 +4,6 @@ Everything is computed from the true weights. Maps stand in the order frame, lay
 and the last head comes their mean, where there are several.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from attnbook.maps import MEAN, AttentionMaps
@@ -15,13 +13,18 @@ EMPTY = 65535  # a row with nothing to attend to
 THUMBNAIL = 40  # pixels
 
 
-def every_map(sequence: list[AttentionMaps]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+Maps = list[tuple[np.ndarray, np.ndarray | None]]
+
+
+def every_map(sequence: list[AttentionMaps]) -> Maps:
     """Each map `(T, S)` and its mask, the means too."""
     layers, heads, _, _ = sequence[0].weights.shape
-    for frame in sequence:
-        for layer in with_mean(layers):
-            for head in with_mean(heads):
-                yield frame.at(layer, head)
+    return [
+        frame.at(layer, head)
+        for frame in sequence
+        for layer in with_mean(layers)
+        for head in with_mean(heads)
+    ]
 
 
 def with_mean(count: int) -> list[int]:
@@ -35,18 +38,16 @@ def entropies(weights: np.ndarray) -> np.ndarray:
     return np.where(weights.any(-1), -(weights * surprise).sum(-1), np.nan)
 
 
-def encode_spread(sequence: list[AttentionMaps]) -> bytes:
+def encode_spread(maps: Maps) -> bytes:
     """The entropy of every row of every map, two bytes each."""
-    bits = np.stack([entropies(weights) for weights, _ in every_map(sequence)])
+    bits = np.stack([entropies(weights) for weights, _ in maps])
     codes = np.clip(np.rint(bits * STEPS_A_BIT), 0, EMPTY - 1)
     return np.where(np.isnan(codes), EMPTY, codes).astype("<u2").tobytes()
 
 
-def encode_first(sequence: list[AttentionMaps]) -> bytes:
+def encode_first(maps: Maps) -> bytes:
     """What falls on the first key in every map, a mean over the rows that attend at all, two bytes each."""
-    shares = [
-        weights[weights.any(-1), 0].mean() if weights.any() else 0 for weights, _ in every_map(sequence)
-    ]
+    shares = [weights[weights.any(-1), 0].mean() if weights.any() else 0 for weights, _ in maps]
     return np.rint(np.clip(shares, 0, 1) * 65535).astype("<u2").tobytes()
 
 
@@ -55,9 +56,9 @@ def peak_of_rest(sequence: list[AttentionMaps]) -> float:
     return max((float(frame.weights[..., 1:].max(initial=0)) for frame in sequence), default=0.0)
 
 
-def encode_thumbnails(sequence: list[AttentionMaps]) -> bytes:
+def encode_thumbnails(maps: Maps) -> bytes:
     """Every map in at most 40 × 40 bytes: 0 is masked, else 1 + 254 √w of the largest weight there."""
-    return b"".join(thumbnail(weights, mask).tobytes() for weights, mask in every_map(sequence))
+    return b"".join(thumbnail(weights, mask).tobytes() for weights, mask in maps)
 
 
 def thumbnail(weights: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
