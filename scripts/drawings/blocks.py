@@ -1,11 +1,10 @@
 """One layer of the encoder and one of the decoder, post-norm as in the paper, with shapes."""
 
-from .pen import Drawing
+from .pen import QKV, Drawing
 
 LEFT, COLUMN, SIDE = 56, 162, 24  # the column of boxes, and the residual's way past them
 MIDDLE = LEFT + COLUMN / 2
 BOX, NORM = 34, 24
-NAMES = {"Q": "query", "K": "key", "V": "value"}
 
 
 class Block(Drawing):
@@ -33,8 +32,8 @@ class Block(Drawing):
         if own:
             self.wire((places["Q"], foot), (places["V"], foot), head=False)
         for letter, x in places.items():
-            self.wire((x, foot), (x, foot - 22), kind=f"wire {NAMES[letter]}")
-            self.text(x + 10, foot - 11, letter, kind=f"word {NAMES[letter]}")
+            self.wire((x, foot), (x, foot - 22), kind=f"wire {QKV[letter]}")
+            self.text(x + 10, foot - 11, letter, kind=f"word {QKV[letter]}")
         self.y = foot - 22 - BOX
         self.box(LEFT, self.y, COLUMN, BOX, words, kind="box lit", size=13)
 
@@ -74,37 +73,45 @@ class Block(Drawing):
     def memory(self) -> None:
         """Key and value of cross-attention, from the encoder's output at the side, and its mask."""
         for letter, y, beside in (("K", self.y + 10, -9), ("V", self.y + BOX - 8, 10)):
-            self.wire((290, y), (LEFT + COLUMN, y), kind=f"wire {NAMES[letter]}")
-            self.text(LEFT + COLUMN + 16, y + beside, letter, kind=f"word {NAMES[letter]}")
+            self.wire((290, y), (LEFT + COLUMN, y), kind=f"wire {QKV[letter]}")
+            self.text(LEFT + COLUMN + 16, y + beside, letter, kind=f"word {QKV[letter]}")
         for row, line in enumerate(("from the encoder", "(B, S, D)")):
             self.text(354, self.y - 30 + 15 * row, line, size=12, anchor="end")
         for row, line in enumerate(("padding mask", "(B, 1, 1, S)")):
             self.text(354, self.y + 50 + 15 * row, line, size=12, anchor="end")
 
+    def enter(self, length: str) -> None:
+        """What comes in from below, `length` tokens of it."""
+        bottom = self.height
+        self.text(MIDDLE, bottom - 12, f"from the layer below, (B, {length}, D)", kind="word", size=12.5)
+        self.y = bottom - 22
+
+    def finish(self, length: str) -> None:
+        """The feed-forward network with its sum and norm, and what goes out above."""
+        fork = self.y - 12
+        self.shape(self.y - 16, f"(B, {length}, D)")
+        self.forward()
+        self.inner_width(length)
+        self.add_norm(fork)
+        self.up(26, f"(B, {length}, D)")
+        self.text(MIDDLE, self.y - 9, "to the next layer", kind="word", size=12.5)
+
 
 def encoder_block() -> Drawing:
     block = Block(height=388)
-    block.text(MIDDLE, 376, "from the layer below, (B, S, D)", kind="word", size=12.5)
-    block.y = 366
+    block.enter("S")
     fork = block.y - 12
     block.attention("Multi-head attention", own=True)
     block.from_side(("padding mask", "(B, 1, 1, S)"), block.y + BOX / 2)
     block.shape(block.y - 9, "(B, S, D)")
     block.add_norm(fork)
-    fork = block.y - 12
-    block.shape(block.y - 16, "(B, S, D)")
-    block.forward()
-    block.inner_width("S")
-    block.add_norm(fork)
-    block.up(26, "(B, S, D)")
-    block.text(MIDDLE, block.y - 9, "to the next layer", kind="word", size=12.5)
+    block.finish("S")
     return block
 
 
 def decoder_block() -> Drawing:
     block = Block(height=540)
-    block.text(MIDDLE, 528, "from the layer below, (B, T, D)", kind="word", size=12.5)
-    block.y = 518
+    block.enter("T")
     fork = block.y - 12
     block.attention("Masked self-attention", own=True)
     block.from_side(("causal mask", "(T, T)"), block.y + BOX / 2)
@@ -115,11 +122,5 @@ def decoder_block() -> Drawing:
     block.memory()
     block.shape(block.y - 9, "(B, T, D)")
     block.add_norm(fork)
-    fork = block.y - 12
-    block.shape(block.y - 16, "(B, T, D)")
-    block.forward()
-    block.inner_width("T")
-    block.add_norm(fork)
-    block.up(26, "(B, T, D)")
-    block.text(MIDDLE, block.y - 9, "to the next layer", kind="word", size=12.5)
+    block.finish("T")
     return block

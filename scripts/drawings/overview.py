@@ -1,6 +1,6 @@
 """The whole Transformer, small, with the part that a chapter builds lit up: a map of the book."""
 
-from .pen import Drawing
+from .pen import QKV, Drawing
 
 LEFT, RIGHT, COLUMN = 12, 200, 148  # the encoder's and the decoder's column
 HIGH, NORM, BEHIND = 24, 5, 6  # a box, the strip of Add & Norm above it, how far its heads look out behind it
@@ -13,7 +13,6 @@ TOKENS, EMBEDDING, FIRST, SECOND, THIRD, OUTPUT = (
     51,
 )  # rows, from the bottom to the top
 FRAME = 246  # where the layers' frames end
-QKV = {"Q": "query", "K": "key", "V": "value"}
 ENCODER = {"encoder self", "encoder forward", "encoder norm"}
 DECODER = {"decoder self", "cross", "decoder forward", "decoder norm", "output"}
 PARTS = {

@@ -27,6 +27,7 @@ COLORS = {
     "value": "value",
 }
 TINTS = {"lit": "accent", "query-tint": "query", "key-tint": "key", "value-tint": "value"}
+QKV = {"Q": "query", "K": "key", "V": "value"}  # the letters, and the colours of their wires
 SHARE = 0.16  # of the colour in its tint
 
 

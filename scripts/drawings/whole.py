@@ -1,10 +1,9 @@
 """The whole Transformer, large and labelled: two columns, six layers each, post-norm as in the paper."""
 
-from .pen import Drawing
+from .pen import QKV, Drawing
 
 ENCODER, DECODER, COLUMN = 28, 196, 136
 BOX, NORM = 36, 22
-NAMES = {"Q": "query", "K": "key", "V": "value"}
 
 
 class Column:
@@ -53,8 +52,8 @@ class Column:
             start = foot if letter in own else foot + 2
             x = places[letter]
             if letter in own:
-                self.drawing.wire((x, start), (x, foot - 20), kind=f"wire {NAMES[letter]}", size=3.4)
-            self.drawing.text(x + 10, foot - 9, letter, kind=f"word {NAMES[letter]}")
+                self.drawing.wire((x, start), (x, foot - 20), kind=f"wire {QKV[letter]}", size=3.4)
+            self.drawing.text(x + 10, foot - 9, letter, kind=f"word {QKV[letter]}")
         self.y = foot - 20
         self.box(words, kind="box lit")
         self.places, self.foot = places, foot
@@ -105,7 +104,7 @@ def transformer() -> Drawing:
     for letter, rail in (("K", foot + 6), ("V", foot + 6)):
         drawing.wire((179, rail), (places[letter], rail), head=False)
         drawing.wire(
-            (places[letter], rail), (places[letter], foot - 20), kind=f"wire {NAMES[letter]}", size=3.4
+            (places[letter], rail), (places[letter], foot - 20), kind=f"wire {QKV[letter]}", size=3.4
         )
     drawing.text(encoder.middle, top - 10, "memory (B, S, D)", size=12)
 
