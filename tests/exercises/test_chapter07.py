@@ -88,7 +88,7 @@ def test_any_lookup(check, answer):
         (lambda ids, table: table[ids] * table.shape[1], "its square root"),
         (lambda ids, table: table[ids] * ids.shape[1] ** 0.5, "change with the length"),
         (lambda ids, table: table[:, ids] * table.shape[1] ** 0.5, "picked columns"),
-        (lambda ids, table: table.T[ids] * table.shape[1] ** 0.5, "shape"),
+        (lambda ids, table: table.T[ids] * table.shape[1] ** 0.5, "picked columns"),
         (lambda ids, table: table[ids - 1] * table.shape[1] ** 0.5, "neighbour's row"),
         (lambda ids, table: table[ids[0]] * table.shape[1] ** 0.5, "batch item 0"),
         (lambda ids, table: F.one_hot(ids, len(table)), "one-hot vectors"),

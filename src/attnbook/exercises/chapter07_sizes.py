@@ -165,7 +165,8 @@ LOUDNESS_SLIPS = (
 def loudness(answer) -> str:
     def case(batch: int, length: int, width: int, seed: int) -> dict:
         words = 3 * random(batch, length, width, seed=seed) + 0.5
-        return {"words": words, "table": sinusoids(30, width) * 0.8}
+        rising = torch.linspace(0.4, 2, 30)[:, None]  # every row of another size
+        return {"words": words, "table": rising * (sinusoids(30, width) + 0.2)}
 
     return judge_function(
         answer,

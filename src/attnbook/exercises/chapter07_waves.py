@@ -109,7 +109,7 @@ def positions(answer) -> str:
     return judge_function(
         answer,
         call="positions(length, d_model)",
-        cases=[{"length": 7, "d_model": 6}, {"length": 40, "d_model": 16}, {"length": 3, "d_model": 2}],
+        cases=[{"length": n, "d_model": d} for n, d in ((2, 4), (7, 6), (40, 16), (3, 2))],
         right=sinusoids,
         returns={"table": "(T, D)"},
         slips=WAVE_SLIPS,
