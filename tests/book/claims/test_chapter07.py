@@ -39,8 +39,8 @@ def test_a_reader_of_bags_knows_the_month_and_writes_anagrams(printed):
         next(t["Dates from a bag, best possible"]["measured"] for t in printed.tables if "… months" in t)[:-1]
     )
     assert bag["month"] > 95
-    assert bag["same characters"] > 55
     assert 0 < bag["all"] < best
+    assert bag["same characters"] > 2 * bag["all"]
     assert bag["year"] < 40
     assert printed.column("reads positions", "same characters")["all"] > 80
 
@@ -53,7 +53,9 @@ def test_only_the_articles_class_with_its_default_drawing_fails(printed):
     assert max(grid["N(0, 1), times √d"]) < 3
     assert min(grid["N(0, 1/d), times √d"]) > 50
     assert min(grid["N(0, 1/d), times 1"]) > 50
-    assert 3 < mean(grid["N(0, 1), times 1"]) < mean(grid["N(0, 1/d), times √d"])
+    between = grid["N(0, 1), times 1"]
+    assert max(between) > 5
+    assert mean(between) < mean(grid["N(0, 1/d), times √d"]) - 10
 
 
 def test_louder_positions_mend_it_and_a_smaller_first_loss_does_not(printed):
@@ -61,6 +63,11 @@ def test_louder_positions_mend_it_and_a_smaller_first_loss_does_not(printed):
     assert first["scores / √d"] < 6 < 20 < first["N(0, 1), times √d"]
     assert max(dates_right(printed, "scores / √d", "N(0, 1), times √d")) < 5
     assert min(dates_right(printed, "scores / √d, positions times √d", "N(0, 1), times √d")) > 20
+
+
+def test_learned_positions_too_want_the_size_of_the_words(printed):
+    quiet, loud = "learned, N(0, 1/d)", "learned, times √(d/2)"
+    assert max(dates_right(printed, quiet, loud)) < min(dates_right(printed, loud, quiet)) - 10
 
 
 def test_tied_and_shallow_a_fresh_model_is_an_echo(printed):
