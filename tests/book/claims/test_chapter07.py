@@ -16,7 +16,7 @@ def dates_right(printed, name: str, beside: str) -> list[float]:
 
 
 def test_a_product_costs_more_the_larger_the_vocabulary(printed):
-    times = list(printed.column("times as long", "V = 100").values())
+    times = list(printed.column("ratio", "V = 100").values())
     assert times == sorted(times)
     assert times[-1] > 100
 
@@ -28,7 +28,7 @@ def test_without_positions_the_letter_before_is_a_guess_from_the_bag(printed):
 
 
 def test_neither_kind_of_position_holds_beyond_the_trained_length(printed):
-    beyond = printed.column("32: from 17 on", "sinusoidal")
+    beyond = printed.column("17–32", "sinusoidal")
     assert beyond["learned"] < 12
     assert beyond["learned"] < beyond["sinusoidal"] < 80
 
@@ -75,10 +75,12 @@ def test_tied_and_shallow_a_fresh_model_is_an_echo(printed):
     assert (
         echoes["tied"]
         > 0.9
-        > 0.3
+        > 0.5
         > max(echoes["tied, 6 layers"], echoes["tied, times 1"], echoes["own output"])
     )
     expected, first = (printed.column(name, "own output") for name in ("expected", "first loss"))
     assert abs(first["own output"] - expected["own output"]) < 0.3
-    assert first["tied"] > expected["tied"] + 0.3
+    surplus = first["tied"] - expected["tied"]
+    assert surplus > 0.4
+    assert max(first[name] - expected[name] for name in ("tied, 6 layers", "tied, times 1")) < 0.7 * surplus
     assert first["tied, N(0, 1)"] > 15
