@@ -398,6 +398,13 @@ def test_text_never_becomes_markup(fresh):
     ).replace("<strong", "").replace("</", "")
 
 
+def test_a_word_in_stars_is_stressed_and_code_keeps_its_stars():
+    message = "the mask *after* softmax, *equi*variant, `a *b* c`, 3 *4* 5 ** 2"
+    page = Verdict("3.3", "A title", "wrong", message)._repr_html_()
+    assert "the mask <em>after</em> softmax, <em>equi</em>variant" in page
+    assert ">a *b* c</code>, 3 *4* 5 ** 2" in page
+
+
 def test_a_page_needs_nothing_but_the_card_and_follows_the_books_colours(fresh):
     for answer in (..., right_dot, hostile):
         page = fresh("3.3", answer)._repr_html_()

@@ -126,6 +126,14 @@ def _paragraph(block: str) -> str:
 
 
 def _inline(text: str) -> str:
-    """Escape everything; then `backticks` become code."""
+    """Escape everything; then `backticks` become code, and a word in *stars* outside them is stressed."""
     style = "background:transparent;color:inherit;font-weight:600;padding:0"
-    return re.sub(r"`([^`\n]+)`", rf'<code style="{style}">\1</code>', html.escape(text))
+    plain, *rest = re.split(r"`([^`\n]+)`", html.escape(text))
+    parts = [_stressed(plain)]
+    for code, plain in zip(rest[::2], rest[1::2], strict=True):
+        parts += [f'<code style="{style}">{code}</code>', _stressed(plain)]
+    return "".join(parts)
+
+
+def _stressed(text: str) -> str:
+    return re.sub(r"(?<!\w)\*([A-Za-z]+)\*", r"<em>\1</em>", text)

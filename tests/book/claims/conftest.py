@@ -24,10 +24,20 @@ NUMBER = re.compile(r"-?[\d.]+(e[+-]?\d+)?")
 
 
 class Page:
-    """The printed tables of one chapter, found by a row or a column that they hold."""
+    """What one chapter's code printed: tables, found by a row or a column that they hold, and lines."""
 
     def __init__(self, path):
         self.tables = tables(path)
+        page = BeautifulSoup(path.read_text("utf8"), "html.parser")
+        self.lines = [line for part in page.select(".output.stream") for line in part.get_text().splitlines()]
+
+    def number(self, words: str) -> float:
+        """The number behind these words on the one line that begins with them."""
+        found = [line.removeprefix(words) for line in self.lines if line.startswith(words)]
+        assert len(found) == 1, f"{len(found)} lines begin with {words!r}"
+        match = NUMBER.match(found[0].strip(" :").replace(",", ""))
+        assert match, f"no number behind {words!r}: {found[0]}"
+        return float(match[0])
 
     def column(self, name: str, row: str) -> dict[str, float]:
         """The numbers in one column of the table that has it and this row."""
