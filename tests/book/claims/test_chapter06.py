@@ -117,6 +117,5 @@ def test_the_cache_is_worth_more_the_longer_the_text_and_less_than_the_places(pr
     places = printed.column("places, without ÷ with", "T = 512")
     assert max(ratio["T = 8"], ratio["T = 32"]) < ratio["T = 512"]  # the short ones are a few milliseconds
     assert ratio["T = 128"] < ratio["T = 512"]
-    assert ratio["T = 512"] > 4
     assert all(ratio[row] < places[row] for row in ratio)
     assert printed.number("held") == printed.number("by formula 6.10")
