@@ -1,5 +1,6 @@
 """The built site as a reader meets it: every page, in a browser, wide and narrow, by day and by night."""
 
+import io
 import json
 import re
 from pathlib import Path
@@ -8,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import address
 import pytest
 from bs4 import BeautifulSoup
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 THEME_LOG = "[PST]"  # the theme says which colours it chose, on every page
@@ -53,6 +55,33 @@ def test_phone_shows_a_page_without_sideways_scroll(visit, page_name):
     page.evaluate("window.scrollTo(500, 0)")
     assert page.evaluate("window.scrollX") == 0
     assert page.locator("article > section > *").evaluate_all(BEYOND_THE_PHONE) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_table_that_goes_on_is_shaded_where_it_does(visit, theme):
+    page = visit("chapters/01-why-attention.html", width=360, height=740, theme=theme)
+    wide = page.locator(".cell_output .output.text_html").filter(has_text="k = 5, formula")
+    wide.locator("table").evaluate("table => table.style.visibility = 'hidden'")
+    assert wide.evaluate("node => node.scrollWidth > node.clientWidth + 8")
+    left, middle, right = edges(wide)
+    assert left == middle != right
+    wide.evaluate("node => node.scrollLeft = node.scrollWidth")
+    left, middle, right = edges(wide)
+    assert left != middle == right
+
+
+def test_a_table_that_fits_is_not_shaded(visit):
+    page = visit("chapters/02-query-key-value.html")
+    for table in page.locator(".pst-scrollable-table-container").all()[:3]:
+        table.locator("table").evaluate("table => table.style.visibility = 'hidden'")
+        left, middle, right = edges(table)
+        assert left == middle == right
+
+
+def edges(node):
+    """The colours half way down a node, in its first, its middle and its last column of pixels."""
+    image = Image.open(io.BytesIO(node.screenshot())).convert("RGB")
+    return [image.getpixel((x, image.height // 2)) for x in (0, image.width // 2, image.width - 1)]
 
 
 @pytest.mark.parametrize("width", [1440, 360])
