@@ -13,7 +13,7 @@ import css from "./style.css";
 import { spoken, words } from "./words.js";
 
 const NAMES = { recurrent: "Recurrent network", convolution: "Stacked convolutions", attention: "Attention" };
-const HINT = "Click two words: where a signal starts, then where it should arrive. Or drag the flags, or move them with the arrow keys.";
+const HINT = "Click two words: where a signal starts, then where it arrives. Or drag the flags, or use the arrow keys.";
 const STATE = ["source", "target", "kernel", "layers"];
 
 class PathExplorer extends View {

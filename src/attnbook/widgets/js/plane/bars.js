@@ -58,10 +58,10 @@ export class Bars {
 
   #value(value) {
     if (!this.colors) return value.map((x) => element("data", { value: String(x) }, signed(x)));
-    const patch = element("span", { class: "patch" });
+    const patch = element("span", { class: "patch", title: hex(value) });
     patch.style.background = hex(value);
     const data = value.map((x) => element("data", { value: String(x) }));
-    return [patch, hex(value), ...data];
+    return [patch, element("span", { class: "said" }, hex(value)), ...data];
   }
 }
 
