@@ -1,5 +1,7 @@
 """Chapter 5: count an encoder layer, and find out which modules treat each position by itself."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -81,15 +83,30 @@ def _size(module: nn.Module) -> int:
 # --- 5.4 ---------------------------------------------------------------------------------------------------
 
 
-class _Leak(nn.Module):
-    """A made-up module in which something of each position reaches others: what `share(x)` gives."""
+class _Suspect(nn.Module):
+    """A module made of one function of x `(B, S, D)`."""
 
-    def __init__(self, share) -> None:
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.share = share
+        self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.tanh() + self.share(x)
+        return self.function(x)
+
+
+def _leak(share: Callable[[Tensor], Tensor]) -> nn.Module:
+    """A made-up module in which something of each position reaches others: what `share(x)` gives."""
+    return _Suspect(lambda x: x.tanh() + share(x))
+
+
+def _whole(x: Tensor) -> Tensor:
+    """A norm over all positions of a sentence at once."""
+    mean, variance = x.mean((1, 2), keepdim=True), x.var((1, 2), correction=0, keepdim=True)
+    return (x - mean) / (variance + 1e-5).sqrt()
+
+
+def _last_to_first(x: Tensor) -> Tensor:
+    return torch.cat((x[:, -1:], torch.zeros_like(x[:, 1:])), dim=1)
 
 
 def _shifted(x: Tensor, by: int) -> Tensor:
@@ -108,20 +125,15 @@ def _suspects() -> list[tuple[str, nn.Module, bool]]:
         torch.default_generator.manual_seed(5)
         network = FeedForward(6, 11, dropout=0.0)
         layer = EncoderLayer(6, 2, 11, dropout=0.0)
-    layer_alone = _Leak(lambda x: layer(x, need_weights=False)[0])
     return [
         ("a feed-forward network", network, True),
-        ("self-attention with all around it, an encoder layer", layer_alone, False),
+        ("an encoder layer, with its attention,", _Suspect(lambda x: layer(x, need_weights=False)[0]), False),
         ("a LayerNorm over the numbers of a position", nn.LayerNorm(6), True),
-        ("a norm over positions and numbers", nn.LayerNorm((5, 6), elementwise_affine=False), False),
-        ("a module that hands each position to the one after it", _Leak(lambda x: _shifted(x, 1)), False),
-        ("a module that hands each position to the one before it", _Leak(lambda x: _shifted(x, -1)), False),
-        ("a module that adds the mean over the batch", _Leak(lambda x: x.mean(0, keepdim=True)), False),
-        (
-            "a module that hands the last position to the first, and nothing else",
-            _Leak(lambda x: torch.cat((x[:, -1:], torch.zeros_like(x[:, 1:])), dim=1)),
-            False,
-        ),
+        ("a norm over all positions of a sentence", _Suspect(_whole), False),
+        ("a module that hands each position to the one after it", _leak(lambda x: _shifted(x, 1)), False),
+        ("a module that hands each position to the one before it", _leak(lambda x: _shifted(x, -1)), False),
+        ("a module that adds the mean over the batch", _leak(lambda x: x.mean(0, keepdim=True)), False),
+        ("a module that hands the last position to the first alone", _leak(_last_to_first), False),
         ("a module that does nothing", nn.Identity(), True),
     ]
 

@@ -1,4 +1,4 @@
-"""Chapter 5: layer normalization, the feed-forward network, and how the parts are put together."""
+"""Chapter 5: layer normalization and the feed-forward network."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from attnbook.exercises.registry import exercise
 # --- 5.2 ---------------------------------------------------------------------------------------------------
 
 
-def _norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float, *, dim=-1, correction: int = 0) -> Tensor:
+def norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float, *, dim=-1, correction: int = 0) -> Tensor:
     """The right answer; the keywords make the wrong ones."""
     variance = x.var(dim=dim, correction=correction, keepdim=True)
     return gamma * (x - x.mean(dim=dim, keepdim=True)) / (variance + eps).sqrt() + beta
@@ -23,27 +23,27 @@ NORM_SLIPS = (
     slip(
         "Your mean and variance run over the positions (axis 1). Then each word depends on its neighbours, "
         "and on the padding. Each position by itself: `dim=-1`.",
-        lambda x, gamma, beta, eps: _norm(x, gamma, beta, eps, dim=1),
-        lambda x, gamma, beta, eps: _norm(x, gamma, beta, eps, dim=1, correction=1),
+        lambda x, gamma, beta, eps: norm(x, gamma, beta, eps, dim=1),
+        lambda x, gamma, beta, eps: norm(x, gamma, beta, eps, dim=1, correction=1),
     ),
     slip(
         "Your mean and variance run over the batch (axis 0): that is the idea of batch normalization. Each "
         "position by itself: `dim=-1`.",
-        lambda x, gamma, beta, eps: _norm(x, gamma, beta, eps, dim=0),
-        lambda x, gamma, beta, eps: _norm(x, gamma, beta, eps, dim=0, correction=1),
-        lambda x, gamma, beta, eps: _norm(x, gamma, beta, eps, dim=(0, 1)),
+        lambda x, gamma, beta, eps: norm(x, gamma, beta, eps, dim=0),
+        lambda x, gamma, beta, eps: norm(x, gamma, beta, eps, dim=0, correction=1),
+        lambda x, gamma, beta, eps: norm(x, gamma, beta, eps, dim=(0, 1)),
     ),
     slip(
         "One mean and one variance for several positions at once. Every position has its own: `dim=-1`, "
         "with `keepdim=True`.",
-        lambda x, gamma, beta, eps: _norm(x, gamma, beta, eps, dim=(1, 2)),
-        lambda x, gamma, beta, eps: _norm(x, gamma, beta, eps, dim=(0, 1, 2)),
-        lambda x, gamma, beta, eps: _norm(x, gamma, beta, eps, dim=(0, 1, 2), correction=1),
+        lambda x, gamma, beta, eps: norm(x, gamma, beta, eps, dim=(1, 2)),
+        lambda x, gamma, beta, eps: norm(x, gamma, beta, eps, dim=(0, 1, 2)),
+        lambda x, gamma, beta, eps: norm(x, gamma, beta, eps, dim=(0, 1, 2), correction=1),
     ),
     slip(
         "Your variance divides by D - 1, as `torch.var` and `torch.std` do unless told otherwise. Layer "
         "normalization divides by D: `correction=0`.",
-        lambda x, gamma, beta, eps: _norm(x, gamma, beta, eps, correction=1),
+        lambda x, gamma, beta, eps: norm(x, gamma, beta, eps, correction=1),
         lambda x, gamma, beta, eps: gamma * _parts(x)[0] / (x.std(-1, keepdim=True) + eps) + beta,
     ),
     slip(
@@ -52,7 +52,7 @@ NORM_SLIPS = (
     ),
     slip(
         "ε is missing: it is added to the variance, under the root.",
-        lambda x, gamma, beta, eps: _norm(x, gamma, beta, 0.0),
+        lambda x, gamma, beta, eps: norm(x, gamma, beta, 0.0),
     ),
     slip(
         "You divided by the variance. It is its square root, the standard deviation.",
@@ -64,17 +64,17 @@ NORM_SLIPS = (
     ),
     slip(
         "gamma, beta or both are missing: after the division, times gamma, plus beta.",
-        lambda x, gamma, beta, eps: _norm(x, torch.ones_like(gamma), torch.zeros_like(beta), eps),
-        lambda x, gamma, beta, eps: _norm(x, gamma, torch.zeros_like(beta), eps),
-        lambda x, gamma, beta, eps: _norm(x, torch.ones_like(gamma), beta, eps),
+        lambda x, gamma, beta, eps: norm(x, torch.ones_like(gamma), torch.zeros_like(beta), eps),
+        lambda x, gamma, beta, eps: norm(x, gamma, torch.zeros_like(beta), eps),
+        lambda x, gamma, beta, eps: norm(x, torch.ones_like(gamma), beta, eps),
     ),
     slip(
         "gamma and beta have changed places: gamma multiplies, beta is added.",
-        lambda x, gamma, beta, eps: _norm(x, beta, gamma, eps),
+        lambda x, gamma, beta, eps: norm(x, beta, gamma, eps),
     ),
     slip(
         "beta is stretched by gamma too. It is added last.",
-        lambda x, gamma, beta, eps: _norm(x, gamma, gamma * beta, eps),
+        lambda x, gamma, beta, eps: norm(x, gamma, gamma * beta, eps),
     ),
 )
 
@@ -101,7 +101,7 @@ def layer_norm(answer) -> str:
         answer,
         call="layer_norm(x, gamma, beta, eps)",
         cases=[case(3, 5, 4, 0.5, seed=510), case(2, 6, 7, 1e-5, seed=520)],
-        right=_norm,
+        right=norm,
         returns={"output": "(B, S, D)"},
         slips=NORM_SLIPS,
     )
@@ -181,109 +181,4 @@ def feed_forward(answer) -> str:
         right=_feed_forward,
         returns={"output": "(B, S, D)"},
         slips=FEED_FORWARD_SLIPS,
-    )
-
-
-# --- 5.6 ---------------------------------------------------------------------------------------------------
-
-
-def _layer(x, attention, feed_forward, norm1, norm2):
-    y = norm1(x + attention(x))
-    return norm2(y + feed_forward(y))
-
-
-LAYER_SLIPS = (
-    slip(
-        "You normalized what the sub-layer returned, before adding it. The paper adds first and then "
-        "normalizes the sum: norm1(x + …).",
-        lambda x, attention, feed_forward, norm1, norm2: (
-            (y := x + norm1(attention(x))) + norm2(feed_forward(y))
-        ),
-    ),
-    slip(
-        "This is pre-norm, formula (5.5): the norm before each sub-layer. Asked is the paper's post-norm, "
-        "where the norm comes after each sum.",
-        lambda x, attention, feed_forward, norm1, norm2: (
-            (y := x + attention(norm1(x))) + feed_forward(norm2(y))
-        ),
-    ),
-    slip(
-        "The residual connections are missing: nothing of x is added. Section 5.6 shows what comes of it.",
-        lambda x, attention, feed_forward, norm1, norm2: norm2(feed_forward(norm1(attention(x)))),
-    ),
-    slip(
-        "One of the two residual connections is missing: each sub-layer's input is added to its output.",
-        lambda x, attention, feed_forward, norm1, norm2: norm2(feed_forward(norm1(x + attention(x)))),
-        lambda x, attention, feed_forward, norm1, norm2: norm2((y := norm1(attention(x))) + feed_forward(y)),
-    ),
-    slip(
-        "In the second line x is added again. It is y that went into the network, so y is added.",
-        lambda x, attention, feed_forward, norm1, norm2: norm2(x + feed_forward(norm1(x + attention(x)))),
-    ),
-    slip(
-        "The network reads x, so the two sub-layers stand side by side. It reads y, what attention has made.",
-        lambda x, attention, feed_forward, norm1, norm2: norm2(norm1(x + attention(x)) + feed_forward(x)),
-        lambda x, attention, feed_forward, norm1, norm2: norm2(x + feed_forward(x)),
-    ),
-    slip(
-        "The norms are missing: one after each sum.",
-        lambda x, attention, feed_forward, norm1, norm2: (y := x + attention(x)) + feed_forward(y),
-    ),
-    slip(
-        "A norm is missing: there is one after each of the two sums.",
-        lambda x, attention, feed_forward, norm1, norm2: (y := norm1(x + attention(x))) + feed_forward(y),
-        lambda x, attention, feed_forward, norm1, norm2: norm2((y := x + attention(x)) + feed_forward(y)),
-    ),
-    slip(
-        "The norms are not in their places: norm1 after attention, norm2 after the network. Each has its own "
-        "γ and β.",
-        lambda x, attention, feed_forward, norm1, norm2: _layer(x, attention, feed_forward, norm2, norm1),
-        lambda x, attention, feed_forward, norm1, norm2: _layer(x, attention, feed_forward, norm1, norm1),
-        lambda x, attention, feed_forward, norm1, norm2: _layer(x, attention, feed_forward, norm2, norm2),
-    ),
-    slip(
-        "The sub-layers have changed places: attention first, then the feed-forward network.",
-        lambda x, attention, feed_forward, norm1, norm2: _layer(x, feed_forward, attention, norm1, norm2),
-    ),
-    slip(
-        "This is y, the first half. The feed-forward network and its Add & Norm are still to come.",
-        lambda x, attention, feed_forward, norm1, norm2: norm1(x + attention(x)),
-    ),
-)
-
-
-@exercise(
-    "5.6",
-    "The whole layer",
-    task=(
-        "write `encoder_layer(x, attention, feed_forward, norm1, norm2)`, the paper's post-norm layer, from "
-        "four functions that each take and return `(B, S, D)`."
-    ),
-    praise="That is an encoder layer. Stack it N times, and you have the left half of the Transformer.",
-)
-def encoder_layer(answer) -> str:
-    def case(seed: int, batch: int, length: int, width: int) -> dict:
-        matrices = random(2, width, width, seed=seed + 1)
-        gammas, betas = random(2, 2, width, seed=seed + 2)
-
-        def attention(x: Tensor) -> Tensor:
-            weights = (x @ x.transpose(-2, -1)).softmax(-1)  # (B, S, S)
-            return weights @ x @ matrices[0].to(x)
-
-        def feed_forward(x: Tensor) -> Tensor:
-            return (x @ matrices[1].to(x)).relu() - 0.5
-
-        def norm(i: int):
-            return lambda x: _norm(x, gammas[i].to(x), betas[i].to(x), 1e-5)
-
-        parts = {"attention": attention, "feed_forward": feed_forward, "norm1": norm(0), "norm2": norm(1)}
-        return {"x": random(batch, length, width, seed=seed), **parts}
-
-    return judge_function(
-        answer,
-        call="encoder_layer(x, attention, feed_forward, norm1, norm2)",
-        cases=[case(550, 3, 5, 4), case(560, 2, 4, 6)],
-        right=_layer,
-        returns={"output": "(B, S, D)"},
-        slips=LAYER_SLIPS,
     )

@@ -1,0 +1,80 @@
+"""What chapter 5's text leans on is true of the numbers that this build printed beside it."""
+
+CHAPTER = "05-encoder"
+
+
+def test_without_add_positions_become_alike(printed):
+    without = printed.column("without Add", "after layer 3")
+    assert without["after layer 1"] < 0.5
+    assert without["after layer 3"] < 1e-5
+    assert min(printed.column("with Add", "after layer 3").values()) > 0.5
+
+
+def test_layer_norm_hears_its_own_position_only(printed):
+    moved = printed.column("the output moves by", "another position")
+    assert moved["another position"] == moved["another sentence"] == 0
+    assert max(moved["all its numbers plus 3"], moved["all its numbers times 10"]) < 1e-4
+    assert moved["one of its numbers plus 3"] > 0.1
+
+
+def test_the_bend_counts_and_not_the_parameters(printed):
+    right = printed.column("pairs right, %", "no feed-forward")
+    assert right["with feed-forward"] > 98
+    assert max(right["… without its ReLU"], right["no feed-forward"]) < 75
+    assert right["… 3 layers of attention"] > right["no feed-forward"] + 10
+
+
+def test_two_thirds_of_a_layer_are_feed_forward_and_pytorch_agrees(printed):
+    assert 66 < printed.column("share, %", "feed-forward")["feed-forward"] < 67
+    assert max(printed.column("largest difference", "pre-norm").values()) < 1e-6
+
+
+def test_what_is_missed_and_at_which_depth(printed):
+    two = printed.column("2 layers, %", "without Add")
+    twelve = printed.column("12 layers, %", "without Add")
+    assert max(two["without Add"], two["… at attention only"]) < 1
+    assert two["complete"] > 75
+    assert two["without Norm"] + 10 < two["complete"]
+    assert two["… twice the steps"] > two["without Norm"] + 10
+    assert two["without feed-forward"] > two["complete"] - 25
+    assert twelve["without Norm"] + 40 < twelve["complete"]
+    assert twelve["without feed-forward"] > 80
+
+
+def test_the_gradient_is_there_at_two_layers_and_the_spread_is_not(printed):
+    gradient = printed.column("gradient", "without Add, 2 layers")
+    apart = printed.column("spread", "without Add, 2 layers")
+    assert gradient["without Add, 2 layers"] > gradient["post-norm, 2 layers"]
+    assert apart["without Add, 2 layers"] < 1e-5 < 0.1 < apart["post-norm, 12 layers"]
+    assert gradient["without both, 12 layers"] < 1e-9
+
+
+def test_deep_post_norm_needs_its_warm_up(printed):
+    twelve = printed.column("12 layers, %", "post-norm, none")
+    assert twelve["post-norm, none"] < 10
+    assert twelve["post-norm, warm-up"] > twelve["post-norm, none"] + 40
+    assert twelve["pre-norm, warm-up"] > 50
+    full = printed.column("one full step", "post-norm, 12 layers")
+    before = printed.column("before", "post-norm, 12 layers")
+    warm = printed.column("one warm-up step", "post-norm, 12 layers")
+    deep = "post-norm, 12 layers"
+    assert full[deep] < before[deep] / 2 < warm[deep]
+    assert full["post-norm, 2 layers"] > before["post-norm, 2 layers"] / 2
+
+
+def test_padding_masks_hide_keys(printed):
+    batched = printed.column("as batched, %", "keys (right)")
+    alone = printed.column("one at a time, %", "keys (right)")
+    assert batched["keys (right)"] > 90
+    assert max(batched["none"], batched["rows instead of keys"]) < 40
+    assert min(alone["none"], alone["rows instead of keys"]) > 90
+    assert max(batched["upside down"], alone["upside down"]) < 1
+
+
+def test_boxes_find_their_field_from_layer_1_on_and_no_head_follows_neighbours(printed):
+    own = printed.column("box: own field", "layer 0, head 0")
+    first = [share for head, share in own.items() if head.startswith("layer 0")]
+    later = [share for head, share in own.items() if not head.startswith("layer 0")]
+    assert max(first) < 0.35 < 0.4 < min(later)
+    for column in ("text: before", "text: after"):
+        assert max(printed.column(column, "layer 0, head 0").values()) < 0.25
