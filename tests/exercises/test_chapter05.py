@@ -53,6 +53,10 @@ def test_wrong_counts(check, other, words):
 # --- 5.2 ---------------------------------------------------------------------------------------------------
 
 
+def variance(x):
+    return x.var(-1, correction=0, keepdim=True)
+
+
 def layer_norm(x, g, b, eps, dim=-1, correction=0):
     return (
         g * (x - x.mean(dim, keepdim=True)) / (x.var(dim, correction=correction, keepdim=True) + eps) ** 0.5
