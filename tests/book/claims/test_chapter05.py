@@ -18,10 +18,12 @@ def test_layer_norm_hears_its_own_position_only(printed):
 
 
 def test_the_bend_counts_and_not_the_parameters(printed):
-    right = printed.column("pairs right, %", "no feed-forward")
+    right = printed.column("pairs right, %", "two votes, added")
     assert right["with feed-forward"] > 98
     assert max(right["… without its ReLU"], right["no feed-forward"]) < 75
     assert right["… 3 layers of attention"] > right["no feed-forward"] + 10
+    for name in ("… without its ReLU", "no feed-forward"):
+        assert abs(right[name] - right["two votes, added"]) < 15
 
 
 def test_two_thirds_of_a_layer_are_feed_forward_and_pytorch_agrees(printed):
