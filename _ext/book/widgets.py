@@ -6,6 +6,7 @@ plain script of its own), the picture that came with the output is set in the wi
 without JavaScript and for print, and the JSON moves to the end of the page, so that the text is read first.
 """
 
+import base64
 import json
 import re
 import shutil
@@ -16,9 +17,11 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from attnbook import widgets
+from attnbook import checkpoints, widgets
 from attnbook.maps import visible
+from attnbook.widgets.explorer import gutters
 from attnbook.widgets.stepper_sizes import is_long, stage_boxes
+from attnbook.widgets.translation import CHECKPOINT
 
 BUNDLES = Path(widgets.__file__).parent / "bundles" / "site"
 STYLE, HOST = "attnbook-host.css", "attnbook-host.js"
@@ -41,9 +44,15 @@ def drop_kernel_scripts(app: Sphinx, config) -> None:
 
 
 def serve_host(app: Sphinx) -> None:
-    """Copy the scripts and the style that mount widgets into the site."""
+    """Copy what mounts widgets into the site, and the trained model, as a script: a page opened as a file may
+    load nothing else.
+    """
     if app.builder.format == "html":
-        shutil.copytree(BUNDLES, Path(app.outdir) / "_static" / "widgets", dirs_exist_ok=True)
+        folder = Path(app.outdir) / "_static" / "widgets"
+        shutil.copytree(BUNDLES, folder, dirs_exist_ok=True)
+        weights = base64.b64encode((checkpoints.FOLDER / f"{CHECKPOINT}.safetensors").read_bytes())
+        program = f'attnbook.provide("{CHECKPOINT}", "{weights.decode("ascii")}");'
+        (folder / f"{CHECKPOINT}.js").write_text(program, encoding="ascii")
 
 
 def load_host(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -86,8 +95,8 @@ def place_widgets(app: Sphinx, doctree: nodes.document) -> None:
             }
         data = json.dumps({"version_major": 2, "version_minor": 0, "state": ours}, separators=(",", ":"))
         kinds = sorted({kind_of(model["state"]) for model in ours.values()})
-        scripts = [WIDGETS[kind][0] for kind in kinds]
-        doctree += script(STATE, data, classes=["attnbook-state"], scripts=scripts)
+        scripts = dict.fromkeys(name for kind in kinds for name in WIDGETS[kind][0].split())
+        doctree += script(STATE, data, classes=["attnbook-state"], scripts=[*scripts])
 
 
 def is_ours(model: dict) -> bool:
@@ -125,6 +134,14 @@ def place_widget(view: nodes.container, name: str, state: dict) -> None:
 
 def explorer_place(state: dict) -> tuple[str, str, str, str]:
     """An explorer's class, its sizes, empty boxes where its parts will stand, and its picture in words."""
+    _, _, rows, columns = state["_shape"]
+    style, boxes = explorer_boxes(state)
+    words = f"heatmap of attention weights, {rows} queries by {columns} keys"
+    return "ab-explorer", style, ghosts(state, boxes), titled(state, words)
+
+
+def explorer_boxes(state: dict) -> tuple[str, str]:
+    """An explorer's sizes, and empty boxes where its parts will stand."""
     layers, heads, rows, columns = state["_shape"]
     left, top = state["_gutters"]
     across = heads + (heads > 1 and not state["head_names"])  # a mean beside the heads, and below the layers
@@ -137,8 +154,7 @@ def explorer_place(state: dict) -> tuple[str, str, str, str]:
     boxes += '<div class="ab-below"><div class="ab-reading"></div><div class="ab-legend"></div></div></div>'
     beside = '<div class="ab-heads"><div class="ab-steps"></div><div class="ab-maps"></div></div>'
     boxes += f'{beside * (layers > 1 and heads > 1)}</div><div class="ab-toolbar"></div>'
-    words = f"heatmap of attention weights, {rows} queries by {columns} keys"
-    return "ab-explorer", style, ghosts(state, boxes), titled(state, words)
+    return style, boxes
 
 
 def stepper_place(state: dict) -> tuple[str, str, str, str]:
@@ -182,6 +198,27 @@ def plane_place(state: dict) -> tuple[str, str, str, str]:
     return "ab-queries", style, ghosts(state, boxes), titled(state, words)
 
 
+def translator_place(state: dict) -> tuple[str, str, str, str]:
+    """A translator's class, no style, empty boxes where its parts will stand, and its picture in words."""
+    first = state["_first"]
+    queries, keys = {
+        "cross": (first["written"], first["source"]),
+        "encoder": (first["source"], first["source"]),
+        "decoder": (["⟨start⟩", *first["written"][:-1]],) * 2,
+    }[state["kind"]]
+    shape = [first["layers"], first["heads"], len(queries), len(keys)]
+    maps = {"_shape": shape, "_gutters": gutters(queries, keys), "frames": first["written"], "head_names": []}
+    style, boxes = explorer_boxes(maps)
+    inner = f'<div class="ab-inner" style="{style}"><p class="ab-hint"></p>{boxes}</div>'
+    parts = '<div class="ab-asking"></div><p class="ab-note"></p><div class="ab-answer">'
+    parts += '<div class="ab-made"></div><div class="ab-likeliest"></div></div>'
+    parts += f'<div class="ab-kinds"></div><p class="ab-caption"></p>{inner}'
+    words = (
+        f"the trained model's translation of “{state['text']}”, token by token, with its attention weights"
+    )
+    return "ab-translator", "", ghosts(state, parts), titled(state, words)
+
+
 def ghosts(state: dict, boxes: str) -> str:
     """Boxes that take a widget's room until it comes, under its title and its hint."""
     title = f'<div class="ab-title" data-title="{escape(state["title"])}"></div>' if state["title"] else ""
@@ -190,6 +227,7 @@ def ghosts(state: dict, boxes: str) -> str:
 
 WIDGETS = {
     "AttentionExplorer": ("attention_explorer.js", explorer_place),
+    "DateTranslator": ("attention_explorer.js date_translator.js", translator_place),
     "AttentionStepper": ("attention_stepper.js", stepper_place),
     "PathExplorer": ("path_explorer.js", path_place),
     "QueryPlane": ("query_plane.js", plane_place),

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from babel import Locale
 from babel.core import get_global
-from babel.dates import DateTimePattern, get_date_format
+from babel.dates import DateTimeFormat, DateTimePattern, get_date_format, tokenize_pattern
 from jaxtyping import Int
 from torch import Tensor
 
@@ -42,6 +42,28 @@ def write_date(date: Date | str, language: str, format: str) -> str:
     _check("format", format, FORMATS)
     pattern, locale = _pattern(language, format)
     return pattern.apply(_to_date(date), locale).translate(PLAIN)
+
+
+def date_pieces(language: str, format: str) -> list[str | int | list[str]]:
+    """What `write_date` puts together, for programs that know no CLDR: the pieces of a date, in their order.
+
+    A text stands for itself; 12 texts are names of the months, 7 of the weekdays from Monday on; 4, 1 and 2
+    are the year, the day, and the day with two digits.
+    """
+    _check("language", language, LANGUAGES)
+    _check("format", format, FORMATS)
+    pattern, locale = _pattern(language, format)
+    months = [Date(2024, month, 1) for month in range(1, 13)]
+    weekdays = [Date(2024, 1, day) for day in range(1, 8)]  # from a Monday on
+    pieces: list[str | int | list[str]] = []
+    for kind, part in tokenize_pattern(pattern.pattern):
+        letter, width = part if kind == "field" else ("", 0)
+        if letter in ("M", "E"):
+            dates = months if letter == "M" else weekdays
+            pieces.append([DateTimeFormat(date, locale)[letter * width].translate(PLAIN) for date in dates])
+        else:
+            pieces.append({"y": 4, "d": width}[letter] if letter else part.translate(PLAIN))
+    return pieces
 
 
 @lru_cache(maxsize=len(SPLITS))

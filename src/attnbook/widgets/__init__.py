@@ -4,5 +4,6 @@ from attnbook.widgets.explorer import AttentionExplorer
 from attnbook.widgets.path import PathExplorer
 from attnbook.widgets.plane import QueryPlane
 from attnbook.widgets.stepper import AttentionStepper
+from attnbook.widgets.translator import DateTranslator
 
-__all__ = ["AttentionExplorer", "AttentionStepper", "PathExplorer", "QueryPlane"]
+__all__ = ["AttentionExplorer", "AttentionStepper", "DateTranslator", "PathExplorer", "QueryPlane"]

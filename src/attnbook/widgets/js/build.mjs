@@ -32,10 +32,11 @@ const WIDGETS = {
   attention_stepper: ["stepper", "AttentionStepper"],
   path_explorer: ["path", "PathExplorer"],
   query_plane: ["plane", "QueryPlane"],
+  date_translator: ["translator", "DateTranslator"],
 };
 
 // Modules that a page loads only when they are needed: `SITE ? attnbook.load("stepper_explain") : import("./explain.js")`.
-const PARTS = { explorer_parts: ["explorer", "parts.js"], stepper_explain: ["stepper", "explain.js"] };
+const PARTS = { explorer_parts: ["explorer", "parts.js"], stepper_explain: ["stepper", "explain.js"], date_model: ["translator", "model.js"] };
 
 // On a page, what host/shared.js lists is taken from the host that has come before: of each module the names that somebody imports.
 const read = (name) => readFileSync(new URL(name, here), "utf8");
@@ -74,7 +75,7 @@ const build = (source, target, options) =>
 
 for (const [bundle, [folder, name]] of Object.entries(WIDGETS)) {
   await build(`${folder}/index.js`, `${bundle}.js`, { format: "esm" });
-  const contents = `import widget from "./${folder}/index.js"; attnbook.define("${name}", widget);`;
+  const contents = `import widget from "./${folder}/index.js"; attnbook.define("${name}", widget); attnbook.provide("${bundle}", widget);`;
   await build({ contents, resolveDir: here.pathname }, `site/${bundle}.js`, { format: "iife", plugins: [styles, shared(folder)] });
 }
 for (const [part, [folder, name]] of Object.entries(PARTS)) {

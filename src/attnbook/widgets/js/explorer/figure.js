@@ -54,6 +54,16 @@ export class Figure {
     const { width, height } = this.sizes;
     if (map) this.heatmap.show(map, { rows, columns, width, height, ...look });
     this.keys.hide(look.hidden);
+    if (map && this.maps.frames > 1) this.#wait(map.mask);
+  }
+
+  // Tokens that are masked wherever they stand in this frame are not there yet: their labels wait.
+  #wait(mask) {
+    const { rows, columns } = this.maps;
+    const [down, across] = [new Uint8Array(rows), new Uint8Array(columns)];
+    for (let i = 0; mask && i < mask.length; i++) if (mask[i]) down[Math.floor(i / columns)] = across[i % columns] = 1;
+    this.queries.wait(mask && down);
+    this.keys.wait(mask && across);
   }
 
   // Marks the locked row and the cell being read, and tints the keys by a row of weights.

@@ -40,6 +40,13 @@ export class Frames {
     this.name.title = `${name} (${frame + 1} of ${this.names.length})`;
   }
 
+  // Plays from the first frame; where motion is unwelcome, shows the last.
+  start() {
+    this.#at = this.names.length - 1;
+    if (still()) this.choose(this.#at);
+    else this.#press();
+  }
+
   // Plays from here, or from the start where this is the end; pauses; where motion is unwelcome, takes one step.
   #press() {
     if (this.playing) return this.#stop();

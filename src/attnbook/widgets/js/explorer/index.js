@@ -29,7 +29,7 @@ class Explorer extends View {
 
   constructor(model, el, signal) {
     super(model, el, signal, { css: layout + css, hint: HINT });
-    this.maps = new Maps(model);
+    const maps = (this.maps = new Maps(model));
     this.headNames = model.get("head_names") ?? [];
     this.state = new State(model, this.maps, this.headNames.length > 0);
     this.queries = new Tokens(this.maps.queries);
@@ -41,6 +41,7 @@ class Explorer extends View {
     this.follow(TRAITS);
     this.fit(this.root);
     if (this.page) followAddress(this, signal);
+    if (model.get("_play") && maps.frames > 1) this.frames.start();
     signal.addEventListener("abort", () => clearTimeout(this.#waiting));
   }
 

@@ -61,6 +61,11 @@ export class Labels {
     this.labels.forEach((label, i) => label.classList.toggle("out", i < count));
   }
 
+  // Hides those that are not `there` yet; null: all are.
+  wait(there) {
+    this.labels.forEach((label, i) => (label.style.visibility = there && !there[i] ? "hidden" : ""));
+  }
+
   // Tints the labels by a row of weights, or takes the tint away.
   tint(row, { peak, floor, theme, hidden }) {
     if (!row && !this.#tinted) return;

@@ -1,7 +1,7 @@
 // Mounts the widgets of a built page: no kernel, no loader, no request. Python's state stands in the page as JSON; each kind of
 // widget comes in a script of its own, after this one, and calls `attnbook.define`.
 
-import { LocalModel } from "./model.js";
+import { LocalModel } from "../shared/model.js";
 import * as shared from "./shared.js";
 
 const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
@@ -89,26 +89,35 @@ function end() {
 }
 
 // Parts of a widget that nobody sees at first come when they are asked for: `load(name)` promises what the part's own script gives
-// to `provide`.
+// to `provide`, now or earlier.
 const host = document.currentScript?.src;
 const parts = new Map();
 
-function load(name) {
+function partOf(name) {
   if (!parts.has(name)) {
-    const part = {};
-    part.promise = new Promise((resolve, reject) => {
-      const address = new URL(`${name}.js`, host);
-      address.search = new URL(host).search; // the version
-      const script = Object.assign(document.createElement("script"), { src: address.href, onerror: reject });
-      part.resolve = resolve;
-      document.head.append(script);
-    });
+    const part = { asked: false };
+    part.promise = new Promise((resolve, reject) => Object.assign(part, { resolve, reject }));
     parts.set(name, part);
   }
-  return parts.get(name).promise;
+  return parts.get(name);
 }
 
-const provide = (name, module) => parts.get(name).resolve(module);
+function load(name) {
+  const part = partOf(name);
+  if (!part.asked) {
+    part.asked = true;
+    const address = new URL(`${name}.js`, host);
+    address.search = new URL(host).search; // the version
+    document.head.append(Object.assign(document.createElement("script"), { src: address.href, onerror: part.reject }));
+  }
+  return part.promise;
+}
+
+function provide(name, module) {
+  const part = partOf(name);
+  part.asked = true;
+  part.resolve(module);
+}
 
 globalThis.attnbook = { shared, define, load, provide };
 if (document.readyState === "complete") end();

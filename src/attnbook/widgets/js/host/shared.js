@@ -2,6 +2,7 @@
 
 import * as controls from "../shared/controls.js";
 import * as dom from "../shared/dom.js";
+import * as model from "../shared/model.js";
 import * as numbers from "../shared/numbers.js";
 import * as palette from "../shared/palette.js";
 import * as theme from "../shared/theme.js";
@@ -9,4 +10,4 @@ import * as tokens from "../shared/tokens.js";
 import * as view from "../shared/view.js";
 import * as widget from "../shared/widget.js";
 
-export { controls, dom, numbers, palette, theme, tokens, view, widget };
+export { controls, dom, model, numbers, palette, theme, tokens, view, widget };

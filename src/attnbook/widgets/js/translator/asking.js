@@ -1,0 +1,46 @@
+// What is to be translated: a text typed or a day picked, and the language it goes into.
+
+import { element } from "../shared/dom.js";
+
+const [FIRST, LAST, LONGEST] = ["1900-01-01", "2099-12-31", "200"];
+const REST = 700; // milliseconds after the last key
+const FORMATS = [["full", "with weekday"], ["long", "long"], ["medium", "medium"]];
+
+export class Asking {
+  #timer = 0;
+
+  // `ask({ text })` or `ask({ target })` is what the reader wants; `write(day, language, format)` writes a day.
+  constructor({ languages, ask, write, signal }) {
+    const on = (node, type, call) => node.addEventListener(type, call, { signal });
+    const names = Object.entries(languages);
+    this.text = element("input", { type: "text", class: "field", dir: "auto", maxlength: LONGEST, spellcheck: "false", autocomplete: "off" });
+    this.day = element("input", { type: "date", class: "field", min: FIRST, max: LAST, value: "2009-03-07" });
+    this.language = choices(names.filter(([code]) => code !== "iso").map(([code, [english]]) => [code, english]));
+    this.format = choices(FORMATS);
+    this.target = choices(names.map(([code, [english, own]]) => [code, english === own ? english : `${english} · ${own}`]));
+    const typed = () => {
+      clearTimeout(this.#timer);
+      if (this.text.value.trim()) ask({ text: this.text.value });
+    };
+    on(this.text, "input", () => {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(typed, REST);
+    });
+    on(this.text, "change", typed);
+    on(this.text, "keydown", (event) => event.key === "Enter" && typed());
+    const picked = () => this.day.validity.valid && this.day.value && ask({ text: write(this.day.value, this.language.value, this.format.value) });
+    for (const control of [this.day, this.language, this.format]) on(control, "change", picked);
+    on(this.target, "change", () => ask({ target: this.target.value }));
+    const label = (words, control, kind = "") => element("label", { class: `asked ${kind}` }, element("span", {}, words), control);
+    const pick = element("div", { class: "pick", role: "group", "aria-label": "Pick a day and how it is written" }, label("or pick a day", this.day), label("written in", this.language), label("format", this.format));
+    this.node = element("div", { class: "ab-asking" }, label("Type a date", this.text, "wide"), pick, label("translate into", this.target, "into"));
+    signal.addEventListener("abort", () => clearTimeout(this.#timer));
+  }
+
+  show({ text, target }) {
+    if (this.text.value.trim() !== text.trim()) this.text.value = text;
+    this.target.value = target;
+  }
+}
+
+const choices = (pairs) => element("select", { class: "field" }, ...pairs.map(([value, words]) => element("option", { value }, words)));

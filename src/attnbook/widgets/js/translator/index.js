@@ -1,0 +1,174 @@
+// DateTranslator: a trained Transformer translates the date that is typed, and its attention grows token by token. The first
+// translation comes with the widget; the model comes when somebody touches it.
+
+import { say, Speaker } from "../shared/controls.js";
+import { element } from "../shared/dom.js";
+import { LocalModel } from "../shared/model.js";
+import { visible } from "../shared/tokens.js";
+import { View } from "../shared/view.js";
+import { watchModel, widget } from "../shared/widget.js";
+import { Answer } from "./answer.js";
+import { Asking } from "./asking.js";
+import layout from "./layout.css";
+import { decodeMap, explorerState } from "./maps.js";
+import css from "./style.css";
+import { readable, write } from "./writing.js";
+
+const HINT = "Type a date in any of nine languages, or pick one. A small Transformer translates it here, in this page, token by token.";
+const CHECKPOINT = "dates-translate";
+const PATIENCE = 15000; // milliseconds that Python is given to send the model
+const KINDS = {
+  cross: ["Cross-attention", "A row is a token being written; its weights say which tokens of your text it looks at."],
+  decoder: ["Masked self-attention", "A row is the newest token; it sees what has been written so far, and nothing later."],
+  encoder: ["Encoder self-attention", "Every token of your text looks at all of it; the mark in front asks for the language."],
+};
+const explorer = () => (SITE ? attnbook.load("attention_explorer") : import("../explorer/index.js").then((module) => module.default));
+const program = () => (SITE ? attnbook.load("date_model") : import("./model.js"));
+
+class DateTranslator extends View {
+  #run = 0;
+  #opened = 0;
+  #chosen = {}; // layer and head of each kind
+  #removeExplorer = () => {};
+  #model;
+
+  constructor(model, el, signal) {
+    super(model, el, signal, { css: layout + css, hint: HINT });
+    const { _languages, _writing, _known, _first } = this.get("_languages", "_writing", "_known", "_first");
+    if (!_first?.written?.length || !_known || !_writing || !_languages) throw new Error("the first translation is missing");
+    this.known = new Set(_known);
+    const maps = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, this.get(`_${kind}`).map(decodeMap)]));
+    this.translation = { ..._first, maps, ended: true };
+    this.made = this.#wanted;
+    this.step = _first.written.length - 1;
+    this.#build(_languages, _writing);
+    this.follow(["text", "target", "kind"]);
+    signal.addEventListener("abort", () => this.#removeExplorer());
+    for (const name of ["pointerenter", "focusin"]) this.root.addEventListener(name, () => this.#load().catch(() => {}), { once: true, signal });
+  }
+
+  get #wanted() {
+    return JSON.stringify(this.get("text", "target"));
+  }
+
+  #build(languages, writing) {
+    const { signal } = this;
+    const ask = (changes) => this.set(changes);
+    this.asking = new Asking({ languages, ask, write: (day, language, format) => write(writing[language][format], day), signal });
+    this.note = element("p", { class: "ab-note", role: "status" });
+    this.answer = new Answer({ step: () => this.#go((this.step + 1) % this.translation.written.length), signal });
+    this.kinds = Object.fromEntries(
+      Object.entries(KINDS).map(([kind, [name]]) => {
+        const button = element("button", { type: "button", class: "button" }, name);
+        button.addEventListener("click", () => this.set({ kind }), { signal });
+        return [kind, button];
+      }),
+    );
+    const kinds = element("div", { class: "ab-kinds", role: "group", "aria-label": "Attention shown" }, ...Object.values(this.kinds));
+    this.caption = element("p", { class: "ab-caption" });
+    this.inner = element("div", { class: "ab-inner" });
+    this.speaker = new Speaker(signal);
+    this.root.append(this.asking.node, this.note, this.answer.node, kinds, this.caption, this.inner, this.speaker.node);
+  }
+
+  get #kind() {
+    return this.get("kind") in KINDS ? this.get("kind") : "cross";
+  }
+
+  show(changed) {
+    this.asking.show(this.get("text", "target"));
+    for (const [kind, button] of Object.entries(this.kinds)) button.setAttribute("aria-pressed", String(kind === this.#kind));
+    this.caption.textContent = KINDS[this.#kind][1];
+    if (this.made !== this.#wanted) return this.#translate();
+    if (!changed && this.#opened) return undefined; // the theme; the explorer sees to itself
+    return changed === "kind" || !changed ? this.#open() : undefined;
+  }
+
+  // Translates what is asked for; of several in a row the last.
+  async #translate() {
+    const run = ++this.#run;
+    const stale = () => run !== this.#run || this.signal.aborted;
+    const { text, target } = this.get("text", "target");
+    const { read, strange } = readable(text, this.known);
+    this.made = this.#wanted;
+    this.#remark(read, strange);
+    if (!read.length) return;
+    try {
+      if (!this.#model) this.root.dataset.busy = "true";
+      const model = await this.#load();
+      const translation = await model.translate(read.join(""), target, { longest: this.get("_first").longest, stopped: stale });
+      if (!translation || stale()) return;
+      this.translation = translation;
+      this.#remark(read, strange);
+      this.speaker.say(`${translation.written.slice(0, translation.ended ? -1 : undefined).join("")}`);
+      this.#open(true);
+    } catch (error) {
+      console.warn("attnbook: the model cannot be used", error);
+      say(this.note, "The model could not be loaded; what you see is the translation before.");
+    } finally {
+      delete this.root.dataset.busy;
+    }
+  }
+
+  // What there is to say of a text before its translation is believed.
+  #remark(read, strange) {
+    const words = [];
+    if (strange.length) {
+      const marks = strange.slice(0, 5).flatMap((one, i) => [i ? " " : "", element("mark", {}, visible(one))]);
+      words.push("The model has never seen ", ...marks, strange.length > 5 ? " and others" : "", ": it was trained on dates alone, has no number for it, and reads the text without it. ");
+    }
+    if (!read.length) words.push("Nothing is left to translate.");
+    else if (read.length > this.get("_first").longestRead) words.push(`No date it learned from has more than ${this.get("_first").longestRead} characters; yours has ${read.length}. `);
+    if (read.length && !this.translation.ended) words.push("It found no end.");
+    say(this.note, ...words);
+  }
+
+  // The model, loaded once: on the book's pages from the site, in a notebook from Python.
+  #load() {
+    this.loading ??= Promise.all([program(), this.#bytes()]).then(([{ Model }, bytes]) => new Model(bytes, Object.keys(this.get("_languages"))));
+    this.loading.then((model) => (this.#model = model), () => (this.loading = null));
+    return this.loading;
+  }
+
+  #bytes() {
+    if (SITE) return attnbook.load(CHECKPOINT).then((text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0)).buffer);
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error("no answer from Python")), PATIENCE);
+      const come = (message, [view] = []) => {
+        if (message?.model !== CHECKPOINT) return;
+        clearTimeout(late);
+        resolve(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+      };
+      watchModel(this.model, { "msg:custom": come }, this.signal);
+      this.model.send({ model: CHECKPOINT });
+    });
+  }
+
+  // Puts the maps of the translation into an explorer, which keeps the step, the layer and the head.
+  async #open(play = false) {
+    const opened = ++this.#opened;
+    const kind = this.#kind;
+    if (play) this.step = this.translation.written.length - 1;
+    const { layers } = this.translation;
+    const chosen = (this.#chosen[kind] ??= { layer: layers - 1, head: -1 });
+    this.maps = new LocalModel({ ...explorerState(this.translation, kind), ...chosen, frame: this.step, _play: play });
+    this.maps.on("change:frame", () => this.#see(this.maps.get("frame")));
+    for (const name of ["layer", "head"]) this.maps.on(`change:${name}`, (maps, value) => (chosen[name] = value));
+    this.#see(this.step);
+    const { render } = await explorer();
+    if (opened !== this.#opened || this.signal.aborted) return;
+    this.#removeExplorer();
+    this.#removeExplorer = render({ model: this.maps, el: this.inner });
+  }
+
+  #go(step) {
+    this.maps.set("frame", step);
+  }
+
+  #see(step) {
+    this.step = step;
+    this.answer.show(this.translation, step, JSON.parse(this.made).target);
+  }
+}
+
+export default widget(DateTranslator);

@@ -1,0 +1,135 @@
+"""The date translator: the book's trained Transformer at work on the date that the reader types."""
+
+from functools import lru_cache
+
+import traitlets
+from babel import Locale
+from matplotlib.figure import Figure
+
+from attnbook import checkpoints
+from attnbook.data.dates import FORMATS, LANGUAGES, date_pieces
+from attnbook.data.translation import TARGETS
+from attnbook.plots import map_figure
+from attnbook.widgets.base import BUNDLES, Widget, check_title
+from attnbook.widgets.encoding import encode_weights
+from attnbook.widgets.translation import CHECKPOINT, LONGEST, Translation, shipped, translate
+
+KINDS = ("cross", "decoder", "encoder")
+
+
+class DateTranslator(Widget):
+    """A trained Transformer that translates the date you type, its attention growing token by token.
+
+    `text` is a date as one of nine languages writes it, `target` the language wanted, or "iso". The model
+    runs in the page; what it makes of `text` at first is computed here. Traits that follow the page and that
+    Python may set: `text`, `target`, and `kind`, the attention shown ("cross", "decoder" or "encoder"). The
+    model is the checkpoint "dates-translate"; its card says how often it is right. Any text gives a date: for
+    what is none, a wrong one. Raises `TypeError` and `ValueError` that name the argument.
+    """
+
+    _esm = BUNDLES / "date_translator.js"
+
+    text = traitlets.Unicode("").tag(sync=True)
+    target = traitlets.Unicode("").tag(sync=True)
+    kind = traitlets.Unicode("cross").tag(sync=True)
+
+    _languages = traitlets.Dict(read_only=True).tag(sync=True)  # code → English and own name
+    _writing = traitlets.Dict(read_only=True).tag(sync=True)  # language → format → pieces of a date
+    _known = traitlets.Unicode(read_only=True).tag(sync=True)  # every character that the model can read
+    _first = traitlets.Dict(read_only=True).tag(sync=True)  # the first translation, and its maps below
+    _encoder = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
+    _decoder = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
+    _cross = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
+
+    def __init__(self, text="Saturday, March 7, 2009", target="zh", title="", **settings):
+        check_title(title)
+        unknown = sorted(set(settings) - {"kind", "layout"})
+        if unknown:
+            raise TypeError(f"{unknown[0]}: no such setting")
+        first = translate(check_text(text), check_target(target))
+        self.set_trait("_languages", language_names())
+        self.set_trait("_writing", writing())
+        self.set_trait("_known", "".join(shipped().task.source.characters))
+        for kind in KINDS:
+            maps = first.maps(kind).weights  # (L, H, ·, ·)
+            each = [encode_weights(head) for layer in maps for head in layer]
+            self.set_trait(f"_{kind}", each)
+        layers, heads, _, _ = maps.shape
+        task = shipped().task
+        longest = {"longest": task.target_length - 1, "longestRead": task.source_length - 1}  # without a tag
+        self.set_trait("_first", summary(first) | {"layers": layers, "heads": heads} | longest)
+        super().__init__(text=text, target=target, title=title, **settings)
+        self.on_msg(self._send_model)
+
+    def _send_model(self, _, content, buffers):
+        """Sends the model's file to the page, when it asks."""
+        if content == {"model": CHECKPOINT}:
+            path = checkpoints.FOLDER / f"{CHECKPOINT}.safetensors"
+            self.send({"model": CHECKPOINT}, [path.read_bytes()])
+
+    @traitlets.validate("text")
+    def _is_text(self, proposal):
+        return check_text(proposal["value"])
+
+    @traitlets.validate("target")
+    def _is_target(self, proposal):
+        return check_target(proposal["value"])
+
+    @traitlets.validate("kind")
+    def _is_kind(self, proposal):
+        if proposal["value"] not in KINDS:
+            raise ValueError(f"kind: got {proposal['value']!r}, wanted one of {', '.join(KINDS)}")
+        return proposal["value"]
+
+    @property
+    def translation(self) -> Translation:
+        """What the model makes of `text`, as Python computes it."""
+        return translate(self.text, self.target)
+
+    def describe(self) -> str:
+        """What is shown, in one line."""
+        made = f"“{self.text}” into {language_names()[self.target][0]}: {self.translation.text}"
+        return ": ".join(filter(None, ["Date translator", self.title, made]))
+
+    def figure(self) -> Figure:
+        """The translation and the mean of the last layer's heads, as a picture."""
+        maps = self.translation.maps(self.kind)
+        return map_figure(maps, maps.weights.shape[0] - 1, -1, title=self.translation.text)
+
+
+def summary(translation: Translation) -> dict:
+    """A translation without its maps, as the page has it."""
+    return {
+        "source": translation.source,
+        "written": translation.written,
+        "likeliest": [[[name, round(share, 5)] for name, share in row] for row in translation.likeliest],
+    }
+
+
+@lru_cache(maxsize=1)
+def language_names() -> dict[str, list[str]]:
+    """Each target's name in English and in its own words."""
+    names = {code: [Locale.parse(code).get_display_name(of) for of in ("en", code)] for code in LANGUAGES}
+    return names | {"iso": ["year-month-day", "ISO 8601"]}
+
+
+@lru_cache(maxsize=1)
+def writing() -> dict[str, dict[str, list]]:
+    """How each language writes a date in each format."""
+    return {code: {format: date_pieces(code, format) for format in FORMATS} for code in LANGUAGES}
+
+
+def check_text(text: str) -> str:
+    """`text` itself, if it is one of at most 200 characters with something in it."""
+    if not isinstance(text, str):
+        raise TypeError(f"text: got {type(text).__name__}, wanted a string")
+    if not text.strip() or len(text) > LONGEST:
+        raise ValueError(f"text: got {len(text)} characters, wanted a date, {LONGEST} characters at most")
+    return text
+
+
+def check_target(target: str) -> str:
+    """`target` itself, if the model can write it."""
+    if target not in TARGETS:
+        raise ValueError(f"target: got {target!r}, wanted one of {', '.join(TARGETS)}")
+    return target
