@@ -24,6 +24,7 @@ from attnbook.transformer import Transformer
 LATER = {
     "AttentionExplorer": "attnbook.widgets",
     "AttentionStepper": "attnbook.widgets",
+    "DateTranslator": "attnbook.widgets",
     "PathExplorer": "attnbook.widgets",
     "QueryPlane": "attnbook.widgets",
     "check": "attnbook.exercises",
@@ -38,6 +39,7 @@ __all__ = [
     "Attentions",
     "Attn",
     "ConvolutionalSeq2Seq",
+    "DateTranslator",
     "Decoder",
     "DecoderLayer",
     "DotAttention",

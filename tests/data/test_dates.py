@@ -8,7 +8,7 @@ from babel.dates import format_date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attnbook.data import FORMATS, LANGUAGES, SPLITS, DateTask, dates_in, write_date
+from attnbook.data import FORMATS, LANGUAGES, SPLITS, DateTask, date_pieces, dates_in, write_date
 from attnbook.data.dates import FIRST, LAST
 
 days = st.dates(FIRST, LAST)
@@ -67,6 +67,19 @@ def test_lengths_and_characters_are_no_more_than_needed(language):
 
 def test_a_date_may_be_text():
     assert write_date("2009-03-07", "en", "long") == write_date(date(2009, 3, 7), "en", "long")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("format", FORMATS)
+def test_pieces_put_together_are_the_text(language, format):
+    def part(piece, day):
+        if isinstance(piece, list):
+            return piece[day.month - 1] if len(piece) == 12 else piece[day.weekday()]
+        return piece if isinstance(piece, str) else str(day.year) if piece == 4 else f"{day.day:0{piece}}"
+
+    for day in dates_in("test")[::23]:
+        text = "".join(part(piece, day) for piece in date_pieces(language, format))
+        assert text == write_date(day, language, format)
 
 
 def test_splits_share_no_date_and_leave_none_out():

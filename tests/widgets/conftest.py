@@ -3,6 +3,8 @@
 import functools
 import http.server
 import importlib.util
+import json
+import re
 import subprocess
 import sys
 import threading
@@ -146,6 +148,18 @@ def built(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def sent(built):
+    """What Python sent with a page, one state for each of its widgets: `sent("path")`."""
+
+    def read(name: str) -> list[dict]:
+        text = (built / f"{name}.html").read_text("utf-8")
+        states = json.loads(re.search(r'widget-state\+json">(.*?)</script>', text, re.S)[1])["state"]
+        return [states[one]["state"] for one in re.findall(r'widget-view\+json">\{"model_id": "(\w+)"', text)]
+
+    return read
+
+
+@pytest.fixture(scope="session")
 def truth(built) -> dict:
     """The weights that the pages' Python knew."""
     known = {}
@@ -162,6 +176,13 @@ def address(built):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def places():
+    """Where the text after each widget of a page stands."""
+    tops = "nodes => nodes.map(node => node.getBoundingClientRect().top + scrollY)"
+    return lambda page: page.locator(".after").evaluate_all(tops)
 
 
 class Visit:

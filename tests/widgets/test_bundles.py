@@ -12,8 +12,14 @@ import attnbook.widgets
 
 WIDGETS = Path(attnbook.widgets.__file__).parent
 SOURCES, BUNDLES = WIDGETS / "js", sorted((WIDGETS / "bundles").rglob("*.*"))
-PARTS = ["explorer_parts.js", "stepper_explain.js"]
-KINDS = ["attention_explorer.js", "attention_stepper.js", "path_explorer.js", "query_plane.js"]
+PARTS = ["date_model.js", "explorer_parts.js", "stepper_explain.js"]
+KINDS = [
+    "attention_explorer.js",
+    "attention_stepper.js",
+    "date_translator.js",
+    "path_explorer.js",
+    "query_plane.js",
+]
 
 
 def sources_hash() -> str:
@@ -78,6 +84,6 @@ def test_a_page_loads_little(kind):
     assert loaded(kind) <= 19_000
 
 
-@pytest.mark.parametrize("beside", ["attention_stepper.js", "path_explorer.js", "query_plane.js"])
+@pytest.mark.parametrize("beside", sorted(set(KINDS) - {"attention_explorer.js"}))
 def test_an_explorer_and_another_widget_share_what_they_can(beside):
     assert loaded("attention_explorer.js", beside) <= 25_500

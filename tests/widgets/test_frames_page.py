@@ -95,18 +95,3 @@ def test_rows_that_are_still_to_come_are_masked(opened, truth):
     assert widget.hover(4, 3) == f"{truth['decoding'][4, 4, 3]:.3f}"
     assert widget.hover(5, 3) == "masked"
     assert len(np.unique(widget.pixels(5, 3), axis=0)) > 1
-
-
-@pytest.mark.parametrize("width", [360, 1000])
-def test_nothing_moves_when_sequences_come(visit, width):
-    places = "nodes => nodes.map(n => n.getBoundingClientRect().top + scrollY)"
-    waiting = visit(
-        "explorer.html?",
-        width=width,
-        prepare=lambda page: page.route("**/attnbook-host.js*", lambda r: r.abort()),
-    )
-    before = waiting.page.locator(".after").evaluate_all(places)
-    opened = visit("explorer.html", width=width)
-    assert opened.page.locator(".after").evaluate_all(places) == pytest.approx(before, abs=1)
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
-    assert opened.faults == []

@@ -1,7 +1,5 @@
 """The path explorer on a built page, with no kernel: by mouse, finger and keyboard, drawn as it counts."""
 
-import json
-import re
 from pathlib import Path
 
 import pytest
@@ -64,20 +62,8 @@ def open_paths(visit):
 
 
 @pytest.fixture(scope="module")
-def models(built) -> list[dict]:
-    """What Python sent, in the order of the page."""
-    text = (built / "path.html").read_text("utf-8")
-    states = json.loads(re.search(r'widget-state\+json">(.*?)</script>', text, re.S)[1])["state"]
-    return [states[name]["state"] for name in re.findall(r'widget-view\+json">\{"model_id": "(\w+)"', text)]
-
-
-def test_every_one_is_mounted_and_nothing_goes_wrong(visit, address):
-    opened = visit("path.html")
-    opened.page.wait_for_load_state("networkidle")
-    states = opened.page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
-    assert states == ["live"] * 3
-    assert opened.faults == []
-    assert [url for url in opened.requests if not url.startswith((address, "data:"))] == []
+def models(sent) -> list[dict]:
+    return sent("path")
 
 
 SETTINGS = [
@@ -308,46 +294,11 @@ def test_nothing_is_wider_than_the_page_nor_cut(visit, width):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_moves_when_they_come_nor_when_they_change(visit, width):
-    places = "nodes => nodes.map(n => n.getBoundingClientRect().top + scrollY)"
-    block = lambda page: page.route("**/attnbook-host.js*", lambda route: route.abort())  # noqa: E731
-    waiting = visit("path.html?", width=width, prepare=block)
-    before = waiting.page.locator(".after").evaluate_all(places)
+def test_nothing_moves_when_they_change(visit, places, width):
     page = visit("path.html", width=width).page
-    assert page.locator(".after").evaluate_all(places) == pytest.approx(before, abs=1)
+    before = places(page)
     paths = Paths(page, ROBOT)
     for index in (9, 0, 5):
         paths.word(index).click()
         paths.set("layers", index + 1)
-        assert page.locator(".after").evaluate_all(places) == pytest.approx(before, abs=1)
-
-
-def test_without_script_and_in_print_the_picture_stands_there(visit):
-    page = visit("path.html", java_script_enabled=False).page
-    picture = page.locator(".ab-widget img.ab-static").first
-    assert picture.is_visible()
-    assert picture.bounding_box()["height"] > 100
-    assert picture.get_attribute("alt") == (
-        "From robot to it: the way between two of 11 positions through a recurrent network, "
-        "2 convolutions of kernel 3, and attention"
-    )
-    page = visit("path.html").page
-    page.emulate_media(media="print")
-    assert page.locator(".ab-widget img.ab-static").first.is_visible()
-    assert not page.locator(".ab-live .ab-panels").first.is_visible()
-
-
-@pytest.mark.bad_input
-@pytest.mark.parametrize("name", ["tokens", "source", "kernel"])
-def test_one_with_missing_data_says_so(visit, built, name):
-    text = (built / "path.html").read_text("utf-8")
-    start, end = re.search(r'widget-state\+json">(.*?)</script>', text, re.S).span(1)
-    data = json.loads(text[start:end])
-    next(m for m in data["state"].values() if m["state"]["title"] == "From robot to it")["state"].pop(name)
-    page = text[:start] + json.dumps(data).replace("<", "\\u003c") + text[end:]
-    (built / "broken-path.html").write_text(page, "utf-8")
-    page = visit("broken-path.html").page
-    page.wait_for_function("() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)")
-    states = page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
-    assert states == ["broken", "live", "live"]
-    assert page.locator("img.ab-static").first.is_visible()
+        assert places(page) == pytest.approx(before, abs=1)

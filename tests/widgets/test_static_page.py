@@ -11,16 +11,6 @@ from attnbook.plots import weights_colormap
 
 CONTRAST = Path(__file__).parent / "contrast.js"
 PLAIN, MASKED, DATES, LONG = range(4)
-WIDTHS = (360, 768, 1200)
-
-
-def test_every_widget_is_mounted_and_nothing_goes_wrong(visit, address):
-    opened = visit()
-    opened.page.wait_for_load_state("networkidle")
-    states = opened.page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
-    assert states == ["live"] * 4
-    assert opened.faults == []  # the content policy's refusals would be here as well
-    assert [url for url in opened.requests if not url.startswith((address, "data:"))] == []
 
 
 def test_it_opens_from_a_file(browser, built):
@@ -33,21 +23,6 @@ def test_it_opens_from_a_file(browser, built):
 def test_the_script_is_only_where_a_widget_is(built):
     for name in ("plain.html", "other.html"):
         assert "attnbook-host" not in (built / name).read_text("utf-8")
-
-
-@pytest.mark.parametrize(
-    ("name", "script"),
-    {
-        "index": "attention_explorer",
-        "stepper": "attention_stepper",
-        "path": "path_explorer",
-        "plane": "query_plane",
-    }.items(),
-)
-def test_a_page_loads_the_programs_of_its_own_widgets_alone(visit, name, script):
-    opened = visit(f"{name}.html")
-    loaded = [url.rpartition("/")[2].partition("?")[0] for url in opened.requests if "/widgets/" in url]
-    assert loaded == ["attnbook-host.css", "attnbook-host.js", f"{script}.js"]
 
 
 def test_the_page_carries_data_and_no_program(built):
@@ -272,31 +247,6 @@ def test_words_have_contrast(visit, theme):
     assert low == []
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_wider_than_the_page(visit, width):
-    page = visit(width=width).page
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    wide = page.locator(".ab-live").evaluate_all(
-        "nodes => nodes.filter(n => n.scrollWidth > n.clientWidth + 1).length"
-    )
-    assert wide == 0
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_moves_when_widgets_come(visit, built, width):
-    """Where the text after each widget stands before and after its script has run."""
-    places = "nodes => nodes.map(n => n.getBoundingClientRect().top + scrollY)"
-    waiting = visit(
-        width=width,
-        prepare=lambda page: page.route("**/attnbook-host.js*", lambda r: r.abort()),
-        name="index.html?",
-    )
-    before = waiting.page.locator(".after").evaluate_all(places)
-    opened = visit(width=width)
-    opened.page.wait_for_load_state("networkidle")
-    assert opened.page.locator(".after").evaluate_all(places) == pytest.approx(before, abs=1)
-
-
 def test_hostile_tokens_stay_text(visit):
     opened = visit()
     widget = opened.widget(MASKED)
@@ -331,23 +281,6 @@ def test_two_widgets_do_not_disturb_each_other(visit):
     assert masked.node.get_by_role("radio").evaluate_all(checked) == ["Layer 0, head 2"]
     assert dates.node.get_by_role("radio").evaluate_all(checked) == ["Head 1"]
     assert (masked.locked, dates.locked) == ("", "9")
-
-
-def test_without_script_the_picture_stands_there(visit):
-    page = visit(java_script_enabled=False).page
-    for picture in page.locator(".ab-widget img.ab-static").all():
-        picture.scroll_into_view_if_needed()
-        assert picture.is_visible()
-    assert page.locator("img.ab-static").first.get_attribute("alt") == (
-        "Plain: heatmap of attention weights, 8 queries by 8 keys"
-    )
-
-
-def test_print_shows_the_picture(visit):
-    page = visit().page
-    page.emulate_media(media="print")
-    assert page.locator(".ab-widget img.ab-static").first.is_visible()
-    assert not page.locator(".ab-widget .map").first.is_visible()
 
 
 def test_a_sharp_screen_gets_a_sharp_map(visit):

@@ -1,8 +1,6 @@
 """The stepper on a built page, with no kernel: its arithmetic, its explanations, by mouse and by keyboard."""
 
 import itertools
-import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -95,11 +93,8 @@ def open_stepper(visit):
 
 
 @pytest.fixture(scope="module")
-def models(built) -> list[dict]:
-    """What Python sent, in the order of the page."""
-    text = (built / "stepper.html").read_text("utf-8")
-    states = json.loads(re.search(r'widget-state\+json">(.*?)</script>', text, re.S)[1])["state"]
-    return [states[name]["state"] for name in re.findall(r'widget-view\+json">\{"model_id": "(\w+)"', text)]
+def models(sent) -> list[dict]:
+    return sent("stepper")
 
 
 def expected(model, scale, masking, when, temperature=1.0, padding=()) -> dict[str, np.ndarray]:
@@ -119,15 +114,6 @@ def expected(model, scale, masking, when, temperature=1.0, padding=()) -> dict[s
         output = masked @ value
     numbers = dict(zip(NAMES, (query, key, scores, scaled, masked, weights, value, output), strict=True))
     return {name: tensor.numpy() for name, tensor in numbers.items()}
-
-
-def test_every_stepper_is_mounted_and_nothing_goes_wrong(visit, address):
-    opened = visit("stepper.html")
-    opened.page.wait_for_load_state("networkidle")
-    states = opened.page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
-    assert states == ["live"] * 5
-    assert opened.faults == []
-    assert [url for url in opened.requests if not url.startswith((address, "data:"))] == []
 
 
 MASKINGS = {
@@ -481,17 +467,13 @@ def test_nothing_is_wider_than_the_page(visit, width):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_moves_when_steppers_come_nor_from_step_to_step(visit, width):
-    places = "nodes => nodes.map(n => n.getBoundingClientRect().top + scrollY)"
-    block = lambda page: page.route("**/attnbook-host.js*", lambda route: route.abort())  # noqa: E731
-    waiting = visit("stepper.html?", width=width, prepare=block)
-    before = waiting.page.locator(".after").evaluate_all(places)
+def test_nothing_moves_from_step_to_step(visit, places, width):
     page = visit("stepper.html", width=width).page
-    assert page.locator(".after").evaluate_all(places) == pytest.approx(before, abs=1)
+    before = places(page)
     stepper = Stepper(page, HAND)
     stepper.press("All")
     stepper.explain("weights", 2, 1)
-    assert page.locator(".after").evaluate_all(places) == pytest.approx(before, abs=1)
+    assert places(page) == pytest.approx(before, abs=1)
     cut = "sum => sum.scrollHeight - sum.clientHeight"
     assert stepper.node.locator(".sum").evaluate(cut) <= 1
 
@@ -515,36 +497,3 @@ def test_the_themes_button_does_not_lie_on_its_bar(visit):
     )
     assert bar["y"] < 740
     assert button["y"] + button["height"] < bar["y"]
-
-
-def test_without_script_and_in_print_the_picture_stands_there(visit):
-    page = visit("stepper.html", java_script_enabled=False).page
-    pictures = page.locator(".ab-widget img.ab-static")
-    for picture in pictures.all():
-        picture.scroll_into_view_if_needed()
-        assert picture.is_visible()
-        assert picture.bounding_box()["height"] > 100
-    assert pictures.first.get_attribute("alt") == (
-        "By hand: scores, attention weights and output as tables of numbers, 3 queries by 3 keys"
-    )
-    assert page.locator(".ab-ghost").first.bounding_box() is None
-    page = visit("stepper.html").page
-    page.emulate_media(media="print")
-    assert page.locator(".ab-widget img.ab-static").first.is_visible()
-    assert not page.locator(".ab-widget .ab-stages[class] >> nth=0").is_visible()
-
-
-@pytest.mark.bad_input
-@pytest.mark.parametrize("name", ["_query", "query_tokens", "_sizes"])
-def test_a_stepper_with_missing_data_says_so(visit, models, built, name):
-    text = (built / "stepper.html").read_text("utf-8")
-    start, end = re.search(r'widget-state\+json">(.*?)</script>', text, re.S).span(1)
-    data = json.loads(text[start:end])
-    next(m for m in data["state"].values() if m["state"]["title"] == "By hand")["state"].pop(name)
-    page = text[:start] + json.dumps(data).replace("<", "\\u003c") + text[end:]
-    (built / "broken-stepper.html").write_text(page, "utf-8")
-    page = visit("broken-stepper.html").page
-    page.wait_for_function("() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)")
-    states = page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
-    assert states == ["broken"] + ["live"] * 4
-    assert page.locator("img.ab-static").first.is_visible()

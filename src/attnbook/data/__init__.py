@@ -1,6 +1,14 @@
 """The book's tasks, and the vocabularies that turn their text into ids."""
 
-from attnbook.data.dates import CLDR_VERSION, FORMATS, LANGUAGES, DateTask, dates_in, write_date
+from attnbook.data.dates import (
+    CLDR_VERSION,
+    FORMATS,
+    LANGUAGES,
+    DateTask,
+    date_pieces,
+    dates_in,
+    write_date,
+)
 from attnbook.data.pronouns import PronounTask
 from attnbook.data.reversal import ReversalTask
 from attnbook.data.splits import SPLITS, split_of
@@ -19,6 +27,7 @@ __all__ = [
     "TranslationTask",
     "Vocabulary",
     "WordVocabulary",
+    "date_pieces",
     "dates_in",
     "split_of",
     "write_date",

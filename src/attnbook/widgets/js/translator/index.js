@@ -44,7 +44,8 @@ class DateTranslator extends View {
     this.#build(_languages, _writing);
     this.follow(["text", "target", "kind"]);
     signal.addEventListener("abort", () => this.#removeExplorer());
-    for (const name of ["pointerenter", "focusin"]) this.root.addEventListener(name, () => this.#load().catch(() => {}), { once: true, signal });
+    const prepare = () => this.#load().catch(() => {}); // whoever then asks for a translation is told
+    for (const name of ["pointerenter", "focusin"]) this.root.addEventListener(name, prepare, { once: true, signal });
   }
 
   get #wanted() {
@@ -115,9 +116,9 @@ class DateTranslator extends View {
     const words = [];
     if (strange.length) {
       const marks = strange.slice(0, 5).flatMap((one, i) => [i ? " " : "", element("mark", {}, visible(one))]);
-      words.push("The model has never seen ", ...marks, strange.length > 5 ? " and others" : "", ": it was trained on dates alone, has no number for it, and reads the text without it. ");
+      words.push("The model has never seen ", ...marks, strange.length > 5 ? " and others" : "", ": no date has it, so it reads the text without. ");
     }
-    if (!read.length) words.push("Nothing is left to translate.");
+    if (!read.length) words.push("Nothing is left to translate; below is the translation before.");
     else if (read.length > this.get("_first").longestRead) words.push(`No date it learned from has more than ${this.get("_first").longestRead} characters; yours has ${read.length}. `);
     if (read.length && !this.translation.ended) words.push("It found no end.");
     say(this.note, ...words);

@@ -1,0 +1,175 @@
+"""What every widget owes its page: it moves nothing, gives way to its picture, and is accessible."""
+
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+RUN = """async () => {
+  const found = await axe.run({ include: [".ab-widget"] }, { resultTypes: ["violations"] });
+  const lines = ({ id, nodes }) => nodes.map(({ target, html }) => `${id}: ${target} ${html}`);
+  return { faults: found.violations.flatMap(lines), passed: found.passes.length };
+}"""
+STATES = "nodes => nodes.map(node => node.dataset.state)"
+TOO_WIDE = "nodes => nodes.filter(node => node.scrollWidth > node.clientWidth + 1).length"
+KINDS = {
+    "index": ["attention_explorer"],
+    "explorer": ["attention_explorer"],
+    "stepper": ["attention_stepper"],
+    "path": ["path_explorer"],
+    "plane": ["query_plane"],
+    "translator": ["attention_explorer", "date_translator"],
+}
+every_page = pytest.mark.parametrize("name", KINDS)
+both_themes = pytest.mark.parametrize("theme", ["light", "dark"])
+
+
+def test_these_are_all_pages():
+    assert sorted(KINDS) == sorted(["index", *(page.stem for page in Path(__file__).parent.glob("*.md"))])
+
+
+@every_page
+def test_every_one_is_mounted_and_nothing_goes_wrong(visit, address, name):
+    opened = visit(f"{name}.html")
+    opened.page.wait_for_load_state("networkidle")
+    assert set(opened.page.locator(".ab-widget").evaluate_all(STATES)) == {"live"}
+    assert opened.faults == []  # the content policy's refusals would be here as well
+    assert [url for url in opened.requests if not url.startswith((address, "data:"))] == []
+
+
+@every_page
+def test_a_page_loads_the_programs_of_its_own_widgets_alone(visit, name):
+    opened = visit(f"{name}.html")
+    opened.page.wait_for_load_state("networkidle")
+    loaded = [url.rpartition("/")[2].partition("?")[0] for url in opened.requests if "/widgets/" in url]
+    assert loaded == ["attnbook-host.css", "attnbook-host.js", *(f"{kind}.js" for kind in KINDS[name])]
+
+
+@every_page
+@pytest.mark.parametrize("width", [360, 600, 768, 1200])
+def test_nothing_moves_when_they_come_and_nothing_is_too_wide(visit, places, name, width):
+    """Where the text after each widget stands before and after its program has run."""
+    waiting = visit(
+        f"{name}.html?",
+        width=width,
+        prepare=lambda page: page.route("**/attnbook-host.js*", lambda route: route.abort()),
+    )
+    before = places(waiting.page)
+    page = visit(f"{name}.html", width=width).page
+    page.wait_for_load_state("networkidle")
+    assert len(before) > 1
+    assert places(page) == pytest.approx(before, abs=1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".ab-live").evaluate_all(TOO_WIDE) == 0
+
+
+ALT = {
+    "index": "Plain: heatmap of attention weights, 8 queries by 8 keys",
+    "stepper": "By hand: scores, attention weights and output as tables of numbers, 3 queries by 3 keys",
+    "path": "From robot to it: the way between two of 11 positions through a recurrent network, "
+    "2 convolutions of kernel 3, and attention",
+    "plane": "Where it looks: a query among 5 keys in the plane, and the weights as bars",
+    "translator": "Dates: the trained model's translation of “Saturday, March 7, 2009”, token by token, "
+    "with its attention weights",
+}
+
+
+@pytest.mark.parametrize("name", ALT)
+def test_without_script_and_in_print_the_picture_stands_there(visit, name):
+    page = visit(f"{name}.html", java_script_enabled=False).page
+    pictures = page.locator(".ab-widget img.ab-static")
+    assert pictures.count() == page.locator(".ab-widget").count()
+    for picture in pictures.all():
+        picture.scroll_into_view_if_needed()
+        assert picture.is_visible()
+        assert picture.bounding_box()["height"] > 100
+    assert pictures.first.get_attribute("alt") == ALT[name]
+    assert page.locator(".ab-ghost").first.bounding_box() is None
+    page = visit(f"{name}.html").page
+    page.emulate_media(media="print")
+    assert page.locator(".ab-widget img.ab-static").first.is_visible()
+    assert not page.locator(".ab-live").first.is_visible()
+
+
+def open_everything(page) -> None:
+    """Show what widgets show only when they are asked."""
+    for button in page.get_by_role("button", name="All", exact=True).all():
+        button.click(force=True)
+    for fold in page.locator("summary").all():
+        fold.click()
+    for number in page.locator("[data-stage=weights] tbody tr:first-child td:last-child").all():
+        number.click()
+
+
+@every_page
+@pytest.mark.parametrize("width", [360, 1200])
+@both_themes
+def test_axe_finds_nothing(visit, name, width, theme):
+    page = visit(f"{name}.html", width=width, theme=theme).page
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    open_everything(page)
+    page.wait_for_timeout(300)
+    assert axe(page) == []
+
+
+@both_themes
+@pytest.mark.parametrize("part", ["Text", "Table", "Options", "Save or share"])
+def test_axe_finds_nothing_in_the_parts_of_explorers(visit, part, theme):
+    page = visit("explorer.html", theme=theme).page
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    for widget in page.locator(".ab-widget").all():
+        widget.locator(".map").press("ArrowDown")
+        widget.locator(".map").press("Enter")
+        widget.get_by_role("button", name=part, exact=True).click()
+        widget.locator(".part > *").wait_for()
+    page.mouse.move(1, 1)
+    page.wait_for_timeout(300)
+    assert axe(page) == []
+
+
+def test_axe_would_find_something(visit):
+    """A fault that is made on purpose is found, inside a widget too."""
+    page = visit("explorer.html").page
+    page.evaluate(
+        """() => document.querySelector('.attnbook-widget').shadowRoot.querySelector('.root')
+             .append(document.createElement('select'))"""
+    )
+    assert any(fault.startswith("select-name") for fault in axe(page))
+
+
+def axe(page) -> list[str]:
+    page.evaluate(AXE)
+    found = page.evaluate(RUN)
+    assert found["passed"] > 10
+    return found["faults"]
+
+
+MISSING = {
+    "path": ("From robot to it", ["tokens", "source", "kernel"]),
+    "plane": ("Where it looks", ["_keys", "_values", "labels", "_limit", "query", "score"]),
+    "stepper": ("By hand", ["_query", "query_tokens", "_sizes"]),
+    "translator": ("Dates", ["_first", "_known", "_writing", "_cross"]),
+}
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("name", "trait"), [(name, trait) for name, (_, traits) in MISSING.items() for trait in traits]
+)
+def test_one_with_missing_data_says_so_and_the_others_work(visit, built, name, trait):
+    text = (built / f"{name}.html").read_text("utf-8")
+    start, end = re.search(r'widget-state\+json">(.*?)</script>', text, re.S).span(1)
+    data = json.loads(text[start:end])
+    model = next(one for one in data["state"].values() if one["state"]["title"] == MISSING[name][0])
+    model["state"].pop(trait)
+    model["buffers"] = [one for one in model.get("buffers", []) if one["path"][0] != trait]
+    page = text[:start] + json.dumps(data).replace("<", "\\u003c") + text[end:]
+    (built / f"broken-{name}.html").write_text(page, "utf-8")
+    page = visit(f"broken-{name}.html").page
+    page.wait_for_function("() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)")
+    states = page.locator(".ab-widget").evaluate_all(STATES)
+    assert states == ["broken"] + ["live"] * (len(states) - 1)
+    assert page.locator("img.ab-static").first.is_visible()

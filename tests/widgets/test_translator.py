@@ -1,0 +1,101 @@
+"""The date translator in Python: what it refuses, what it says, and what it sends."""
+
+import pytest
+import torch
+
+from attnbook import DateTranslator, checkpoints
+from attnbook.data import TARGETS
+from attnbook.generation import greedy_decode
+from attnbook.maps import AttentionMaps
+from attnbook.widgets.encoding import decode_weights
+from attnbook.widgets.translation import CHECKPOINT, readable, translate
+
+
+def test_it_translates_as_the_checkpoint_does():
+    trained = checkpoints.load(CHECKPOINT)
+    source = trained.task.source.batch(["7 mars 2009"], tags=["zh"])
+    vocabulary = trained.task.target
+    ids = greedy_decode(trained.model, source, start=vocabulary.start, end=vocabulary.end, max_length=60).ids
+    widget = DateTranslator("7 mars 2009", "zh")
+    assert widget.translation.text == vocabulary.decode(ids[0]) == "2009年3月7日"
+    assert "“7 mars 2009” into Chinese: 2009年3月7日" in widget.describe()
+    widget.target = "iso"
+    assert widget.translation.text == "2009-03-07"
+
+
+def test_the_likeliest_tokens_are_those_that_are_written():
+    made = translate("Saturday, March 7, 2009", "fr")
+    assert [row[0][0] for row in made.likeliest] == made.written
+    assert made.written[-1] == "⟨end⟩"
+    for row in made.likeliest:
+        shares = [share for _, share in row]
+        assert len(row) == 5
+        assert shares == sorted(shares, reverse=True)
+        assert sum(shares) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("kind", ["encoder", "decoder", "cross"])
+def test_its_maps_are_attention_and_travel_with_it(kind):
+    widget = DateTranslator("7 de marzo de 2009", "de", kind=kind)
+    maps = widget.translation.maps(kind)
+    assert isinstance(maps, AttentionMaps)
+    layers, heads, rows, columns = maps.weights.shape
+    assert (rows, columns) == (len(maps.queries), len(maps.keys))
+    torch.testing.assert_close(torch.tensor(maps.weights).sum(-1), torch.ones(layers, heads, rows))
+    sent = getattr(widget, f"_{kind}")
+    assert len(sent) == layers * heads
+    for index, data in enumerate(sent):
+        true = torch.tensor(maps.weights[index // heads, index % heads]).flatten()
+        torch.testing.assert_close(torch.tensor(decode_weights(data)).float(), true, atol=5e-5, rtol=0)
+
+
+def test_what_it_cannot_read_is_left_out():
+    assert readable("7\u202fmars\u200f 2009Ω") == "7 mars 2009"
+    assert translate("7 mars 2009ΩΩ", "iso").text == translate("7 mars 2009", "iso").text
+
+
+def test_the_model_is_sent_to_who_asks_for_it(monkeypatch):
+    widget, sent = DateTranslator(), []
+    monkeypatch.setattr(widget, "send", lambda *message: sent.append(message))
+    for content in ({}, {"model": "other"}, {"model": None}, {"map": [0]}):
+        widget._send_model(widget, content, [])
+    assert sent == []
+    widget._send_model(widget, {"model": CHECKPOINT}, [])
+    (content, (data,)) = sent[0]
+    assert content == {"model": CHECKPOINT}
+    assert data == (checkpoints.FOLDER / f"{CHECKPOINT}.safetensors").read_bytes()
+
+
+def test_it_has_a_picture_for_where_no_widget_can_run():
+    data, _ = DateTranslator(title="Dates")._repr_mimebundle_()
+    assert len(data["image/png"]) > 1000
+    assert data["text/plain"].startswith("Date translator: Dates: “Saturday, March 7, 2009” into Chinese: ")
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"text": 5}, TypeError, "text: got int, wanted a string"),
+        ({"text": " "}, ValueError, "text: got 1 characters, wanted a date, 200 characters at most"),
+        ({"text": "7" * 201}, ValueError, "text: got 201 characters, wanted a date, 200 characters at most"),
+        ({"target": "klingon"}, ValueError, f"target: got 'klingon', wanted one of {', '.join(TARGETS)}"),
+        ({"kind": "self"}, ValueError, "kind: got 'self', wanted one of cross, decoder, encoder"),
+        ({"title": 3}, TypeError, "title: got int, wanted a string"),
+        ({"speed": 3}, TypeError, "speed: no such setting"),
+    ],
+)
+def test_bad_input_is_named(arguments, error, words):
+    with pytest.raises(error) as raised:
+        DateTranslator(**arguments)
+    assert str(raised.value) == words
+
+
+@pytest.mark.bad_input
+def test_a_bad_setting_leaves_the_good_one():
+    widget = DateTranslator()
+    with pytest.raises(ValueError, match="target: got 'xx'"):
+        widget.target = "xx"
+    with pytest.raises(ValueError, match="text: got 0 characters"):
+        widget.text = ""
+    assert (widget.text, widget.target) == ("Saturday, March 7, 2009", "zh")

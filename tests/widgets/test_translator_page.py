@@ -1,0 +1,359 @@
+"""The date translator on a built page: PyTorch's numbers without Python, by mouse, finger and keys."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from attnbook import checkpoints
+from attnbook.data import FORMATS, LANGUAGES, dates_in, write_date
+from attnbook.generation import greedy_decode
+from attnbook.widgets.encoding import decode_weights
+from attnbook.widgets.translation import CHECKPOINT, translate
+
+DATES, ARABIC = range(2)
+EXAMPLES = 500
+# Opens the model in the page; `window.model` is it.
+OPEN = """async tags => {
+  const [{ Model }, text] = await Promise.all(["date_model", "dates-translate"].map(attnbook.load));
+  window.model = new Model(Uint8Array.from(atob(text), one => one.charCodeAt(0)).buffer, tags);
+}"""
+# Decodes greedily; the ids, and every step's logits as base64.
+DECODE = """([text, tag, longest]) => {
+  const { network } = model, ids = [], all = [];
+  let state = network.start(model.encode(text, tag));
+  for (let id = 1; id !== 2 && ids.length < longest; ids.push(id)) {
+    const step = network.step(id, state);
+    state = step.state;
+    all.push(...step.logits);
+    id = step.logits.indexOf(Math.max(...step.logits));
+  }
+  const bytes = new Uint8Array(Float32Array.from(all).buffer);
+  return [ids, btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(""))];
+}"""
+
+
+class Translator:
+    """One translator, as a reader handles it."""
+
+    def __init__(self, opened, index):
+        self.opened, self.page = opened, opened.page
+        self.node = opened.page.locator(".ab-translator").nth(index)
+        self.live = self.node.locator(".ab-live")
+
+    @property
+    def written(self) -> str:
+        return self.live.locator(".written").inner_text()
+
+    @property
+    def note(self) -> str:
+        return self.live.locator(".ab-note").inner_text()
+
+    @property
+    def step(self) -> list[int]:
+        """The step in view and how many there are."""
+        return [int(n) for n in re.findall(r"\d+", self.live.locator("caption").inner_text())]
+
+    @property
+    def likeliest(self) -> list[tuple[str, float]]:
+        rows = self.live.locator("tbody tr").all()
+        return [(r.locator("th").inner_text(), float(r.locator("td").inner_text())) for r in rows[:5]]
+
+    def root(self):
+        return self.live.locator(".attnbook-widget").first.element_handle()
+
+    def wait(self, condition: str) -> None:
+        """Wait until a condition on `root`, the widget's shadow root, holds."""
+        self.page.wait_for_function(f"({{ shadowRoot: root }}) => {condition}", arg=self.root())
+
+    def columns(self) -> str:
+        """The text above the map's columns, as the explorer has it."""
+        return "".join(self.live.locator(".keys .label").evaluate_all("all => all.map(one => one.title)"))
+
+    def type(self, text):
+        field = self.live.get_by_label("Type a date")
+        field.fill(text)
+        field.press("Enter")
+
+    def into(self, target):
+        self.live.get_by_label("translate into").select_option(target)
+
+    def finish(self, text, target):
+        """Wait for a translation and go to its last step."""
+        made = translate(text, target)
+        self.wait(f"root.querySelector('caption').textContent.includes(' of {len(made.written)}:')")
+        slider = self.live.get_by_role("slider", name="Frame")
+        slider.press("End")
+        return made
+
+
+@pytest.fixture
+def open_translator(visit):
+    return lambda index=DATES, **options: Translator(visit("translator.html", **options), index)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return checkpoints.load(CHECKPOINT)
+
+
+def test_its_logits_are_pytorchs_on_unseen_dates(visit, trained):
+    """500 dates that no training saw, of all languages into all targets: the same text, logits to 1e-4."""
+    page = visit("translator.html").page
+    page.evaluate(OPEN, list(trained.task.targets))
+    rows = trained.task.sample(EXAMPLES, torch.Generator().manual_seed(11), "test")
+    vocabulary, longest, worst = trained.task.target, trained.task.target_length - 1, 0.0
+    for day, language, format, target in rows:
+        text = write_date(day, language, format)
+        ids, logits = page.evaluate(DECODE, [text, target, longest])
+        source = trained.task.source.batch([text], tags=[target])
+        with torch.no_grad():
+            ours = greedy_decode(
+                trained.model, source, start=vocabulary.start, end=vocabulary.end, max_length=longest
+            ).ids
+            read = torch.cat([torch.tensor([[vocabulary.start]]), ours[:, :-1]], 1)
+            true = trained.model(source, read, need_weights=False)[0][0]
+        assert vocabulary.decode(ids) == vocabulary.decode(ours[0])
+        got = np.frombuffer(base64.b64decode(logits), "<f4").reshape(true.shape)
+        worst = max(worst, np.abs(got - true.numpy()).max())
+    assert worst <= 1e-4
+
+
+def test_a_day_is_written_as_cldr_writes_it(open_translator):
+    """Every language and format, picked with the page's own controls."""
+    translator = open_translator()
+    for index, (language, format) in enumerate((a, b) for a in LANGUAGES for b in FORMATS):
+        day = dates_in("test")[(977 * index) % len(dates_in("test"))]
+        translator.live.get_by_label("written in").select_option(language)
+        translator.live.get_by_label("format").select_option(format)
+        translator.live.get_by_label("or pick a day").fill(day.isoformat())
+        shown = translator.live.get_by_label("Type a date").input_value()
+        assert shown == write_date(day, language, format)
+
+
+def test_the_first_translation_needs_no_model(open_translator):
+    translator = open_translator()
+    translator.page.wait_for_load_state("networkidle")
+    assert translator.written == translate("Saturday, March 7, 2009", "zh").text
+    assert translator.live.locator(".map canvas").count() == 1
+    assert not any("dates-translate" in url or "date_model" in url for url in translator.opened.requests)
+    translator.live.get_by_label("Type a date").focus()
+    translator.page.wait_for_load_state("networkidle")
+    translator.type("1. Mai 2001")
+    translator.finish("1. Mai 2001", "zh")
+    asked = [url for url in translator.opened.requests if "dates-translate" in url or "date_model" in url]
+    assert len(asked) == 2  # once each
+    assert translator.opened.faults == []
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [("domingo, 12 de octubre de 1952", "zh"), ("31 декабря 1999 г.", "ar"), ("7 मार्च 2009", "eu")],
+)
+def test_what_is_typed_is_translated_as_python_does(open_translator, text, target):
+    translator = open_translator()
+    translator.into(target)
+    translator.type(text)
+    made = translator.finish(text, target)
+    assert translator.written == made.text
+    assert translator.step == [len(made.written), len(made.written)]
+    assert translator.columns() == f"⟨{target}⟩{text}".replace(" ", "␠")
+    for (token, share), (name, true) in zip(translator.likeliest, made.likeliest[-1], strict=True):
+        assert share == pytest.approx(true, abs=2e-3)
+        assert token == name or share < 0.002  # the order of what is as good as nothing may differ
+    direction = translator.live.locator(".written").evaluate("node => getComputedStyle(node).direction")
+    assert direction == ("rtl" if target == "ar" else "ltr")
+    assert translator.opened.faults == []
+
+
+def test_attention_is_pytorchs(open_translator):
+    translator, text = open_translator(), "mardi 3 juin 1986"
+    translator.into("de")
+    translator.type(text)
+    made = translator.finish(text, "de")
+    for kind, name in {
+        "cross": "Cross-attention",
+        "decoder": "Masked self-attention",
+        "encoder": "Encoder self-attention",
+    }.items():
+        translator.live.get_by_role("button", name=name).click()
+        translator.live.get_by_role("radio", name="Layer 1, head 2").click()
+        translator.live.get_by_role("button", name="Table", exact=True).click()
+        translator.live.locator(".part tbody tr").first.wait_for()
+        cells = translator.live.locator(".part tbody tr").evaluate_all(
+            "rows => rows.map(row => [...row.querySelectorAll('td')].map(cell => cell.textContent))"
+        )
+        true = made.maps(kind)
+        for got, row, may in zip(
+            cells,
+            true.weights[1, 2],
+            [None] * len(cells) if true.mask is None else true.mask[1, 2],
+            strict=True,
+        ):
+            numbers = [float(cell) for cell, one in zip(got, row, strict=True) if cell and cell[0].isdigit()]
+            shown = row if may is None else row[may]
+            np.testing.assert_allclose(numbers, shown, atol=1.1e-3)
+        translator.live.get_by_role("button", name="Table", exact=True).click()
+
+
+def test_tokens_appear_one_by_one(open_translator):
+    translator = open_translator()
+    made = translate("Saturday, March 7, 2009", "zh")
+    button = translator.live.get_by_role("button", name="Next token")
+    hidden = "all => all.filter(one => getComputedStyle(one).visibility == 'hidden').length"
+    for step in range(3):
+        button.click()  # from the last step to the first, and on
+        assert translator.step[0] == step + 1
+        assert translator.written == made.text[: step + 1]
+        assert translator.live.locator(".queries .label").evaluate_all(hidden) == len(made.written) - step - 1
+        chosen = translator.live.locator("tbody tr.on th").inner_text()
+        assert chosen == made.written[step]
+
+
+def test_it_plays_what_is_new(open_translator):
+    translator = open_translator()
+    translator.type("5 May 2031")
+    translator.wait("root.querySelector('caption').textContent.startsWith('Token 2 ')")
+    assert translator.live.get_by_role("button", name="Pause").count() == 1
+
+
+def test_nothing_plays_where_motion_is_unwelcome(open_translator):
+    translator = open_translator(reduced_motion="reduce")
+    translator.type("5 de mayo de 2031")
+    made = translate("5 de mayo de 2031", "zh")
+    translator.wait("root.querySelector('.written').textContent.startsWith('2031')")
+    assert translator.step == [len(made.written)] * 2
+
+
+def test_the_explorer_keeps_layer_and_head_and_each_kind_its_own(open_translator):
+    translator = open_translator()
+    pick = lambda name: translator.live.get_by_role("radio", name=name).click()  # noqa: E731
+    checked = lambda: translator.live.locator("[role=radio][aria-checked=true]").get_attribute("aria-label")  # noqa: E731
+    pick("Layer 0, head 3")
+    translator.type("1. Mai 2001")
+    translator.finish("1. Mai 2001", "zh")
+    assert checked() == "Layer 0, head 3"
+    translator.live.get_by_role("button", name="Encoder self-attention").click()
+    pick("Layer 1, head 0")
+    translator.live.get_by_role("button", name="Cross-attention").click()
+    assert checked() == "Layer 0, head 3"
+    pressed = translator.live.locator(".ab-kinds button").evaluate_all(
+        "all => all.map(one => one.ariaPressed)"
+    )
+    assert pressed == ["true", "false", "false"]
+
+
+@pytest.mark.bad_input
+def test_a_character_it_has_never_seen_is_marked_and_explained(open_translator):
+    translator = open_translator()
+    translator.type("7 März 2009 Ω Ж")
+    translator.finish("7 März 2009  ", "zh")
+    assert "never seen Ω Ж" in translator.note
+    assert translator.live.locator("mark").all_inner_texts() == ["Ω", "Ж"]
+    assert "Ω" not in translator.columns()
+    translator.type("7 mars 2009")
+    translator.finish("7 mars 2009", "zh")
+    assert translator.note == ""
+
+
+@pytest.mark.bad_input
+def test_nothing_left_to_read_leaves_what_was(open_translator):
+    translator = open_translator()
+    before = translator.written
+    translator.type("ΩΩΩ")
+    assert "Nothing is left to translate" in translator.note
+    translator.type("   ")
+    assert translator.written == before
+    assert translator.opened.faults == []
+
+
+@pytest.mark.bad_input
+def test_200_characters(open_translator):
+    translator = open_translator(width=360)
+    field = translator.live.get_by_label("Type a date")
+    field.press_sequentially("7", delay=0)
+    assert field.get_attribute("maxlength") == "200"
+    text = "7 mars 2009, " * 15 + "12345"
+    translator.type(text)
+    translator.finish(text, "zh")
+    assert f"yours has {len(text)}" in translator.note
+    assert translator.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert translator.opened.faults == []
+
+
+@pytest.mark.bad_input
+def test_hostile_text_stays_text(open_translator):
+    translator = open_translator()
+    translator.type("<img src=x onerror=window.hacked=1> $x$ </script>\u202e7 mars")
+    translator.page.wait_for_timeout(1500)
+    assert translator.page.evaluate("window.hacked") is None
+    assert translator.live.locator("img").count() == 0
+    assert "U+202E" in translator.note
+    assert translator.opened.faults == []
+
+
+@pytest.mark.bad_input
+def test_a_model_that_does_not_come_is_said(visit):
+    block = lambda page: page.route("**/dates-translate.js*", lambda route: route.abort())  # noqa: E731
+    translator = Translator(visit("translator.html", prepare=block), DATES)
+    before = translator.written
+    translator.type("7 mars 2009")
+    translator.wait("root.querySelector('.ab-note').textContent.includes('could not be loaded')")
+    assert translator.written == before
+
+
+def test_two_do_not_disturb_each_other(visit):
+    opened = visit("translator.html")
+    dates, arabic = Translator(opened, DATES), Translator(opened, ARABIC)
+    before = arabic.written
+    dates.type("1. Mai 2001")
+    dates.finish("1. Mai 2001", "zh")
+    assert arabic.written == before
+    arabic.into("en")
+    made = arabic.finish("السبت، 7 مارس 2009", "en")
+    assert arabic.written == made.text
+    assert dates.written == translate("1. Mai 2001", "zh").text
+
+
+def test_what_came_with_the_page_is_what_python_computes(sent, built):
+    model = sent("translator")[DATES]
+    made = translate("Saturday, March 7, 2009", "zh")
+    assert model["_first"]["written"] == made.written
+    text = (built / "translator.html").read_text("utf-8")
+    data = json.loads(re.search(r'widget-state\+json">(.*?)</script>', text, re.S)[1])["state"]
+    buffers = next(one["buffers"] for one in data.values() if one["state"]["title"] == "Dates")
+    first = next(one for one in buffers if one["path"] == ["_cross", 0])
+    got = decode_weights(base64.b64decode(first["data"]))
+    np.testing.assert_allclose(got, made.maps("cross").weights[0, 0].ravel(), atol=5e-5)
+
+
+def test_by_keyboard_with_a_visible_focus(open_translator):
+    translator = open_translator()
+    translator.live.get_by_label("Type a date").focus()
+    names = []
+    for _ in range(12):
+        focused = "document.activeElement.shadowRoot.activeElement"
+        names.append(translator.page.evaluate(f"{focused}?.ariaLabel ?? {focused}?.textContent ?? ''"))
+        ring = translator.page.evaluate(
+            f"""(node => getComputedStyle(node.shadowRoot?.activeElement ?? node).outlineStyle)({focused})"""
+        )
+        assert ring != "none", names
+        translator.page.keyboard.press("Tab")
+    assert any("Next token" in name for name in names)
+    assert any("Cross-attention" in name for name in names)
+
+
+def test_it_works_from_a_file(browser, built):
+    page = browser.new_page()
+    page.goto((built / "translator.html").as_uri())
+    field = page.locator(".ab-live").first.get_by_label("Type a date")
+    field.fill("1. Mai 2001")
+    field.press("Enter")
+    page.wait_for_function(
+        """() => document.querySelector('.attnbook-widget').shadowRoot
+             .querySelector('.written').textContent == '2001年'"""
+    )
+    page.close()
