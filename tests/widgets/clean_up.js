@@ -33,6 +33,7 @@ async ({ module, state, first, later }) => {
     _spread: new DataView(new Uint16Array(3 * 2).buffer), _first: new DataView(new Uint16Array(3).buffer),
     _weights: [0, 1].map(() => new DataView(Uint16Array.of(65535, 0, 0, 65535).buffer)),
   };
+  for (const kind of ["_cross", "_decoder", "_encoder"]) state[kind] &&= state[kind].map((codes) => Uint16Array.from(codes));
   const calls = new Set();
   const model = {
     get: (name) => state[name],

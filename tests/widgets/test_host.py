@@ -118,7 +118,22 @@ PLANE = {
     **{"_keys": NUMBERS, "_values": NUMBERS, "labels": ["a", "b"], "_limit": 2.0, "_tick": 1.0, "title": "t"},
     **{"query": [1.0, 0.0], "temperature": 1.0, "score": "dot"},
 }
+TRANSLATOR = {
+    **{"title": "t", "text": "7", "target": "iso", "kind": "cross", "_known": "7"},
+    **{"_languages": {"en": ["English", "English"]}, "_writing": {"en": {"long": [4]}}},
+    "_first": {
+        **{"source": ["⟨iso⟩", "7"], "written": ["7", "⟨end⟩"], "layers": 1, "heads": 1, "longest": 9},
+        **{"likeliest": [[["7", 1.0]], [["⟨end⟩", 1.0]]], "longestRead": 9},
+    },
+    **{name: [[65535, 0, 0, 65535]] for name in ("_cross", "_decoder", "_encoder")},
+}
 VIEWS = {
+    "translator": {
+        "module": "/date_translator.js",
+        "state": TRANSLATOR,
+        "first": ["kind", "encoder"],
+        "later": ["kind", "decoder"],
+    },
     "path": {"module": "/path_explorer.js", "state": PATH, "first": ["layers", 3], "later": ["source", 1]},
     "plane": {
         "module": "/query_plane.js",

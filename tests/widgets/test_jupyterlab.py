@@ -57,6 +57,12 @@ large /= large.sum(-1, keepdim=True)
 huge = AttentionExplorer(large, [f"t{i}" for i in range(512)], title="Huge", locked=3)
 huge""",
     """print([f"{weights[3].max():.3f}" for weights in (large[0, 0], large[11, 4], large[5].mean(0))])""",
+    """from attnbook.widgets import DateTranslator
+dates = DateTranslator(title="Dates")
+dates""",
+    """print(dates.text, dates.target, dates.kind, dates.translation.text, sep=" | ")""",
+    """dates.text, dates.target = "7 mars 2009", "de"
+print(dates.translation.text)""",
 ]
 
 
@@ -307,6 +313,27 @@ def test_huge_maps_come_as_they_are_asked_for(notebook):
     assert run(page, 16) == str(shown)
     painted = "nodes => nodes.every(node => node.width === 40)"
     assert huge.locator(".thumb canvas").evaluate_all(painted)
+
+
+def test_a_translator_and_python_stay_together(notebook):
+    """Its model comes from Python, once."""
+    page = notebook
+    run(page, 17)
+    dates = explorer(page, "Dates")
+    dates.get_by_label("Type a date").fill("1. Mai 2001")
+    dates.get_by_label("Type a date").press("Enter")
+    dates.get_by_role("button", name="Encoder self-attention").click()
+    dates.get_by_label("translate into").select_option("fr")
+    dates.locator("caption:has-text(' of 11:')").wait_for()
+    dates.get_by_role("slider", name="Frame").press("End")
+    page.wait_for_timeout(1500)  # JupyterLab sends one change at a time
+    written = dates.locator(".written").inner_text()
+    assert run(page, 18) == f"1. Mai 2001 | fr | encoder | {written}"
+
+    made = run(page, 19)
+    dates.locator(f"caption:has-text(' of {len(made) + 1}:')").wait_for()
+    dates.get_by_role("slider", name="Frame").press("End")
+    assert dates.locator(".written").inner_text() == made
 
 
 def test_nothing_was_asked_of_another_host(notebook):
