@@ -2,7 +2,7 @@
 
 from sphinx.application import Sphinx
 
-from . import api, callouts, drawings, execution, languages, verdicts, widgets
+from . import api, callouts, drawings, execution, home, languages, verdicts, widgets
 
 
 def setup(app: Sphinx) -> dict:
@@ -10,6 +10,7 @@ def setup(app: Sphinx) -> dict:
     callouts.setup(app)
     drawings.setup(app)
     execution.setup(app)
+    home.setup(app)
     languages.setup(app)
     verdicts.setup(app)
     widgets.setup(app)

@@ -70,6 +70,13 @@ def test_every_part_of_the_pattern_is_there_in_order(chapter):
     assert [part for part in re.findall(r"^## (.+)$", text, re.MULTILINE) if part in PARTS] == PARTS
 
 
+def test_the_home_page_leads_to_it_and_says_its_minutes(chapter):
+    home = (ROOT / "chapters" / "index.md").read_text("utf8")
+    title = cells(chapter, "markdown")[0].splitlines()[0].removeprefix("# ")
+    minutes = re.search(r"\*\*Reading\*\* (\d+) minutes", cells(chapter, "markdown")[0])[1]
+    assert f"| [{title}]({chapter.name}) {minutes} min | " in home
+
+
 def test_cells_are_short(chapter):
     for code in cells(chapter, "code"):
         imports = code.startswith("import")

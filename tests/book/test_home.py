@@ -1,0 +1,44 @@
+"""The home page: a trained Transformer to play with at once, and the way into the chapters."""
+
+import gzip
+import re
+
+from attnbook.widgets.translation import translate
+
+HOME = "chapters/index.html"
+
+
+def test_the_first_translation_stands_there_and_the_model_comes_when_it_is_touched(visit):
+    asked = []
+    page = visit(HOME, watch=lambda page: page.on("request", lambda request: asked.append(request.url)))
+    page.wait_for_load_state("networkidle")
+    live = page.locator(".ab-translator .ab-live")
+    assert live.locator(".written").inner_text() == translate("Saturday, March 7, 2009", "zh").text
+    assert live.locator(".map canvas").is_visible()
+    assert not any("dates-translate" in url for url in asked)
+
+    live.get_by_label("Type a date").fill("1. Mai 2001")
+    live.get_by_label("Type a date").press("Enter")
+    made = translate("1. Mai 2001", "zh")
+    live.locator(f"caption:has-text(' of {len(made.written)}:')").wait_for()
+    live.get_by_role("slider", name="Frame").press("End")
+    assert live.locator(".written").inner_text() == made.text
+    assert sum("dates-translate" in url for url in asked) == 1
+
+
+def test_without_script_there_is_a_picture_of_it(html):
+    text = (html / HOME).read_text("utf-8")
+    assert re.search(
+        r'<img alt="the trained model\'s translation of “Saturday, March 7, 2009”[^>]*ab-static', text
+    )
+
+
+def test_it_is_no_notebook_to_be_launched(html):
+    text = (html / HOME).read_text("utf-8")
+    assert "mybinder.org/v2" not in text
+    assert "colab.research.google.com/github" not in text
+
+
+def test_the_model_adds_at_most_a_megabyte(html):
+    data = (html / "_static" / "widgets" / "dates-translate.js").read_bytes()
+    assert len(gzip.compress(data)) <= 1_000_000
