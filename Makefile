@@ -6,6 +6,7 @@
 #   make lint     ruff, on everything
 #   make bench    the package's speed beside its peers
 #   make bench-widgets  the explorer's speed and size beside its peers (installs them into _build/peers)
+#   make bench-translator  the translator's speed in the page beside PyTorch's
 #   make lock     write requirements.txt anew (UPGRADE=--upgrade: with the newest versions)
 #   make drawings write the book's drawings anew from scripts/draw.py
 #   make address  carry the repository's address from _config.yml to where it is needed
@@ -15,7 +16,7 @@ BOOK ?= .
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 
-.PHONY: book serve test lint bench bench-widgets lock drawings address clean
+.PHONY: book serve test lint bench bench-widgets bench-translator lock drawings address clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -36,6 +37,9 @@ bench: $(STAMP)
 
 bench-widgets: $(STAMP)
 	"$(BIN)/python" benchmarks/widgets.py
+
+bench-translator: book
+	"$(BIN)/python" benchmarks/translator.py
 
 lock: $(STAMP)
 	sh scripts/lock.sh $(UPGRADE)

@@ -1,0 +1,146 @@
+"""The date translator's model in the page beside PyTorch: `make bench-translator` writes translator.md.
+
+One character after another, greedily, on dates that no training saw: in Chromium as it is, in Chromium slowed
+to a quarter (its own emulation of a phone), and in PyTorch on one thread, in turns, round by round. The times
+of a character count the encoder as well.
+"""
+
+import argparse
+import gzip
+import platform
+import shutil
+import statistics
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import torch
+from playwright.sync_api import sync_playwright
+
+from attnbook import checkpoints, greedy_decode
+from attnbook.data import write_date
+from attnbook.widgets.translation import CHECKPOINT
+
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / "_build" / "html"
+PAGE = "chapters/index.html"
+HEADER = ["where", "a character, ms", "slowest date's, ms", "÷ PyTorch"]
+OPEN = """async tags => {
+  const start = performance.now();
+  const [{ Model }, text] = await Promise.all(["date_model", "dates-translate"].map(attnbook.load));
+  const came = performance.now();
+  window.model = new Model(Uint8Array.from(atob(text), one => one.charCodeAt(0)).buffer, tags);
+  return [came - start, performance.now() - came];
+}"""
+DECODE = """([text, tag, longest]) => {
+  const { network } = model, start = performance.now();
+  let state = network.start(model.encode(text, tag)), count = 0;
+  for (let id = 1; id !== 2 && count < longest; count++) {
+    const step = network.step(id, state);
+    state = step.state;
+    id = step.logits.indexOf(Math.max(...step.logits));
+  }
+  return (performance.now() - start) / count;
+}"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing."""
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+def in_pytorch(trained: checkpoints.Trained, text: str, tag: str) -> float:
+    """Milliseconds a character."""
+    task = trained.task
+    began = time.perf_counter()
+    source = task.source.batch([text], tags=[tag])
+    ids = greedy_decode(
+        trained.model,
+        source,
+        start=task.target.start,
+        end=task.target.end,
+        max_length=task.target_length - 1,
+    ).ids
+    return 1000 * (time.perf_counter() - began) / ids.shape[1]
+
+
+def measure(page, slow, trained: checkpoints.Trained, dates: int) -> dict[str, list[float]]:
+    """Milliseconds a character of each date, by place."""
+    rows = trained.task.sample(dates + 5, torch.Generator().manual_seed(3), "test")
+    times = {"PyTorch, one thread": [], "the page": [], "the page, slowed to a quarter": []}
+    for index, (day, language, format, tag) in enumerate(rows):
+        text = write_date(day, language, format)
+        asked = [text, tag, trained.task.target_length - 1]
+        seen = [in_pytorch(trained, text, tag), page.evaluate(DECODE, asked)]
+        slow(4)
+        seen.append(page.evaluate(DECODE, asked))
+        slow(1)
+        if index >= 5:  # the first ones warm up
+            for each, value in zip(times.values(), seen, strict=True):
+                each.append(value)
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dates", type=int, default=100, help="dates to translate (default: 100)")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    trained = checkpoints.load(CHECKPOINT)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            )
+            version = browser.version
+            page = browser.new_page()
+            page.goto(f"http://127.0.0.1:{server.server_port}/{PAGE}", wait_until="load")
+            session = page.context.new_cdp_session(page)
+            slow = lambda rate: session.send("Emulation.setCPUThrottlingRate", {"rate": rate})  # noqa: E731
+            came, opened = page.evaluate(OPEN, list(trained.task.targets))
+            times = measure(page, slow, trained, chosen.dates)
+            browser.close()
+        server.shutdown()
+    text = report(times, came, opened, version)
+    print(text)
+    Path(__file__).with_suffix(".md").write_text(text, encoding="utf8")
+
+
+def report(times: dict[str, list[float]], came: float, opened: float, version: str) -> str:
+    """The table, with what it took to open the model."""
+    ours = times["PyTorch, one thread"]
+    rows = [
+        [
+            name,
+            f"{statistics.median(each):.2f}",
+            f"{max(each):.2f}",
+            f"{statistics.median(a / b for a, b in zip(each, ours, strict=True)):.2f}",
+        ]
+        for name, each in times.items()
+    ]
+    lines = [HEADER, ["---", "--:", "--:", "--:"], *rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    data = (SITE / "_static" / "widgets" / f"{CHECKPOINT}.js").read_bytes()
+    sizes = f"{len(data) / 1e6:.2f} MB, {len(gzip.compress(data)) / 1e6:.2f} MB as it is sent (gzip)"
+    words = "\n".join(__doc__.splitlines()[2:])
+    versions = f"Chromium {version}, torch {torch.__version__}, Python {platform.python_version()}"
+    return f"""# The translator in the page
+
+{words}
+
+Measured by `make bench-translator` on {versions}, {len(ours)} dates.
+
+{table}
+
+The model is a script of {sizes}. Its coming from this machine took {came:.0f} ms,
+opening it {opened:.0f} ms.
+"""
+
+
+if __name__ == "__main__":
+    main()
