@@ -32,7 +32,7 @@
       head: () => first(".map", shadow()).dispatchEvent(new KeyboardEvent("keydown", { key: "PageDown", bubbles: true })),
       headIs: () => inked(first(".map canvas", shadow())),
       hover: (at) => send(first(".map", shadow()), at, "pointermove"),
-      hoverIs: () => first(".reading", shadow()).textContent,
+      hoverIs: () => first(".cell", shadow()).textContent,
     },
     bertviz: {
       painted: () => Boolean(first("#attention line")),
