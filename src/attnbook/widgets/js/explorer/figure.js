@@ -7,6 +7,7 @@ import { Labels } from "./labels.js";
 
 export class Figure {
   #pending = 0;
+  #drawn = false; // the first time at once
   #state;
 
   constructor(maps, { help, signal }) {
@@ -72,13 +73,16 @@ export class Figure {
     this.keys.mark(cursor?.column ?? -1);
     this.queries.mark(cursor?.row ?? -1, locked);
     this.#state = { locked, cursor, look };
-    this.#pending ||= requestAnimationFrame(() => this.#draw());
+    if (this.#drawn) this.#pending ||= requestAnimationFrame(() => this.#draw());
+    else this.#draw();
   }
 
   #draw() {
     this.#pending = 0;
     const { look, ...state } = this.#state;
-    if (this.heatmap.columns) this.heatmap.draw({ ...state, ...look });
+    if (!this.heatmap.columns) return;
+    this.heatmap.draw({ ...state, ...look });
+    this.#drawn = true;
   }
 
   // Scrolls the map's own box so that a cell can be seen.

@@ -12,6 +12,7 @@ const numbers = (count, mean) => [...Array(count).keys(), ...(mean ? [MEAN] : []
 export class Heads {
   #queue = [];
   #timer = 0;
+  #frame = 0;
 
   constructor(maps, { names, choose, signal }) {
     this.maps = maps;
@@ -36,7 +37,10 @@ export class Heads {
     this.node.hidden = this.items.length < 2;
     this.grid.addEventListener("click", (event) => this.#pick(event.target.closest("[role=radio]")), { signal });
     this.grid.addEventListener("keydown", (event) => this.#key(event), { signal });
-    signal.addEventListener("abort", () => clearTimeout(this.#timer));
+    signal.addEventListener("abort", () => {
+      clearTimeout(this.#timer);
+      cancelAnimationFrame(this.#frame);
+    });
   }
 
   #item(place, names) {
@@ -113,13 +117,17 @@ export class Heads {
     this.shown[to].node.focus();
   }
 
-  // Paints all thumbnails, a few at a time, those in sight first.
+  // Paints all thumbnails once the large map has been seen, a few at a time, those in sight first.
   paint(frame, look) {
     if (this.node.hidden) return;
     this.#queue = [...this.shown];
     this.look = look;
     this.frame = frame;
-    if (!this.#timer) this.#timer = setTimeout(() => this.#paintSome());
+    if (this.#timer || this.#frame) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#timer = setTimeout(() => this.#paintSome());
+    });
   }
 
   #paintSome() {

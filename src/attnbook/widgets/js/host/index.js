@@ -2,18 +2,14 @@
 // widget comes in a script of its own, after this one, and calls `attnbook.define`.
 
 import { LocalModel } from "../shared/model.js";
+import { fromBase64 } from "../shared/base64.js";
 import * as shared from "./shared.js";
 
 const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
 const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
 const APOLOGY = "This interactive figure could not be loaded.";
 
-function decode(base64) {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return new DataView(bytes.buffer);
-}
+const decode = (base64) => new DataView(fromBase64(base64).buffer);
 
 // Puts each buffer where its path says; it is decoded when it is first read.
 function place(state, buffers) {

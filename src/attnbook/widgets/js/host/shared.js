@@ -1,5 +1,6 @@
 // What the widgets of a page share: it is loaded once, with the host, and build.mjs leaves it out of their own scripts.
 
+import * as base64 from "../shared/base64.js";
 import * as controls from "../shared/controls.js";
 import * as dom from "../shared/dom.js";
 import * as model from "../shared/model.js";
@@ -10,4 +11,4 @@ import * as tokens from "../shared/tokens.js";
 import * as view from "../shared/view.js";
 import * as widget from "../shared/widget.js";
 
-export { controls, dom, model, numbers, palette, theme, tokens, view, widget };
+export { base64, controls, dom, model, numbers, palette, theme, tokens, view, widget };

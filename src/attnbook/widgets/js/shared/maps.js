@@ -9,16 +9,21 @@ export const MEAN = -1;
 
 const bytes = (view) => new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
 
-// Two bytes each; `value` is what a code stands for.
-function decode(data, count, what, value) {
+// Codes of two bytes each.
+function decode(data, count, what) {
   const raw = bytes(data);
   if (raw.length !== 2 * count) throw new Error(`${what}: got ${raw.length} bytes, wanted ${2 * count}`);
-  const numbers = new Float64Array(count);
-  for (let i = 0; i < count; i++) numbers[i] = value(raw[2 * i] | (raw[2 * i + 1] << 8));
-  return numbers;
+  const codes = new Uint16Array(count);
+  for (let i = 0; i < count; i++) codes[i] = raw[2 * i] | (raw[2 * i + 1] << 8);
+  return codes;
 }
 
-const decodeWeights = (data, count) => decode(data, count, "weights", (code) => (code / LARGEST) ** 2);
+function decodeWeights(data, count) {
+  const codes = decode(data, count, "weights");
+  const weights = new Float64Array(count);
+  for (let i = 0; i < count; i++) weights[i] = (codes[i] / LARGEST) ** 2;
+  return weights;
+}
 
 function decodeMask(data, count) {
   const raw = bytes(data);
@@ -50,8 +55,8 @@ export class Maps {
     this.columnsOfMaps = this.heads + (this.heads > 1);
     this.rowsOfMaps = this.layers + (this.layers > 1);
     const all = this.frames * this.rowsOfMaps * this.columnsOfMaps;
-    this.#spread = decode(model.get("_spread"), all * this.rows, "spread", (code) => code);
-    this.#first = decode(model.get("_first"), all, "first", (code) => code / LARGEST);
+    this.#spread = decode(model.get("_spread"), all * this.rows, "spread");
+    this.#first = decode(model.get("_first"), all, "first");
   }
 
   get masked() {
@@ -103,7 +108,7 @@ export class Maps {
   summary(place) {
     const rows = Array.from({ length: this.rows }, (_, row) => this.spread(place, row)).filter(Boolean);
     const mean = (name) => rows.reduce((sum, row) => sum + row[name], 0) / (rows.length || 1);
-    return { bits: mean("bits"), keys: mean("keys"), first: this.#first[this.#summary(place)] };
+    return { bits: mean("bits"), keys: mean("keys"), first: this.#first[this.#summary(place)] / LARGEST };
   }
 
   // Where a map stands among the summaries: the means come last.

@@ -1,6 +1,7 @@
 // DateTranslator: a trained Transformer translates the date that is typed, and its attention grows token by token. The first
 // translation comes with the widget; the model comes when somebody touches it.
 
+import { fromBase64 } from "../shared/base64.js";
 import { say, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { LocalModel } from "../shared/model.js";
@@ -132,7 +133,7 @@ class DateTranslator extends View {
   }
 
   #bytes() {
-    if (SITE) return attnbook.load(CHECKPOINT).then((text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0)).buffer);
+    if (SITE) return attnbook.load(CHECKPOINT).then((text) => fromBase64(text).buffer);
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => reject(new Error("no answer from Python")), PATIENCE);
       const come = (message, [view] = []) => {
