@@ -10,7 +10,7 @@ from attnbook.data import CLDR_VERSION
 from attnbook.train.__main__ import parse
 from attnbook.train.report import measure
 
-WANTED = {"dates-translate": 0.99}
+WANTED = {"dates-iso": 0.995, "dates-translate": 0.99}
 EXAMPLES = 1000
 
 

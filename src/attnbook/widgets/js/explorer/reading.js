@@ -63,9 +63,9 @@ export class Reading {
 
   // What is known of the whole map, where no row is in view.
   rest(summary, how) {
-    this.advise(`Mean row: ${spreadInWords(summary)}, ${percent(summary.first)} on the first key`);
-    this.most.textContent = how;
-    this.spread.textContent = "";
+    this.advise(`Mean row: ${spreadInWords(summary)}`);
+    this.most.textContent = `${percent(summary.first)} of the weight lies on the first key`;
+    this.spread.textContent = how;
   }
 
   say(text) {
