@@ -6,13 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from attnbook.exercises import EXERCISES, Checker
 from attnbook.exercises.chapter01_networks import _Cell
-
-
-@pytest.fixture
-def check() -> Checker:
-    return Checker(EXERCISES)
 
 
 def assert_says(verdict, words: str) -> None:

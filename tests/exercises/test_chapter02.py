@@ -7,13 +7,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from attnbook.exercises import EXERCISES, Checker
-
-
-@pytest.fixture
-def check() -> Checker:
-    return Checker(EXERCISES)
-
 
 def assert_says(verdict, words: str) -> None:
     assert verdict.state == "wrong"

@@ -5,12 +5,6 @@ import torch
 import torch.nn.functional as F
 
 import attnbook
-from attnbook.exercises import EXERCISES, Checker
-
-
-@pytest.fixture
-def check() -> Checker:
-    return Checker(EXERCISES)
 
 
 def assert_says(verdict, words: str) -> None:

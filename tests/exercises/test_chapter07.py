@@ -8,12 +8,6 @@ import torch
 import torch.nn.functional as F
 
 from attnbook.embeddings import sinusoids
-from attnbook.exercises import EXERCISES, Checker
-
-
-@pytest.fixture
-def check() -> Checker:
-    return Checker(EXERCISES)
 
 
 def assert_says(verdict, words: str) -> None:
