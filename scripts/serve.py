@@ -5,11 +5,18 @@ import webbrowser
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+# What pages may load, and from where: the site itself. MathJax and the widgets set styles from their scripts.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
+
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Files without a line in the terminal for each, and never an old copy from the browser's cache."""
+    """Files under the policy, without a line in the terminal for each, never from the browser's cache."""
 
     def end_headers(self):
+        self.send_header("Content-Security-Policy", POLICY)
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 

@@ -1,8 +1,18 @@
-"""The book's Sphinx extension: API, callouts, drawings, a cache that notices the package, widgets."""
+"""The book's Sphinx extension: parts of pages, a cache that notices the package, widgets without a kernel."""
 
 from sphinx.application import Sphinx
 
-from . import api, callouts, drawings, execution, home, languages, verdicts, widgets
+from . import (
+    api,
+    callouts,
+    drawings,
+    execution,
+    home,
+    languages,
+    policy,
+    verdicts,
+    widgets,
+)
 
 
 def setup(app: Sphinx) -> dict:
@@ -12,6 +22,7 @@ def setup(app: Sphinx) -> dict:
     execution.setup(app)
     home.setup(app)
     languages.setup(app)
+    policy.setup(app)
     verdicts.setup(app)
     widgets.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,52 @@
+"""No page holds a program of its own: the strictest rule for scripts, `script-src 'self'`, breaks nothing.
+
+The theme writes a few lines of script into every page. Once the pages are there, those lines become files of
+the site, one for each text, and a handler written into a button becomes a listener. Blocks of data stay where
+they are: browsers do not run them.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+INLINE = re.compile(r"<script(?![^>]*\s(?:src|type)=)[^>]*>(.*?)</script>", re.DOTALL)
+PRINT = ('onclick="window.print()"', "data-print")
+LISTEN = """
+document.addEventListener("click", (event) => event.target.closest("[data-print]") && window.print());
+"""
+UNREAD = re.compile(r"DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type) = ('[^']*'|false);")
+
+
+def move_scripts(app: Sphinx, exception: Exception | None) -> None:
+    """Take the scripts out of every page that was written."""
+    if app.builder.format == "html":
+        folder = Path(app.outdir)
+        for page in folder.rglob("*.html"):
+            if "_static" not in page.relative_to(folder).parts:
+                text = page.read_text("utf8")
+                moved = without_scripts(text, folder, "../" * (len(page.relative_to(folder).parts) - 1))
+                if moved != text:
+                    page.write_text(moved, "utf8")
+
+
+def without_scripts(text: str, folder: Path, root: str) -> str:
+    """A page with its scripts as files in `folder/_static/inline`, which is at `root` as the page sees it."""
+
+    def move(found: re.Match) -> str:
+        program = found[1].strip()
+        if UNREAD.fullmatch(program):  # for the theme's switch between versions and a search it does not show
+            return ""
+        if "dataset.mode" in program:  # the first on every page
+            program += LISTEN
+        name = f"_static/inline/{hashlib.sha256(program.encode()).hexdigest()[:12]}.js"
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(program, "utf8")
+        return f'<script src="{root}{name}"></script>'
+
+    return INLINE.sub(move, text.replace(*PRINT))
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("build-finished", move_scripts)
