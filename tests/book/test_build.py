@@ -25,7 +25,8 @@ def tiny(tmp_path):
     """A book of two pages with this one's settings, extension and looks, and a package of one file."""
     for name in ("_ext", "assets"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "mathjax"))
-    shutil.copy(ROOT / "_config.yml", tmp_path)
+    for name in ("_config.yml", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "requirements.txt").write_text("")
     (tmp_path / "_toc.yml").write_text(TOC)
     (tmp_path / "src").mkdir()
@@ -139,6 +140,33 @@ def test_address_stands_in_one_place_and_everything_follows(tmp_path):
     assert address.carried(tmp_path) == new
     assert [file for file in changed if address.slug(address.wanted()) in file.read_text("utf8")] == []
     assert address.rewrite(tmp_path) == []
+
+
+def test_address_is_set_by_one_command_and_no_file_is_left_out(tmp_path):
+    mine = "https://github.com/someone/another-name"
+    left_out = {".venv", "_build", ".git", "node_modules", "__pycache__", ".ruff_cache", ".hypothesis"}
+    naming = []
+    for file in ROOT.rglob("*"):
+        if file.is_file() and not left_out.intersection(file.relative_to(ROOT).parts):
+            data = file.read_bytes()
+            if address.slug(address.wanted()).encode() in data or address.wanted().encode() in data:
+                naming.append(copy := tmp_path / file.relative_to(ROOT))
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(data)
+    assert len(naming) > 8
+    address.choose(mine + ".git", tmp_path)
+    address.rewrite(tmp_path)
+    assert address.wanted(tmp_path) == address.carried(tmp_path) == mine
+    old = address.slug(address.wanted())
+    assert [str(file) for file in naming if old in file.read_text("utf8")] == []
+
+
+@pytest.mark.parametrize("url", ["someone/book", "https://github.com/someone", "git@github.com:a/b"])
+def test_what_is_no_address_is_refused(tmp_path, url):
+    shutil.copy(ROOT / "_config.yml", tmp_path)
+    with pytest.raises(ValueError, match="your-book"):
+        address.choose(url, tmp_path)
+    assert address.wanted(tmp_path) == address.wanted()
 
 
 def test_serve_listens_here_only_and_finds_a_free_port(tmp_path):

@@ -139,15 +139,17 @@ def test_links_inside_the_site_lead_somewhere(html, page_name):
     assert broken == []
 
 
-def test_launch_buttons_follow_the_repositorys_address(html, page_name):
-    source = ROOT / Path(page_name).with_suffix(".ipynb")
-    if not source.exists():
-        assert not soup(html / page_name).select(".dropdown-launch-buttons a")
-        return
+def test_launch_buttons_lead_to_this_chapter_in_the_repository(html, page_name):
     links = [link["href"] for link in soup(html / page_name).select(".dropdown-launch-buttons a")]
-    slug = address.slug(address.wanted())
-    assert [urlsplit(link).hostname for link in links] == ["mybinder.org", "colab.research.google.com"]
-    assert all(slug in link and link.endswith(f"{source.relative_to(ROOT)}") for link in links)
+    notebook = Path(page_name).with_suffix(".ipynb")
+    if not (ROOT / notebook).exists():
+        assert not links
+        return
+    slug, branch = address.slug(address.wanted()), address.branch()
+    assert links == [
+        f"https://mybinder.org/v2/gh/{slug}/{branch}?urlpath=lab/tree/{notebook}",
+        f"https://colab.research.google.com/github/{slug}/blob/{branch}/{notebook}",
+    ]
 
 
 def test_pages_name_no_content_network(html):
