@@ -1,0 +1,96 @@
+"""What each chapter costs to run: `make bench-chapters` prints this table and writes it to chapters.md.
+
+Every chapter runs from its first cell to its last in a kernel of its own. Memory is the most that the kernel
+held at once, as the operating system counts it; more than 1,500 MB fails the run, as Binder gives 2 GB to the
+kernel and JupyterLab together.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = ROOT / "chapters"
+MEMORY = 1500  # MB
+HEADER = ["chapter", "seconds", "processor seconds", "memory, MB"]
+
+
+def execute(notebook: Path) -> dict:
+    """Run a notebook here and now: seconds, the kernel's processor seconds, and its peak of memory in MB."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    begin = time.perf_counter()
+    client = NotebookClient(
+        nbformat.read(notebook, as_version=4),
+        timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(notebook.parent)}},
+    )
+    client.execute()
+    seconds = time.perf_counter() - begin
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
+    return {
+        "seconds": seconds,
+        "processor": used.ru_utime + used.ru_stime,
+        "memory": used.ru_maxrss / unit,
+    }
+
+
+def measure(notebook: Path) -> dict:
+    """Run a notebook in a process of its own, so that nothing but its kernel is counted."""
+    command = [sys.executable, __file__, "--execute", str(notebook)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "TQDM_DISABLE": "1"}, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{notebook.name} does not run to its end:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def table(measured: dict[str, dict]) -> str:
+    """The results in Markdown."""
+    rows = [HEADER, ["---", *["--:"] * 3]]
+    for name, one in measured.items():
+        rows.append([name, *(f"{one[key]:.0f}" for key in ("seconds", "processor", "memory"))])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def heavy(measured: dict[str, dict]) -> list[str]:
+    """The chapters that hold more memory than they may."""
+    return [name for name, one in measured.items() if one["memory"] > MEMORY]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("chapters", nargs="*", help="such as 03 04; all, where none is named")
+    parser.add_argument("--execute", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.execute:
+        print(json.dumps(execute(options.execute)))
+        return 0
+    notebooks = sorted(CHAPTERS.glob("*.ipynb"))
+    chosen = [one for one in notebooks if not options.chapters or one.name[:2] in options.chapters]
+    measured = {}
+    for notebook in chosen:
+        measured[notebook.stem] = measure(notebook)
+        print(table({notebook.stem: measured[notebook.stem]}).splitlines()[-1], flush=True)
+    if not options.chapters:
+        versions = f"Python {platform.python_version()}, {os.cpu_count()} cores"
+        text = f"# What each chapter costs to run\n\n{__doc__.split(chr(10), 2)[2].strip()}\n\n"
+        text += f"Measured by `make bench-chapters` on {versions}.\n\n{table(measured)}\n"
+        (ROOT / "benchmarks" / "chapters.md").write_text(text, "utf8")
+    if heavy(measured):
+        print(f"More than {MEMORY} MB: {', '.join(heavy(measured))}", file=sys.stderr)
+    return bool(heavy(measured))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
