@@ -2,21 +2,24 @@
 #
 #   make book     install what is pinned, execute every chapter, build the site strictly
 #   make serve    build what changed and read it in the browser
+#   make lab      open the chapters in JupyterLab, with everything installed
+#   make zip      build, and pack the site into one file to hand on
 #   make test     build, lint, and run every test
 #   make lint     ruff, on everything
 #   make bench    the package's speed beside its peers
 #   make bench-widgets  the explorer's speed and size beside its peers (installs them into _build/peers)
 #   make bench-translator  the translator's speed in the page beside PyTorch's
+#   make bench-chapters  what each chapter costs to run: seconds and memory
 #   make lock     write requirements.txt anew (UPGRADE=--upgrade: with the newest versions)
 #   make drawings write the book's drawings anew from scripts/draw.py
-#   make address  carry the repository's address from _config.yml to where it is needed
+#   make address  carry the repository's address from _config.yml to where it is needed (URL=https://…: set it there, too)
 #   make clean    remove what was built (the installed .venv stays)
 
 BOOK ?= .
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 
-.PHONY: book serve test lint bench bench-widgets bench-translator lock drawings address clean
+.PHONY: book serve lab zip test lint bench bench-widgets bench-translator bench-chapters lock drawings address clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -25,6 +28,12 @@ book: $(STAMP)
 
 serve: book
 	@"$(BIN)/python" scripts/serve.py "$(BOOK)/_build/html"
+
+lab: $(STAMP)
+	@"$(BIN)/jupyter" lab chapters $(LAB)
+
+zip: book
+	@"$(BIN)/python" scripts/pack.py "$(BOOK)/_build/html" "$(BOOK)/_build/self-attention-step-by-step.zip"
 
 test: lint book
 	"$(BIN)/python" -m pytest
@@ -41,6 +50,9 @@ bench-widgets: $(STAMP)
 bench-translator: book
 	"$(BIN)/python" benchmarks/translator.py
 
+bench-chapters: $(STAMP)
+	"$(BIN)/python" benchmarks/chapters.py
+
 lock: $(STAMP)
 	sh scripts/lock.sh $(UPGRADE)
 
@@ -48,7 +60,7 @@ drawings: $(STAMP)
 	@"$(BIN)/python" scripts/draw.py
 
 address: $(STAMP)
-	@"$(BIN)/python" scripts/address.py
+	@"$(BIN)/python" scripts/address.py $(URL)
 
 clean:
 	rm -rf "$(BOOK)/_build" .pytest_cache .ruff_cache .hypothesis
