@@ -302,7 +302,7 @@ def join_only(y):
     [
         (lambda x, *w: multi_head(x, *w, divisor=x.shape[-1] ** 0.5), "divided by √D"),
         (lambda *inputs: multi_head(*inputs, divisor=1), "scale is missing"),
-        (lambda x, *w: multi_head(x, *w, divisor=x.shape[-1] / w[-1]), "it is its square root"),
+        (lambda x, *w: multi_head(x, *w, divisor=x.shape[-1] / w[-1]), "its square root"),
         (lambda *inputs: multi_head(*inputs, divisor=inputs[-1] ** 0.5), "divided by √H"),
         (lambda x, q, k, v, o, h: attention(x @ q, x @ k, x @ v) @ o, "a single head"),
         (lambda *i: multi_head(*i, attend=lambda q, k, v, _: attention(q, k, v, dim=-2)), "over the queries"),

@@ -61,7 +61,7 @@ MULTI_HEAD_SLIPS = (
         _but(lambda **_: {"scale": 1.0}),
     ),
     slip(
-        "You divided by the width of a head; it is its square root.",
+        "You divided by the width of a head. Divide by its square root.",
         _but(lambda x, num_heads, **_: {"scale": num_heads / x.shape[-1]}),
     ),
     slip(

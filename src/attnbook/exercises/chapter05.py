@@ -19,7 +19,7 @@ COUNT_SLIPS = {
         400: "the four matrices without their biases: each `nn.Linear` also has one bias for each output",
         330: "three linear layers. There is a fourth: the output layer, which lets the heads mix",
         300: "three matrices without biases. There are four linear layers, each with its biases",
-        880: "twice too many. Heads are slices of one width: their number changes no count",
+        880: "twice as many as there are. Heads are slices of one width: their number changes no count",
         110: "one linear layer. Attention has four, for query, key, value and output",
         240: "four layers from D to the width of one head. Both heads lie side by side in each matrix",
     },
@@ -34,7 +34,7 @@ COUNT_SLIPS = {
         20: "one LayerNorm, or γ alone. There are two, each with a γ and a β",
         0: "none. A LayerNorm learns: γ stretches and β shifts each of the D numbers",
         4: "one γ and one β for each norm. There is one of each for every one of the D numbers",
-        80: "twice too many: two LayerNorms, each with D numbers in γ and D in β",
+        80: "twice as many as there are. There are two LayerNorms, each with D numbers in γ and D in β",
     },
 }
 

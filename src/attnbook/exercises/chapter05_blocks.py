@@ -55,7 +55,7 @@ NORM_SLIPS = (
         lambda x, gamma, beta, eps: norm(x, gamma, beta, 0.0),
     ),
     slip(
-        "You divided by the variance. It is its square root, the standard deviation.",
+        "You divided by the variance. Divide by its square root, the standard deviation.",
         lambda x, gamma, beta, eps: gamma * _parts(x)[0] / (_parts(x)[1] + eps) + beta,
     ),
     slip(

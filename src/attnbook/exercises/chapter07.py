@@ -38,8 +38,8 @@ def predict_embedding(answer) -> str:
         "parameters",
         model.lut.weight.numel(),
         {
-            1616: "a lookup has no bias: `nn.Embedding` is one matrix and nothing else",
-            1700: "a lookup has no bias: `nn.Embedding` is one matrix and nothing else",
+            1616: "a lookup has no bias. `nn.Embedding` is one matrix and nothing else",
+            1700: "a lookup has no bias. `nn.Embedding` is one matrix and nothing else",
             96: "that is the size of the output. The matrix has a row for every token of the vocabulary, "
             "used or not",
             48: "those are the rows in use. The matrix has a row for every token of the vocabulary",

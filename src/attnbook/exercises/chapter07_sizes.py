@@ -33,7 +33,7 @@ EMBED_SLIPS = (
         lambda ids, table: _embedded(ids, table, 1 / math.sqrt(table.shape[1])),
     ),
     slip(
-        "You multiplied by d_model; it is its square root.",
+        "You multiplied by d_model. The factor is its square root.",
         lambda ids, table: _embedded(ids, table, table.shape[1]),
     ),
     slip(

@@ -17,7 +17,7 @@ def test_layer_norm_hears_its_own_position_only(printed):
     assert moved["one of its numbers plus 3"] > 0.1
 
 
-def test_the_bend_counts_and_not_the_parameters(printed):
+def test_the_relu_counts_and_not_the_parameters(printed):
     right = printed.column("pairs right, %", "two votes, added")
     assert right["with feed-forward"] > 98
     assert max(right["… without its ReLU"], right["no feed-forward"]) < 75
