@@ -1,0 +1,180 @@
+"""What chapter 8's text leans on is true of the numbers that this build printed beside it."""
+
+CHAPTER = "08-transformer"
+FIELDS = ("year", "month", "day", "weekday")
+
+
+def table(printed, row: str, column: str) -> dict[str, dict[str, str]]:
+    """The one table that has this row and this column."""
+    found = [t for t in printed.tables if row in t and column in t[row]]
+    assert len(found) == 1, f"{len(found)} tables with row {row!r} and column {column!r}"
+    return found[0]
+
+
+def test_padding_and_the_future_change_nothing_and_the_source_does(printed):
+    change = printed.column("largest change", "the future differs")
+    assert change["the source is not padded"] < 1e-4
+    assert change["the future differs"] < 1e-4
+    assert change["the source differs"] > 1e-2
+
+
+def test_the_formula_counts_what_is_built(printed):
+    counted = table(printed, "the paper's sizes", "formula")
+    assert all(row["formula"] == row["counted"] for row in counted.values())
+    shipped, paper = (
+        int(counted[name]["counted"].replace(",", "")) for name in ("the shipped one", "the paper's sizes")
+    )
+    assert 100 * shipped < paper
+
+
+def test_only_one_shared_matrix_comes_near_65_million(printed):
+    away = {name: abs(n - 65) for name, n in printed.column("millions", "three matrices").items()}
+    assert min(away, key=away.get) == "one matrix for all"
+    assert away["one matrix for all"] < 3
+    assert sorted(away.values())[1] > 10
+    assert printed.column("millions", "three matrices")["one matrix for all"] < 65
+
+
+def test_formula_8_4_is_token_loss(printed):
+    lines = [line for line in printed.lines if ": formula 8.4" in line]
+    assert [line.split(":")[0] for line in lines] == ["untrained", "trained"]
+    losses = []
+    for line in lines:
+        by_hand, given = (float(part.split()[-1]) for part in line.split(","))
+        assert abs(by_hand - given) < 1e-4
+        losses.append(given)
+    assert losses[0] > 4.9 > 0.01 > losses[1]  # ln 146 = 4.98
+
+
+def test_the_live_training_learns_and_is_not_done(printed):
+    live = printed.column("live", "first loss")
+    assert live["first loss"] > 4 > 0.2 > live["last loss"]
+    assert live["dates right before, %"] < 1
+    assert 50 < live["dates right after, %"] < 95
+
+
+def test_most_combinations_never_came_up(printed):
+    assert 10 * printed.number("examples seen:") < printed.number("combinations:")
+
+
+def test_the_shipped_model_makes_next_to_no_mistake(printed):
+    assert printed.number("dates right, %:") > 99.5
+    sides = table(printed, "iso", "into it, %")
+    assert len(sides) == 10
+    for row in sides.values():
+        assert float(row["into it, %"]) > 97
+        assert row["from it, %"] == "–" or float(row["from it, %"]) > 97
+    assert 230 < int(sides["zh"]["dates"]) < 440
+
+
+def test_the_small_models_mistakes_are_years(printed):
+    wrong = printed.column("wrong, %", "weekday")
+    assert wrong["year"] > 2 * max(wrong[name] for name in FIELDS[1:])
+    assert wrong["year"] > 8
+    assert wrong["month"] < 6
+
+
+def test_most_wrong_years_are_anagrams_with_their_century(printed):
+    years = printed.column("dates", "the same digits in another order")
+    assert years["the same digits in another order"] > 0.5 * years["wrong years"]
+    assert years["first two digits right"] > 0.8 * years["wrong years"]
+
+
+def test_the_weekday_is_copied(printed):
+    given = printed.column("writes the one given, %", "three days off")
+    real = printed.column("writes the real one, %", "three days off")
+    assert min(given.values()) > 95
+    assert real["three days off"] < 5
+    assert real["no weekday"] < 2
+
+
+def test_beams_mend_little(printed):
+    greedy, beams = (printed.column(name, "small, its mistakes") for name in ("greedy right", "beams right"))
+    dates = printed.column("dates", "small, its mistakes")
+    assert abs(beams["shipped"] - greedy["shipped"]) <= 3
+    assert abs(beams["small"] - greedy["small"]) < 0.05 * dates["small"]
+    assert greedy["small, its mistakes"] == 0
+    assert beams["small, its mistakes"] < 0.2 * dates["small, its mistakes"]
+
+
+def test_attention_on_the_right_field(printed):
+    for name in FIELDS:
+        share = printed.column(name, "equal weights")
+        equal = share.pop("equal weights")
+        assert len(share) == 8
+        if name in ("year", "day"):
+            assert min(share.values()) > equal
+            assert max(value for head, value in share.items() if "layer 1" in head) > 0.95
+        else:
+            assert min(share.values()) > equal - 0.03
+            assert sum(value < 0.5 for value in share.values()) > 4
+            assert max(share.values()) < 0.65
+
+
+def test_each_hidden_field_falls_and_falls_alone(printed):
+    for name in FIELDS:
+        right = printed.column(f"{name} right, %", "hidden: nothing")
+        assert right.pop(f"hidden: {name}") < 35
+        assert min(right.values()) > 95
+
+
+def test_the_head_that_looks_like_copying_is_hardly_missed(printed):
+    mass = {name: printed.column(name, "equal weights")["layer 1, head 1"] for name in ("year", "day")}
+    assert mass["year"] > 0.95
+    assert mass["day"] > 0.99
+    on_field = printed.column("on the right field", "layer 0, head 3")
+    assert min(on_field, key=on_field.get) == "layer 0, head 3"
+    for way in ("lost, equal", "lost, silent"):
+        lost = printed.column(way, "layer 0, head 3")
+        assert lost["layer 1, head 1"] < 5
+        assert lost["layer 0, head 3"] > 2 * lost["layer 1, head 1"]
+
+
+def test_heads_stand_in_for_each_other(printed):
+    together = table(printed, "layer 1, heads 0 + 1 + 3", "lost, equal")
+    for way in ("lost, equal", "lost, silent"):
+        lost = {
+            name.removeprefix("layer 1, head").strip("s "): float(row[way]) for name, row in together.items()
+        }
+        for one, other in (("0", "1"), ("1", "3"), ("0", "3")):
+            assert lost[f"{one} + {other}"] > 1.5 * (lost[one] + lost[other])
+        assert lost["0 + 1 + 3"] > 80
+
+
+def test_what_it_has_never_seen(printed):
+    right = printed.column("right, %", "small letters")
+    for name in ("as in training", "day first", "no comma", "full stop at the end", "month with a dot"):
+        assert right[name] > 90
+    assert 30 < right["small letters"] < 75
+    assert 20 < right["capitals"] < 75
+    for name in ("slashes", "two-digit year", "two dates"):
+        assert right[name] < 15
+
+
+def test_years_outside_its_training_come_out_wrong(printed):
+    right = printed.column("right, %", "1700–1799")
+    inside = {"1900–1999", "2000–2099"}
+    assert min(right[name] for name in inside) > 95
+    assert max(value for name, value in right.items() if name not in inside) < 20
+
+
+def test_spaces_behind_disturb_and_before_destroy(printed):
+    before, behind = (printed.column(f"{side}, right, %", "40 spaces") for side in ("before", "behind"))
+    assert before["10 spaces"] > 90
+    assert behind["10 spaces"] < 90
+    assert max(before["30 spaces"], before["40 spaces"]) < 15
+    assert min(behind.values()) > 30
+    # 20 spaces, a date of at most 18 characters, a tag
+    assert printed.number("longest source in training:") > 20 + 18 + 1
+    assert before["20 spaces"] < 60
+
+
+def test_its_own_probabilities_are_a_weak_warning(printed):
+    right, sure = (printed.column(name, "small letters") for name in ("right, %", "sure, %"))
+    assert sure["as in training"] > 97
+    for name in ("slashes", "two-digit year", "two dates"):
+        assert right[name] + 30 < sure[name] < 90
+        assert sure[name] >= 45
+    right, sure = (printed.column(name, "1700–1799") for name in ("right, %", "sure, %"))
+    for name in ("1700–1799", "1800–1899", "2100–2199", "2200–2299"):
+        assert right[name] + 30 < sure[name] < 90
