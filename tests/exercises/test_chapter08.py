@@ -6,12 +6,6 @@ import torch
 
 from attnbook import Transformer, greedy_decode
 from attnbook.data import FORMATS, LANGUAGES, dates_in
-from attnbook.exercises import EXERCISES, Checker
-
-
-@pytest.fixture
-def check() -> Checker:
-    return Checker(EXERCISES)
 
 
 def assert_says(verdict, words: str) -> None:
