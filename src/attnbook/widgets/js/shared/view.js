@@ -27,9 +27,10 @@ export class View {
     }, this.signal);
   }
 
-  // The same when the room that a node has changes.
+  // The same when the width that a node has changes.
   fit(node) {
-    const observer = new ResizeObserver(() => this.show());
+    let width = node.clientWidth;
+    const observer = new ResizeObserver(() => node.clientWidth !== width && ((width = node.clientWidth), this.show()));
     observer.observe(node);
     this.signal.addEventListener("abort", () => observer.disconnect(), { once: true });
   }
