@@ -6,10 +6,12 @@ from . import (
     api,
     callouts,
     drawings,
+    edition,
     execution,
     home,
     languages,
     policy,
+    sharing,
     verdicts,
     widgets,
 )
@@ -19,10 +21,12 @@ def setup(app: Sphinx) -> dict:
     api.setup(app)
     callouts.setup(app)
     drawings.setup(app)
+    edition.setup(app)
     execution.setup(app)
     home.setup(app)
     languages.setup(app)
     policy.setup(app)
+    sharing.setup(app)
     verdicts.setup(app)
     widgets.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

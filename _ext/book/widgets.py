@@ -4,6 +4,7 @@ MyST-NB writes each widget as a script that names a model, and the models of a p
 the widget's program in every one of them. Here the programs are taken out (the site serves them once, as a
 plain script of its own), the picture that came with the output is set in the widget's place for readers
 without JavaScript and for print, and the JSON moves to the end of the page, so that the text is read first.
+Models are numbered as they are shown: Jupyter's names for them would make every build another one.
 """
 
 import base64
@@ -27,6 +28,11 @@ BUNDLES = Path(widgets.__file__).parent / "bundles" / "site"
 STYLE, HOST = "attnbook-host.css", "attnbook-host.js"
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
+UNSENT = (
+    "_esm",
+    "_css",
+    "layout",
+)  # programs, which the site serves once, and a name that is new in each run
 PANEL = '<div class="ab-panel"></div>'
 logger = logging.getLogger(__name__)
 
@@ -76,25 +82,24 @@ def place_widgets(app: Sphinx, doctree: nodes.document) -> None:
     models = json.loads(attributes.get("body", "{}")).get("state", {})
     ours = {name: model for name, model in models.items() if is_ours(model)}
     views = [node for node in doctree.findall(nodes.container) if node.get("mime_type") == VIEW]
+    shown = dict.fromkeys(name for name in map(model_of, views) if name in ours)
+    numbers = {name: f"widget{number}" for number, name in enumerate(shown, start=1)}
     for view in views:
         name = model_of(view)
         if name in ours:
-            place_widget(view, name, ours[name]["state"])
+            place_widget(view, numbers[name], ours[name]["state"])
         elif len(view.parent.children) > 1:
-            view.parent.remove(
-                view
-            )  # no kernel, no such widget: the output's text or picture is shown instead
+            view.parent.remove(view)  # no kernel, no such widget: its text or picture is shown instead
         else:
             logger.warning(
                 "an output is nothing but a widget that needs a kernel", location=view, type="attnbook"
             )
-    if ours:
-        for model in ours.values():
-            model["state"] = {
-                key: value for key, value in model["state"].items() if key not in ("_esm", "_css")
-            }
-        data = json.dumps({"version_major": 2, "version_minor": 0, "state": ours}, separators=(",", ":"))
-        kinds = sorted({kind_of(model["state"]) for model in ours.values()})
+    if numbers:
+        state = {number: ours[name] for name, number in numbers.items()}
+        for model in state.values():
+            model["state"] = {key: value for key, value in model["state"].items() if key not in UNSENT}
+        data = json.dumps({"version_major": 2, "version_minor": 0, "state": state}, separators=(",", ":"))
+        kinds = sorted({kind_of(model["state"]) for model in state.values()})
         scripts = dict.fromkeys(name for kind in kinds for name in WIDGETS[kind][0].split())
         doctree += script(STATE, data, classes=["attnbook-state"], scripts=[*scripts])
 
