@@ -22,13 +22,14 @@ HEADER = ["chapter", "seconds", "processor seconds", "memory, MB"]
 
 
 def execute(notebook: Path) -> dict:
-    """Run a notebook here and now: seconds, the kernel's processor seconds, and its peak of memory in MB."""
+    """Run a notebook here and now: its warnings, seconds, processor seconds, and peak of memory in MB."""
     import nbformat
     from nbclient import NotebookClient
 
     begin = time.perf_counter()
+    pages = nbformat.read(notebook, as_version=4)
     client = NotebookClient(
-        nbformat.read(notebook, as_version=4),
+        pages,
         timeout=600,
         kernel_name="python3",
         resources={"metadata": {"path": str(notebook.parent)}},
@@ -36,11 +37,13 @@ def execute(notebook: Path) -> dict:
     client.execute()
     seconds = time.perf_counter() - begin
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    outputs = [output for cell in pages.cells for output in cell.get("outputs", [])]
     return {
+        "warnings": "".join(output.text for output in outputs if output.get("name") == "stderr"),
         "seconds": seconds,
         "processor": used.ru_utime + used.ru_stime,
-        "memory": used.ru_maxrss / unit,
+        "memory": used.ru_maxrss * unit / 1e6,
     }
 
 
