@@ -13,13 +13,14 @@
 #   make lock     write requirements.txt anew (UPGRADE=--upgrade: with the newest versions)
 #   make drawings write the book's drawings anew from scripts/draw.py
 #   make address  carry the repository's address from _config.yml to where it is needed (URL=https://…: set it there, too)
+#   make hub-links HUB=https://…  links that open each chapter on a JupyterHub
 #   make clean    remove what was built (the installed .venv stays)
 
 BOOK ?= .
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 
-.PHONY: book serve lab zip test lint bench bench-widgets bench-translator bench-chapters lock drawings address clean
+.PHONY: book serve lab zip test lint bench bench-widgets bench-translator bench-chapters lock drawings address hub-links clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -61,6 +62,9 @@ drawings: $(STAMP)
 
 address: $(STAMP)
 	@"$(BIN)/python" scripts/address.py $(URL)
+
+hub-links: $(STAMP)
+	@"$(BIN)/python" scripts/hub_links.py "$(HUB)"
 
 clean:
 	rm -rf "$(BOOK)/_build" .pytest_cache .ruff_cache .hypothesis
