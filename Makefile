@@ -4,6 +4,7 @@
 #   make serve    build what changed and read it in the browser
 #   make lab      open the chapters in JupyterLab, with everything installed
 #   make zip      build, and pack the site into one file to hand on
+#   make pdf      build, and print the whole book into one PDF
 #   make test     build, lint, and run every test
 #   make lint     ruff, on everything
 #   make bench    the package's speed beside its peers
@@ -20,7 +21,7 @@ BOOK ?= .
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 
-.PHONY: book serve lab zip test lint bench bench-widgets bench-translator bench-chapters lock drawings address hub-links clean
+.PHONY: book serve lab zip pdf test lint bench bench-widgets bench-translator bench-chapters lock drawings address hub-links clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -35,6 +36,9 @@ lab: $(STAMP)
 
 zip: book
 	@"$(BIN)/python" scripts/pack.py "$(BOOK)/_build/html" "$(BOOK)/_build/self-attention-step-by-step.zip"
+
+pdf: book
+	@"$(BIN)/python" scripts/pdf.py "$(BOOK)/_build/html" "$(BOOK)/_build/self-attention-step-by-step.pdf"
 
 test: lint book
 	"$(BIN)/python" -m pytest

@@ -1,7 +1,5 @@
 """The built site in a real browser: what tests of pages and of widgets share."""
 
-import os
-import shutil
 import sys
 import threading
 from functools import cache
@@ -15,32 +13,7 @@ ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "_ext")]
 
-CHROMIUM = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-)
-NO_CHROMIUM = """no Chromium found, in which the built site is tested. It is installed by
-    sudo apt install chromium            (Debian; Ubuntu's is a snap: sudo snap install chromium)
-    brew install --cask chromium         (macOS)
-or choose one with CHROMIUM=/path/to/chromium make test"""
-QUIET = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-def find_chromium() -> str | None:
-    """The browser to test in: $CHROMIUM, or the first that is installed."""
-    chosen = os.environ.get("CHROMIUM")
-    return shutil.which(chosen) if chosen else next(filter(None, map(shutil.which, CHROMIUM)), None)
+from chromium import MISSING, arguments, find_chromium  # noqa: E402
 
 
 @cache
@@ -87,10 +60,9 @@ def site(html):
 def browser():
     path = find_chromium()
     if not path:
-        pytest.fail(NO_CHROMIUM, pytrace=False)
-    sandbox = ["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else []
+        pytest.fail(MISSING, pytrace=False)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=[*QUIET, *sandbox])
+        chromium = playwright.chromium.launch(executable_path=path, args=arguments())
         yield chromium
         chromium.close()
 
