@@ -183,9 +183,11 @@ def book(folder: Path, file: Path, names: list[str], title: str) -> int:
 
         def chapter(name: str, before: int) -> tuple[PdfReader, list[Place]]:
             page.goto(site + name, wait_until="networkidle")
-            heading = page.locator("article h1").first.evaluate("node => node.firstChild.textContent")
+            heading = page.title().partition(" — ")[0]
             reader = printed(page, heading, before)
-            return reader, places(reader, page.evaluate(HEADINGS), before)
+            marks = places(reader, page.evaluate(HEADINGS), before)
+            marks[0].title = heading  # bookmarks lose the space where a long heading breaks
+            return reader, marks
 
         parts, chapters = [], []
         for name in names:

@@ -84,6 +84,12 @@ def test_each_bookmark_leads_to_its_heading(printed, marks):
             assert title in plain(printed.pages[number].extract_text())
 
 
+def test_each_page_names_its_chapter(printed, marks):
+    where = [number for title, number in marks if title in map(plain, ("2. Query, key, value", "Glossary"))]
+    for page in printed.pages[where[0] : where[1]]:
+        assert "2. Query, key, value" in page.extract_text()
+
+
 def test_the_contents_lead_where_the_bookmarks_do(printed, marks):
     found = [link for page in printed.pages[: front(printed)] for link in links(page)]
     pages = [page.indirect_reference.idnum for page in printed.pages]
