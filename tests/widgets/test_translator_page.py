@@ -202,7 +202,8 @@ def test_attention_is_pytorchs(open_translator):
 def test_tokens_appear_one_by_one(open_translator):
     translator = open_translator()
     made = translate("Saturday, March 7, 2009", "zh")
-    button = translator.live.get_by_role("button", name="Next token")
+    button = translator.live.get_by_role("button", name=re.compile("token$"))
+    assert button.inner_text() == "From the first token"
     hidden = "all => all.filter(one => getComputedStyle(one).visibility == 'hidden').length"
     for step in range(3):
         button.click()  # from the last step to the first, and on
@@ -266,6 +267,9 @@ def test_nothing_left_to_read_leaves_what_was(open_translator):
     translator.type("ΩΩΩ")
     assert "Nothing is left to translate" in translator.note
     translator.type("   ")
+    assert "Type a date, or pick one" in translator.note
+    translator.live.get_by_label("or pick a day").fill("1850-01-01")
+    assert "from 1900 to 2099" in translator.note
     assert translator.written == before
     assert translator.opened.faults == []
 
@@ -342,7 +346,7 @@ def test_by_keyboard_with_a_visible_focus(open_translator):
         )
         assert ring != "none", names
         translator.page.keyboard.press("Tab")
-    assert any("Next token" in name for name in names)
+    assert any("From the first token" in name for name in names)
     assert any("Cross-attention" in name for name in names)
 
 

@@ -52,7 +52,7 @@ class Explorer extends View {
     this.heads = new Heads(maps, { names: this.headNames, choose, signal });
     this.figure = new Figure(maps, { help: KEYS, signal });
     this.reading = new Reading(this.queries, this.keys);
-    this.legend = new Legend(maps.masked);
+    this.legend = new Legend(maps.masked && (this.get("_hatched") ?? "masked"));
     this.toolbar = new Toolbar(this, PARTS, signal);
     const { rows, columns } = maps;
     const [left, top] = (this.gutters = this.get("_gutters"));

@@ -5,6 +5,7 @@ import { gradient, hatching } from "../shared/palette.js";
 import { short } from "./words.js";
 
 export class Legend {
+  // `masked` is what hatched cells are, if there are any.
   constructor(masked) {
     this.least = element("span", {});
     this.bar = element("span", { class: "bar" });
@@ -12,7 +13,7 @@ export class Legend {
     this.kind = element("span", {});
     this.node = element("div", { class: "ab-legend", role: "note" }, this.least, this.bar, this.most, this.kind);
     this.hatch = element("span", { class: "hatch" });
-    if (masked) this.node.append(element("span", { class: "pair" }, this.hatch, "masked"));
+    if (masked) this.node.append(element("span", { class: "pair" }, this.hatch, masked));
   }
 
   show({ peak, floor, theme }) {

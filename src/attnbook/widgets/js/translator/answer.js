@@ -24,6 +24,7 @@ export class Answer {
     this.text.textContent = so.join("");
     this.text.lang = language === "iso" ? "en" : language;
     this.text.dir = language === "ar" ? "rtl" : "ltr";
+    this.button.textContent = step + 1 < written.length ? "Next token" : "From the first token";
     this.caption.textContent = `Token ${step + 1} of ${written.length}: the five likeliest`;
     this.rows.replaceChildren(...likeliest[step].map((one) => row(one, one[0] === written[step])));
   }

@@ -9,8 +9,9 @@ const FORMATS = [["full", "with weekday"], ["long", "long"], ["medium", "medium"
 export class Asking {
   #timer = 0;
 
-  // `ask({ text })` or `ask({ target })` is what the reader wants; `write(day, language, format)` writes a day.
-  constructor({ languages, ask, write, signal }) {
+  // `ask({ text })` or `ask({ target })` is what the reader wants; `write(day, language, format)` writes a day; `tell` says what
+  // nobody can ask for.
+  constructor({ languages, ask, tell, write, signal }) {
     const on = (node, type, call) => node.addEventListener(type, call, { signal });
     const names = Object.entries(languages);
     this.text = element("input", { type: "text", class: "field", dir: "auto", maxlength: LONGEST, spellcheck: "false", autocomplete: "off" });
@@ -21,6 +22,7 @@ export class Asking {
     const typed = () => {
       clearTimeout(this.#timer);
       if (this.text.value.trim()) ask({ text: this.text.value });
+      else tell("Type a date, or pick one; what stands below is the translation before.");
     };
     on(this.text, "input", () => {
       clearTimeout(this.#timer);
@@ -28,7 +30,10 @@ export class Asking {
     });
     on(this.text, "change", typed);
     on(this.text, "keydown", (event) => event.key === "Enter" && typed());
-    const picked = () => this.day.validity.valid && this.day.value && ask({ text: write(this.day.value, this.language.value, this.format.value) });
+    const picked = () => {
+      if (this.day.validity.valid && this.day.value) ask({ text: write(this.day.value, this.language.value, this.format.value) });
+      else tell("Pick a day from 1900 to 2099: the model knows no other years.");
+    };
     for (const control of [this.day, this.language, this.format]) on(control, "change", picked);
     on(this.target, "change", () => ask({ target: this.target.value }));
     const label = (words, control, kind = "") => element("label", { class: `asked ${kind}` }, element("span", {}, words), control);

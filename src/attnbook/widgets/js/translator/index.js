@@ -56,7 +56,8 @@ class DateTranslator extends View {
   #build(languages, writing) {
     const { signal } = this;
     const ask = (changes) => this.set(changes);
-    this.asking = new Asking({ languages, ask, write: (day, language, format) => write(writing[language][format], day), signal });
+    const tell = (words) => say(this.note, words);
+    this.asking = new Asking({ languages, ask, tell, write: (day, language, format) => write(writing[language][format], day), signal });
     this.note = element("p", { class: "ab-note", role: "status" });
     this.answer = new Answer({ step: () => this.#go((this.step + 1) % this.translation.written.length), signal });
     this.kinds = Object.fromEntries(

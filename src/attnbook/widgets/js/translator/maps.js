@@ -65,6 +65,7 @@ export function explorerState({ source, written, layers, heads, maps }, kind) {
     scale: "peak",
     order: "model",
     hide_first: false,
+    _hatched: kind === "cross" ? "not written yet" : "masked",
     _shape: [layers, heads, rows, columns],
     _gutters: gutters(queries, keys),
     _peak: biggest(0),
