@@ -89,7 +89,11 @@ def run(cells: list, python: Path, repository: Path, folder: Path) -> list[str]:
     kernel.kernel_spec.argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     kernel.kernel_spec.env = environment(python, repository)
     client = NotebookClient(notebook, km=kernel, timeout=600, resources={"metadata": {"path": str(folder)}})
-    client.execute(env=environment(python, repository))
+    try:
+        client.execute(env=environment(python, repository))
+    finally:
+        if kernel.has_kernel:
+            kernel.shutdown_kernel(now=True)
     outputs = [[one for one in cell.outputs if "text" in one] for cell in notebook.cells]
     return ["".join(one.text for one in cell) for cell in outputs]
 
