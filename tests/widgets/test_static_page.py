@@ -55,7 +55,7 @@ def test_hovering_names_query_and_key(visit, truth):
     assert widget.node.locator(".cell").inner_text().split()[:4] == ["obey", "→", "orders", number]
     assert widget.said.startswith(f"query obey attends to key orders, weight {number}, ")
     widget.page.mouse.move(0, 0)
-    assert "arrows move" in widget.node.locator(".most").inner_text()
+    assert "arrows move" in widget.node.locator(".spread").inner_text()
     assert "click to lock its row" in widget.node.locator("p.ab-hint:visible").inner_text()
 
 
