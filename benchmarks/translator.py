@@ -8,12 +8,10 @@ of a character count the encoder as well.
 import argparse
 import gzip
 import platform
-import shutil
 import statistics
+import sys
 import threading
 import time
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import torch
@@ -24,6 +22,10 @@ from attnbook.data import write_date
 from attnbook.widgets.translation import CHECKPOINT
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+from chromium import arguments, find_chromium  # noqa: E402
+from serve import server  # noqa: E402
+
 SITE = ROOT / "_build" / "html"
 PAGE = "chapters/index.html"
 HEADER = ["where", "a character, ms", "slowest date's, ms", "÷ PyTorch"]
@@ -31,7 +33,7 @@ OPEN = """async tags => {
   const start = performance.now();
   const [{ Model }, text] = await Promise.all(["date_model", "dates-translate"].map(attnbook.load));
   const came = performance.now();
-  window.model = new Model(Uint8Array.from(atob(text), one => one.charCodeAt(0)).buffer, tags);
+  window.model = new Model(attnbook.shared.base64.fromBase64(text).buffer, tags);
   return [came - start, performance.now() - came];
 }"""
 DECODE = """([text, tag, longest]) => {
@@ -44,13 +46,6 @@ DECODE = """([text, tag, longest]) => {
   }
   return (performance.now() - start) / count;
 }"""
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing."""
-
-    def log_message(self, *_) -> None:
-        pass
 
 
 def in_pytorch(trained: checkpoints.Trained, text: str, tag: str) -> float:
@@ -91,21 +86,19 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     trained = checkpoints.load(CHECKPOINT)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with server(str(SITE), port=0) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-            )
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments())
             version = browser.version
             page = browser.new_page()
-            page.goto(f"http://127.0.0.1:{server.server_port}/{PAGE}", wait_until="load")
+            page.goto(f"http://127.0.0.1:{site.server_port}/{PAGE}", wait_until="load")
             session = page.context.new_cdp_session(page)
             slow = lambda rate: session.send("Emulation.setCPUThrottlingRate", {"rate": rate})  # noqa: E731
             came, opened = page.evaluate(OPEN, list(trained.task.targets))
             times = measure(page, slow, trained, chosen.dates)
             browser.close()
-        server.shutdown()
+        site.shutdown()
     text = report(times, came, opened, version)
     print(text)
     Path(__file__).with_suffix(".md").write_text(text, encoding="utf8")

@@ -22,17 +22,14 @@ from attnbook import checkpoints, widgets
 from attnbook.maps import visible
 from attnbook.widgets.explorer import gutters
 from attnbook.widgets.stepper_sizes import is_long, stage_boxes
-from attnbook.widgets.translation import CHECKPOINT
+from attnbook.widgets.translation import CHECKPOINT, sides
 
 BUNDLES = Path(widgets.__file__).parent / "bundles" / "site"
 STYLE, HOST = "attnbook-host.css", "attnbook-host.js"
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
-UNSENT = (
-    "_esm",
-    "_css",
-    "layout",
-)  # programs, which the site serves once, and a name that is new in each run
+# Programs, which the site serves once, and a name that is new in each run.
+UNSENT = ("_esm", "_css", "layout")
 PANEL = '<div class="ab-panel"></div>'
 logger = logging.getLogger(__name__)
 
@@ -206,11 +203,7 @@ def plane_place(state: dict) -> tuple[str, str, str, str]:
 def translator_place(state: dict) -> tuple[str, str, str, str]:
     """A translator's class, no style, empty boxes where its parts will stand, and its picture in words."""
     first = state["_first"]
-    queries, keys = {
-        "cross": (first["written"], first["source"]),
-        "encoder": (first["source"], first["source"]),
-        "decoder": (["⟨start⟩", *first["written"][:-1]],) * 2,
-    }[state["kind"]]
+    queries, keys = sides(state["kind"], first["source"], first["written"])
     shape = [first["layers"], first["heads"], len(queries), len(keys)]
     maps = {"_shape": shape, "_gutters": gutters(queries, keys), "frames": first["written"], "head_names": []}
     style, boxes = explorer_boxes(maps)

@@ -19,7 +19,7 @@ EXAMPLES = 500
 # Opens the model in the page; `window.model` is it.
 OPEN = """async tags => {
   const [{ Model }, text] = await Promise.all(["date_model", "dates-translate"].map(attnbook.load));
-  window.model = new Model(Uint8Array.from(atob(text), one => one.charCodeAt(0)).buffer, tags);
+  window.model = new Model(attnbook.shared.base64.fromBase64(text).buffer, tags);
 }"""
 # Decodes greedily; the ids, and every step's logits as base64.
 DECODE = """([text, tag, longest]) => {

@@ -38,12 +38,15 @@ class Translation:
         The decoder's rows and columns are the tokens it has read, the start first; a row of "cross" is the
         token that is written there.
         """
-        weights = getattr(self.attentions, kind)  # (L, H, ·, ·)
-        read = ["⟨start⟩", *self.written[:-1]]
-        if kind == "decoder":
-            causal = np.tril(np.ones((len(read), len(read)), bool))
-            return check_maps(weights, read, mask=causal)
-        return check_maps(weights, self.source if kind == "encoder" else self.written, self.source)
+        queries, keys = sides(kind, self.source, self.written)
+        causal = np.tril(np.ones((len(queries), len(keys)), bool)) if kind == "decoder" else None
+        return check_maps(getattr(self.attentions, kind), queries, keys, causal)
+
+
+def sides(kind: str, source: list[str], written: list[str]) -> tuple[list[str], list[str]]:
+    """The labels of the queries and of the keys in the maps of a kind."""
+    read = ["⟨start⟩", *written[:-1]]
+    return {"encoder": (source, source), "decoder": (read, read), "cross": (written, source)}[kind]
 
 
 @lru_cache(maxsize=1)
@@ -58,6 +61,7 @@ def readable(text: str) -> str:
     return "".join(character for character in text.translate(PLAIN) if character in known)
 
 
+@lru_cache(maxsize=8)  # a widget asks for the same one for its state, its picture and its line
 @torch.no_grad()
 def translate(text: str, target: str) -> Translation:
     """Write `text`, as far as it is readable, in the target's language."""
