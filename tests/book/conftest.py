@@ -15,6 +15,11 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "_ext")]
 
 from chromium import MISSING, arguments, find_chromium  # noqa: E402
 
+# The theme fades its colours in, which a busy machine stretches: a page is looked at once they have arrived.
+AT_REST = """() => Promise.allSettled(document.getAnimations()
+    .filter(change => change.effect.getComputedTiming().endTime < Infinity)
+    .map(change => change.finished)).then(() => true)"""
+
 
 @cache
 def toc_pages() -> tuple[str, ...]:
@@ -80,6 +85,7 @@ def visit(browser, site):
             watch(page)
         page.goto(site + name, wait_until="networkidle")
         page.evaluate("window.MathJax?.startup?.promise?.then(() => true)")
+        page.evaluate(AT_REST)
         return page
 
     yield open_page

@@ -143,6 +143,7 @@ def test_chinese_is_there(html, printed, marks):
 
 
 def test_make_pdf_prints_the_whole_book():
-    done = subprocess.run(["make", "-n", "-o", "book", "pdf"], cwd=ROOT, capture_output=True, text=True)
+    command = ["make", "--no-print-directory", "-n", "-o", "book", "pdf"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert "scripts/pdf.py" in done.stdout
     assert done.stdout.rstrip().endswith('self-attention-step-by-step.pdf"')
