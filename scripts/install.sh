@@ -38,3 +38,9 @@ if ! uv pip install --quiet --torch-backend=cpu -r requirements.txt >"$log" 2>&1
     uv pip install --quiet -r requirements.txt
 fi
 uv pip install --quiet --no-deps -e .
+
+# nbgrader's and notebook's additions to JupyterLab stay out of readers' sight; `make formgrader` starts nbgrader's pages itself.
+mkdir -p .venv/etc/jupyter/labconfig
+echo '{"disabledExtensions": {"@jupyter/nbgrader": true, "@jupyter-notebook/lab-extension": true}}' \
+    >.venv/etc/jupyter/labconfig/page_config.json
+rm -f .venv/etc/jupyter/jupyter_server_config.d/nbgrader.json

@@ -336,5 +336,13 @@ def test_a_translator_and_python_stay_together(notebook):
     assert dates.locator(".written").inner_text() == made
 
 
+def test_what_only_graders_need_is_out_of_sight(notebook):
+    """nbgrader is installed beside the book, and would add a menu, a panel and buttons."""
+    shown = notebook.locator("body").inner_text()
+    assert "Settings" in shown  # JupyterLab's own menu
+    assert "nbgrader" not in shown.lower()
+    assert "Assignment" not in shown
+
+
 def test_nothing_was_asked_of_another_host(notebook):
     assert notebook.foreign == []
