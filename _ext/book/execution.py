@@ -3,15 +3,21 @@
 Jupyter Book's cache compares a notebook with its cells and nothing else. Here the cache lives in a folder
 named after a hash of everything a chapter runs on. Sphinx watches that folder's name among its settings, so
 a new hash also makes it read every page again.
+
+Before the pages are read, the chapters that the cache lacks run side by side, one on each core.
 """
 
 import hashlib
+import logging
 import shutil
 import sys
 from pathlib import Path
 
+from jupyter_cache import get_cache
+from jupyter_cache.executors import load_executor
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 
 ROOT = Path(__file__).parents[2]
 RUN = ("src", "_ext", "requirements.txt")
@@ -41,6 +47,22 @@ def choose_cache(app: Sphinx, config: Config) -> None:
     config.book_assets = fingerprint(*SHOWN)
 
 
+def run_ahead(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
+    """Fill the cache with the notebooks among `pages` that it lacks, several at a time.
+
+    One that fails is not kept: MyST-NB runs it again when it reads the page, and reports what went wrong.
+    """
+    cache = get_cache(app.config.nb_execution_cache_path)
+    notebooks = [path for path in map(env.doc2path, pages) if path.endswith(".ipynb")]
+    for path in notebooks:
+        cache.add_nb_to_project(path)
+    if cache.list_unexecuted(filter_uris=notebooks):
+        quiet = logging.getLogger(__name__)
+        quiet.setLevel(logging.ERROR)
+        executor = load_executor("local-parallel", cache, quiet)
+        executor.run_and_cache(filter_uris=notebooks, timeout=app.config.nb_execution_timeout)
+
+
 def forget_old_caches(app: Sphinx, exception: Exception | None) -> None:
     """Keep the latest caches only (not just one: going back to an earlier package is then quick)."""
     caches = Path(app.config.nb_execution_cache_path).parent.iterdir()
@@ -51,4 +73,5 @@ def forget_old_caches(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     app.add_config_value("book_assets", "", "html")  # a change in the assets writes every page again
     app.connect("config-inited", choose_cache)
+    app.connect("env-before-read-docs", run_ahead)
     app.connect("build-finished", forget_old_caches)

@@ -77,6 +77,26 @@ def test_change_in_the_package_reaches_the_pages(tiny):
     assert (tiny / "_build" / "html" / "_static" / "book.css").read_text() == "/* bare */"
 
 
+WAITS = """
+import time
+from pathlib import Path
+Path("{mine}").touch()
+end = time.monotonic() + 20
+while not (met := Path("{other}").exists()) and time.monotonic() < end:
+    time.sleep(0.05)
+print(f"met: {{met}}")
+"""
+
+
+def test_chapters_run_side_by_side(tiny):
+    (tiny / "_toc.yml").write_text(TOC + "  - file: chapters/more\n")
+    write_cells(tiny, WAITS.format(mine="a.txt", other="b.txt"))
+    write_cells(tiny, WAITS.format(mine="b.txt", other="a.txt"), name="more")
+    done = make(tiny)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("met: True" in page(tiny)) == (os.cpu_count() > 1)
+
+
 def test_build_is_strict_and_stays_so(tiny):
     (tiny / "_toc.yml").write_text(TOC + "  - file: chapters/noisy\n")
     write_cells(tiny, "1 / 0")

@@ -1,7 +1,7 @@
 """What chapter 6's text leans on is true of the numbers that this build printed beside it."""
 
 CHAPTER = "06-masked-decoder"
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1)
 
 
 def of(kind: str, column: dict[str, float]) -> list[float]:
