@@ -199,6 +199,18 @@ def test_attention_is_pytorchs(open_translator):
         translator.live.get_by_role("button", name="Table", exact=True).click()
 
 
+def test_what_is_not_written_yet_is_said_so(open_translator):
+    translator = open_translator()
+    translator.live.get_by_role("button", name="From the first token").click()
+    translator.live.get_by_role("button", name="Table", exact=True).click()
+    rows = translator.live.locator(".part tbody tr")
+    assert "not written yet" not in rows.nth(0).inner_text()
+    assert set(rows.nth(1).locator("td").all_inner_texts()) == {"not written yet"}
+    translator.live.locator(".map canvas").hover(position={"x": 40, "y": 30})
+    spoken = translator.live.locator("output.said").last.inner_text()
+    assert spoken.startswith("query ") and " attends to key " in spoken and spoken.endswith(", not written yet")
+
+
 def test_tokens_appear_one_by_one(open_translator):
     translator = open_translator()
     made = translate("Saturday, March 7, 2009", "zh")

@@ -51,8 +51,9 @@ class Explorer extends View {
     this.frames = new Frames(maps.names, { signal, choose: (frame) => state.set({ frame }) });
     this.heads = new Heads(maps, { names: this.headNames, choose, signal });
     this.figure = new Figure(maps, { help: KEYS, signal });
-    this.reading = new Reading(this.queries, this.keys);
-    this.legend = new Legend(maps.masked && (this.get("_hatched") ?? "masked"));
+    this.hatched = this.get("_hatched") ?? "masked"; // what its hatched cells are
+    this.reading = new Reading(this.queries, this.keys, this.hatched);
+    this.legend = new Legend(maps.masked && this.hatched);
     this.toolbar = new Toolbar(this, PARTS, signal);
     const { rows, columns } = maps;
     const [left, top] = (this.gutters = this.get("_gutters"));

@@ -5,9 +5,9 @@ import { hatching, swatch } from "../shared/palette.js";
 import { digits, ordinal, percent, spreadInWords } from "./words.js";
 
 export class Reading {
-  constructor(queries, keys) {
-    this.queries = queries;
-    this.keys = keys;
+  // `hatched` is what masked cells are called: "masked", or what else keeps them empty.
+  constructor(queries, keys, hatched) {
+    Object.assign(this, { queries, keys, hatched });
     this.cell = element("p", { class: "cell" });
     this.most = element("p", { class: "most" });
     this.spread = element("p", { class: "spread" });
@@ -21,7 +21,7 @@ export class Reading {
     const masked = Boolean(mask) && !mask[column];
     const dot = element("span", { class: "dot" });
     dot.style.background = masked ? hatching(theme) : swatch(weight, peak, theme, floor).background;
-    const number = masked ? "masked" : digits(weight);
+    const number = masked ? this.hatched : digits(weight);
     const [query, key] = [this.queries.label(row), this.keys.label(column)];
     query.classList.add("is-query");
     key.classList.add("is-key");
@@ -31,8 +31,8 @@ export class Reading {
     const rank = larger ? `${ordinal(larger + 1)} of ${of} in its row` : `largest of ${of} in its row`;
     const note = masked ? "" : column < hidden ? `${rank}, left out of the picture` : rank;
     this.cell.append(element("span", { class: "rank" }, note));
-    const verb = masked ? "may not attend to" : "attends to";
-    const spoken = masked ? "masked" : `weight ${number}, ${rank}`;
+    const verb = number === "masked" ? "may not attend to" : "attends to";
+    const spoken = masked ? number : `weight ${number}, ${rank}`;
     this.say(`query ${this.queries.spoken(row)} ${verb} key ${this.keys.spoken(column)}, ${spoken}`);
   }
 

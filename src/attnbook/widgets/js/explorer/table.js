@@ -30,7 +30,7 @@ export class Table {
     const across = Array.from({ length: columns }, (_, i) => element("th", { scope: "col" }, view.keys.label(i, 24)));
     const body = Array.from({ length: rows }, (_, row) => {
       const { weights, mask } = view.rowOf(row);
-      const cells = Array.from(weights, (weight, i) => numberCell(weight, mask && !mask[i]));
+      const cells = Array.from(weights, (weight, i) => this.#cell(weight, mask && !mask[i]));
       return element("tr", {}, element("th", { scope: "row" }, view.queries.label(row, 24)), ...cells);
     });
     this.name.replaceChildren(`${this.#where()}: a row for each query, a column for each key`);
@@ -44,7 +44,7 @@ export class Table {
     const order = Array.from({ length: columns }, (_, i) => i).sort((a, b) => weights[b] - weights[a]);
     const body = order.map((i) => {
       const name = element("th", { scope: "row" }, view.keys.label(i, 60));
-      return element("tr", {}, name, element("td", {}, String(i)), numberCell(weights[i], mask && !mask[i]));
+      return element("tr", {}, name, element("td", {}, String(i)), this.#cell(weights[i], mask && !mask[i]));
     });
     const names = ["key", "position", "weight"].map((name) => element("th", { scope: "col" }, name));
     const more = view.locked < 0 ? " (lock another row to see its numbers)" : "";
@@ -52,12 +52,12 @@ export class Table {
     return element("table", {}, element("thead", {}, element("tr", {}, ...names)), element("tbody", {}, ...body));
   }
 
+  #cell(weight, masked) {
+    return masked ? element("td", { class: "muted" }, this.view.hatched) : element("td", {}, digits(weight));
+  }
+
   #where() {
     const { view } = this;
     return [view.maps.names[view.state.get("frame")], view.placeName || "The map"].filter(Boolean).join(", ");
   }
-}
-
-function numberCell(weight, masked) {
-  return masked ? element("td", { class: "muted" }, "masked") : element("td", {}, digits(weight));
 }

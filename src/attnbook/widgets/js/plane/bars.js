@@ -23,7 +23,7 @@ export class Bars {
       row.name.addEventListener("blur", () => point(-1), { signal });
       row.name.addEventListener("keydown", (event) => this.#key(event, i), { signal });
       const name = element("th", { scope: "row" }, row.name);
-      row.node = element("tr", {}, name, row.score, element("td", { class: "weight" }, element("div", { class: "bar" }, row.bar, row.weight)), element("td", { class: "value" }, ...this.#value(values[i])));
+      row.node = element("tr", {}, name, row.score, element("td", { class: "weight" }, element("div", { class: "share" }, row.bar, row.weight)), element("td", { class: "value" }, ...this.#value(values[i])));
       row.node.addEventListener("pointerenter", () => point(i), { signal });
       row.node.addEventListener("pointerleave", () => point(-1), { signal });
       return row;

@@ -33,7 +33,7 @@ export class Answer {
 function row([token, share], chosen) {
   const fill = element("div", { class: "fill" });
   fill.style.width = `${100 * share}%`;
-  const bar = element("div", { class: "bar" }, fill, element("span", { class: "number" }, digits(share)));
+  const bar = element("div", { class: "share" }, fill, element("span", { class: "number" }, digits(share)));
   const node = element("tr", {}, element("th", { scope: "row" }, tokenElement(token)), element("td", {}, bar));
   node.classList.toggle("on", chosen);
   return node;
