@@ -3,6 +3,7 @@
 import { heat, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { digits, factor, signed } from "../shared/numbers.js";
+import share from "../shared/share.css";
 import { tokenElement, visible } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
 import { widget } from "../shared/widget.js";
@@ -24,7 +25,7 @@ class QueryPlane extends View {
   #frame = 0;
 
   constructor(model, el, signal) {
-    super(model, el, signal, { css: layout + css, hint: HINT });
+    super(model, el, signal, { css: layout + share + css, hint: HINT });
     const { _keys, _values, labels, query, score, _limit, _tick } = this.get("_keys", "_values", "labels", "query", "score", "_limit", "_tick");
     if (!_keys?.length || _values?.length !== _keys.length || labels?.length !== _keys.length) throw new Error("keys, values or labels are missing");
     if (!SCORES[score] || !(_limit > 0) || !(_tick > 0) || query?.length !== 2) throw new Error("settings are missing");

@@ -5,6 +5,7 @@ import { fromBase64 } from "../shared/base64.js";
 import { say, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { LocalModel } from "../shared/model.js";
+import share from "../shared/share.css";
 import { visible } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
 import { watchModel, widget } from "../shared/widget.js";
@@ -34,7 +35,7 @@ class DateTranslator extends View {
   #model;
 
   constructor(model, el, signal) {
-    super(model, el, signal, { css: layout + css, hint: HINT });
+    super(model, el, signal, { css: layout + share + css, hint: HINT });
     const { _languages, _writing, _known, _first } = this.get("_languages", "_writing", "_known", "_first");
     if (!_first?.written?.length || !_known || !_writing || !_languages) throw new Error("the first translation is missing");
     this.known = new Set(_known);
