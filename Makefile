@@ -5,6 +5,7 @@
 #   make lab      open the chapters in JupyterLab, with everything installed
 #   make zip      build, and pack the site into one file to hand on
 #   make pdf      build, and print the whole book into one PDF
+#   make slides CH=04   build, and make slides of a chapter (CH=all: of each)
 #   make test     build, lint, and run every test
 #   make lint     ruff, on everything
 #   make bench    the package's speed beside its peers
@@ -21,7 +22,7 @@ BOOK ?= .
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 
-.PHONY: book serve lab zip pdf test lint bench bench-widgets bench-translator bench-chapters lock drawings address hub-links clean
+.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters lock drawings address hub-links clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -39,6 +40,11 @@ zip: book
 
 pdf: book
 	@"$(BIN)/python" scripts/pdf.py "$(BOOK)/_build/html" "$(BOOK)/_build/self-attention-step-by-step.pdf"
+
+slides: $(STAMP)
+	@"$(BIN)/python" scripts/slides.py "$(CH)"
+	@$(MAKE) --no-print-directory book
+	@"$(BIN)/python" scripts/slides.py "$(CH)" "$(BOOK)/_build/html" "$(BOOK)/_build/slides"
 
 test: lint book
 	"$(BIN)/python" -m pytest

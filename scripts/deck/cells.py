@@ -1,0 +1,82 @@
+"""Code cells on slides: which are worth one, and how code and what it printed stand there."""
+
+import re
+
+from bs4 import Tag
+
+from .markup import inner
+
+CODE_LINES = 17  # of code and what it printed, on one slide
+SMALL = 4  # lines of output that stand beside any other
+LONG_CODE = 12  # lines; a longer measurement is left to the notebook
+WIDE = 88  # characters of a printed line; a longer one is broken
+LONG_TABLE = 12  # rows; a longer table of numbers stands in two columns
+PLOTS = re.compile(r"\b(?:ax|axes|axis|plt|figure)\b")
+
+
+def shown(code: str, has_result: bool) -> bool:
+    """Whether code is for a slide: not what only prepares a plot; a long measurement's result says more."""
+    if not has_result:
+        return not PLOTS.search(code)
+    return len(code.strip().splitlines()) <= LONG_CODE or bool(
+        re.search(r"^(def|class) ", code, re.MULTILINE)
+    )
+
+
+def kind_of(part: Tag) -> str:
+    """What an output is: a widget, a picture, the package's source, printed text, or a table."""
+    classes = part.get("class", [])
+    if "ab-widget" in classes:
+        return "widget"
+    if part.name == "img":
+        return "picture"
+    if any(name.startswith("highlight-python") for name in classes):
+        return "code"
+    return "data" if part.find("table") else "text"
+
+
+def height(part: Tag) -> float:
+    """An output's height in lines of code."""
+    if rows := part.find_all("tr"):
+        return 1 + 1.3 * len(rows)
+    return 1 + len(part.get_text().strip().splitlines())
+
+
+def listing(node: Tag) -> str:
+    pre = node if node.name == "pre" else node.find("pre")
+    html = re.sub(r"^(<span></span>)?\n*", "", pre.decode_contents()).rstrip()
+    return f'<div class="highlight"><pre tabindex="0">{html}</pre></div>'
+
+
+def printed_parts(results: list[Tag]) -> list[str]:
+    """All that a cell printed, on one slide where it fits; of several tables one beside the other."""
+    if sum(height(part) > SMALL for part in results) > 1 and sum(map(height, results)) > CODE_LINES:
+        return [body for part in results for body in printed_parts([part])]
+    body = "".join(map(result, results))
+    tables = all(kind_of(part) == "data" for part in results)
+    return (
+        [f'<div class="pair">{body}</div>' if tables and body.count("<table") > 1 else body] if body else []
+    )
+
+
+def result(part: Tag) -> str:
+    """What was printed, or a table of numbers."""
+    if tables := part.find_all("table"):
+        halves = [half for table in tables for half in halved(table)]
+        return "".join(f'<div class="data">{half}</div>' for half in halves)
+    wide = max(map(len, part.get_text().splitlines()), default=0) > WIDE
+    classes = "printed wraps" if wide else "printed"
+    return f'<pre class="{classes}" tabindex="0">{inner(part.find("pre") or part)}</pre>'
+
+
+def halved(table: Tag) -> list[str]:
+    """A table of numbers, in two parts where it is long."""
+    rows = table.select("tbody tr")
+    if len(rows) <= LONG_TABLE or table.select("tbody [rowspan]"):
+        return [str(table)]
+    half = -(-len(rows) // 2)
+    parts = [rows[:half], rows[half:]]
+    return [
+        f"<table>{table.find('thead') or ''}<tbody>{''.join(map(str, part))}</tbody></table>"
+        for part in parts
+    ]

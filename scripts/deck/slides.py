@@ -1,0 +1,257 @@
+"""What goes on which slide.
+
+A section of the chapter is a stack of slides. What can be looked at (a figure, a widget, a formula, a table,
+code, what it printed) gets a slide of its own, under the sentence that leads to it; what was measured stands
+under it. Prose between them becomes a slide of its key sentences; all of it is in the notes of the slide that
+it leads to.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from bs4 import Tag
+
+from .cells import CODE_LINES, height, kind_of, listing, printed_parts, shown
+from .markup import heading, inner
+from .prose import formula, split_table, text_of, told
+from .sentences import key_sentence, plain, sentences, together
+
+ROOM = 9.5  # lines of points on a slide
+PROMISE = 210  # characters under the chapter's title
+REMARK = 170  # characters of prose that fit under a figure
+REMARKABLE = ("picture", "table", "result", "formula", "code both", "code")
+SKIPPED = "slide-skip"  # a tag that keeps a cell off the slides
+LEFT_OUT = {"references"}
+
+
+@dataclass
+class Slide:
+    """One slide: `kind` names its looks, `body` is HTML, `place` the chapter's heading that it comes from."""
+
+    kind: str
+    headline: str = ""
+    body: str = ""
+    kicker: str = ""
+    place: str = ""
+    takeaway: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def stacks(article: Tag) -> list[list[Slide]]:
+    """The slides of a chapter's page, a list for each of its sections."""
+    chapter = article.find("section")
+    made = [opening(chapter)]
+    for section in chapter.find_all("section", recursive=False):
+        writer = {"exercises": exercises, "check-yourself": questions}.get(section["id"], Section)
+        if section["id"] not in LEFT_OUT:
+            made.append(writer(section) if writer is not Section else Section(section).slides)
+    return [stack for stack in made if stack]
+
+
+def opening(chapter: Tag) -> list[Slide]:
+    """The chapter's title, and what one will be able to do."""
+    paragraphs = chapter.find_all(["p", "ul", "div"], recursive=False)
+    drawing = next((one for one in paragraphs if one.find("svg")), None)
+    promise = next(one for one in paragraphs if one.name == "p")
+    title = Slide("title", heading(chapter, "h1"), place=chapter["id"])
+    title.body = f"<p>{opening_words(promise)}</p>"
+    title.notes = [str(plain(one)) for one in paragraphs if one.name == "p" and one is not drawing]
+    goals = next((one for one in paragraphs if one.name == "ul"), None)
+    aims = Slide("aims", "You will be able to", place=chapter["id"], notes=list(title.notes[1:]))
+    aims.body = f'<div class="points">{plain(goals)}</div>' if goals else ""
+    aims.body += f'<div class="map">{drawing.svg}</div>' if drawing else ""
+    return [title, aims] if aims.body else [title]
+
+
+def opening_words(promise: Tag) -> str:
+    """The chapter's promise, as far as it is short."""
+    words = ""
+    for sentence in together(sentences(promise)):
+        if words and len(words) + len(sentence.get_text()) > PROMISE:
+            break
+        words = f"{words} {inner(sentence)}".strip()
+    return words
+
+
+class Section:
+    """Reads a section from its first line to its last, and writes its slides."""
+
+    def __init__(self, section: Tag):
+        self.slides: list[Slide] = []
+        self.run: list[Tag] = []  # prose since the last slide
+        self.headline = self.title = heading(section, "h2")
+        self.place = section["id"]
+        self.fresh = False  # whether the last slide can take what was measured
+        self.walk(section)
+        self.flush()
+
+    def walk(self, section: Tag) -> None:
+        for node in section.find_all(recursive=False):
+            if node.name == "section":
+                self.flush()
+                self.headline, self.place = heading(node, "h3") or heading(node, "h4"), node["id"]
+                self.walk(node)
+            elif node.name not in ("h2", "h3", "h4", "details"):
+                self.take(node)
+
+    def take(self, node: Tag) -> None:
+        classes = node.get("class", [])
+        if "cell" in classes:
+            self.cell(node)
+        elif "admonition" in classes:
+            self.callout(node)
+        elif "math" in classes:
+            last = self.slides[-1] if self.slides else None
+            if last and self.fresh and not self.run and last.kind == "formula":
+                last.body += formula(node)
+            else:
+                self.show("formula", formula(node))
+        elif "pst-scrollable-table-container" in classes:
+            for part in split_table(node):
+                self.show("table", part)
+        elif any(name.startswith("highlight-") for name in classes):
+            self.show("code", listing(node))
+        elif node.name == "p" and node.find(["svg", "img"]):
+            self.show("picture", str(node.find(["svg", "img"])))
+        else:
+            self.run.append(node)
+            self.fresh = False
+
+    def new(self, kind: str, headline: str = "", body: str = "", notes: list[str] | None = None) -> Slide:
+        """Add a slide; without a headline of its own it gets the section's."""
+        kicker = self.title if headline or self.headline != self.title else ""
+        if headline and self.headline != self.title:
+            kicker = f"{self.title} · {self.headline}"
+        slide = Slide(kind, headline or self.headline, body, kicker, self.place, notes=notes or [])
+        self.slides.append(slide)
+        return slide
+
+    def show(self, kind: str, body: str) -> Slide:
+        """Something to look at, under the sentence that leads to it."""
+        headline, notes = "", []
+        if self.run and self.run[-1].name == "p":
+            lead = self.run.pop()
+            key = key_sentence(lead, before=True)
+            goes_on = key.get_text().lstrip()[:1].islower()  # with the sentence of the formula before it
+            headline, notes = "" if goes_on else inner(key), [str(plain(lead))]
+        self.flush()
+        self.fresh = True
+        return self.new(kind, headline, body, notes)
+
+    def flush(self) -> None:
+        """The prose so far, as key sentences; one short remark goes on the slide that it is about."""
+        run, self.run = self.run, []
+        remark = len(run) == 1 and run[0].name == "p" and len(text_of(run[0])) <= REMARK
+        if (
+            remark
+            and self.slides
+            and self.slides[-1].place == self.place
+            and self.slides[-1].kind in REMARKABLE
+        ):
+            last = self.slides[-1]
+            if not last.takeaway:
+                last.takeaway = f'<p class="takeaway">{inner(plain(run[0]))}</p>'
+                last.notes.append(str(plain(run[0])))
+                return
+        points = told(run)
+        self.fresh = False
+        room, body, notes = ROOM, "", []
+        for html, size, node in points:
+            if body and size > room:
+                self.new("points", body=f'<div class="points">{body}</div>', notes=notes)
+                room, body, notes = ROOM, "", []
+            room, body = room - size, body + html
+            notes.append(str(plain(node)))
+        if body:
+            self.new("points", body=f'<div class="points">{body}</div>', notes=notes)
+
+    def callout(self, node: Tag) -> None:
+        """What was measured or is to be tried stands on the slide before; other callouts get their own."""
+        classes = node["class"]
+        body = [
+            one for one in node.find_all(recursive=False) if "admonition-title" not in one.get("class", [])
+        ]
+        name = node.find(class_="admonition-title").get_text()
+        kind = next((one for one in classes if one.startswith("ab-")), "callout")
+        first = next((one for one in body if one.name == "p"), None)
+        if self.fresh and first is not None and not self.run and kind in ("ab-measured", "ab-try"):
+            key = inner(key_sentence(first))
+            self.slides[-1].takeaway = f'<p class="takeaway {kind}"><b>{name}.</b> {key}</p>'
+            self.slides[-1].notes += [f"<p><b>{name}.</b></p>", *(str(plain(one)) for one in body)]
+            self.fresh = False
+            return
+        self.flush()
+        html = "".join(text for text, _, _ in told(body))
+        slide = self.new("points", body=f'<div class="points {kind}">{html}</div>')
+        if kind != "callout":
+            slide.kicker = f"{self.title} · {self.headline}" if self.headline != self.title else self.title
+            slide.headline = name
+        slide.notes = [str(plain(one)) for one in body]
+
+    def cell(self, node: Tag) -> None:
+        """Pictures and widgets without their code; code with what it printed, on one slide if both fit."""
+        if f"tag_{SKIPPED}" in node["class"] or node.select_one(".ab-check"):
+            return
+        source = node.select_one(".cell_input pre")
+        outputs = node.select_one(".cell_output")
+        parts = outputs.find_all(recursive=False) if outputs else []
+        sights = [part for part in parts if kind_of(part) in ("widget", "picture")]
+        results = [part for part in parts if kind_of(part) in ("text", "data")]
+        sources = [part for part in parts if kind_of(part) == "code"]
+        for part in sources:
+            self.show("code", listing(part))
+        if source and not sights and not sources:
+            if shown(source.get_text(), bool(results)):
+                self.code(source, results)
+                results = []
+            elif not results:
+                return
+        for body in printed_parts(results):
+            self.show("result", body)
+        for part in sights:
+            self.show(kind_of(part), str(part))
+
+    def code(self, source: Tag, results: list[Tag]) -> None:
+        lines = len(source.get_text().strip().splitlines())
+        printed = sum(height(part) for part in results)
+        text = listing(source)
+        if not results:
+            self.show("code", text)
+        elif lines + printed <= CODE_LINES:
+            self.show("code both", text + "".join(printed_parts(results)))
+        else:
+            first = self.show("code", text)
+            for body in printed_parts(results):
+                next_one = self.new("result", first.headline, body)
+                next_one.kicker, next_one.headline = first.kicker, first.headline
+            self.fresh = True
+
+
+def exercises(section: Tag) -> list[Slide]:
+    """The list of exercises: they are done in the notebook, not on a slide."""
+    titles = [heading(one, "h3") for one in section.find_all("section", recursive=False)]
+    slide = Slide("points", heading(section, "h2"), place=section["id"])
+    slide.body = f'<div class="points"><ul>{"".join(f"<li>{title}</li>" for title in titles)}</ul></div>'
+    slide.notes = [
+        "<p>The exercises are in the notebook, with hints and checks; their solutions are folded there.</p>"
+    ]
+    return [slide]
+
+
+def questions(section: Tag) -> list[Slide]:
+    """A slide for each question with its choices; the answer is in the notes."""
+    slides: list[Slide] = []
+    for node in section.find_all(["p", "details"], recursive=False):
+        strong = node.find("strong", recursive=False)
+        if node.name == "p" and strong and re.match(r"\d", strong.get_text()):
+            headline = inner(plain(node))
+            slides.append(Slide("question", headline, kicker=heading(section, "h2"), place=section["id"]))
+        elif node.name == "details" and slides:
+            choice = node.find("summary")
+            slides[-1].body += f"<li>{inner(plain(choice))}</li>"
+            if "Right." in node.get_text():
+                slides[-1].notes = [f"<p><b>{inner(plain(choice))}</b></p>"]
+                slides[-1].notes += [str(plain(one)) for one in node.find_all("p", recursive=False)]
+    for slide in slides:
+        slide.body = f'<div class="points"><ul class="choices">{slide.body}</ul></div>'
+    return slides

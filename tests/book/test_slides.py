@@ -1,0 +1,247 @@
+"""Slides of every chapter: they fit, can be read from the back row, and their widgets work."""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import slides  # noqa: E402
+from deck import export  # noqa: E402
+from serve import server  # noqa: E402
+
+CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("0*.ipynb"))
+SEEN = (Path(__file__).parent / "slides.js").read_text("utf8")  # what stands on each slide
+# The smallest type on a slide of 1280 × 720 pixels, and the least enlargement of a widget.
+LEAST = {"points": 28, "takeaway": 28, "headline": 28, "table": 22, "code": 16}
+LEAST_SCALE = 0.7
+
+
+@pytest.fixture(scope="module")
+def made(html, tmp_path_factory):
+    """All slides, in a folder beside the pages that they lead to."""
+    folder = tmp_path_factory.mktemp("book")
+    for name in CHAPTERS:
+        export(html / "chapters" / f"{name}.html", folder / "slides", "../html", "The book")
+    (folder / "html").symlink_to(html.resolve())
+    return folder / "slides"
+
+
+@pytest.fixture
+def show(browser, made):
+    """Opens slides, from their file without an address; the page knows what it `said` and `asked` for."""
+    contexts = []
+
+    def open_deck(name, *, width=1280, height=720, query="", address=None):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
+        contexts.append(context)
+        page = context.new_page()
+        page.said, page.asked = [], []
+        context.on("console", lambda message: page.said.append(message.text))
+        context.on("weberror", lambda error: page.said.append(str(error.error)))
+        context.on("request", lambda request: page.asked.append(request.url))
+        page.goto(f"{address or made.as_uri()}/{name}.html{query}")
+        page.wait_for_selector(".reveal[data-ready]", timeout=60_000)
+        return page
+
+    yield open_deck
+    for context in contexts:
+        context.close()
+
+
+def go_to(page, kind):
+    """Turn to the first slide with this widget; the widget."""
+    turn = "(kind) => { const at = Reveal.getIndices(document.querySelector(kind).closest('section'));"
+    page.evaluate(f"{turn} Reveal.slide(at.h, at.v); }}", kind)
+    return page.locator(kind).first
+
+
+def words(widget):
+    """All that a widget says."""
+    return widget.evaluate("(one) => one.querySelector('.ab-live *').shadowRoot.textContent")
+
+
+def past(page):
+    """How many slides have been shown before this one."""
+    return page.evaluate("Reveal.getSlidePastCount()")
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_slides_fit_and_can_be_read_from_the_back_row(show, html, name):
+    page = show(name)
+    seen = page.evaluate(SEEN)
+    assert len(seen) > 40
+    for slide in seen:
+        assert slide["high"] <= 720, slide
+        assert slide["wide"] <= 1280, slide
+        assert not slide["outside"], slide
+        assert (slide["empty"], slide["dead"], slide["blank"]) == (False, 0, 0), slide
+        assert slide["headline"].strip(), slide
+        for kind, sizes in slide["sizes"].items():
+            assert all(size >= LEAST[kind] for size in sizes), (kind, slide)
+        assert all(scale >= LEAST_SCALE for scale in slide["widget"]), slide
+    assert page.locator("mjx-merror").count() == 0
+    assert page.evaluate("document.querySelectorAll('.math:not(:has(mjx-container))').length") == 0
+    ids = set(re.findall(r'id="([^"]+)"', (html / "chapters" / f"{name}.html").read_text("utf8")))
+    assert {slide["place"] for slide in seen} <= ids
+    assert page.said == []
+    assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_no_solution_is_on_a_slide_or_in_its_notes(made, name):
+    cells = json.loads((ROOT / "chapters" / f"{name}.ipynb").read_text("utf8"))["cells"]
+    source = "\n".join("".join(cell["source"]) for cell in cells)
+    solutions = re.findall(r"<summary>Solution</summary>(.*?)</details>", source, re.DOTALL)
+    text = re.sub(r"<[^>]+>", "", (made / f"{name}.html").read_text("utf8"))
+    assert len(solutions) >= 3
+    for solution in solutions:
+        said = re.findall(r"^[A-Z][^`$*\n]{40,}", solution, re.MULTILINE)
+        assert not any(one[:60].replace("'", "’") in text for one in said)
+    assert "Solution" not in text
+    assert "# Exercise" not in text
+
+
+def test_every_section_has_its_slides(made, html):
+    for name in CHAPTERS:
+        page = (html / "chapters" / f"{name}.html").read_text("utf8")
+        sections = set(re.findall(r"<h2>(\d\.\d+)", page))
+        text = (made / f"{name}.html").read_text("utf8")
+        assert len(sections) >= 4
+        for number in sections:
+            assert f">{number} " in text, (name, number)
+
+
+def test_an_explorer_reads_what_the_mouse_points_at_on_a_large_screen(show):
+    page = show("04-self-attention", width=1900, height=1000)
+    widget = go_to(page, ".ab-explorer")
+    scale = widget.evaluate("(one) => new DOMMatrix(getComputedStyle(one).transform).a * Reveal.getScale()")
+    assert scale > 1.5
+    cells = widget.locator(".map canvas").first.bounding_box()
+    for row, column in ((0, 2), (2, 0), (1, 1)):
+        across, down = (column + 0.8) / 3, (row + 0.8) / 3
+        page.mouse.move(cells["x"] + across * cells["width"], cells["y"] + down * cells["height"])
+        reading = " ".join(widget.locator(".ab-live .ab-reading").inner_text().split())
+        assert re.search(rf"\b{'abc'[row]}\b.*\b{'abc'[column]}\b", reading), reading
+
+
+def test_keys_in_a_widget_stay_there_and_a_presenter_turns_the_slide(show):
+    page = show("04-self-attention")
+    widget = go_to(page, ".ab-explorer")
+    before = past(page)
+    widget.locator(".map").first.focus()
+    for key in ("ArrowRight", "ArrowRight", "b", "."):
+        page.keyboard.press(key)
+    assert re.search(r"a\W+b\b", widget.locator(".ab-live .ab-reading").inner_text())
+    assert past(page) == before
+    assert not page.evaluate("Reveal.isPaused()")
+    page.keyboard.press("PageDown")
+    assert past(page) == before + 1
+    page.keyboard.press("ArrowLeft")
+    assert past(page) == before
+    page.reload()
+    page.wait_for_selector(".reveal[data-ready]")
+    assert past(page) == before
+
+
+def test_the_other_widgets_work_on_slides(show):
+    large = {"width": 1600, "height": 900}
+    page = show("04-self-attention", **large)
+    stepper = go_to(page, ".ab-stepper")
+    stepper.get_by_role("button", name="Next").click()
+    stepper.get_by_text("Step 1 of 5").wait_for(timeout=5_000)
+
+    page = show("02-query-key-value", **large)
+    plane = go_to(page, ".ab-queries")
+    before = words(plane)
+    handle = plane.locator(".handle").bounding_box()
+    page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(handle["x"] + 80, handle["y"] - 60, steps=4)
+    page.mouse.up()
+    assert words(plane) != before
+
+    page = show("01-why-attention", **large)
+    path = go_to(page, ".ab-path")
+    before = words(path)
+    path.get_by_role("slider").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert words(path) != before
+
+    page = show("08-transformer", **large)
+    translator = go_to(page, ".ab-translator")
+    field = translator.get_by_role("textbox").first
+    field.fill("Monday, May 4, 1992")
+    field.press("Enter")
+    written = "document.querySelector('.present .ab-live *').shadowRoot.textContent"
+    page.wait_for_function(f"{written}.includes('1992年5月4日')")
+    assert page.said == []
+
+
+def test_from_the_books_server_in_the_dark_every_slide_comes_in_order(show, made):
+    with server(str(made.parent), port=0) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        own = f"http://127.0.0.1:{running.server_port}/"
+        page = show("07-embeddings", query="?theme=dark", address=f"{own}slides")
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        dark = page.evaluate("getComputedStyle(document.querySelector('.reveal-viewport')).backgroundColor")
+        assert max(map(int, re.findall(r"\d+", dark)[:3])) < 60
+        count = page.evaluate("Reveal.getTotalSlides()")
+        for _ in range(count - 1):
+            page.keyboard.press("ArrowRight")
+        assert page.evaluate("Reveal.isLastSlide()")
+        place = page.evaluate("Reveal.getCurrentSlide().dataset.place")
+        link = page.locator(".foot a")
+        assert link.get_attribute("href") == f"../html/chapters/07-embeddings.html#{place}"
+        with page.context.expect_page() as opened:
+            page.keyboard.press("s")
+        opened.value.get_by_text(f"{count} of {count}").wait_for()
+        assert opened.value.locator("#notes :is(p, li)").count() >= 1
+        opened.value.keyboard.press("ArrowLeft")
+        page.wait_for_function("!Reveal.isLastSlide()")
+        assert page.said == []
+        assert all(url.startswith((own, "data:", "blob:")) for url in page.asked)
+        link.click()
+        page.wait_for_url("**/html/chapters/07-embeddings.html#*")
+        running.shutdown()
+
+
+def test_from_a_file_the_speaker_has_the_prose_and_its_formulas(show):
+    page = show("04-self-attention")
+    go_to(page, ".formula")
+    with page.context.expect_page() as opened:
+        page.keyboard.press("s")
+    notes = opened.value.locator("#notes")
+    notes.locator("mjx-container").first.wait_for()
+    assert len(notes.inner_text()) > 200
+    assert page.said == []
+
+
+def test_slides_print_a_page_each(show):
+    page = show("03-attn", query="?print-pdf")
+    page.wait_for_selector(".pdf-page")
+    assert page.locator(".pdf-page").count() == page.evaluate("Reveal.getTotalSlides()")
+
+
+def test_a_chapter_that_is_not_there_is_answered_with_those_that_are(capsys):
+    for wrong in ("", "0", "12", "four"):
+        assert slides.main(wrong) == 1
+        said = capsys.readouterr().err
+        assert "make slides CH=04    4. Self-attention" in said
+        assert wrong in said
+    assert slides.chosen("4") == slides.chosen("04") == ["04-self-attention"]
+    assert slides.chosen("all") == CHAPTERS
+
+
+def test_make_says_so_before_it_builds_anything():
+    call = ["make", "-s", "slides", "CH=99"]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert "there is no chapter '99'" in done.stderr
+    assert "jupyter-book" not in done.stdout
