@@ -15,14 +15,13 @@ export class Heads {
   #frame = 0;
 
   constructor(maps, { names, choose, signal }) {
-    this.maps = maps;
-    this.choose = choose;
+    Object.assign(this, { maps, names, choose });
     this.layers = numbers(maps.layers, maps.layers > 1);
     this.heads = numbers(maps.heads, maps.heads > 1 && !names.length);
     this.across = this.heads.length;
     this.size = Math.max(24, Math.min(40, Math.floor(260 / this.across) - 2));
     this.strip = maps.layers === 1 || maps.heads === 1;
-    this.items = this.layers.flatMap((layer) => this.heads.map((head) => this.#item({ layer, head }, names)));
+    this.items = this.layers.flatMap((layer) => this.heads.map((head) => ({ layer, head, name: placeName({ layer, head }, maps, names) })));
     this.shown = this.items;
     this.lead = names.length ? [] : [element("span", { class: "number", "aria-hidden": "true" }, maps.layers > 1 ? "Layer" : "Head")];
     this.grid = element("div", { class: this.strip ? "maps" : "maps ab-maps", role: "radiogroup", "aria-label": names.length ? "Map" : "Layer and head" });
@@ -43,39 +42,38 @@ export class Heads {
     });
   }
 
-  #item(place, names) {
-    const name = placeName(place, this.maps, names);
-    const canvas = element("canvas", { "aria-hidden": "true" });
-    const node = element("button", { type: "button", class: "thumb", role: "radio", "aria-label": name }, canvas);
-    if (this.strip) {
-      const index = this.maps.layers > 1 ? place.layer : place.head;
-      const caption = names.length ? visible(names[index]) : index < 0 ? "mean" : String(index);
-      node.append(element("span", { class: "caption" }, caption));
+  // The thumbnails' buttons: they come once the large map has been seen, into room that is kept for them.
+  #build() {
+    for (const item of this.items) {
+      item.canvas = element("canvas", { "aria-hidden": "true" });
+      item.node = element("button", { type: "button", class: "thumb", role: "radio", "aria-label": item.name }, item.canvas);
+      if (this.strip) {
+        const index = this.maps.layers > 1 ? item.layer : item.head;
+        const caption = this.names.length ? visible(this.names[index]) : index < 0 ? "mean" : String(index);
+        item.node.append(element("span", { class: "caption" }, caption));
+      }
     }
-    return { ...place, name, node, canvas };
+    this.#lay();
+    this.select(this.chosen);
   }
 
   // Shows which map is chosen.
   select({ layer, head }) {
+    this.chosen = this.items.find((item) => item.layer === layer && item.head === head);
+    this.about.textContent = this.chosen.name;
+    if (!this.chosen.node) return;
     for (const item of this.items) {
-      const chosen = item.layer === layer && item.head === head;
-      item.node.setAttribute("aria-checked", String(chosen));
-      item.node.tabIndex = chosen ? 0 : -1;
-      if (!chosen) continue;
-      this.chosen = item;
-      this.about.textContent = item.name;
-      reveal(this.grid, item.node);
+      item.node.setAttribute("aria-checked", String(item === this.chosen));
+      item.node.tabIndex = item === this.chosen ? 0 : -1;
     }
+    reveal(this.grid, this.chosen.node);
   }
 
   // The order of the thumbnails: the model's, or the most focused first, or those with most on the first key.
   arrange(order, frame) {
-    const name = (text) => element("span", { class: "number", "aria-hidden": "true" }, text);
-    const label = (index) => (index < 0 ? "mean" : String(index));
-    const sorted = order !== "model";
-    this.grid.classList.toggle("is-sorted", sorted);
+    this.sorted = order !== "model";
     this.shown = this.items;
-    if (sorted) {
+    if (this.sorted) {
       const value = ({ layer, head }) => {
         if (layer < 0 || head < 0) return Infinity; // means come last
         const { bits, first } = this.maps.summary({ frame, layer, head });
@@ -84,10 +82,18 @@ export class Heads {
       const values = new Map(this.items.map((item) => [item, value(item)]));
       this.shown = [...this.items].sort((a, b) => values.get(a) - values.get(b));
     }
+    if (this.items[0].node) this.#lay();
+  }
+
+  // Lays the buttons out in the order shown, with the numbers of layers and heads where that is the model's.
+  #lay() {
+    const name = (text) => element("span", { class: "number", "aria-hidden": "true" }, text);
+    const label = (index) => (index < 0 ? "mean" : String(index));
+    const { across, sorted } = this;
     const nodes = this.shown.map(({ node }) => node);
+    this.grid.classList.toggle("is-sorted", sorted);
     if (this.strip) return this.grid.replaceChildren(...this.lead, ...nodes);
     if (sorted) return this.grid.replaceChildren(...nodes);
-    const { across } = this;
     const rows = this.layers.flatMap((layer, i) => [name(label(layer)), ...nodes.slice(i * across, (i + 1) * across)]);
     this.grid.replaceChildren(element("span", { class: "axes", "aria-hidden": "true" }, "head →", element("br"), "layer ↓"), ...this.heads.map((head) => name(label(head))), ...rows);
   }
@@ -131,6 +137,7 @@ export class Heads {
   }
 
   #paintSome() {
+    if (!this.items[0].node) this.#build();
     const end = performance.now() + SLICE;
     while (this.#queue.length && performance.now() < end) {
       const { layer, head, canvas } = this.#queue.shift();
