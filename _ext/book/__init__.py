@@ -8,6 +8,7 @@ from . import (
     drawings,
     edition,
     execution,
+    guide,
     home,
     languages,
     policy,
@@ -23,6 +24,7 @@ def setup(app: Sphinx) -> dict:
     drawings.setup(app)
     edition.setup(app)
     execution.setup(app)
+    guide.setup(app)
     home.setup(app)
     languages.setup(app)
     policy.setup(app)

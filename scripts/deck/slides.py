@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from bs4 import Tag
 
-from .cells import CODE_LINES, height, kind_of, listing, printed_parts, shown
+from .cells import CODE_LINES, SMALL, height, kind_of, listing, printed_parts, result, shown
 from .markup import heading, inner
 from .prose import formula, split_table, text_of, told
 from .sentences import key_sentence, plain, sentences, together
@@ -206,10 +206,11 @@ class Section:
                 results = []
             elif not results:
                 return
-        for body in printed_parts(results):
+        remarks = [part for part in results if sights and height(part) <= SMALL]
+        for body in printed_parts([part for part in results if part not in remarks]):
             self.show("result", body)
         for part in sights:
-            self.show(kind_of(part), str(part))
+            self.show(kind_of(part), str(part)).notes += map(result, remarks)
 
     def code(self, source: Tag, results: list[Tag]) -> None:
         lines = len(source.get_text().strip().splitlines())
