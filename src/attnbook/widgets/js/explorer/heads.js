@@ -7,6 +7,7 @@ import { visible } from "../shared/tokens.js";
 import { placeName } from "./words.js";
 
 const SLICE = 8; // milliseconds of painting in one go
+const label = (index) => (index < 0 ? "mean" : String(index));
 const numbers = (count, mean) => [...Array(count).keys(), ...(mean ? [MEAN] : [])];
 
 export class Heads {
@@ -23,7 +24,6 @@ export class Heads {
     this.strip = maps.layers === 1 || maps.heads === 1;
     this.items = this.layers.flatMap((layer) => this.heads.map((head) => ({ layer, head, name: placeName({ layer, head }, maps, names) })));
     this.shown = this.items;
-    this.lead = names.length ? [] : [element("span", { class: "number", "aria-hidden": "true" }, maps.layers > 1 ? "Layer" : "Head")];
     this.grid = element("div", { class: this.strip ? "maps" : "maps ab-maps", role: "radiogroup", "aria-label": names.length ? "Map" : "Layer and head" });
     this.about = element("b", { class: "about" });
     const button = (name, sign, by) => {
@@ -49,7 +49,7 @@ export class Heads {
       item.node = element("button", { type: "button", class: "thumb", role: "radio", "aria-label": item.name }, item.canvas);
       if (this.strip) {
         const index = this.maps.layers > 1 ? item.layer : item.head;
-        const caption = this.names.length ? visible(this.names[index]) : index < 0 ? "mean" : String(index);
+        const caption = this.names.length ? visible(this.names[index]) : label(index);
         item.node.append(element("span", { class: "caption" }, caption));
       }
     }
@@ -62,9 +62,10 @@ export class Heads {
     this.chosen = this.items.find((item) => item.layer === layer && item.head === head);
     this.about.textContent = this.chosen.name;
     if (!this.chosen.node) return;
-    for (const item of this.items) {
-      item.node.setAttribute("aria-checked", String(item === this.chosen));
-      item.node.tabIndex = item === this.chosen ? 0 : -1;
+    for (const { node } of this.items) {
+      const chosen = node === this.chosen.node;
+      node.setAttribute("aria-checked", String(chosen));
+      node.tabIndex = chosen ? 0 : -1;
     }
     reveal(this.grid, this.chosen.node);
   }
@@ -88,13 +89,11 @@ export class Heads {
   // Lays the buttons out in the order shown, with the numbers of layers and heads where that is the model's.
   #lay() {
     const name = (text) => element("span", { class: "number", "aria-hidden": "true" }, text);
-    const label = (index) => (index < 0 ? "mean" : String(index));
-    const { across, sorted } = this;
     const nodes = this.shown.map(({ node }) => node);
-    this.grid.classList.toggle("is-sorted", sorted);
-    if (this.strip) return this.grid.replaceChildren(...this.lead, ...nodes);
-    if (sorted) return this.grid.replaceChildren(...nodes);
-    const rows = this.layers.flatMap((layer, i) => [name(label(layer)), ...nodes.slice(i * across, (i + 1) * across)]);
+    this.grid.classList.toggle("is-sorted", this.sorted);
+    if (this.strip && !this.names.length) nodes.unshift(name(this.maps.layers > 1 ? "Layer" : "Head"));
+    if (this.strip || this.sorted) return this.grid.replaceChildren(...nodes);
+    const rows = this.layers.flatMap((layer, i) => [name(label(layer)), ...nodes.slice(i * this.across, (i + 1) * this.across)]);
     this.grid.replaceChildren(element("span", { class: "axes", "aria-hidden": "true" }, "head →", element("br"), "layer ↓"), ...this.heads.map((head) => name(label(head))), ...rows);
   }
 
