@@ -8,12 +8,14 @@ import threading
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import slides  # noqa: E402
 from deck import export  # noqa: E402
+from deck.slides import Section  # noqa: E402
 from serve import server  # noqa: E402
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("0*.ipynb"))
@@ -116,6 +118,27 @@ def test_every_section_has_its_slides(made, html):
         assert len(sections) >= 4
         for number in sections:
             assert f">{number} " in text, (name, number)
+
+
+def test_what_goes_on_a_slide_and_what_into_the_notes():
+    cell = '<div class="cell {}"><div class="cell_input"><pre>x = 1\n</pre></div></div>'
+    section = f"""<section id="one"><h2>1.1 One</h2>
+    <p>First comes a point. Then come many words that nobody reads from the back row.</p>
+    <p>A second paragraph, e.g. this one, ends in what is shown:</p>
+    {cell.format("")}<p>A short remark.</p>
+    <section id="two"><h3>Two</h3>{cell.format("tag_slide-skip")}
+    <div class="math">\\[x \\tag{{1.2}}\\]</div><p>where x is what it is.</p></section></section>"""
+    points, code, formula = Section(BeautifulSoup(section, "html.parser").section).slides
+    assert (points.kind, points.headline, points.place) == ("points", "1.1 One", "one")
+    assert "First comes a point." in points.body
+    assert "Then come many words" in points.notes[0]
+    assert code.headline == "A second paragraph, e.g. this one, ends in what is shown:"
+    assert "x = 1" in code.body
+    assert "A short remark." in code.takeaway
+    assert (formula.kicker, formula.headline, formula.place) == ("1.1 One", "Two", "two")
+    assert "tag" not in formula.body
+    assert "(1.2)" in formula.body
+    assert "where x is" in formula.takeaway
 
 
 def test_an_explorer_reads_what_the_mouse_points_at_on_a_large_screen(show):
