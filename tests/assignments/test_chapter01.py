@@ -247,6 +247,27 @@ def best_exact_match(probabilities, bits):
         {END: 2, START: 2, STEP: 2},
         "not from what fills it up",
     ),
+    (
+        "reach",
+        "a kernel is always 3",
+        [("dilation * (kernel // 2)", "dilation")],
+        {WINDOW: 2, DILATED: 2},
+        "A kernel of 1 sees",
+    ),
+    (
+        "door",
+        "two notes for each bit",
+        [("2**bits", "max(1, 2 * bits)")],
+        {EVEN: 2, SKEWED: 2},
+        "32 different notes",
+    ),
+    (
+        "encoder",
+        "no sentence is empty",
+        [("(s < lengths)", "(s < lengths.clamp_min(1))")],
+        {END: 2},
+        "2, 5, 0 and 4 words",
+    ),
 ]
 
 

@@ -215,6 +215,20 @@ WRONG = [
         {WEIGHTS: 2, SCORES: 2, QUERY: 2},
         "scaled scores are 2",
     ),
+    (
+        "top",
+        "never more than two",
+        [(BEST, BEST.replace("[:, :k]", "[:, : min(k, 2)]"))],
+        {ALL: 2, FEW: 2, TIES: 2},
+        "softmax over the keys",
+    ),
+    (
+        "gradient",
+        "d is always 4",
+        [("math.sqrt(len(query))", "2.0")],
+        {WEIGHTS: 2, QUERY: 2},
+        "5 keys of 7 numbers",
+    ),
 ]
 
 

@@ -241,6 +241,27 @@ WRONG = [
         {END: 2, SUM: 2},
         "first behind its end",
     ),
+    (
+        "located",
+        "an axis of size 1 dropped",
+        [("return output, weights", "return output.squeeze(-1), weights")],
+        {OUTPUT: 2},
+        "Other sizes",
+    ),
+    (
+        "general",
+        "two places, whatever the length",
+        [(ENDS, ENDS.replace("lengths", "torch.full_like(lengths, 2)"))],
+        {END: 2, SUM: 2, BATCH: 2},
+        "a text of 1",
+    ),
+    (
+        "general",
+        "the lengths sorted",
+        [(ENDS, ENDS.replace("lengths", "lengths.sort().values"))],
+        {BATCH: 2},
+        "Four texts",
+    ),
 ]
 
 

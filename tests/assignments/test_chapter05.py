@@ -271,6 +271,27 @@ WRONG = [
         {PRE: 2, POST: 2},
         "the sum of the parts",
     ),
+    (
+        "sentence",
+        "clipped after Norm",
+        [(NORMED, NORMED + ".clamp(-1.5, 1.5)")],
+        {NORM: 2},
+        "very different size",
+    ),
+    (
+        "stream",
+        "pre-norm as if all updates stood at right angles",
+        [('normed(share) if order == "pre"', 'share / len(parts) ** 0.5 if order == "pre"')],
+        {PRE: 2},
+        "Eleven random updates",
+    ),
+    (
+        "stream",
+        "√2 each time",
+        [('normed(share) if order == "post"', 'share / 2**0.5 if order == "post"')],
+        {POST: 2},
+        "Nine random updates",
+    ),
 ]
 
 

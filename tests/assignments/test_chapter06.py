@@ -317,6 +317,27 @@ def likeliest(table, start, end, max_length):
         {IDS: 2, LENGTH: 2},
         "0.36",
     ),
+    (
+        "window",
+        "a window is never less than 2",
+        [(SEEN, SEEN.replace("< window", "< max(window, 2)"))],
+        {MASK: 2},
+        "A window of 1",
+    ),
+    (
+        "window",
+        "a cache of two, whatever the window",
+        [(LAST, LAST.replace("-window", "-2"))],
+        {STEP: 2, CACHE: 2},
+        "the mean of 2, 3 and 4",
+    ),
+    (
+        "likeliest",
+        "the start is always 0",
+        [("best, found = {start:", "best, found = {0:")],
+        {LENGTH: 2},
+        "The start may be any token",
+    ),
 ]
 
 

@@ -219,6 +219,35 @@ WRONG = [
         {DISTANCE: 2, PLACE: 2, VALUES: 2},
         "something else than the distance",
     ),
+    (
+        "shift",
+        "two steps, whatever the offset",
+        [(ANGLE, ANGLE.replace("offset", "2"))],
+        {PAIR: 2, MANY: 2, ANY: 2},
+        "an offset of 1",
+    ),
+    ("shift", "d_model is always 8", [(ANGLE, ANGLE.replace("d_model", "8"))], {MANY: 2}, "d_model = 4"),
+    (
+        "profile",
+        "three distances only",
+        [("line.mean() for line in lines", "line.mean() for line in lines[:3]")],
+        {MEAN: 2},
+        "Sinusoidal positions",
+    ),
+    (
+        "rotary",
+        "d is always 2",
+        [("math.sqrt(query.shape[-1])", "math.sqrt(2)")],
+        {DISTANCE: 2, PLACE: 2},
+        "A batch of 2",
+    ),
+    (
+        "rotary",
+        "values cut to the width of the keys",
+        [(BLEND, "return weights @ value[..., : key.shape[-1]], weights")],
+        {VALUES: 2},
+        "odd width",
+    ),
 ]
 
 

@@ -320,6 +320,27 @@ def smoothed_loss(logits, target, pad, smoothing):
         {MEAN: 2, COUNTERS: 2, HALF: 2},
         "counts alike",
     ),
+    (
+        "fields",
+        "somebody always reads English",
+        [("for language in languages}", 'for language in languages} or {"en": []}')],
+        {LANGUAGES: 1},
+        "division by zero",
+    ),
+    (
+        "average",
+        "the last three only",
+        [(STACK, STACK.replace("in checkpoints", "in checkpoints[-3:]"))],
+        {MEAN: 2},
+        "Five checkpoints",
+    ),
+    (
+        "average",
+        "the largest count",
+        [("last.clone()", "torch.stack([checkpoint[name] for checkpoint in checkpoints]).amax(0)")],
+        {COUNTERS: 2},
+        "Booleans",
+    ),
 ]
 
 
