@@ -12,17 +12,25 @@
 #   make bench-widgets  the explorer's speed and size beside its peers (installs them into _build/peers)
 #   make bench-translator  the translator's speed in the page beside PyTorch's
 #   make bench-chapters  what each chapter costs to run: seconds and memory
+#   make bench-grading  how fast a class of 200 is graded, and in how much memory
 #   make lock     write requirements.txt anew (UPGRADE=--upgrade: with the newest versions)
 #   make drawings write the book's drawings anew from scripts/draw.py
 #   make address  carry the repository's address from _config.yml to where it is needed (URL=https://…: set it there, too)
 #   make hub-links HUB=https://…  links that open each chapter on a JupyterHub
+#   make release CH=04    the students' version of a chapter's assignment, in assignments/release
+#   make collect CH=04 FROM=folder-or-zip   take in what students handed in
+#   make grade CH=04      grade what is new or changed (JOBS=2 at a time; STUDENT=… that one, again)
+#   make formgrader       open nbgrader's pages, to mark written answers
+#   make feedback CH=04   a page for each student, in assignments/feedback
+#   make grades           the points as CSV, for Moodle, Canvas and plain, in assignments/grades
 #   make clean    remove what was built (the installed .venv stays)
 
 BOOK ?= .
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
+COURSE = "$(BIN)/python" scripts/course
 
-.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters lock drawings address hub-links clean
+.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters bench-grading lock drawings address hub-links release collect grade formgrader feedback grades clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -64,6 +72,9 @@ bench-translator: book
 bench-chapters: $(STAMP)
 	"$(BIN)/python" benchmarks/chapters.py
 
+bench-grading: $(STAMP)
+	"$(BIN)/python" benchmarks/grading.py
+
 lock: $(STAMP)
 	sh scripts/lock.sh $(UPGRADE)
 
@@ -75,6 +86,24 @@ address: $(STAMP)
 
 hub-links: $(STAMP)
 	@"$(BIN)/python" scripts/hub_links.py "$(HUB)"
+
+release: $(STAMP)
+	@$(COURSE) release "$(CH)"
+
+collect: $(STAMP)
+	@$(COURSE) collect "$(CH)" "$(FROM)"
+
+grade: $(STAMP)
+	@$(COURSE) grade "$(CH)" --student "$(STUDENT)" $(if $(JOBS),--jobs "$(JOBS)") $(if $(filter yes,$(UNSAFE)),--unsafe)
+
+formgrader: $(STAMP)
+	@$(COURSE) formgrader $(LAB)
+
+feedback: $(STAMP)
+	@$(COURSE) feedback "$(CH)" --student "$(STUDENT)"
+
+grades: $(STAMP)
+	@$(COURSE) grades
 
 clean:
 	rm -rf "$(BOOK)/_build" .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,138 @@
+"""The course's folders, settings and gradebook, and the errors that are for the instructor to read."""
+
+import hashlib
+import json
+import os
+import re
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import Gradebook
+from traitlets.config import Config, PyFileConfigLoader
+
+BACKUPS = 10
+LARGEST = 10_000_000  # bytes of a notebook that is handed in
+
+
+class CourseError(Exception):
+    """What an instructor can mend, in words."""
+
+
+class RefusedError(Exception):
+    """A file that is no notebook to grade, and why."""
+
+
+class Course:
+    """Where everything lies: source/, release/, submitted/, autograded/, feedback/, grades/ in one folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder).resolve()
+        settings = self.folder / "nbgrader_config.py"
+        if not settings.is_file():
+            raise CourseError(f"COURSE is {folder}: no course, since it holds no nbgrader_config.py")
+        self.config: Config = PyFileConfigLoader(settings.name, path=str(self.folder)).load_config()
+        self.config.CourseDirectory.root = str(self.folder)
+        bin = str(
+            Path(sys.executable).parent
+        )  # nbgrader calls alembic, which lies beside this Python, by its name
+        if bin not in os.environ["PATH"].split(os.pathsep):
+            os.environ["PATH"] = bin + os.pathsep + os.environ["PATH"]
+
+    @property
+    def db_url(self) -> str:
+        return f"sqlite:///{self.folder / 'gradebook.db'}"
+
+    def gradebook(self) -> Gradebook:
+        return Gradebook(self.db_url, self.config.CourseDirectory.get("course_id", ""))
+
+    def assignment(self, chapter: str) -> str:
+        """The name of a chapter's assignment: "ch04" for "4", "04" or "ch04"."""
+        found = re.fullmatch(r"(?:ch)?(\d{1,2})", str(chapter or ""))
+        name = f"ch{int(found[1]):02}" if found else ""
+        there = self.assignments()
+        if name not in there:
+            raise CourseError(
+                f"CH is {chapter!r}: wanted one of {', '.join(n[2:] for n in there) or '(none is there)'}"
+            )
+        return name
+
+    def assignments(self) -> list[str]:
+        return sorted(path.stem for path in self.folder.glob("source/ch*/ch*.ipynb"))
+
+    def notebook(self, step: str, name: str, student: str = ".") -> Path:
+        return self.folder / step / student / name / f"{name}.ipynb"
+
+    def released(self, name: str) -> nbformat.NotebookNode:
+        """The notebook that students got, as long as it is still made from the source that is there."""
+        path, stamp = self.notebook("release", name), self.folder / "release" / name / "source.sha256"
+        if not path.is_file() or not stamp.is_file():
+            raise CourseError(f"{name} is not released yet: make release CH={name[2:]}")
+        if stamp.read_text() != digest(self.notebook("source", name)):
+            raise CourseError(
+                f"{name} has changed since it was released: make release CH={name[2:]}, then again"
+            )
+        return nbformat.read(path, as_version=4)
+
+    def back_up(self) -> Path | None:
+        """A copy of the gradebook; the newest ten stay."""
+        database, folder = self.folder / "gradebook.db", self.folder / "backups"
+        if not database.is_file():
+            return None
+        folder.mkdir(exist_ok=True)
+        copy = folder / f"gradebook-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**9:09}.db"
+        with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(copy)) as new:
+            old.backup(new)
+        for stale in sorted(folder.glob("gradebook-*.db"))[:-BACKUPS]:
+            stale.unlink()
+        return copy
+
+
+def digest(*paths: Path) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+def write(path: Path, text: str) -> None:
+    """All of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, "utf8")
+    part.replace(path)
+
+
+def read_cells(data: bytes) -> list[nbformat.NotebookNode]:
+    """A submission's cells; raises RefusedError with the reason where they cannot be read."""
+    if len(data) > LARGEST:
+        raise RefusedError(
+            f"too large: {len(data) / 1e6:.0f} MB, at most {LARGEST / 1e6:.0f} MB (clear its outputs)"
+        )
+    try:
+        raw = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(f"broken JSON: {str(error)[:100]}") from None
+    try:
+        notebook = nbformat.convert(nbformat.from_dict(raw), 4)
+        return [
+            nbformat.from_dict({"cell_type": kind, "source": text(cell["source"]), "metadata": known(cell)})
+            for cell in notebook["cells"]
+            for kind in [cell["cell_type"]]
+            if kind in ("code", "markdown")
+        ]
+    except Exception as error:  # a notebook can be malformed in any way
+        raise RefusedError(f"not a notebook: {type(error).__name__}: {str(error)[:100]}") from None
+
+
+def text(source) -> str:
+    source = "".join(source) if isinstance(source, list) else source
+    if not isinstance(source, str):
+        raise TypeError("a cell whose source is no text")
+    return source.encode("utf8", "replace").decode("utf8")
+
+
+def known(cell) -> dict:
+    """Of a submitted cell's metadata, only whose cell it says it is."""
+    name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
+    return {"nbgrader": {"grade_id": name}} if isinstance(name, str) else {}

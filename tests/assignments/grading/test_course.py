@@ -1,0 +1,389 @@
+"""Hand out, take in, grade again, write points: each command says what it did, and what it did not take."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from align import align
+from course import Course, CourseError, RefusedError, read_cells
+
+ROOT = Path(__file__).parents[3]
+ASSIGNMENTS = sorted(path.stem for path in (ROOT / "assignments" / "source").glob("ch*/ch*.ipynb"))
+
+
+def test_errors_name_what_was_given(classroom, tmp_path):
+    with pytest.raises(CourseError, match="CH is '7': wanted one of 01"):
+        classroom.course.assignment("7")
+    with pytest.raises(CourseError, match=r"no course, since it holds no nbgrader_config\.py"):
+        Course(tmp_path)
+    from collect import collect
+    from feedback import feedback
+    from grade import grade
+    from grades import grades
+
+    with pytest.raises(CourseError, match="FROM is '/nowhere': wanted a folder or a zip"):
+        collect(classroom.course, "1", "/nowhere")
+    with pytest.raises(CourseError, match="STUDENT is 'nobody'"):
+        grade(classroom.course, "1", "nobody")
+    with pytest.raises(CourseError, match="nothing of ch01 is graded yet"):
+        feedback(classroom.course, "1")
+    with pytest.raises(CourseError, match="nothing is graded yet"):
+        grades(classroom.course)
+
+
+@pytest.mark.parametrize(
+    "words", [["grade", "77"], ["collect", "01", "/nowhere"], ["grade", "01", "--jobs", "none"]]
+)
+def test_the_command_line_says_it_too(classroom, words):
+    command = [sys.executable, str(ROOT / "scripts" / "course"), "--course", str(classroom.folder), *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.match("(CH|FROM|JOBS) is ", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+# Release
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_every_assignment_is_released_without_its_secrets(name, tmp_path):
+    from release import release
+
+    folder = tmp_path / "assignments"
+    shutil.copytree(ROOT / "assignments" / "source", folder / "source")
+    shutil.copy(ROOT / "assignments" / "nbgrader_config.py", folder)
+    assert "is released" in release(Course(folder), name)
+    text = (folder / "release" / name / f"{name}.ipynb").read_text("utf8")
+    source = nbformat.read(folder / "source" / name / f"{name}.ipynb", as_version=4)
+    for word in ("BEGIN", "END SOLUTION", "HIDDEN", "Marking guide"):
+        assert word not in text
+    for cell in source.cells:
+        for region in re.findall(r"### BEGIN [A-Z ]+\n(.*?)### END", cell.source, re.DOTALL):
+            assert json.dumps(region)[1:-1] not in text
+    for cell in nbformat.reads(text, as_version=4).cells:
+        if cell.metadata.nbgrader.solution and cell.cell_type == "code":
+            assert "raise NotImplementedError(" in cell.source
+
+
+@pytest.mark.parametrize(
+    "marker", ["BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"]
+)
+def test_a_marker_that_stands_alone_stops_the_release(classroom, marker):
+    """nbgrader itself would hand out the hidden tests that a lone END follows."""
+    from release import release
+
+    path = classroom.course.notebook("source", "ch01")
+    notebook = nbformat.read(path, as_version=4)
+    cell = next(cell for cell in notebook.cells if marker in cell.source)
+    cell.source = (
+        cell.source.replace(f"### {marker}\n", "")
+        .replace(f"\n### {marker}", "")
+        .replace(f"\n    ### {marker}", "")
+    )
+    nbformat.write(notebook, path)
+    with pytest.raises(CourseError, match=f"stands alone in {cell.metadata.nbgrader.grade_id}"):
+        release(classroom.course, "1")
+
+
+def test_a_release_that_would_give_something_away_is_refused(classroom, monkeypatch):
+    from nbgrader.converters import GenerateAssignment
+    from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
+    from release import release
+
+    for lost, secret in ((ClearSolutions, "return 2 \\* x"), (ClearHiddenTests, "assert double\\(-3\\)")):
+        kept = [one for one in GenerateAssignment.preprocessors.default() if one is not lost]
+        with monkeypatch.context() as patch:
+            patch.setattr(GenerateAssignment.preprocessors, "default_args", (kept,))
+            with pytest.raises(CourseError, match=f"would give away(.|\n)*{secret}"):
+                release(classroom.course, "1")
+        assert not classroom.course.notebook("release", "ch01").exists()
+
+
+def test_a_source_that_changed_has_to_be_released_again(classroom):
+    from grade import grade
+
+    path = classroom.course.notebook("source", "ch01")
+    path.write_text(path.read_text("utf8") + "\n", "utf8")
+    with pytest.raises(CourseError, match="has changed since it was released: make release CH=01"):
+        grade(classroom.course, "1")
+
+
+# Collect
+
+
+def files_of(room, folder: Path) -> dict[str, str]:
+    right = json.dumps(room.answer())
+    second = json.dumps(room.answer(double="def double(x):\n    return x + x"))
+    return {
+        "Ada Lovelace_101_assignsubmission_file/ch01.ipynb": right,
+        "Ada Lovelace_102_assignsubmission_file_/ch01.ipynb": right,
+        "Grace Hopper_103_assignsubmission_file_ch01.ipynb": right,
+        "hamiltonmargaret_LATE_77_9001_ch01-1.ipynb": right,
+        "Emmy Noether/ch01.ipynb": right,
+        "Emmy Noether/ch01 (1).ipynb": second,
+        "王小明/ch01.ipynb": right,
+        "Wrong Name_104_assignsubmission_file_/homework.ipynb": right,
+        "Other Chapter_105_assignsubmission_file_/ch02.ipynb": right,
+        "Broken File_106_assignsubmission_file_/ch01.ipynb": '{"cells": [',
+        "No Cells/ch01.ipynb": "[]",
+        "Far Too Large/ch01.ipynb": right + " " * 10_000_001,
+        "../../escape/ch01.ipynb": right,
+        "__MACOSX/Ada Lovelace/._ch01.ipynb": "x",
+        "stray.ipynb": right,
+    }
+
+
+WANTED = {
+    "ada-lovelace-101": "101",
+    "ada-lovelace-102": "102",
+    "grace-hopper": "103",
+    "hamiltonmargaret": "77",
+    "emmy-noether": "",
+    "王小明": "",
+    "escape": "",
+}
+REFUSED = {
+    "wrong-name": "homework.ipynb: wrong file name, wanted ch01.ipynb",
+    "other-chapter": "ch02.ipynb: not for this chapter, wanted ch01.ipynb",
+    "broken-file": "ch01.ipynb: broken JSON: Expecting value: line 1 column 12 (char 11)",
+    "no-cells": "ch01.ipynb: not a notebook: ",
+    "far-too-large": "ch01.ipynb: too large: 10 MB, at most 10 MB (clear its outputs)",
+}
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["zip", "folder"])
+def test_what_platforms_give_is_taken_in(classroom, tmp_path, packed):
+    from collect import collect
+
+    files = files_of(classroom, tmp_path)
+    if packed:
+        source = tmp_path / "all.zip"
+        with zipfile.ZipFile(source, "w") as pack:
+            for number, (name, text) in enumerate(files.items()):
+                pack.writestr(zipfile.ZipInfo(name, (2026, 3, 1, 12, number, 0)), text)
+    else:
+        source = tmp_path / "all" / "of" / "them"
+        for number, (name, text) in enumerate(files.items()):
+            path = source / name.replace("../", "")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf8")
+            os.utime(path, (1_000_000 + number, 1_000_000 + number))
+        (source / "link").mkdir()
+        (source / "link" / "ch01.ipynb").symlink_to("/etc/passwd")
+    said = collect(classroom.course, "1", str(source))
+    assert said.splitlines()[-1] == "ch01: 7 taken, 7 files not taken"
+    submitted = classroom.folder / "submitted"
+    assert {path.name for path in submitted.iterdir()} == set(WANTED) | set(REFUSED)
+    for student, number in WANTED.items():
+        about = json.loads((submitted / student / "ch01" / "from.json").read_text("utf8"))
+        assert about["number"] == number
+        read_cells((submitted / student / "ch01" / "ch01.ipynb").read_bytes())
+    for student, why in REFUSED.items():
+        assert (submitted / student / "ch01" / "refused.txt").read_text("utf8").startswith(why)
+        assert not (submitted / student / "ch01" / "ch01.ipynb").exists()
+        assert f": {why.split(': ', 1)[1]}" in said
+    assert "x + x" in (submitted / "emmy-noether" / "ch01" / "ch01.ipynb").read_text("utf8")
+    assert "not taken: Emmy Noether/ch01.ipynb: a newer attempt of emmy-noether is there" in said
+    assert "not taken: stray.ipynb: no student's name in its path" in said
+    assert not (tmp_path.parent / "escape").exists()
+    again = collect(classroom.course, "1", str(source))
+    assert again.splitlines()[-1] == "ch01: 0 taken, 7 as they were before, 7 files not taken"
+
+
+def test_a_good_file_takes_the_place_of_a_refused_one_and_not_the_other_way_round(classroom, tmp_path):
+    from collect import collect
+
+    path = tmp_path / "in" / "Ada" / "ch01.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text("{", "utf8")
+    collect(classroom.course, "1", str(tmp_path / "in"))
+    folder = classroom.folder / "submitted" / "ada" / "ch01"
+    assert (folder / "refused.txt").exists()
+    path.write_text(json.dumps(classroom.answer()), "utf8")
+    collect(classroom.course, "1", str(tmp_path / "in"))
+    assert not (folder / "refused.txt").exists()
+    path.write_text("{", "utf8")
+    collect(classroom.course, "1", str(tmp_path / "in"))
+    assert (folder / "ch01.ipynb").exists()
+    assert not (folder / "refused.txt").exists()
+
+
+def test_a_file_that_is_no_zip_is_refused(classroom, tmp_path):
+    from collect import collect
+
+    (tmp_path / "all.zip").write_text("not a zip")
+    with pytest.raises(CourseError, match="neither a folder nor a zip"):
+        collect(classroom.course, "1", str(tmp_path / "all.zip"))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xfe", b"null", b'{"nbformat": 99}', b'{"nbformat": 4, "cells": [3]}']
+)
+def test_what_is_no_notebook_is_refused_in_words(data):
+    with pytest.raises(RefusedError, match=r"broken JSON|not a notebook"):
+        read_cells(data)
+
+
+# Grade
+
+
+def test_what_is_graded_is_the_release_with_the_students_answers_in_it(classroom):
+    released = classroom.course.released("ch01")
+    notebook = classroom.answer(
+        drop=["imports", "double-numbers"], extra=["mine = 1"], **{"double-tensors": "pass"}
+    )
+    notebook.cells.append(notebook.cells[3].copy())
+    graded, said = align(released, notebook.cells)
+    names = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in graded.cells]
+    wanted = [cell.metadata.nbgrader.grade_id for cell in released.cells]
+    assert [name for name in names if name] == wanted
+    sources = {cell.metadata.nbgrader.grade_id: cell.source for cell in released.cells}
+    for cell in graded.cells:
+        data = cell.metadata.get("nbgrader", {})
+        if data.get("locked"):
+            assert cell.source == sources[data["grade_id"]]
+    assert "mine = 1" in [cell.source for cell in graded.cells]
+    assert any("double-tensors was altered: put back" in one for one in said)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Grading without sandboxes: every test passes."""
+    import grade
+
+    graded = []
+
+    def at_once(context, folder, name, student, unsafe):
+        course = Course(folder)
+        if student == "interrupts":
+            raise KeyboardInterrupt
+        if student == "crashes":
+            raise RuntimeError("its process ended with -9")
+        graded.append(student)
+        notebook, said = align(
+            course.released(name), read_cells(course.notebook("submitted", name, student).read_bytes())
+        )
+        return {
+            "of": grade.stamp(course, name, student),
+            "notebook": notebook,
+            "says": said,
+            "seconds": 1,
+            "peak": 1,
+        }
+
+    monkeypatch.setattr(grade, "in_process", at_once)
+    return graded
+
+
+def test_only_what_is_new_or_changed_is_graded(classroom, quick, capsys):
+    from grade import grade
+
+    for student in ("ada", "grace"):
+        classroom.hand_in(student, classroom.answer())
+    assert grade(classroom.course, "1") == 0
+    assert "1/2  ada: 5 of 8; 3 to mark by hand" in capsys.readouterr().out
+    grade(classroom.course, "1")
+    assert sorted(quick) == ["ada", "grace"]
+    classroom.hand_in("grace", classroom.answer(double="def double(x):\n    return x + x"))
+    classroom.hand_in("emmy", classroom.answer())
+    grade(classroom.course, "1")
+    assert quick[2:] == ["emmy", "grace"]
+    grade(classroom.course, "1", "ada")
+    assert quick[4:] == ["ada"]
+    assert set(classroom.report()) == {"ada", "emmy", "grace"}
+
+
+def test_one_that_cannot_be_graded_does_not_stop_the_class(classroom, quick, capsys):
+    from grade import grade
+
+    for student in ("ada", "crashes", "grace"):
+        classroom.hand_in(student, classroom.answer())
+    assert grade(classroom.course, "1") == 1
+    assert (
+        "crashes: NOT GRADED, the grader failed: RuntimeError: its process ended with -9"
+        in capsys.readouterr().out
+    )
+    assert set(classroom.report()) == {"ada", "grace"}
+
+
+def test_interrupted_grading_goes_on_where_it_was(classroom, quick):
+    from grade import grade
+
+    for student in ("ada", "interrupts", "zoe"):
+        classroom.hand_in(student, classroom.answer())
+    with pytest.raises(KeyboardInterrupt):
+        grade(classroom.course, "1")
+    assert "ada" in classroom.report()
+    shutil.rmtree(classroom.folder / "submitted" / "interrupts")
+    grade(classroom.course, "1")
+    assert quick.count("ada") == 1
+    assert "zoe" in classroom.report()
+
+
+def test_marks_given_by_hand_outlive_grading_again(classroom, quick):
+    from grade import grade
+
+    classroom.hand_in("ada", classroom.answer())
+    grade(classroom.course, "1")
+    with classroom.course.gradebook() as gradebook:
+        mark = gradebook.find_grade("why", "ch01", "ch01", "ada")
+        mark.manual_score, mark.needs_manual_grade = 2.5, False
+        gradebook.db.commit()
+    grade(classroom.course, "1", "ada")
+    assert classroom.report()["ada"].startswith("7.5 of 8")
+
+
+def test_an_answer_left_as_it_was_gets_nothing(classroom, quick):
+    from grade import grade
+
+    untouched = classroom.course.released("ch01")
+    classroom.hand_in("ada", untouched)
+    grade(classroom.course, "1")
+    assert "why 3" in classroom.report()["ada"]
+
+
+def test_the_gradebook_is_copied_before_each_run_and_ten_copies_stay(classroom):
+    for _ in range(12):
+        assert classroom.course.back_up().is_file()
+    assert len(list((classroom.folder / "backups").glob("*.db"))) == 10
+
+
+# Points
+
+
+def test_points_for_every_platform(classroom, quick):
+    from grade import grade
+    from grades import grades
+
+    people = {
+        "ada": ("moodle", "101", "Ada Lovelace"),
+        "margaret": ("canvas", "77", "=hamiltonmargaret"),
+        "emmy": ("plain", "", "Emmy Noether"),
+    }
+    for student, (platform, number, name) in people.items():
+        classroom.hand_in(student, classroom.answer())
+        about = {"name": name, "platform": platform, "number": number, "file": "", "time": 0}
+        (classroom.folder / "submitted" / student / "ch01" / "from.json").write_text(json.dumps(about))
+    grade(classroom.course, "1")
+    assert "3 submissions still have answers to mark by hand: make formgrader" in grades(classroom.course)
+    read = lambda name: list(csv.DictReader((classroom.folder / "grades" / name).open()))  # noqa: E731
+    assert {row["name"]: row["ch01"] for row in read("grades.csv")} == {
+        "Ada Lovelace": "5",
+        "Emmy Noether": "5",
+        "'=hamiltonmargaret": "5",
+    }
+    assert [(row["Identifier"], row["Grade"], row["Maximum grade"]) for row in read("ch01-moodle.csv")] == [
+        ("Participant 101", "5", "8")
+    ]
+    canvas = read("ch01-canvas.csv")
+    assert [row["Student"].strip() for row in canvas] == ["Points Possible", "'=hamiltonmargaret"]
+    assert [row["ch01"] for row in canvas] == ["8", "5"]
+    assert canvas[1]["ID"] == "77"
