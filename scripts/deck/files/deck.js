@@ -161,6 +161,7 @@
     if (!inWidget(event) || !["PageDown", "PageUp"].includes(event.key)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
+    document.activeElement?.blur();
     event.key === "PageDown" ? Reveal.next() : Reveal.prev();
   }, true);
 
