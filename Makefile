@@ -13,6 +13,7 @@
 #   make bench-translator  the translator's speed in the page beside PyTorch's
 #   make bench-chapters  what each chapter costs to run: seconds and memory
 #   make bench-grading  how fast a class of 200 is graded, and in how much memory
+#   make audit    build, and measure every page: Lighthouse (installed into _build/lighthouse), axe-core, links, weight
 #   make lock     write requirements.txt anew (UPGRADE=--upgrade: with the newest versions)
 #   make drawings write the book's drawings anew from scripts/draw.py
 #   make address  carry the repository's address from _config.yml to where it is needed (URL=https://…: set it there, too)
@@ -30,7 +31,7 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 COURSE = "$(BIN)/python" scripts/course
 
-.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters bench-grading lock drawings address hub-links release collect grade formgrader feedback grades clean
+.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters bench-grading audit lock drawings address hub-links release collect grade formgrader feedback grades clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -74,6 +75,9 @@ bench-chapters: $(STAMP)
 
 bench-grading: $(STAMP)
 	"$(BIN)/python" benchmarks/grading.py
+
+audit: book
+	"$(BIN)/python" benchmarks/audit.py $(AUDIT)
 
 lock: $(STAMP)
 	sh scripts/lock.sh $(UPGRADE)

@@ -11,8 +11,11 @@ from . import (
     guide,
     home,
     languages,
+    maths,
+    pictures,
     policy,
     sharing,
+    styles,
     verdicts,
     widgets,
 )
@@ -27,8 +30,11 @@ def setup(app: Sphinx) -> dict:
     guide.setup(app)
     home.setup(app)
     languages.setup(app)
+    maths.setup(app)
+    pictures.setup(app)
     policy.setup(app)
     sharing.setup(app)
+    styles.setup(app)
     verdicts.setup(app)
     widgets.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

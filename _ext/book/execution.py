@@ -52,8 +52,12 @@ def run_ahead(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
 
     One that fails is not kept: MyST-NB runs it again when it reads the page, and reports what went wrong.
     """
+    if app.config.nb_execution_mode != "cache":
+        return
     cache = get_cache(app.config.nb_execution_cache_path)
     notebooks = [path for path in map(env.doc2path, pages) if path.endswith(".ipynb")]
+    excluded = app.config.nb_execution_excludepatterns
+    notebooks = [path for path in notebooks if not any(Path(path).match(pattern) for pattern in excluded)]
     for path in notebooks:
         cache.add_nb_to_project(path)
     if cache.list_unexecuted(filter_uris=notebooks):

@@ -2,33 +2,45 @@
 
 The theme writes a few lines of script into every page. Once the pages are there, those lines become files of
 the site, one for each text, and a handler written into a button becomes a listener. Blocks of data stay where
-they are: browsers do not run them.
+they are: browsers do not run them. Programs that a page has no use for are not loaded; all but the one
+that chooses the colours wait until the text is there.
 """
 
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
 INLINE = re.compile(r"<script(?![^>]*\s(?:src|type)=)[^>]*>(.*?)</script>", re.DOTALL)
+LOADED = re.compile(
+    r'[ \t]*<(?:script|link rel="preload" as="script")[^>]*\s(?:src|href)="([^"?]*)[^>]*>(?:</script>)?\n?'
+)
 PRINT = ('onclick="window.print()"', "data-print")
 LISTEN = """
 document.addEventListener("click", (event) => event.target.closest("[data-print]") && window.print());
 """
 UNREAD = re.compile(r"DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type) = ('[^']*'|false);")
+SEARCH = {"searchtools.js", "language_data.js", "searchindex.js"}  # the index alone is 30 kB
+ICON = re.compile(r'<(i|span) class="(?=[^"]*\bfa)(?![^>]*aria-hidden)')
+
+
+def written_pages(folder: Path) -> Iterator[Path]:
+    """The pages of a site."""
+    return (page for page in folder.rglob("*.html") if "_static" not in page.relative_to(folder).parts)
 
 
 def move_scripts(app: Sphinx, exception: Exception | None) -> None:
     """Take the scripts out of every page that was written."""
     if app.builder.format == "html":
         folder = Path(app.outdir)
-        for page in folder.rglob("*.html"):
-            if "_static" not in page.relative_to(folder).parts:
-                text = page.read_text("utf8")
-                moved = without_scripts(text, folder, "../" * (len(page.relative_to(folder).parts) - 1))
-                if moved != text:
-                    page.write_text(moved, "utf8")
+        for page in written_pages(folder):
+            text = page.read_text("utf8")
+            moved = without_scripts(text, folder, "../" * (len(page.relative_to(folder).parts) - 1))
+            moved = ICON.sub(r'<\1 aria-hidden="true" class="', waiting(moved))
+            if moved != text:
+                page.write_text(moved, "utf8")
 
 
 def without_scripts(text: str, folder: Path, root: str) -> str:
@@ -46,6 +58,26 @@ def without_scripts(text: str, folder: Path, root: str) -> str:
         return f'<script src="{root}{name}"></script>'
 
     return INLINE.sub(move, text.replace(*PRINT))
+
+
+def waiting(text: str) -> str:
+    """A page whose scripts, but for the first, run once it is read, without those it has no use for."""
+    searches = 'id="search-results"' in text
+    unused = {"fontawesome.js"} if searches else {"fontawesome.js", *SEARCH}
+    unused |= set() if "sd-tab-set" in text else {"design-tabs.js"}
+    first = True
+
+    def load(found: re.Match) -> str:
+        nonlocal first
+        tag, name = found[0], found[1].rpartition("/")[2]
+        if name in unused or "<link" in tag:
+            return ""
+        blocks, first = first, False
+        return (
+            tag if blocks or " defer" in tag or " async" in tag else tag.replace("<script ", "<script defer ")
+        )
+
+    return LOADED.sub(load, text)
 
 
 def setup(app: Sphinx) -> None:

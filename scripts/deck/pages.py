@@ -12,6 +12,7 @@ from .slides import Slide, stacks
 
 FILES = Path(__file__).parent / "files"
 REVEAL = Path(__file__).parent / "reveal"
+MATHJAX = Path(__file__).parent / "mathjax" / "tex-chtml.js"  # the slides set their formulas themselves
 STATIC = "_static"
 TAKEN = ("book.css", "drawings.css", "pygments.css", "favicon.svg", "fonts", "mathjax", "widgets")
 STATE = 'script[type="application/vnd.jupyter.widget-state+json"]'
@@ -27,6 +28,8 @@ def export(page: Path, folder: Path, book: str, title: str) -> int:
     article = whole.select_one("article.bd-article")
     for part in article.select(".dataframe style, style[scoped]"):
         part.decompose()
+    for formula in article.select(".math[data-tex]"):
+        formula.string = formula["data-tex"]
     decks = stacks(article)
     state = whole.select_one(STATE)
     scripts = [tag["src"] for tag in whole.select("script[src]") if "/widgets/" in tag["src"]]
@@ -48,6 +51,7 @@ def copy_files(site: Path, folder: Path, decks: list[list[Slide]]) -> None:
             shutil.copyfile(source, static / name)
     for source in [*FILES.iterdir(), REVEAL / "reveal.js", REVEAL / "reveal.css"]:
         shutil.copyfile(source, static / source.name)
+    shutil.copyfile(MATHJAX, static / "mathjax" / MATHJAX.name)
     shutil.copyfile(REVEAL / "LICENSE", static / "reveal-LICENSE")
     (folder / "_images").mkdir(exist_ok=True)
     for slide in (slide for deck in decks for slide in deck):

@@ -2,11 +2,9 @@
 
 import sys
 import threading
-from functools import cache
 from pathlib import Path
 
 import pytest
-import yaml
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
@@ -14,26 +12,7 @@ HTML = ROOT / "_build" / "html"
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "_ext")]
 
 from chromium import MISSING, arguments, find_chromium  # noqa: E402
-
-# The theme fades its colours in, which a busy machine stretches: a page is looked at once they have arrived.
-AT_REST = """() => Promise.allSettled(document.getAnimations()
-    .filter(change => change.effect.getComputedTiming().endTime < Infinity)
-    .map(change => change.finished)).then(() => true)"""
-
-
-@cache
-def toc_pages() -> tuple[str, ...]:
-    """Every page of the table of contents, as the site names it."""
-
-    def files(entry):
-        if isinstance(entry, dict):
-            yield from (entry[key] for key in ("root", "file") if key in entry)
-            entry = entry.values()
-        if not isinstance(entry, str):
-            for part in (part for part in entry if isinstance(part, list | dict)):
-                yield from files(part)
-
-    return tuple(f"{file}.html" for file in files(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))))
+from inspection import AT_REST, toc_pages  # noqa: E402
 
 
 def pytest_generate_tests(metafunc):

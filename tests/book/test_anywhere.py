@@ -11,9 +11,9 @@ from pathlib import Path
 import pack
 import pytest
 import serve
+from inspection import listen
 
 ROOT = Path(__file__).parents[2]
-THEME_LOG = "[PST]"  # the theme says which colours it chose, on every page
 STATES = "nodes => nodes.map(node => node.dataset.state)"
 
 
@@ -36,18 +36,11 @@ def watched(browser):
     def open_page(address: str, own: str):
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         contexts.append(context)
-        page, faults = context.new_page(), []
+        page = context.new_page()
         page.route(
             lambda url: not url.startswith((own, "data:", "blob:")), lambda route: route.abort()
         )  # the network is closed
-        page.on(
-            "request",
-            lambda r: r.url.startswith((own, "data:", "blob:")) or faults.append(f"asked: {r.url}"),
-        )
-        page.on("response", lambda r: r.status < 400 or faults.append(f"{r.status}: {r.url}"))
-        page.on("requestfailed", lambda r: faults.append(f"failed: {r.url}"))
-        page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-        page.on("console", lambda m: m.text.startswith(THEME_LOG) or faults.append(f"{m.type}: {m.text}"))
+        faults = listen(page, own)
         page.goto(address, wait_until="networkidle")
         return page, faults
 

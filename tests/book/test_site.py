@@ -4,40 +4,25 @@ import io
 import json
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import address
+import inspection
 import pytest
-from bs4 import BeautifulSoup
+from inspection import soup
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
-THEME_LOG = "[PST]"  # the theme says which colours it chose, on every page
 
 LOW_CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf8")
-BEYOND_THE_PHONE = (
-    "all => all.filter(e => e.getBoundingClientRect().right > 361).map(e => e.outerHTML.slice(0, 80))"
-)
 VISIBLE = "elements => elements.filter(e => e.checkVisibility({visibilityProperty: true})).length"
 
 
 def test_page_is_quiet_and_asks_nothing_of_other_hosts(visit, site, page_name):
-    faults, own = [], (site, "data:", "blob:")
-
-    def watch(page):
-        page.on(
-            "request",
-            lambda r: r.url.startswith(own) or faults.append(f"request: {r.url}"),
-        )
-        page.on("response", lambda r: r.status < 400 or faults.append(f"{r.status}: {r.url}"))
-        page.on("requestfailed", lambda r: faults.append(f"failed: {r.url}"))
-        page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-        page.on("console", lambda m: m.text.startswith(THEME_LOG) or faults.append(f"{m.type}: {m.text}"))
-
-    page = visit(page_name, watch=watch)
+    faults = []
+    page = visit(page_name, watch=lambda page: faults.append(inspection.listen(page, site)))
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     page.wait_for_load_state("networkidle")
-    assert not faults
+    assert faults == [[]]
 
 
 def test_formulas_render(visit, page_name):
@@ -50,11 +35,8 @@ def test_formulas_render(visit, page_name):
 
 def test_phone_shows_a_page_without_sideways_scroll(visit, page_name):
     page = visit(page_name, width=360, height=740)
-    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.evaluate("window.scrollTo(500, 0)")
-    assert page.evaluate("window.scrollX") == 0
-    assert page.locator("article > section > *").evaluate_all(BEYOND_THE_PHONE) == []
+    page.evaluate(inspection.UNFOLD)
+    assert inspection.sideways(page) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -134,9 +116,7 @@ def test_pictures_have_words(html, page_name):
 
 
 def test_links_inside_the_site_lead_somewhere(html, page_name):
-    page = html / page_name
-    broken = [reference for reference in references(page) if not resolves(page, reference)]
-    assert broken == []
+    assert inspection.broken_links(html / page_name) == []
 
 
 def test_launch_buttons_lead_to_this_chapter_in_the_repository(html, page_name):
@@ -166,25 +146,3 @@ def test_site_and_figures_share_one_palette():
         variables = dict(re.findall(r"--ab-([\w-]+): ([^;]+);", block))
         for variable, name in {"bg": "paper", "fg": "ink", "muted": "muted", "line": "line"}.items():
             assert variables[variable] == palette[theme][name]
-
-
-def soup(page: Path) -> BeautifulSoup:
-    return BeautifulSoup(page.read_text("utf8"), "html.parser")
-
-
-def references(page: Path) -> set[str]:
-    """What a page points to on its own site."""
-    tags = soup(page).select("[href], [src]")
-    found = {tag.get("href") or tag.get("src") for tag in tags}
-    return {reference for reference in found if reference and not urlsplit(reference).scheme}
-
-
-def resolves(page: Path, reference: str) -> bool:
-    """Whether the file is there, and in it the place that is named."""
-    parts = urlsplit(reference)
-    target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
-    if not target.is_file():
-        return False
-    if not parts.fragment or target.suffix != ".html":
-        return True
-    return soup(target).find(id=unquote(parts.fragment)) is not None

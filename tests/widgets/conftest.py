@@ -31,17 +31,16 @@ html_theme = "basic"
 html_static_path = [{str(ROOT / "assets")!r}]
 html_css_files = ["book.css"]
 html_theme_options = {{"body_min_width": 0}}
-# The search box would be an inline script, and so would MyST's settings of MathJax.
+# The search box would be an inline script.
 html_sidebars = {{"**": []}}
-myst_update_mathjax = False
-mathjax_path = "mathjax/tex-chtml.js"
 myst_enable_extensions = ["dollarmath"]
 nb_execution_mode = "force"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 
 def setup(app):
-    from book import widgets
+    from book import maths, widgets
+    maths.setup(app)
     widgets.setup(app)
 """
 

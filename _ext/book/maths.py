@@ -1,0 +1,106 @@
+"""Formulas are set when the book is built: a page shows them at once, and holds no program for it.
+
+MathJax runs in V8 inside Python (mini-racer), so that no Node is needed. What it writes is HTML, with the
+formula as MathML beside it for screen readers, and one style sheet with the letters that the book uses. A
+formula that it does not understand is reported, and fails the build.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+
+from docutils import nodes
+from py_mini_racer import MiniRacer
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+PROGRAM = Path(__file__).parent / "mathjax" / "mathjax.js"
+SHEET = "maths.css"
+logger = logging.getLogger(__name__)
+
+
+class Typesetter:
+    """MathJax, which notes the letters it has used."""
+
+    def __init__(self):
+        self.engine = MiniRacer()
+        self.engine.eval(PROGRAM.read_text("utf8") + ";0")
+
+    def set(self, formula: str, display: bool) -> dict[str, str]:
+        """`{"html": …}`, or `{"fault": …}` for a formula that is none."""
+        call = f"JSON.stringify(set({json.dumps(formula)}, {json.dumps(display)}))"
+        return json.loads(self.engine.eval(call))
+
+    def sheet(self) -> str:
+        """The style sheet for all that was set."""
+        return self.engine.eval("sheet()")
+
+
+@cache
+def typesetter() -> Typesetter:
+    return Typesetter()
+
+
+@cache
+def typeset(formula: str, display: bool) -> tuple[str, str]:
+    """A formula as HTML, and what is wrong with it; one of the two is empty."""
+    answer = typesetter().set(formula, display)
+    return answer.get("html", "").replace(' style="height: NaNem;"', ""), answer.get("fault", "")
+
+
+def is_formula(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.math | nodes.math_block)
+
+
+def tex(node: nodes.Element) -> tuple[str, bool]:
+    """A formula's TeX, and whether it stands on a line of its own."""
+    text, display = node.astext().strip(), isinstance(node, nodes.math_block)
+    if display and r"\\" in text and not node.get("nowrap"):
+        text = rf"\begin{{split}}{text}\end{{split}}"
+    return text, display
+
+
+def visit(translator, node: nodes.Element) -> None:
+    """Write a formula."""
+    formula, display = tex(node)
+    html, fault = typeset(formula, display)
+    if fault:
+        logger.warning("TeX does not understand %s: %s", formula, fault, location=node, type="attnbook")
+    tag, marked = ("div", rf"\[{formula}\]") if display else ("span", rf"\({formula}\)")
+    attributes = {"CLASS": "math notranslate nohighlight", "data-tex": marked}
+    translator.body.append(translator.starttag(node, tag, "", **attributes))
+    translator.body.append(f"{html or translator.encode(formula)}</{tag}>")
+    raise nodes.SkipNode
+
+
+def choose(app: Sphinx, config) -> None:
+    """Use this instead of a script on each page."""
+    config.html_math_renderer = "set"
+
+
+def load_sheet(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Load the style sheet on pages that have formulas."""
+    if doctree is not None and next(doctree.findall(is_formula), None) is not None:
+        app.add_css_file(SHEET)
+
+
+def write_sheet(app: Sphinx) -> None:
+    """Write the style sheet, before pages ask for it; the same formulas give the same sheet."""
+    if app.builder.format != "html":
+        return
+    every = Typesetter()
+    formulas = {
+        tex(node) for page in app.env.found_docs for node in app.env.get_doctree(page).findall(is_formula)
+    }
+    for formula, display in sorted(formulas):
+        every.set(formula, display)
+    folder = Path(app.outdir) / "_static"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SHEET).write_text(every.sheet(), "utf8")
+
+
+def setup(app: Sphinx) -> None:
+    app.add_html_math_renderer("set", (visit, None), (visit, None))
+    app.connect("config-inited", choose)
+    app.connect("html-page-context", load_sheet)
+    app.connect("env-updated", lambda app, env: write_sheet(app))

@@ -1,0 +1,190 @@
+"""Every page of the built site, measured: `make audit` writes audit.md and fails where an aim is missed.
+
+In Chromium, 360, 768 and 1440 pixels wide, by day and by night, with all folds open: what axe-core finds,
+console messages, requests to other hosts, sideways scroll, and shifts while the page is scrolled through (the
+most of them, in its own measure). In the files: links and anchors inside the site that lead nowhere, and the
+weight of HTML, styles and scripts, gzipped, without pictures and fonts. Lighthouse takes its mobile preset, a
+slow phone on a slow network, simulated; the site comes compressed as a host would send it; its figures are
+medians. What it says of performance depends on the machine, and on what else runs there.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+import inspection  # noqa: E402
+from chromium import MISSING, arguments, find_chromium  # noqa: E402
+from serve import server  # noqa: E402
+
+PINNED = Path(__file__).parent / "lighthouse"
+INSTALLED = ROOT / "_build" / "lighthouse"
+WIDTHS, THEMES = (360, 768, 1440), ("light", "dark")
+OTHERS = ("search.html", "genindex.html")  # pages that no contents list
+KINDS = {"performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}
+HEAVIEST = 600_000
+SHIFT = 0.01  # in Chromium's measure, where 0.1 is said to be good; a widget may not move at all
+HEADER = ["page", "performance", "accessibility", "best practices", "SEO"]
+HEADER += ["axe, console, links, width", "shift", "kB"]
+
+
+def chapters() -> tuple[str, ...]:
+    """The home page and the chapters: those with an aim for speed and weight."""
+    numbered = tuple(page for page in inspection.toc_pages() if Path(page).name[0].isdigit())
+    return (inspection.toc_pages()[0], *numbered)
+
+
+def looked_at(browser, site: str, name: str, widths=WIDTHS, themes=THEMES) -> tuple[list[str], float]:
+    """What is wrong with a page in the browser, and how much of it moved by itself at most."""
+    faults, most = [], 0.0
+    for width in widths:
+        for theme in themes:
+            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+            page = context.new_page()
+            heard = inspection.listen(page, site)
+            page.add_init_script(inspection.WATCH_SHIFTS)
+            page.goto(site + name, wait_until="networkidle")
+            of_widgets, of_all = inspection.shifts(page)
+            page.wait_for_load_state("networkidle")
+            page.evaluate(inspection.UNFOLD)
+            page.evaluate(inspection.AT_REST)
+            found = [*heard, *inspection.sideways(page), *(f"axe: {one}" for one in inspection.axe(page))]
+            found += [f"its widgets shift by {of_widgets:.4f}"] if of_widgets > 0 else []
+            found += [f"it shifts by {of_all:.4f}"] if of_all > SHIFT else []
+            faults += [f"{name}, {width} px, {theme}: {fault}" for fault in found]
+            most = max(most, of_all)
+            context.close()
+    return faults, most
+
+
+@contextmanager
+def serving(html: Path):
+    """The address of the site in `html`, served on this machine."""
+    with server(str(html), port=0) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/"
+        running.shutdown()
+
+
+@contextmanager
+def opened(wanted: bool):
+    """Chromium, where it is wanted."""
+    if not wanted:
+        yield None
+        return
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments())
+        yield browser
+        browser.close()
+
+
+def read_through(html: Path, name: str) -> tuple[list[str], int]:
+    """What is wrong with a page's file, and its weight."""
+    page = html / name
+    faults = [f"{name}: {link} leads nowhere" for link in inspection.broken_links(page)]
+    bytes_ = inspection.weight(page)
+    if name in chapters() and bytes_ > HEAVIEST:
+        faults.append(
+            f"{name}: {bytes_ / 1000:.0f} kB of HTML, styles and scripts, {HEAVIEST // 1000} allowed"
+        )
+    return faults, bytes_
+
+
+def install(folder: Path = INSTALLED) -> Path:
+    """Lighthouse, as lighthouse/package-lock.json pins it."""
+    program = folder / "node_modules" / "lighthouse" / "cli" / "index.js"
+    names = ("package.json", "package-lock.json")
+    if not program.exists() or any(
+        (folder / name).read_text("utf8") != (PINNED / name).read_text("utf8") for name in names
+    ):
+        print("Installing Lighthouse (the first time)", flush=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (folder / name).write_text((PINNED / name).read_text("utf8"), "utf8")
+        subprocess.run(["npm", "ci", "--silent", "--ignore-scripts", "--no-audit"], cwd=folder, check=True)
+    return program
+
+
+def lighthouse(program: Path, address: str, rounds: int) -> dict[str, float]:
+    """The median of a page's scores, in percent."""
+    flags = " ".join(["--headless=new", *arguments()])
+    command = ["node", program, address, "--quiet", "--output=json", f"--chrome-flags={flags}"]
+    command += [f"--only-categories={','.join(KINDS)}", "--no-enable-error-reporting"]
+    environment = {**os.environ, "CHROME_PATH": find_chromium()}
+    runs = []
+    for _ in range(rounds):
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+        if done.returncode:
+            raise RuntimeError(f"Lighthouse could not look at {address}: {done.stderr[-500:]}")
+        runs.append(json.loads(done.stdout)["categories"])
+    return {kind: 100 * statistics.median(run[kind]["score"] or 0 for run in runs) for kind in KINDS}
+
+
+def missed(name: str, scores: dict[str, float]) -> list[str]:
+    """Aims that a page's scores miss; for speed only the home page and the chapters have one."""
+    aims = KINDS if name in chapters() else {k: aim for k, aim in KINDS.items() if k != "performance"}
+    return [
+        f"{name}: Lighthouse gives {scores[kind]:.0f} for {kind}, {aim} wanted"
+        for kind, aim in aims.items()
+        if scores and round(scores[kind]) < aim
+    ]
+
+
+def row(name: str, scores: dict[str, float], faults: int, shift: float | None, bytes_: int) -> list[str]:
+    figures = [f"{scores[kind]:.0f}" if scores else "–" for kind in KINDS]
+    moved = "–" if shift is None else f"{shift:.3f}"
+    return [f"`{name}`", *figures, f"{faults} faults" if faults else "clean", moved, f"{bytes_ / 1000:.0f}"]
+
+
+def table(rows: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (HEADER, ["---"] + ["--:"] * 7, *rows))
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")
+    parser.add_argument("--pages", nargs="*", help="these pages alone, such as chapters/index.html")
+    parser.add_argument("--rounds", type=int, default=3, help="Lighthouse's; 0 leaves it out")
+    parser.add_argument("--no-browser", action="store_true", help="Lighthouse and files alone")
+    parser.add_argument("--write", type=Path, default=Path(__file__).parent / "audit.md")
+    options = parser.parse_args(words)
+    if not find_chromium():
+        raise SystemExit(MISSING)
+    program = install() if options.rounds else None
+    pages = options.pages or [*inspection.toc_pages(), *OTHERS]
+    faults, rows = [], []
+    with serving(options.html) as site, opened(not options.no_browser) as browser:
+        version = browser.version if browser else "as installed"
+        for name in pages:
+            of_file, bytes_ = read_through(options.html, name)
+            seen, shift = looked_at(browser, site, name) if browser else ([], None)
+            scored = program and name not in OTHERS
+            scores = lighthouse(program, site + name, options.rounds) if scored else {}
+            found = [*of_file, *seen]
+            rows.append(row(name, scores, len(found), shift, bytes_))
+            print(" · ".join(rows[-1]), flush=True)
+            faults += [*found, *missed(name, scores)]
+    release = json.loads((PINNED / "package.json").read_text("utf8"))["dependencies"]["lighthouse"]
+    runs = f"Lighthouse {release} ({options.rounds} runs a page)"
+    machine = f"Chromium {version}, {runs}, {os.cpu_count()} processors"
+    parts = ["# Every page, measured", __doc__.partition("\n\n")[2].strip()]
+    parts += [f"Measured by `make audit` with {machine}, Python {platform.python_version()}.", table(rows)]
+    parts += ["All aims are met." if not faults else "Missed:\n\n" + "\n".join(f"- {one}" for one in faults)]
+    options.write.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    print("\n".join(faults) or "All aims are met.")
+    print(f"Written to {options.write}")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
