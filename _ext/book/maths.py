@@ -14,7 +14,7 @@ from py_mini_racer import MiniRacer
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-PROGRAM = Path(__file__).parent / "mathjax" / "mathjax.js"
+PROGRAM = Path(__file__).parent / "tex" / "mathjax.js"
 SHEET = "maths.css"
 logger = logging.getLogger(__name__)
 

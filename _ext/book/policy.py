@@ -28,7 +28,9 @@ ICON = re.compile(r'<(i|span) class="(?=[^"]*\bfa)(?![^>]*aria-hidden)')
 
 def written_pages(folder: Path) -> Iterator[Path]:
     """The pages of a site."""
-    return (page for page in folder.rglob("*.html") if "_static" not in page.relative_to(folder).parts)
+    return (
+        page for page in sorted(folder.rglob("*.html")) if "_static" not in page.relative_to(folder).parts
+    )
 
 
 def move_scripts(app: Sphinx, exception: Exception | None) -> None:
