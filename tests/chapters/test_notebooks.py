@@ -119,6 +119,13 @@ def verdict(code: str, names: dict):
     return kept[0]
 
 
+def test_the_exercises_say_that_a_summary_shows_how_far_one_is_and_that_nothing_leaves_the_machine(chapter):
+    text = "\n".join(cells(chapter, "markdown"))
+    words = "`check.summary()` shows how far you are. Nothing leaves your machine."
+    assert words in text[text.index("## Exercises") : text.index("### Exercise")]
+    assert cells(chapter, "code").count("check.summary()") == 1
+
+
 def test_self_check_questions_explain_every_choice(chapter):
     text = "\n".join(cells(chapter, "markdown"))
     part = text[text.index("## Check yourself") : text.index("## Recap")]

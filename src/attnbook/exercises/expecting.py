@@ -13,7 +13,6 @@ def expect(got, wanted, words: str, *, rtol: float = 1e-3, atol: float = 1e-4) -
     Tensors are compared by shape and by their numbers, numbers up to the tolerance, collections item by
     item; whole numbers, True, False and text must be equal.
     """
-    __tracebackhide__ = True  # IPython shows the line of the test, not of this function
     difference = next(_differences(got, wanted, "", {"rtol": rtol, "atol": atol}), "")
     if difference:
         raise AssertionError(f"{words}\n({difference})")
@@ -21,7 +20,6 @@ def expect(got, wanted, words: str, *, rtol: float = 1e-3, atol: float = 1e-4) -
 
 def unpack(result, *names: str) -> tuple:
     """The things that a function returned, one for each of `names`; `AssertionError` for another number."""
-    __tracebackhide__ = True
     if isinstance(result, list | tuple) and len(result) == len(names):
         return tuple(result)
     wanted = f"{', '.join(names[:-1])} and {names[-1]}"
