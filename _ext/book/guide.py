@@ -8,7 +8,12 @@ is a table of all chapters: minutes, seconds to run, points of the assignment;
     ```{chapter-facts} 04-self-attention
     ```
 
-says of one chapter what readers can do afterwards, what they need, and what its assignment asks.
+says of one chapter what readers can do afterwards, what they need, and what its assignment asks;
+
+    ```{grading-load}
+    ```
+
+shows what `make bench-grading` measured, once that is written down.
 """
 
 import json
@@ -23,6 +28,7 @@ from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).parents[2]
 COSTS = "benchmarks/chapters.md"
+LOAD = "benchmarks/grading.md"
 NONE = "–"
 
 
@@ -138,18 +144,28 @@ def facts(name: str, root: Path = ROOT) -> str:
     return "\n".join(lines)
 
 
+def load(root: Path = ROOT) -> str:
+    """What grading a class costs, as `make bench-grading` wrote it down."""
+    file = root / LOAD
+    if not file.exists():
+        return "`make bench-grading` measures on your machine how many submissions it grades in an hour."
+    return file.read_text("utf8").partition("\n")[2].strip()
+
+
 class FromChapters(SphinxDirective):
     """Markdown made of the chapters' own words."""
 
     optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        for path in (COSTS, *(f"chapters/{name}.ipynb" for name in chapters())):
+        for path in (COSTS, LOAD, *(f"chapters/{name}.ipynb" for name in chapters())):
             self.env.note_dependency(str(ROOT / path))
         for file in (ROOT / "assignments" / "source").glob("*/*.ipynb"):
             self.env.note_dependency(str(file))
         try:
-            text = facts(self.arguments[0]) if self.name == "chapter-facts" else table()
+            text = (
+                facts(*self.arguments) if self.arguments else {"grading-load": load}.get(self.name, table)()
+            )
         except (ValueError, OSError) as problem:
             raise self.error(str(problem)) from problem
         body = nodes.container(classes=["ab-guide"])
@@ -160,3 +176,4 @@ class FromChapters(SphinxDirective):
 def setup(app: Sphinx) -> None:
     app.add_directive("chapter-table", FromChapters)
     app.add_directive("chapter-facts", FromChapters)
+    app.add_directive("grading-load", FromChapters)

@@ -40,6 +40,13 @@ def test_every_chapter_is_told_with_its_own_numbers(visit):
         assert work == (f"{asked.points} points, about {asked.minutes} min" if asked else guide.NONE)
 
 
+def test_load_is_what_was_measured(tmp_path):
+    assert "`make bench-grading`" in guide.load(tmp_path)
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / guide.LOAD).write_text("# Grading a class\n\nMeasured.\n\n| a |\n|--:|\n| 7 |\n")
+    assert guide.load(tmp_path) == "Measured.\n\n| a |\n|--:|\n| 7 |"
+
+
 def test_home_page_and_guide_agree_on_minutes():
     home = (ROOT / "chapters" / "index.md").read_text("utf8")
     for name in CHAPTERS:
