@@ -8,7 +8,7 @@ c.ClearSolutions.code_stub = {
 }
 c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
 # nbgrader's pages show no HTML of a submission. (Their templates pass sanitize_html over.)
-c.HTMLExporter.preprocessors = ["nbconvert.preprocessors.SanitizeHTML"]
+c.HTMLExporter.preprocessors = ["nbconvert.preprocessors.sanitize.SanitizeHTML"]
 
 # What a submission may take: seconds a cell and in all, memory, processes, output, files.
 c.Limits.cell_seconds = 20

@@ -89,7 +89,7 @@ def bubblewrap(limits: Limits) -> list[str]:
         ]
         command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
-        command += ["--unshare-all", "--disable-userns"]
+        command += ["--unshare-all", "--unshare-user", "--disable-userns"]
     command += ["--hostname", "sandbox", "--chdir", "/tmp", "--proc", "/proc", "--dev", "/dev"]
     for path in ("/dev/shm", "/tmp"):
         command += ["--perms", "1777", "--size", size, "--tmpfs", path]

