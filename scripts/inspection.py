@@ -21,6 +21,9 @@ THEME_LOG = "[PST]"  # the theme says which colours it chose, on every page
 AT_REST = """() => Promise.allSettled(document.getAnimations()
     .filter(change => change.effect.getComputedTiming().endTime < Infinity)
     .map(change => change.finished)).then(() => true)"""
+# Where the widgets' script has come, each of them lives, or says that it cannot.
+MOUNTED = """() => !globalThis.attnbook ||
+    [...document.querySelectorAll(".ab-widget")].every((widget) => widget.dataset.state)"""
 UNFOLD = "document.querySelectorAll('details').forEach(fold => fold.open = true)"
 BEYOND = """(all, width) => all.filter(e => e.getBoundingClientRect().right > width + 1)
     .map(e => e.outerHTML.slice(0, 80))"""

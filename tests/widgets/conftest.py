@@ -280,7 +280,14 @@ def visit(browser, address):
     contexts = []
 
     def open_page(
-        name="index.html", *, width=1000, height=900, theme="light", prepare=None, **options
+        name="index.html",
+        *,
+        width=1000,
+        height=900,
+        theme="light",
+        prepare=None,
+        touched=True,
+        **options,
     ) -> Visit:
         size = {"width": width, "height": height}
         context = browser.new_context(viewport=size, color_scheme=theme, **options)
@@ -291,8 +298,10 @@ def visit(browser, address):
         if prepare:
             prepare(page)
         page.goto(address + name, wait_until="load")
+        if touched:
+            page.mouse.move(1, 1)  # the reader is there: widgets far down the page are mounted, too
         ready = ("index.html", *(f"{path.stem}.html" for path in PAGES))
-        if name in ready and options.get("java_script_enabled", True):
+        if touched and name in ready and options.get("java_script_enabled", True):
             page.wait_for_function(
                 "() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)"
             )

@@ -28,6 +28,40 @@ def broken(visit, built):
     return open_page
 
 
+HERE = ".ab-widget:not([data-state])"
+
+
+def test_what_is_far_down_waits_for_the_reader(visit):
+    page = visit(height=300, touched=False).page
+    far = page.locator(HERE)
+    assert 0 < far.count() < page.locator(".ab-widget").count()
+    last = page.locator(".ab-widget").last
+    assert last.get_attribute("data-state") is None
+    last.scroll_into_view_if_needed()
+    page.wait_for_function("node => node.dataset.state === 'live'", arg=last.element_handle())
+    assert last.locator(".map canvas").is_visible()
+
+
+@pytest.mark.parametrize("move", ["mouse", "key", "address"])
+def test_the_readers_first_move_brings_all(visit, move):
+    page = visit(height=300, touched=False).page
+    assert page.locator(HERE).count() > 0
+    if move == "mouse":
+        page.mouse.move(5, 5)
+    elif move == "key":
+        page.keyboard.press("Shift")
+    else:
+        page.evaluate("location.hash = 'attention-4_head-1'")
+    page.wait_for_function(f"() => !document.querySelector({json.dumps(HERE)})")
+    assert page.evaluate("scrollY") == 0 or move == "address"
+
+
+def test_an_address_that_names_a_widget_finds_it(visit):
+    page = visit("index.html#attention-2_head-1", height=300, touched=False).page
+    page.wait_for_function("() => scrollY > 0")
+    assert page.locator(HERE).count() == 0
+
+
 def states(opened):
     return opened.page.locator(".ab-widget").evaluate_all("nodes => nodes.map(n => n.dataset.state)")
 

@@ -64,13 +64,43 @@ function mount(script, make) {
   }
 }
 
-// The page's views that nobody has mounted yet.
-const waiting = () => [...document.querySelectorAll(VIEW)].filter((script) => !places(script).dataset.state);
+// What is far from the reader's view is mounted when it comes near; all of it, in free moments, once the reader moves, or when the
+// page's address may mean one of them.
+const far = new Map(); // place → mounts what belongs there
+const near = new IntersectionObserver((seen) => seen.forEach(({ isIntersecting, target }) => isIntersecting && reach(target)), { rootMargin: "100% 0px" });
+
+function reach(place) {
+  near.unobserve(place);
+  const go = far.get(place);
+  far.delete(place);
+  go?.();
+}
+
+function reachAll() {
+  const [next] = far.keys();
+  if (!next) return;
+  reach(next);
+  (globalThis.requestIdleCallback ?? setTimeout)(reachAll);
+}
+
+function approach(script, go) {
+  const place = places(script);
+  if (/^#attention-/.test(location.hash) || place.getBoundingClientRect().top < 2 * innerHeight) return go();
+  far.set(place, go);
+  near.observe(place);
+}
+
+for (const move of ["pointermove", "pointerdown", "keydown"]) addEventListener(move, reachAll, { once: true, passive: true });
+addEventListener("hashchange", reachAll);
+
+// The page's views that nobody has mounted yet, nor will.
+const waiting = () => [...document.querySelectorAll(VIEW)].filter((script) => !places(script).dataset.state && !far.has(places(script)));
 
 function define(name, widget) {
   for (const script of waiting()) {
     const { id, entry, kind } = entryOf(script);
-    if (kind === name) mount(script, (el) => widget.render({ model: modelOf(id, entry), el, experimental: {} }));
+    if (kind !== name) continue;
+    approach(script, () => mount(script, (el) => widget.render({ model: modelOf(id, entry), el, experimental: {} })));
   }
 }
 
