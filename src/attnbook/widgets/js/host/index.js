@@ -85,7 +85,8 @@ function reachAll() {
 
 function approach(script, go) {
   const place = places(script);
-  if (/^#attention-/.test(location.hash) || place.getBoundingClientRect().top < 2 * innerHeight) return go();
+  const first = document.querySelector(VIEW) === script; // where the others are is not asked: it would lay out the whole page
+  if (/^#attention-/.test(location.hash) || (first && place.getBoundingClientRect().top < 2 * innerHeight)) return go();
   far.set(place, go);
   near.observe(place);
 }
