@@ -11,7 +11,7 @@ from pathlib import Path
 import pack
 import pytest
 import serve
-from inspection import listen
+from inspection import MOUNTED, listen
 
 ROOT = Path(__file__).parents[2]
 STATES = "nodes => nodes.map(node => node.dataset.state)"
@@ -71,7 +71,8 @@ def touch(page) -> None:
 
 def works(page) -> None:
     """Formulas are set, widgets live."""
-    page.evaluate("window.MathJax?.startup?.promise?.then(() => true)")
+    page.mouse.move(1, 1)
+    page.wait_for_function(MOUNTED)
     assert page.locator(".math").count() == page.locator(".math mjx-container").count()
     assert set(page.locator(".ab-widget").evaluate_all(STATES)) <= {"live"}
     assert page.locator("html").get_attribute("data-theme") in ("light", "dark")
