@@ -6,6 +6,7 @@ its links lead, what it weighs.
 
 import gzip
 import os
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -121,6 +122,9 @@ def resolves(page: Path, reference: str) -> bool:
         return False
     if not parts.fragment or target.suffix != ".html":
         return True
+    state = re.match(r"attention-(\d+)", parts.fragment)  # of that explorer of the page
+    if state:
+        return 0 < int(state[1]) <= len(soup(target).select(".ab-explorer"))
     return soup(target).find(id=unquote(parts.fragment)) is not None
 
 

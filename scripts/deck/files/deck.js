@@ -165,8 +165,14 @@
     event.key === "PageDown" ? Reveal.next() : Reveal.prev();
   }, true);
 
+  // Widgets far down a page wait for its reader; slides want all of them before they are fitted.
+  async function mounted() {
+    window.dispatchEvent(new Event("pointermove"));
+    while (all(".ab-widget").some((widget) => !widget.dataset.state)) await new Promise((next) => setTimeout(next, 30));
+  }
+
   async function start() {
-    await Promise.all([window.MathJax?.startup?.promise, document.fonts.ready, ...[...document.images].map((image) => image.decode().catch(() => 0))]);
+    await Promise.all([mounted(), window.MathJax?.startup?.promise, document.fonts.ready, ...[...document.images].map((image) => image.decode().catch(() => 0))]);
     all(".slide").forEach(fit);
     await fitWidgets(all(".ab-widget"));
     deck.classList.remove("measuring");
