@@ -3,14 +3,17 @@
 import gzip
 import re
 
+import pytest
+
 from attnbook.widgets.translation import translate
 
 HOME = "chapters/index.html"
 
 
-def test_the_first_translation_stands_there_and_the_model_comes_when_it_is_touched(visit):
+@pytest.mark.parametrize("where", [HOME, "chapters/08-transformer.html"])
+def test_the_first_translation_stands_there_and_the_model_comes_when_it_is_touched(visit, where):
     asked = []
-    page = visit(HOME, watch=lambda page: page.on("request", lambda request: asked.append(request.url)))
+    page = visit(where, watch=lambda page: page.on("request", lambda request: asked.append(request.url)))
     page.wait_for_load_state("networkidle")
     live = page.locator(".ab-translator .ab-live")
     assert live.locator(".written").inner_text() == translate("Saturday, March 7, 2009", "zh").text

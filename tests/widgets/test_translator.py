@@ -99,3 +99,10 @@ def test_a_bad_setting_leaves_the_good_one():
     with pytest.raises(ValueError, match="text: got 0 characters"):
         widget.text = ""
     assert (widget.text, widget.target) == ("Saturday, March 7, 2009", "zh")
+
+
+def test_the_order_of_the_models_tags_is_that_of_a_list():
+    """A saved notebook sorts a widget's dictionaries; the page numbers the tags in this order."""
+    codes = [code for code, *_ in DateTranslator("7 March 2009", "de")._languages]
+    assert codes == list(checkpoints.load("dates-translate").task.targets)
+    assert codes != sorted(codes)

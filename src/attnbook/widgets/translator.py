@@ -33,7 +33,8 @@ class DateTranslator(Widget):
     target = traitlets.Unicode("").tag(sync=True)
     kind = traitlets.Unicode("cross").tag(sync=True)
 
-    _languages = traitlets.Dict(read_only=True).tag(sync=True)  # code → English and own name
+    # Code, English and own name, in the order of the model's tags; a saved notebook would sort a dictionary.
+    _languages = traitlets.List(read_only=True).tag(sync=True)
     _writing = traitlets.Dict(read_only=True).tag(sync=True)  # language → format → pieces of a date
     _known = traitlets.Unicode(read_only=True).tag(sync=True)  # every character that the model can read
     _first = traitlets.Dict(read_only=True).tag(sync=True)  # the first translation, and its maps below
@@ -47,7 +48,7 @@ class DateTranslator(Widget):
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
         first = translate(check_text(text), check_target(target))
-        self.set_trait("_languages", language_names())
+        self.set_trait("_languages", [[code, *names] for code, names in language_names().items()])
         self.set_trait("_writing", writing())
         self.set_trait("_known", "".join(shipped().task.source.characters))
         for kind in KINDS:

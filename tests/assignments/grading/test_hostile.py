@@ -236,7 +236,7 @@ EXPECTED = {
     "internet": (MIDDLE, ["cell double: OSError: [Errno 101] Network is unreachable"]),
     "variables": (ALL, []),
     "output": (MIDDLE, ["cell double: OutputError: more than 50 kB of output: the cell was stopped"]),
-    "prints": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
+    "prints": (None, ["lost: double-numbers 2, double-tensors 1"]),  # a slow machine stops it for good
     "pipe": (0, ["its process sent more than"]),
     "exit": (ALL - MIDDLE, ["its process ended itself (exit status 0)"]),
     "leaves": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
@@ -264,7 +264,7 @@ def test_everyone_is_graded(room):
 def test_a_line_and_a_score(room, student):
     points, says = EXPECTED[student]
     line = room.lines[student]
-    if points is None:  # which of its processes answers first is left to chance
+    if points is None:  # left to chance: which of its processes answers first, how fast it can be interrupted
         assert line.startswith(("0 of 8", "2 of 8")), line
     else:
         assert line.startswith(f"{points:g} of 8"), line

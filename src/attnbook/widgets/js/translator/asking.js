@@ -13,12 +13,11 @@ export class Asking {
   // nobody can ask for.
   constructor({ languages, ask, tell, write, signal }) {
     const on = (node, type, call) => node.addEventListener(type, call, { signal });
-    const names = Object.entries(languages);
     this.text = element("input", { type: "text", class: "field", dir: "auto", maxlength: LONGEST, spellcheck: "false", autocomplete: "off" });
     this.day = element("input", { type: "date", class: "field", min: FIRST, max: LAST, value: "2009-03-07" });
-    this.language = choices(names.filter(([code]) => code !== "iso").map(([code, [english]]) => [code, english]));
+    this.language = choices(languages.filter(([code]) => code !== "iso").map(([code, english]) => [code, english]));
     this.format = choices(FORMATS);
-    this.target = choices(names.map(([code, [english, own]]) => [code, english === own ? english : `${english} · ${own}`]));
+    this.target = choices(languages.map(([code, english, own]) => [code, english === own ? english : `${english} · ${own}`]));
     const typed = () => {
       clearTimeout(this.#timer);
       if (this.text.value.trim()) ask({ text: this.text.value });

@@ -129,7 +129,7 @@ class DateTranslator extends View {
 
   // The model, loaded once: on the book's pages from the site, in a notebook from Python.
   #load() {
-    this.loading ??= Promise.all([program(), this.#bytes()]).then(([{ Model }, bytes]) => new Model(bytes, Object.keys(this.get("_languages"))));
+    this.loading ??= Promise.all([program(), this.#bytes()]).then(([{ Model }, bytes]) => new Model(bytes, this.get("_languages").map(([code]) => code)));
     this.loading.then((model) => (this.#model = model), () => (this.loading = null));
     return this.loading;
   }
