@@ -168,6 +168,7 @@ def test_keys_in_a_widget_stay_there_and_a_presenter_turns_the_slide(show):
     assert past(page) == before + 1
     page.keyboard.press("ArrowLeft")
     assert past(page) == before
+    page.wait_for_timeout(1200)  # reveal.js writes the address once a second at most
     page.reload()
     page.wait_for_selector(".reveal[data-ready]")
     assert past(page) == before
@@ -227,7 +228,7 @@ def test_from_the_books_server_in_the_dark_every_slide_comes_in_order(show, made
         opened.value.get_by_text(f"{count} of {count}").wait_for()
         assert opened.value.locator("#notes :is(p, li)").count() >= 1
         opened.value.keyboard.press("ArrowLeft")
-        page.wait_for_function("!Reveal.isLastSlide()")
+        page.wait_for_function("() => !Reveal.isLastSlide()")
         assert page.said == []
         assert all(url.startswith((own, "data:", "blob:")) for url in page.asked)
         link.click()
