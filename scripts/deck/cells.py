@@ -12,15 +12,18 @@ LONG_CODE = 12  # lines; a longer measurement is left to the notebook
 WIDE = 88  # characters of a printed line; a longer one is broken
 LONG_TABLE = 12  # rows; a longer table of numbers stands in two columns
 PLOTS = re.compile(r"\b(?:ax|axes|axis|plt|figure)\b")
+SETS_OUT = re.compile(r"\bpd\.|\bcolumns\b|\.format\b|^\W*$")  # a line that only puts a result in a table
 
 
 def shown(code: str, has_result: bool) -> bool:
     """Whether code is for a slide: not what only prepares a plot; a long measurement's result says more."""
     if not has_result:
         return not PLOTS.search(code)
-    return len(code.strip().splitlines()) <= LONG_CODE or bool(
-        re.search(r"^(def|class) ", code, re.MULTILINE)
-    )
+    if re.search(r"^(def|class) ", code, re.MULTILINE):
+        return True
+    written = [line for line in code.splitlines() if line.strip()]
+    setting = sum(bool(SETS_OUT.search(line)) for line in written)
+    return len(code.strip().splitlines()) <= LONG_CODE and 2 * setting < len(written) + 1
 
 
 def kind_of(part: Tag) -> str:
@@ -43,8 +46,30 @@ def height(part: Tag) -> float:
 
 
 def listing(node: Tag) -> str:
+    return framed(lines_of(node))
+
+
+def listings(node: Tag) -> list[str]:
+    """Code in parts that fit, each of one definition or several; a single one is never cut."""
+    parts: list[str] = []
+    for piece in re.split(r"\n+(?=\n(?:<[^>]*>)*[^\s<])", lines_of(node)):
+        piece = piece.strip("\n")
+        if parts and parts[-1].count("\n") + piece.count("\n") + 3 <= CODE_LINES:
+            parts[-1] += f"\n\n{piece}"
+        else:
+            parts.append(piece)
+    whole = all(part.count("<span") == part.count("</span>") for part in parts)
+    return [framed(part) for part in parts] if whole else [listing(node)]
+
+
+def lines_of(node: Tag) -> str:
+    """Code with its colours, without lines of comment that are too long for a slide."""
     pre = node if node.name == "pre" else node.find("pre")
     html = re.sub(r"^(<span></span>)?\n*", "", pre.decode_contents()).rstrip()
+    return re.sub(rf'(?m)^ *<span class="c1">[^<\n]{{{WIDE},}}</span>\n', "", html)
+
+
+def framed(html: str) -> str:
     return f'<div class="highlight"><pre tabindex="0">{html}</pre></div>'
 
 

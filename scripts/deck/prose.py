@@ -5,11 +5,12 @@ import re
 from bs4 import Tag
 
 from .markup import inner, soup
-from .sentences import key_sentence, plain, sentences, together
+from .sentences import key_sentence, plain, sentences, together, without_asides
 
 FULL = 7.5  # lines that are enough
 LINE = 66  # characters in a line of points
 TABLE_ROWS = 12  # lines of a table on a slide
+TABLE_LINE = 84  # characters in a line of a table
 TAG = re.compile(r"\\tag\{([^}]*)\}")
 
 
@@ -24,19 +25,45 @@ def formula(node: Tag) -> str:
 
 
 def split_table(node: Tag) -> list[str]:
-    """A table of the prose, in parts of which each fits."""
+    """A table of the prose, in as few parts of about one height as fit."""
     table = plain(node.find("table"))
     head, rows = table.find("thead"), table.select("tbody tr")
-    parts, room = [[]], TABLE_ROWS
-    for row in rows:
-        cells = [len(cell.get_text()) for cell in row.find_all(["td", "th"])]
-        size = 0.6 + max(1, *(-(-length // max(10, 90 // len(cells))) for length in cells))
-        if parts[-1] and size > room:
-            parts.append([])
-            room = TABLE_ROWS
-        parts[-1].append(row)
-        room -= size
+    lengths = [[len(cell.get_text().strip()) for cell in row.find_all(["td", "th"])] for row in rows]
+    widths = column_widths(lengths)
+    sizes = [0.6 + max(1, *map(lambda length, width: -(-length // width), row, widths)) for row in lengths]
+    parts = packed(rows, sizes, TABLE_ROWS)
     return [f"<table>{head or ''}<tbody>{''.join(map(str, part))}</tbody></table>" for part in parts]
+
+
+def column_widths(lengths: list[list[int]]) -> list[int]:
+    """About how many characters each column has: a narrow one what it needs, the others their share."""
+    needed = [max(6, *column) for column in zip(*lengths, strict=True)]
+    left, widths = TABLE_LINE, {}
+    for count, column in enumerate(sorted(range(len(needed)), key=needed.__getitem__)):
+        widths[column] = max(6, min(needed[column], left // (len(needed) - count)))
+        left -= widths[column]
+    return [widths[column] for column in range(len(needed))]
+
+
+def packed(rows: list[Tag], sizes: list[float], room: float) -> list[list[Tag]]:
+    """Rows in as few parts as this room allows, about as full as one another where that fits."""
+    filled, left = [[]], room
+    for row, size in zip(rows, sizes, strict=True):
+        if filled[-1] and size > left:
+            filled.append([])
+            left = room
+        filled[-1].append(row)
+        left -= size
+    share = sum(sizes) / len(filled)
+    even: list[list[Tag]] = [[] for _ in filled]
+    height = [0.0] * len(filled)
+    before = 0.0
+    for row, size in zip(rows, sizes, strict=True):
+        part = int((before + size / 2) / share)
+        even[part].append(row)
+        height[part] += size
+        before += size
+    return even if all(even) and max(height) <= room else filled
 
 
 def told(run: list[Tag]) -> list[tuple[str, float, Tag]]:
@@ -46,7 +73,15 @@ def told(run: list[Tag]) -> list[tuple[str, float, Tag]]:
         fuller = [point(node, most) for node in run]
         if sum(size for _, size, _ in fuller) <= FULL:
             points = fuller
+    if points and points[-1][2].name == "p":
+        html, size, node = points[-1]
+        points[-1] = ended(html), size, node
     return points
+
+
+def ended(html: str) -> str:
+    """A paragraph that stands last; what its colon announces is not on the slide."""
+    return re.sub(r":(</p>)$", r".\1", html)
 
 
 def point(node: Tag, most: int = 1) -> tuple[str, float, Tag]:
@@ -56,7 +91,9 @@ def point(node: Tag, most: int = 1) -> tuple[str, float, Tag]:
         html = "".join(f"<li>{item}</li>" for item in items)
         return f"<{node.name}>{html}</{node.name}>", sum(lines(item) + 0.3 for item in items), node
     key = inner(key_sentence(node, before=text_of(node).endswith(":")))
-    texts = [inner(one) for one in together(sentences(node))]
+    if not key:
+        return "", 0.0, node
+    texts = [inner(one) for one in together(without_asides(sentences(node)))]
     if len(texts) > most or key not in texts:
         at = texts.index(key) if key in texts else 0
         texts = [key, *texts[at + 1 : at + most]]
@@ -65,7 +102,8 @@ def point(node: Tag, most: int = 1) -> tuple[str, float, Tag]:
 
 def key_item(item: Tag) -> str:
     first = item.find("p", recursive=False) or item
-    return inner(together(sentences(first))[0]) if sentences(first) else inner(plain(first))
+    found = together(sentences(first), labels=False)
+    return inner(found[0]) if found else inner(plain(first))
 
 
 def text_of(node: Tag) -> str:

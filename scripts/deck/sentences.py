@@ -9,6 +9,8 @@ BREAK = re.compile(r"(?<=[.!?…])([”’\"')\]]*)\s+(?=[“‘\"'(\[\dA-Z]|$)"
 NO_BREAK = re.compile(r"\b(?:e\.g|i\.e|vs|et al|cf|ch|no)\.$", re.IGNORECASE)
 ENDS = re.compile(r"[.!?…][”’\"')\]]*$")
 FEW = 4  # words; a shorter sentence says too little alone
+POINTING = re.compile(r"Here (?:is|are|it|we) (?:\S+\s+){4}")  # to what is shown next
+ASKED = 170  # characters of questions that belong together
 OPENING = re.compile(r"^\s*(?:[“‘\"'(\[\dA-Z].*)?$", re.DOTALL)
 
 
@@ -78,22 +80,61 @@ def key_sentence(paragraph: Tag, before: bool = False) -> Tag:
 
     `before` says that something to be shown follows: a last sentence with a colon or a question leads there.
     """
-    found = sentences(paragraph)
+    found = without_asides(sentences(paragraph))
     if not found:
         return span([NavigableString("")])
     last = found[-1].get_text().rstrip()
     if before and last.endswith((":", "?")) and len(last.split()) >= FEW:
-        return found[-1]
+        return asked(found)
     bold = [
-        one for one in found if any(len(strong.get_text().split()) >= FEW for strong in one.select("strong"))
+        one
+        for one in found[1 if label(found[0]) else 0 :]
+        if any(len(strong.get_text().split()) >= FEW for strong in one.select("strong"))
     ]
-    if bold:
-        return bold[0]
-    return together(found)[0]
+    pointing = [one for one in found if before and POINTING.match(one.get_text())]
+    return (bold or pointing or together(found))[0]
 
 
-def together(found: list[Tag]) -> list[Tag]:
-    """Sentences of which a very short one is joined to the next."""
+def without_asides(found: list[Tag]) -> list[Tag]:
+    """Sentences without those that stand in brackets, one or several together."""
+    kept, inside = [], 0
+    for one in found:
+        text = one.get_text().strip()
+        if inside or text.startswith("("):
+            inside = max(0, inside + text.count("(") - text.count(")"))
+            if inside or text.endswith((")", ").")):
+                continue
+        kept.append(one)
+    return kept
+
+
+def asked(found: list[Tag]) -> Tag:
+    """The last sentence; the rest of a question that begins with "Or" comes with the questions before it."""
+    first = len(found) - 1
+    if found[first].get_text().startswith("Or "):
+        while first and found[first - 1].get_text().rstrip().endswith("?"):
+            if sum(len(one.get_text()) + 1 for one in found[first - 1 :]) > ASKED:
+                break
+            first -= 1
+    return joined_sentences(found[first:])
+
+
+def joined_sentences(found: list[Tag]) -> Tag:
+    whole = found[0]
+    for one in found[1:]:
+        whole.append(NavigableString(" "))
+        whole.append(one)
+    return whole
+
+
+def label(sentence: Tag) -> bool:
+    """Whether a sentence is all bold: the name of what follows."""
+    strong = sentence.find("strong", recursive=False)
+    return bool(strong) and strong.get_text().strip() == sentence.get_text().strip()
+
+
+def together(found: list[Tag], labels: bool = True) -> list[Tag]:
+    """Sentences of which a very short one, or a label before all others, is joined to the next."""
     joined: list[Tag] = []
     short = False
     for one in found:
@@ -102,5 +143,5 @@ def together(found: list[Tag]) -> list[Tag]:
             joined[-1].append(one)
         else:
             joined.append(one)
-        short = len(joined[-1].get_text().split()) < FEW
+        short = len(joined[-1].get_text().split()) < FEW or (labels and one is found[0] and label(one))
     return joined

@@ -11,17 +11,21 @@ from dataclasses import dataclass, field
 
 from bs4 import Tag
 
-from .cells import CODE_LINES, SMALL, height, kind_of, listing, printed_parts, result, shown
+from .cells import CODE_LINES, SMALL, height, kind_of, listing, listings, printed_parts, result, shown
 from .markup import heading, inner
-from .prose import formula, split_table, text_of, told
-from .sentences import key_sentence, plain, sentences, together
+from .prose import ended, formula, split_table, text_of, told
+from .sentences import joined_sentences, key_sentence, plain, sentences, together, without_asides
 
 ROOM = 9.5  # lines of points on a slide
+MORE = 2.5  # further lines that are squeezed in rather than leave so few alone
 PROMISE = 210  # characters under the chapter's title
 REMARK = 170  # characters of prose that fit under a figure
+MEANING = 300  # characters that say what the letters of a formula stand for
+LETTERS = re.compile(r"(?:where|with|Here|In it,?)?\s*\\\(")
 REMARKABLE = ("picture", "table", "result", "formula", "code both", "code")
 SKIPPED = "slide-skip"  # a tag that keeps a cell off the slides
 LEFT_OUT = {"references"}
+RECAP = "recap"  # the section whose code only collects what was measured
 
 
 @dataclass
@@ -79,6 +83,7 @@ class Section:
     def __init__(self, section: Tag):
         self.slides: list[Slide] = []
         self.run: list[Tag] = []  # prose since the last slide
+        self.waiting: list[str] = []  # notes for the first slide
         self.headline = self.title = heading(section, "h2")
         self.place = section["id"]
         self.fresh = False  # whether the last slide can take what was measured
@@ -122,13 +127,16 @@ class Section:
         kicker = self.title if headline or self.headline != self.title else ""
         if headline and self.headline != self.title:
             kicker = f"{self.title} · {self.headline}"
-        slide = Slide(kind, headline or self.headline, body, kicker, self.place, notes=notes or [])
+        slide = Slide(kind, headline or self.headline, body, kicker, self.place)
+        slide.notes = [*self.waiting, *(notes or [])]
+        self.waiting = []
         self.slides.append(slide)
         return slide
 
     def show(self, kind: str, body: str) -> Slide:
         """Something to look at, under the sentence that leads to it."""
         headline, notes = "", []
+        self.say_what_letters_mean()
         if self.run and self.run[-1].name == "p":
             lead = self.run.pop()
             key = key_sentence(lead, before=True)
@@ -140,6 +148,7 @@ class Section:
 
     def flush(self) -> None:
         """The prose so far, as key sentences; one short remark goes on the slide that it is about."""
+        self.say_what_letters_mean()
         run, self.run = self.run, []
         remark = len(run) == 1 and run[0].name == "p" and len(text_of(run[0])) <= REMARK
         if (
@@ -150,20 +159,41 @@ class Section:
         ):
             last = self.slides[-1]
             if not last.takeaway:
-                last.takeaway = f'<p class="takeaway">{inner(plain(run[0]))}</p>'
+                last.takeaway = ended(f'<p class="takeaway">{inner(plain(run[0]))}</p>')
                 last.notes.append(str(plain(run[0])))
                 return
         points = told(run)
         self.fresh = False
         room, body, notes = ROOM, "", []
         for html, size, node in points:
-            if body and size > room:
+            if body and size > room and not (size <= room + MORE and min(size, ROOM - room) <= MORE):
                 self.new("points", body=f'<div class="points">{body}</div>', notes=notes)
                 room, body, notes = ROOM, "", []
             room, body = room - size, body + html
             notes.append(str(plain(node)))
         if body:
             self.new("points", body=f'<div class="points">{body}</div>', notes=notes)
+        else:
+            (self.slides[-1].notes if self.slides else self.waiting).extend(notes)
+
+    def say_what_letters_mean(self) -> None:
+        """What the letters of a formula stand for is said under it."""
+        last = self.slides[-1] if self.slides else None
+        if not (last and last.kind == "formula" and last.place == self.place and not last.takeaway):
+            return
+        if not (self.run and self.run[0].name == "p"):
+            return
+        found = sentences(self.run[0])
+        about = []
+        while len(found) > len(about) and LETTERS.match(found[len(about)].get_text()):
+            about.append(found[len(about)])
+        if not about or sum(len(one.get_text()) for one in about) > MEANING:
+            return
+        last.notes.append(str(plain(self.run.pop(0))))
+        if rest := without_asides(found[len(about) :]):
+            self.run.insert(0, joined_sentences(rest))
+            self.run[0].name = "p"
+        last.takeaway = f'<p class="takeaway">{inner(joined_sentences(about))}</p>'
 
     def callout(self, node: Tag) -> None:
         """What was measured or is to be tried stands on the slide before; other callouts get their own."""
@@ -191,6 +221,8 @@ class Section:
     def cell(self, node: Tag) -> None:
         """Pictures and widgets without their code; code with what it printed, on one slide if both fit."""
         if f"tag_{SKIPPED}" in node["class"] or node.select_one(".ab-check"):
+            if self.run and text_of(self.run[-1]).endswith(":"):  # it leads to what is left out
+                self.run.pop()
             return
         source = node.select_one(".cell_input pre")
         outputs = node.select_one(".cell_output")
@@ -199,8 +231,8 @@ class Section:
         results = [part for part in parts if kind_of(part) in ("text", "data")]
         sources = [part for part in parts if kind_of(part) == "code"]
         for part in sources:
-            self.show("code", listing(part))
-        if source and not sights and not sources:
+            self.listings(part)
+        if source and not sights and not sources and self.place != RECAP:
             if shown(source.get_text(), bool(results)):
                 self.code(source, results)
                 results = []
@@ -217,15 +249,26 @@ class Section:
         printed = sum(height(part) for part in results)
         text = listing(source)
         if not results:
-            self.show("code", text)
+            self.listings(source)
         elif lines + printed <= CODE_LINES:
             self.show("code both", text + "".join(printed_parts(results)))
         else:
             first = self.show("code", text)
             for body in printed_parts(results):
-                next_one = self.new("result", first.headline, body)
-                next_one.kicker, next_one.headline = first.kicker, first.headline
+                self.go_on(first, "result", body)
             self.fresh = True
+
+    def listings(self, node: Tag) -> None:
+        """Code, on several slides where it is long."""
+        first, *others = listings(node)
+        slide = self.show("code", first)
+        for part in others:
+            self.go_on(slide, "code", part)
+
+    def go_on(self, first: Slide, kind: str, body: str) -> None:
+        """One more slide under the same headline."""
+        slide = self.new(kind, first.headline, body)
+        slide.kicker, slide.headline = first.kicker, first.headline
 
 
 def exercises(section: Tag) -> list[Slide]:

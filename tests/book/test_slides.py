@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import slides  # noqa: E402
 from deck import export  # noqa: E402
+from deck.prose import split_table  # noqa: E402
 from deck.slides import Section  # noqa: E402
 from serve import server  # noqa: E402
 
@@ -139,6 +140,48 @@ def test_what_goes_on_a_slide_and_what_into_the_notes():
     assert "tag" not in formula.body
     assert "(1.2)" in formula.body
     assert "where x is" in formula.takeaway
+
+
+def test_what_reads_oddly_alone_is_not_a_headline():
+    cell = '<div class="cell {}"><div class="cell_input"><pre>{}</pre></div>{}</div>'
+    code = cell.format("", "{}", "")
+    longer = "\n\n".join(f"def step{n}(x):\n" + "    x = x + 1\n" * 8 + "    return x" for n in range(3))
+    table = '<div class="cell_output"><table><tr><td>1</td></tr></table></div>'
+    section = f"""<section id="one"><h2>1.1 One</h2>
+    <p>(An aside in brackets. It goes on.)</p>
+    <p>Nobody does this. Here we do it so that you can follow it.</p>
+    {code.format("x = 1")}<p>What is wrong? Is it this? Or is it that?</p>{code.format("x = 2")}
+    <p>It counts seconds, and leaves the rest out:</p>{code.format("ax.plot(x)")}
+    <p>Then comes a formula.</p><div class="math">\\[x\\]</div><p>where \\(x\\) is what it is. More of it.</p>
+    {code.format(longer)}
+    <p>And on paper:</p>{cell.format("tag_slide-skip", "x = 3", "")}
+    {cell.format("", "a = pd.Series(x)<br>b = pd.DataFrame(a)", table)}</section>"""
+    made = Section(BeautifulSoup(section, "html.parser").section).slides
+    headlines = [BeautifulSoup(one.headline, "html.parser").get_text() for one in made if one.kind == "code"]
+    assert headlines[:2] == [
+        "Here we do it so that you can follow it.",
+        "What is wrong? Is it this? Or is it that?",
+    ]
+    assert not any("aside" in one.headline + one.body for one in made)
+    assert any("aside" in "".join(one.notes) for one in made)
+    assert any("leaves the rest out.</p>" in one.takeaway for one in made)
+    formula = next(one for one in made if one.kind == "formula")
+    assert formula.takeaway == '<p class="takeaway">where \\(x\\) is what it is.</p>'
+    parts = [one for one in made if "def step" in one.body]
+    assert [one.headline for one in parts] == ["More of it."] * 3
+    assert all(one.body.count("def ") == 1 for one in parts)
+    assert not any("on paper" in one.headline + one.body for one in made)
+    assert made[-1].kind == "result"
+    assert "pd." not in made[-1].body
+
+
+def test_a_long_table_is_cut_into_parts_of_about_one_height():
+    rows = "".join(f"<tr><td>{'word ' * 8}</td><td>{'word ' * 20}</td><td>4.{n}</td></tr>" for n in range(7))
+    table = BeautifulSoup(f"<div><table><tbody>{rows}</tbody></table></div>", "html.parser").div
+    counts = [part.count("<tr>") for part in split_table(table)]
+    assert sum(counts) == 7
+    assert len(counts) > 1
+    assert max(counts) - min(counts) <= 1
 
 
 def test_an_explorer_reads_what_the_mouse_points_at_on_a_large_screen(show):

@@ -95,8 +95,9 @@
     const beside = formula.nextElementSibling ? 200 : 0;
     for (let size = 56; size >= 24; size -= 1) {
       formula.style.fontSize = `${size}px`;
-      if (formula.querySelector("mjx-math").offsetWidth <= room.clientWidth - beside) return;
+      if (formula.querySelector("mjx-math").offsetWidth <= room.clientWidth - beside) return size;
     }
+    return 24;
   }
 
   const SIZES = { points: [38, 28], table: [32, 22] };
@@ -109,7 +110,9 @@
     if (picture) return fitPicture(slide, picture);
     for (const points of all(".points", box)) fitText(room, points, ...SIZES.points);
     for (const table of all(":scope > table", box)) fitText(room, table, ...SIZES.table);
-    for (const formula of all(".formula", box)) fitFormula(room, formula);
+    const formulas = all(".formula", box);
+    const sizes = formulas.map((formula) => fitFormula(room, formula));
+    for (const formula of formulas) formula.style.fontSize = `${Math.min(...sizes)}px`;
     const blocks = all(":scope > .highlight, .data, :scope > .printed", box);
     if (!blocks.length) return;
     const wide = (node) => (node.matches(".highlight") ? node.firstElementChild : node);
