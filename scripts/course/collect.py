@@ -132,9 +132,8 @@ def slug(name: str) -> str:
 
 def check(found: Found, name: str) -> bytes:
     """The bytes of a file that can be graded; raises RefusedError with the reason."""
-    match = re.fullmatch(
-        r"(ch\d\d)(?:-\d+| ?\(\d+\))?\.ipynb", found.file
-    )  # "ch04-1", "ch04 (1)": a second attempt
+    # "ch04-1", "ch04 (1)": a second attempt; "Copy of ch04", "Copy_of_ch04": from Colab
+    match = re.fullmatch(r"(?:Copy[ _]of[ _])*(ch\d\d)(?:-\d+| ?\(\d+\))?\.ipynb", found.file)
     if not match:
         raise RefusedError(f"wrong file name, wanted {name}.ipynb")
     if match[1] != name:

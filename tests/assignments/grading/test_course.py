@@ -154,6 +154,8 @@ def files_of(room, folder: Path) -> dict[str, str]:
         "Emmy Noether/ch01.ipynb": right,
         "Emmy Noether/ch01 (1).ipynb": second,
         "王小明/ch01.ipynb": right,
+        "Mary Colab/Copy of ch01.ipynb": right,
+        "Karen Colab_107_assignsubmission_file_/Copy_of_ch01.ipynb": right,
         "Wrong Name_104_assignsubmission_file_/homework.ipynb": right,
         "Other Chapter_105_assignsubmission_file_/ch02.ipynb": right,
         "Broken File_106_assignsubmission_file_/ch01.ipynb": '{"cells": [',
@@ -172,6 +174,8 @@ WANTED = {
     "hamiltonmargaret": "77",
     "emmy-noether": "",
     "王小明": "",
+    "mary-colab": "",
+    "karen-colab": "107",
     "escape": "",
 }
 REFUSED = {
@@ -203,7 +207,7 @@ def test_what_platforms_give_is_taken_in(classroom, tmp_path, packed):
         (source / "link").mkdir()
         (source / "link" / "ch01.ipynb").symlink_to("/etc/passwd")
     said = collect(classroom.course, "1", str(source))
-    assert said.splitlines()[-1] == "ch01: 7 taken, 7 files not taken"
+    assert said.splitlines()[-1] == "ch01: 9 taken, 7 files not taken"
     submitted = classroom.folder / "submitted"
     assert {path.name for path in submitted.iterdir()} == set(WANTED) | set(REFUSED)
     for student, number in WANTED.items():
@@ -219,7 +223,7 @@ def test_what_platforms_give_is_taken_in(classroom, tmp_path, packed):
     assert "not taken: stray.ipynb: no student's name in its path" in said
     assert not (tmp_path.parent / "escape").exists()
     again = collect(classroom.course, "1", str(source))
-    assert again.splitlines()[-1] == "ch01: 0 taken, 7 as they were before, 7 files not taken"
+    assert again.splitlines()[-1] == "ch01: 0 taken, 9 as they were before, 7 files not taken"
 
 
 def test_a_good_file_takes_the_place_of_a_refused_one_and_not_the_other_way_round(classroom, tmp_path):
