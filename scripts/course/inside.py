@@ -5,6 +5,7 @@ grader judges by what it asks of the student's functions itself (recheck.py), an
 has room for.
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -165,22 +166,22 @@ def limited(seconds: float, work):
 
 
 def call(shell, message: dict) -> dict:
-    """Calls a function of the student's: the value and the arguments as they are afterwards, or the error."""
+    """Calls a function of the student's: its value, or the error, and what became of its arguments."""
     import torch
 
+    name, known = message["function"], values.Known()
+    if name not in shell.user_ns:
+        return {"error": "NameError", "says": f"there is no function {name}"}
     try:
-        function = shell.user_ns[message["function"]]
-        arguments = values.decode(message["arguments"])
-        named = values.decode(message["named"])
+        arguments, named = values.decode(message["given"], known)
         torch.set_rng_state(values.decode(message["random"]))
-        value = limited(message["seconds"], lambda: function(*arguments, **named))
-        return {"value": values.encode(value), "arguments": values.encode([*arguments, *named.values()])}
-    except KeyError as error:
-        if error.args == (message["function"],):
-            return {"error": "NameError", "says": f"there is no function {message['function']}"}
-        return {"error": "KeyError", "says": str(error)[:2000]}
+        value = limited(message["seconds"], lambda: shell.user_ns[name](*arguments, **named))
+        return {"value": values.encode(value, known)}
     except BaseException as error:
-        return {"error": type(error).__name__, "says": str(error)[:2000]}
+        reply = {"error": type(error).__name__, "says": str(error)[:2000]}
+        with contextlib.suppress(Exception):
+            reply["value"] = values.encode(None, known)
+        return reply
 
 
 def main():

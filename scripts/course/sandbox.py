@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 
 import matplotlib
+import torch
 import values
 from matplotlib.font_manager import FontManager
 from traitlets import Integer
@@ -100,7 +101,7 @@ def bubblewrap(limits: Limits) -> list[str]:
             command += ["--ro-bind-try", path, path]
     seen = {path: path for path in {PREFIX, os.path.realpath(sys.base_prefix)} if not path.startswith("/usr")}
     seen |= {str(Path(attnbook.__file__).parent): "/course/attnbook"}
-    seen |= {str(HERE / name): f"/course/{name}" for name in ("inside.py", "values.py")}
+    seen |= {str(HERE / name): f"/course/{name}" for name in ("inside.py", "values.py", "memory.py")}
     for path, place in seen.items():
         for parent in reversed(Path(place).parents[:-1]):
             command += ["--perms", "0755", "--dir", str(parent)]
@@ -181,14 +182,10 @@ class Sandbox:
             self.end("its process sent what is no cell's output")
         return [output for output in map(clean_output, outputs) if output]
 
-    def call(self, function: str, arguments: tuple, named: dict, random, seconds: float) -> dict:
-        """The reply to a call of a student's function: {"value", "arguments"} or {"error", "says"}."""
-        message = {
-            "function": function,
-            "arguments": values.encode(list(arguments)),
-            "random": values.encode(random),
-        }
-        return self.ask(message | {"named": values.encode(named)}, self.limits.message_mb * 2**20, seconds)
+    def call(self, function: str, given: dict, random: torch.Tensor, seconds: float) -> dict:
+        """The reply to a call of a student's function: {"value"}, and where it fails {"error", "says"}."""
+        message = {"function": function, "given": given, "random": values.encode(random)}
+        return self.ask(message, self.limits.message_mb * 2**20, seconds)
 
     def ask(self, message: dict, most: int, seconds: float | None = None) -> dict:
         seconds = max(0.1, min(seconds or self.limits.cell_seconds, self.deadline - time.monotonic()))

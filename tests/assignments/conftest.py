@@ -1,20 +1,30 @@
-"""Runs an assignment's cells in one process, with what a student might write in place of a solution."""
+"""Runs an assignment's cells with what a student might write in place of a solution."""
 
 import json
-import re
+import sys
 import traceback
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
+import nbformat
 import pytest
+import torch
 from IPython.core.inputtransformer2 import TransformerManager
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "scripts" / "course"))
+
+import inside  # noqa: E402
+import values  # noqa: E402
+from course import Course  # noqa: E402
+from nbgrader.preprocessors import ClearSolutions  # noqa: E402
+from recheck import Recheck  # noqa: E402
+
+COURSE = Course(ROOT / "assignments")
 SOURCE = ROOT / "assignments" / "source"
 NUMBERS = sorted(folder.name.removeprefix("ch") for folder in SOURCE.glob("ch*"))
-STUB = 'raise NotImplementedError("Nothing is written here yet.")'
 
 
 @dataclass
@@ -76,9 +86,9 @@ def find(number: str, name: str) -> Cell:
 
 
 def starter(cell: Cell) -> str:
-    """What a student finds in a solution cell, as nbgrader makes it."""
-    region = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
-    return region.sub(lambda found: found[1] + STUB, cell.source)
+    """What a student finds in a solution cell, as nbgrader makes it with the course's settings."""
+    made = nbformat.v4.new_code_cell(cell.source, metadata={"nbgrader": {"solution": True, "grade": False}})
+    return ClearSolutions(config=COURSE.config).preprocess_cell(made, {"language": "python"}, 0)[0].source
 
 
 def grade(number: str, answers: dict[str, str] | None = None) -> Graded:
@@ -96,6 +106,36 @@ def grade(number: str, answers: dict[str, str] | None = None) -> Graded:
             result.errors[cell.name], result.lost[cell.name] = error, cell.points
         if cell.is_test:
             result.points[cell.name] = 0 if cell.name in result.errors else cell.points
+    return result
+
+
+class Here:
+    """In place of a sandbox: the student's functions, asked for values just as the grader asks one."""
+
+    limits, ended = SimpleNamespace(cell_seconds=20), ""
+
+    def __init__(self, namespace: dict):
+        self.shell = SimpleNamespace(user_ns=namespace)
+
+    def call(self, function: str, given: dict, random: torch.Tensor, seconds: float) -> dict:
+        message = {"function": function, "given": given, "random": values.encode(random), "seconds": seconds}
+        with torch.random.fork_rng([]):
+            return values.loads(values.dumps(inside.call(self.shell, values.loads(values.dumps(message)))))
+
+
+def recheck(number: str, answers: dict[str, str]) -> Graded:
+    """The same with the grader's recheck: its tests see stand-ins of the functions."""
+    namespace, result = {"__name__": "__main__"}, Graded()
+    check = Recheck(nbformat.reads(json.dumps(notebook(number)), as_version=4), Here(namespace))
+    for cell in read_cells(number):
+        if cell.kind != "code":
+            continue
+        if not cell.is_test:
+            run(answers.get(cell.name, cell.source), cell.name, namespace)
+            check.pass_by(cell.name)
+        elif failure := check.test(cell.name):
+            result.errors[cell.name] = RuntimeError(f"{failure.name}: {failure.says}")
+            result.lost[cell.name] = cell.points
     return result
 
 
@@ -120,17 +160,21 @@ def changed(number: str, task: str, changes: str | list[tuple[str, str]]) -> str
 
 def judge(number: str, task: str, changes, loses: dict[str, int], says: str) -> None:
     """A wrong solution loses exactly the points that it should, and the first failed test says why."""
-    result = grade(number, {task: changed(number, task, changes)})
-    told = tell(result)
-    assert result.lost == loses, told or "nothing failed"
-    first = next(iter(result.errors.values()))
-    assert says in str(first), told
+    answers = {task: changed(number, task, changes)}
+    for way in (grade, recheck):
+        result = way(number, answers)
+        told = f"by {way.__name__}: {tell(result) or 'nothing failed'}"
+        assert result.lost == loses, told
+        first = next(iter(result.errors.values()))
+        assert says in str(first), told
 
 
 def accept(number: str, task: str, changes) -> None:
     """Another right solution gets every point."""
-    result = grade(number, {task: changed(number, task, changes)})
-    assert not result.lost, tell(result)
+    answers = {task: changed(number, task, changes)}
+    for way in (grade, recheck):
+        result = way(number, answers)
+        assert not result.lost, f"by {way.__name__}: {tell(result)}"
 
 
 def tell(result: Graded) -> str:

@@ -79,8 +79,13 @@ def double(x):
 """
 STRANGE = """
 import values
-values.encode = lambda value, depth=0: {"kind": "tensor", "dtype": "float32", "shape": [2**39, 2**39],
-                                         "stride": [0, 0], "value": "AAAAAA=="}
+plainly = values.encode
+def encode(value, known=None):
+    answer = plainly(value, known)
+    tensor = {"kind": "tensor", "dtype": "float32", "shape": [2**39, 2**39], "stride": [0, 0]}
+    answer["objects"].append(tensor | {"block": 0, "start": 0})
+    return answer | {"value": {"kind": "object", "value": len(answer["objects"]) - 1}}
+values.encode = encode
 def double(x):
     return 2 * x
 """
