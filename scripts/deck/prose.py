@@ -90,6 +90,9 @@ def point(node: Tag, most: int = 1) -> tuple[str, float, Tag]:
         items = [key_item(item) for item in node.find_all("li", recursive=False)]
         html = "".join(f"<li>{item}</li>" for item in items)
         return f"<{node.name}>{html}</{node.name}>", sum(lines(item) + 0.3 for item in items), node
+    if node.name == "blockquote":
+        said = [point(part, most) for part in node.select("p")]
+        return "".join(html for html, _, _ in said), sum(size for _, size, _ in said), node
     key = inner(key_sentence(node, before=text_of(node).endswith(":")))
     if not key:
         return "", 0.0, node

@@ -133,6 +133,12 @@ def label(sentence: Tag) -> bool:
     return bool(strong) and strong.get_text().strip() == sentence.get_text().strip()
 
 
+def begins_with_label(node: Tag) -> bool:
+    """Whether a paragraph begins with its name, set bold: "What to look for.", say."""
+    found = sentences(node) if node.name == "p" else []
+    return len(found) > 1 and label(found[0])
+
+
 def together(found: list[Tag], labels: bool = True) -> list[Tag]:
     """Sentences of which a very short one, or a label before all others, is joined to the next."""
     joined: list[Tag] = []

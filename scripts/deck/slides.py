@@ -14,7 +14,15 @@ from bs4 import Tag
 from .cells import CODE_LINES, SMALL, height, kind_of, listing, listings, printed_parts, result, shown
 from .markup import heading, inner
 from .prose import ended, formula, split_table, text_of, told
-from .sentences import joined_sentences, key_sentence, plain, sentences, together, without_asides
+from .sentences import (
+    begins_with_label,
+    joined_sentences,
+    key_sentence,
+    plain,
+    sentences,
+    together,
+    without_asides,
+)
 
 ROOM = 9.5  # lines of points on a slide
 MORE = 2.5  # further lines that are squeezed in rather than leave so few alone
@@ -23,6 +31,7 @@ REMARK = 170  # characters of prose that fit under a figure
 MEANING = 300  # characters that say what the letters of a formula stand for
 LETTERS = re.compile(r"(?:where|with|Here|In it,?)?\s*\\\(")
 REMARKABLE = ("picture", "table", "result", "formula", "code both", "code")
+SIGHTS = ("widget", "picture")
 SKIPPED = "slide-skip"  # a tag that keeps a cell off the slides
 LEFT_OUT = {"references"}
 RECAP = "recap"  # the section whose code only collects what was measured
@@ -118,6 +127,10 @@ class Section:
             self.show("code", listing(node))
         elif node.name == "p" and node.find(["svg", "img"]):
             self.show("picture", str(node.find(["svg", "img"])))
+        elif self.fresh and not self.run and self.slides[-1].kind in SIGHTS and begins_with_label(node):
+            self.slides[-1].takeaway = f'<p class="takeaway ab-try">{inner(key_sentence(node))}</p>'
+            self.slides[-1].notes.append(str(plain(node)))
+            self.fresh = False
         else:
             self.run.append(node)
             self.fresh = False

@@ -175,6 +175,17 @@ def test_what_reads_oddly_alone_is_not_a_headline():
     assert "pd." not in made[-1].body
 
 
+def test_what_is_said_of_a_picture_stays_with_it_and_a_quotation_is_a_point():
+    section = """<section id="one"><h2>1.1 One</h2>
+    <p><img src="a.png"></p><p><strong>What to look for.</strong> A line. More of it.</p>
+    <p>Now the next:</p><p><img src="b.png"></p><p>Somebody said:</p><blockquote><p>A robot.</p></blockquote>
+    <p>He did.</p></section>"""
+    first, second, points = Section(BeautifulSoup(section, "html.parser").section).slides
+    assert BeautifulSoup(first.takeaway, "html.parser").get_text() == "What to look for. A line."
+    assert second.headline == "Now the next:"
+    assert points.body == '<div class="points"><p>Somebody said:</p><p>A robot.</p><p>He did.</p></div>'
+
+
 def test_a_long_table_is_cut_into_parts_of_about_one_height():
     rows = "".join(f"<tr><td>{'word ' * 8}</td><td>{'word ' * 20}</td><td>4.{n}</td></tr>" for n in range(7))
     table = BeautifulSoup(f"<div><table><tbody>{rows}</tbody></table></div>", "html.parser").div
