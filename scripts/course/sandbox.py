@@ -8,6 +8,7 @@ what it sends the grader reads no more than a limit.
 import base64
 import contextlib
 import os
+import platform
 import select
 import shutil
 import signal
@@ -20,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 import matplotlib
+import syscalls
 import torch
 import values
 from matplotlib.font_manager import FontManager
@@ -58,6 +60,7 @@ class Limits(Configurable):
     processes = Integer(64, help="processes and threads at the same time").tag(config=True)
     output_kb = Integer(500, help="output of one cell").tag(config=True)
     disk_mb = Integer(64, help="files that it writes").tag(config=True)
+    files = Integer(5000, help="how many of them").tag(config=True)
     message_mb = Integer(16, help="one value that a student's function returns").tag(config=True)
 
 
@@ -92,6 +95,7 @@ def bubblewrap(limits: Limits) -> list[str]:
     else:
         command += ["--unshare-all", "--unshare-user", "--disable-userns"]
     command += ["--hostname", "sandbox", "--chdir", "/tmp", "--proc", "/proc", "--dev", "/dev"]
+    command += ["--ro-bind", "/dev/null", "/dev/zero"]  # of which memory could be made
     for path in ("/dev/shm", "/tmp"):
         command += ["--perms", "1777", "--size", size, "--tmpfs", path]
     for path in SYSTEM:
@@ -130,12 +134,27 @@ def environment(home: str, course: str) -> dict[str, str]:
     return threads | names | {"PYTHONDONTWRITEBYTECODE": "1", "TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
 
 
+@contextlib.contextmanager
+def filtered(command: list[str]):
+    """The command with the filter of system calls, and the pipe through which bubblewrap gets that."""
+    ours, theirs = os.pipe()
+    try:
+        os.write(theirs, syscalls.program())
+        os.close(theirs)
+        yield [command[0], "--seccomp", str(ours), *command[1:]], [ours]
+    finally:
+        os.close(ours)
+
+
 @cache
 def check_sandbox() -> None:
     """Raises SandboxMissingError, with what to do, unless a sandbox can be started here."""
+    if not syscalls.known_machine():
+        raise SandboxMissingError(MISSING.format(reason=f"it knows no {platform.machine()} processors."))
     if not shutil.which("bwrap"):
         raise SandboxMissingError(MISSING.format(reason="the command bwrap is missing."))
-    done = subprocess.run([*bubblewrap(Limits()), PYTHON, "-c", ""], capture_output=True, text=True)
+    with filtered([*bubblewrap(Limits()), PYTHON, "-c", ""]) as (command, pipes):
+        done = subprocess.run(command, pass_fds=pipes, capture_output=True, text=True)
     if done.returncode:
         raise SandboxMissingError(
             MISSING.format(reason=done.stderr.strip() or f"bwrap ends with {done.returncode}.")
@@ -146,21 +165,18 @@ class Sandbox:
     """A notebook's process in a sandbox: `run(code)` gives a cell's outputs, `call(…)` asks its functions."""
 
     def __init__(self, limits: Limits, *, unsafe: bool = False):
-        self.limits, self.ended, self.peak = limits, "", 0
+        self.limits, self.ended, self.peak, self.root = limits, "", 0, None
         self.folder = tempfile.TemporaryDirectory(prefix="submission-") if unsafe else None
+        pipe = subprocess.PIPE
+        options = {"stdin": pipe, "stdout": pipe, "stderr": pipe, "bufsize": 0}
         if unsafe:
             env = environment(self.folder.name, f"{Path(attnbook.__file__).parents[1]}:{HERE}")
-            options = {
-                "cwd": self.folder.name,
-                "env": env | {"PATH": os.environ["PATH"]},
-                "start_new_session": True,
-            }
+            options |= {"cwd": self.folder.name, "env": env | {"PATH": os.environ["PATH"]}}
             command = [sys.executable, str(HERE / "inside.py")]
+            self.process = subprocess.Popen(command, start_new_session=True, **options)
         else:
-            options = {"cwd": "/"}
-            command = [*bubblewrap(limits), PYTHON, "/course/inside.py"]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, **options)
+            with filtered([*bubblewrap(limits), PYTHON, "/course/inside.py"]) as (command, pipes):
+                self.process = subprocess.Popen(command, cwd="/", pass_fds=pipes, **options)
         self.buffer = b""
         self.deadline = time.monotonic() + START
         self.base = limits.memory_mb * 2**20 * 5 // 4  # one process alone gets a MemoryError before that
@@ -172,6 +188,7 @@ class Sandbox:
         )
         self.receive(START, 10_000)
         self.base += sum(memory(process, exact=False) for process in self.processes())
+        self.root = None if unsafe else f"/proc/{self.processes()[1]}/root"
         self.deadline = time.monotonic() + limits.submission_seconds
 
     def run(self, code: str) -> list[dict]:
@@ -263,16 +280,14 @@ class Sandbox:
             taken = sum(memory(process, exact=False) for process in found)
             if taken > self.base:  # pages that processes share were counted more than once
                 taken = sum(memory(process, exact=True) for process in found)
-            files = {}
-            for process in found:
-                files |= memory_files(process)
-            taken += sum(files.values())
             self.peak = max(self.peak, taken)
             threads = sum(count_threads(process) for process in found)
             if taken > self.base:
                 self.stop(f"it took more than {self.limits.memory_mb:,} MB of memory")
             elif threads > self.limits.processes + 20:
                 self.stop(f"it started more than {self.limits.processes} processes")
+            elif self.root and count_files(self.root) > self.limits.files:
+                self.stop(f"it made more than {self.limits.files:,} files")
             elif memory_left() < 300 * 2**20:
                 self.stop("the machine ran short of memory")
             time.sleep(0.05)
@@ -305,25 +320,13 @@ class Sandbox:
         self.close()
 
 
-def memory_files(process: int) -> dict[int, int]:
-    """Bytes of the files in memory that a process has open, by their number: in no process's own count."""
-    found = {}
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(f"/proc/{process}/fd"):
-            with contextlib.suppress(OSError):
-                if os.readlink(entry.path).startswith("/memfd:"):
-                    about = os.stat(entry.path)
-                    found[about.st_ino] = about.st_blocks * 512
-    return found
-
-
 def memory(process: int, *, exact: bool) -> int:
     """Bytes that a process holds; `exact` divides what is shared among its holders, and takes longer."""
     try:
         lines = Path(f"/proc/{process}/{'smaps_rollup' if exact else 'status'}").read_text().splitlines()
     except OSError:
         return 0
-    wanted = ("Pss_Anon:", "Pss_Shmem:") if exact else ("RssAnon:", "RssShmem:")
+    wanted = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:") if exact else ("RssAnon:", "RssShmem:", "VmSwap:")
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(wanted))
 
 
@@ -332,6 +335,16 @@ def count_threads(process: int) -> int:
         return len(os.listdir(f"/proc/{process}/task"))
     except OSError:
         return 0
+
+
+def count_files(root: str) -> int:
+    """Files in the memory that a sandbox may write to: also an empty one takes some that no process holds."""
+    count = 0
+    for folder in ("tmp", "dev/shm"):
+        with contextlib.suppress(OSError):
+            about = os.statvfs(f"{root}/{folder}")
+            count += about.f_files - about.f_ffree
+    return count
 
 
 def memory_left() -> int:

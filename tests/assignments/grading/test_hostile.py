@@ -20,6 +20,7 @@ c.Limits.memory_mb = 400
 c.Limits.processes = 40
 c.Limits.output_kb = 50
 c.Limits.disk_mb = 8
+c.Limits.files = 400
 """
 SECRET = "a-password-of-the-instructors"
 LOOK = """
@@ -107,12 +108,50 @@ for _ in range(6):
         os._exit(0)
 time.sleep(20)
 """
-FILES = """
+ORPHANS = """
 import os, time
-kept = [os.memfd_create(str(number)) for number in range(150)]
-for one in kept:
-    os.write(one, bytes(8_000_000))
-time.sleep(3)
+for _ in range(6):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            block = bytearray(os.urandom(1000)) * 150_000
+            time.sleep(60)
+        os._exit(0)
+time.sleep(20)
+"""
+# Memory that would be in no process's own count, and namespaces in which there would be more of it.
+HIDDEN = """
+import ctypes, mmap, os, socket
+kernel = ctypes.CDLL(None, use_errno=True)
+clone = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
+def call(name, *arguments):
+    if getattr(kernel, name)(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), name)
+ways = {
+    "file": lambda: os.memfd_create("x"),
+    "segment": lambda: call("shmget", 0, 2**20, 0o1600),
+    "queue": lambda: call("msgget", 0, 0o1600),
+    "named queue": lambda: call("mq_open", b"/x", os.O_CREAT | os.O_RDWR, 0o600, None),
+    "pair": lambda: socket.socketpair(),
+    "ring": lambda: call("syscall", 425, 8, bytes(120)),
+    "shared": lambda: mmap.mmap(-1, 2**20),
+    "zeros": lambda: mmap.mmap(os.open("/dev/zero", os.O_RDWR), 2**20),
+    "namespace": lambda: call("unshare", 0x10000000),
+    "child": lambda: call("syscall", clone, 0x10000011, 0, 0, 0, 0),
+}
+worked = []
+for name, way in ways.items():
+    try:
+        way()
+        worked.append(name)
+    except PermissionError:
+        pass
+raise PermissionError(f"worked: {worked}")
+"""
+EMPTY = """
+import time
+for number in range(1_000_000):
+    open(f"/tmp/{number}", "w").close()
 """
 RIGHT = "def double(x):\n    return 2 * x\n"
 
@@ -162,7 +201,10 @@ def room(new_room, tmp_path_factory, listener):
         "memory": {"double": of_double("blocks = []\nwhile True:\n    blocks.append(bytearray(10**7))")},
         "crowd": {"double": RIGHT, "extra": [CROWD]},
         "fork-bomb": {"double": "import os\nwhile True:\n    os.fork()"},
-        "memory-files": {"double": RIGHT, "extra": [FILES]},
+        "children": {"double": "import os, time\nwhile os.fork():\n    pass\ntime.sleep(60)"},
+        "orphans": {"double": RIGHT, "extra": [ORPHANS]},
+        "hidden-memory": {"double": HIDDEN},
+        "empty-files": {"double": RIGHT, "extra": [EMPTY]},
         "threads": {
             "double": "import threading, time\nwhile True:\n"
             "    threading.Thread(target=time.sleep, args=[60]).start()"
@@ -230,15 +272,18 @@ EXPECTED = {
     "memory": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
     "crowd": (0, ["it took more than 400 MB of memory"]),
     "fork-bomb": (None, []),
-    "memory-files": (0, ["it took more than 400 MB of memory"]),
+    "children": (MIDDLE, ["cell double: BlockingIOError: [Errno 11] Resource temporarily unavailable"]),
+    "orphans": (0, ["it took more than 400 MB of memory"]),
+    "hidden-memory": (MIDDLE, ["cell double: PermissionError: worked: []"]),
+    "empty-files": (0, ["it made more than 400 files"]),
     "threads": (MIDDLE, ["cell double: RuntimeError: can't start new thread"]),
     "reader": (MIDDLE, ["cell double: FileNotFoundError"]),
     "memory-reader": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
     "writer": (MIDDLE, ["cell double: PermissionError: wrote ['/tmp/mine']"]),
     "disk": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
     "gradebook": (MIDDLE, ["cell double: OperationalError: unable to open database file"]),
-    "socket": (MIDDLE, ["cell double: ConnectionRefusedError"]),
-    "internet": (MIDDLE, ["cell double: OSError: [Errno 101] Network is unreachable"]),
+    "socket": (MIDDLE, ["cell double: PermissionError: [Errno 1] Operation not permitted"]),
+    "internet": (MIDDLE, ["cell double: PermissionError: [Errno 1] Operation not permitted"]),
     "variables": (ALL, []),
     "output": (MIDDLE, ["cell double: OutputError: more than 50 kB of output: the cell was stopped"]),
     "prints": (None, ["lost: double-numbers 2, double-tensors 1"]),  # a slow machine stops it for good
@@ -374,6 +419,25 @@ def test_bubblewrap_that_does_not_work_is_told_from_a_missing_one(monkeypatch, t
     check_sandbox.cache_clear()
 
 
+@pytest.mark.parametrize("user", [0, 1000])
+def test_its_only_network_is_its_own(monkeypatch, user):
+    """It cannot even ask for a socket; beneath that there is nothing to reach."""
+    import sandbox as module
+
+    monkeypatch.setattr(module.os, "getuid", lambda: user if user else os.geteuid())
+    with Sandbox(Limits(cell_seconds=5)) as sandbox:
+        shown = sandbox.run("print(*(line.split(':')[0] for line in open('/proc/net/dev') if ':' in line))")
+    assert shown[0]["text"].split() == ["lo"]
+
+
+def test_processors_whose_calls_it_does_not_know_are_refused(monkeypatch):
+    check_sandbox.cache_clear()
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(SandboxMissingError, match="it knows no riscv64 processors"):
+        check_sandbox()
+    check_sandbox.cache_clear()
+
+
 def test_a_grader_who_is_not_root_has_as_tight_a_sandbox(monkeypatch, listener):
     """The command differs: bubblewrap makes a user's namespace then."""
     import sandbox as module
@@ -384,7 +448,7 @@ def test_a_grader_who_is_not_root_has_as_tight_a_sandbox(monkeypatch, listener):
         assert sandbox.run("print(6 * 7)")[0]["text"] == "42\n"
         call = f"import socket; socket.create_connection(('127.0.0.1', {listener.port}))"
         for code, error in {
-            call: "ConnectionRefusedError",
+            call: "PermissionError",
             f"open({str(module.HERE / 'grade.py')!r})": "FileNotFoundError",
             "open('/course/x', 'w')": "OSError",
         }.items():
