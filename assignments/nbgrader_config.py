@@ -17,3 +17,4 @@ c.Limits.memory_mb = 1500
 c.Limits.processes = 64
 c.Limits.output_kb = 500
 c.Limits.disk_mb = 64
+c.Limits.files = 5000
