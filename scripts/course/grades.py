@@ -2,12 +2,14 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 
 from course import Course, CourseError, write
 from grade import read_record
 from nbgrader.api import MissingEntry
 
-MOODLE = ("Identifier", "Full name", "Grade", "Maximum grade", "Last modified (grade)", "Feedback comments")
+# No column of comments: an empty one would empty those that are in Moodle.
+MOODLE = ("Identifier", "Full name", "Grade", "Maximum grade", "Last modified (grade)")
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 
 
@@ -57,12 +59,17 @@ def grades(course: Course) -> str:
 
 
 def for_moodle(row) -> list[str]:
-    """A line of an assignment's grading worksheet: Moodle finds the student by "Participant 123"."""
+    """A line of an assignment's grading worksheet: Moodle finds the student by "Participant 123".
+
+    A grade that was changed in Moodle after the date of this line stays as it is there.
+    """
     _, handed_in, score, most = row
-    return [f"Participant {handed_in['number']}", safe(handed_in["name"]), f"{score:g}", f"{most:g}", "-", ""]
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
+    return [f"Participant {handed_in['number']}", safe(handed_in["name"]), f"{score:g}", f"{most:g}", now]
 
 
 def for_canvas(row) -> list[str]:
+    """A line of the gradebook: Canvas finds the student by the number in ID."""
     _, handed_in, score, _ = row
     return [safe(handed_in["name"]), handed_in["number"], "", "", "", f"{score:g}"]
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
@@ -408,10 +409,44 @@ def test_points_for_every_platform(classroom, quick):
         "Emmy Noether": "5",
         "'=hamiltonmargaret": "5",
     }
-    assert [(row["Identifier"], row["Grade"], row["Maximum grade"]) for row in read("ch01-moodle.csv")] == [
-        ("Participant 101", "5", "8")
-    ]
-    canvas = read("ch01-canvas.csv")
-    assert [row["Student"].strip() for row in canvas] == ["Points Possible", "'=hamiltonmargaret"]
-    assert [row["ch01"] for row in canvas] == ["8", "5"]
-    assert canvas[1]["ID"] == "77"
+
+
+def test_the_worksheet_is_what_moodle_takes_in(classroom, quick):
+    """It looks for three headings, and reads comments where it finds a heading for them."""
+    before = datetime.now(UTC).replace(microsecond=0)
+    ((line,), headings) = points_of(classroom, "moodle", "101", "Ada Lovelace")
+    assert {"Identifier", "Grade", "Last modified (grade)"} <= set(headings)
+    assert not [heading for heading in headings if "eedback" in heading]
+    assert line["Identifier"].removeprefix("Participant ") == "101"
+    assert (line["Grade"], line["Maximum grade"]) == ("5", "8")
+    made = datetime.strptime(line["Last modified (grade)"], "%Y-%m-%d %H:%M:%S %z")
+    assert before <= made <= datetime.now(UTC)
+
+
+def test_the_table_is_what_canvas_takes_in(classroom, quick):
+    """Students' columns in this order, the assignments' after Section; then the most one can get."""
+    (most, line), headings = points_of(classroom, "canvas", "77", "=hamiltonmargaret")
+    assert headings == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "ch01"]
+    assert most["Student"].strip() == "Points Possible"
+    assert most["ch01"] == "8"
+    assert not any(most[heading] for heading in headings[1:-1])
+    assert (line["Student"], line["ID"], line["ch01"]) == ("'=hamiltonmargaret", "77", "5")
+
+
+def points_of(classroom, platform: str, number: str, name: str) -> tuple[list[dict], list[str]]:
+    """The lines and headings of what a platform gets when this one student handed in."""
+    from grade import grade
+    from grades import grades
+
+    classroom.hand_in("one", classroom.answer())
+    about = {"name": name, "platform": platform, "number": number, "file": "", "time": 0}
+    (classroom.folder / "submitted" / "one" / "ch01" / "from.json").write_text(json.dumps(about))
+    grade(classroom.course, "1")
+    grades(classroom.course)
+    assert {path.name for path in (classroom.folder / "grades").glob("*.csv")} == {
+        "grades.csv",
+        f"ch01-{platform}.csv",
+    }
+    with (classroom.folder / "grades" / f"ch01-{platform}.csv").open(encoding="utf8", newline="") as file:
+        lines = csv.DictReader(file)
+        return list(lines), list(lines.fieldnames)
