@@ -187,8 +187,8 @@ class Sandbox:
             traits | {"user": NOBODY + self.process.pid % 5000 if os.getuid() == 0 and not unsafe else None}
         )
         self.receive(START, 10_000)
-        self.base += sum(memory(process, exact=False) for process in self.processes())
-        self.root = None if unsafe else f"/proc/{self.processes()[1]}/root"
+        self.base += sum(memory(process, exact=False) for process in family(self.process.pid))
+        self.root = None if unsafe else f"/proc/{family(self.process.pid)[1]}/root"
         self.deadline = time.monotonic() + limits.submission_seconds
 
     def run(self, code: str) -> list[dict]:
@@ -260,23 +260,10 @@ class Sandbox:
             said = f": {said.splitlines()[-1]}"
         return self.ended or f"its process ended itself (exit status {code}){said}"
 
-    def processes(self) -> list[int]:
-        """All processes of the sandbox, as this machine numbers them."""
-        found, look = [], [self.process.pid]
-        while look:
-            number = look.pop()
-            found.append(number)
-            try:
-                for thread in os.listdir(f"/proc/{number}/task"):
-                    look += map(int, Path(f"/proc/{number}/task/{thread}/children").read_text().split())
-            except OSError:
-                continue
-        return found
-
     def watch(self) -> None:
         """Ends the sandbox when it takes more than its share."""
         while self.process.poll() is None and not self.ended:
-            found = self.processes()
+            found = family(self.process.pid)
             taken = sum(memory(process, exact=False) for process in found)
             if taken > self.base:  # pages that processes share were counted more than once
                 taken = sum(memory(process, exact=True) for process in found)
@@ -318,6 +305,18 @@ class Sandbox:
 
     def __exit__(self, *_):
         self.close()
+
+
+def family(process: int) -> list[int]:
+    """A process, its children, theirs, and so on, as this machine numbers them."""
+    found, look = [], [process]
+    while look:
+        number = look.pop()
+        found.append(number)
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"/proc/{number}/task"):
+                look += map(int, Path(f"/proc/{number}/task/{thread}/children").read_text().split())
+    return found
 
 
 def memory(process: int, *, exact: bool) -> int:
