@@ -10,15 +10,14 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import address
-import yaml
+import contents
 
 ROOT = Path(__file__).parents[1]
 
 
 def chapters(root: Path = ROOT) -> dict[str, str]:
     """The notebooks of the table of contents, in its order, and their titles."""
-    parts = yaml.safe_load((root / "_toc.yml").read_text("utf8"))["parts"]
-    names = [f"{entry['file']}.ipynb" for part in parts for entry in part["chapters"]]
+    names = [f"{page}.ipynb" for page in contents.pages(root)]
     return {name: title(root / name) for name in names if (root / name).exists()}
 
 

@@ -12,10 +12,9 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import yaml
+import contents
 from bs4 import BeautifulSoup
 
-ROOT = Path(__file__).parents[1]
 THEME_LOG = "[PST]"  # the theme says which colours it chose, on every page
 
 # The theme fades its colours in, which a busy machine stretches: a page is looked at once they have arrived.
@@ -56,16 +55,7 @@ SCROLL = """async () => {
 @cache
 def toc_pages() -> tuple[str, ...]:
     """Every page of the table of contents, as the site names it."""
-
-    def names(entry):
-        if isinstance(entry, dict):
-            yield from (entry[key] for key in ("root", "file") if key in entry)
-            entry = entry.values()
-        if not isinstance(entry, str):
-            for part in (part for part in entry if isinstance(part, list | dict)):
-                yield from names(part)
-
-    return tuple(f"{file}.html" for file in names(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))))
+    return tuple(f"{page}.html" for page in contents.pages())
 
 
 def listen(page, own: str) -> list[str]:

@@ -12,11 +12,12 @@ from html import escape
 from pathlib import Path
 from urllib.parse import urldefrag
 
+import contents
 import yaml
 from chromium import MISSING, arguments, find_chromium
 from playwright.sync_api import Page, sync_playwright
 from pypdf import PdfReader, PdfWriter
-from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject, TextStringObject
 from serve import server
 
 ROOT = Path(__file__).parents[1]
@@ -24,31 +25,52 @@ sys.path.insert(0, str(ROOT / "_ext"))
 from book import edition  # noqa: E402
 
 STYLE = """
-@page { size: A4; margin: 20mm 18mm; }
-@page { @bottom-center { content: counter(page); font: 9pt sans-serif; color: #555; } }
-@page { @top-right { content: "%s"; font: 9pt sans-serif; color: #555; } }
+@page { size: A4; margin: 76px 68px 76.52px; }
+@page { @bottom-center { content: counter(page); font: 9pt "Source Sans 3", sans-serif; color: #555; } }
+@page { @top-right { content: "%s"; font: 9pt "Source Sans 3", sans-serif; color: #555; } }
 html { font-size: 14px !important; --ab-bg: #fff !important; counter-reset: page %d; }
 html, body, .bd-main, .bd-article { background: #fff !important; }
 .bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .bd-footer-content, .prev-next-footer,
 .headerlink, .copybtn, .ab-actions, #pst-skip-link, #jb-print-toc, #pst-back-to-top
 { display: none !important; }
-.bd-main .bd-content .bd-article-container, .bd-article, .bd-page-width
-{ max-width: none !important; padding: 0 !important; }
-.pst-scrollable-table-container, .output.text_html { background: none !important; }
-pre { white-space: pre-wrap !important; }
+.bd-main .bd-content, .bd-main .bd-content .bd-article-container, .bd-article, .bd-page-width
+{ max-width: none !important; padding: 0 !important; margin: 0 !important; }
+.pst-scrollable-table-container, .output { background: none !important; }
+.pst-scrollable-table-container, .output, pre, div.math { overflow: visible !important; }
+pre { white-space: pre-wrap !important; box-decoration-break: clone; -webkit-box-decoration-break: clone; }
+.cell_input, div[class*="highlight"] { display: block !important; }
+p, pre { orphans: 3; widows: 3; }
+h1 { margin: 0 0 0.8em !important; text-align: left !important; }
 h1, h2, h3, h4, summary { break-after: avoid; }
 img, svg, tr, .admonition-title, .ab-check { break-inside: avoid; }
+img { max-height: 190mm; object-fit: contain; }
 .contents p { display: flex; margin: 0; break-inside: avoid; }
 .contents a { color: inherit !important; text-decoration: none !important; }
 .contents p > a:first-child { flex: 1; }
 .contents .section { padding-left: 1.5em; font-size: 0.9em; }
 .contents .chapter { margin-top: 0.6em; font-weight: 600; break-after: avoid; }
 .title { font: 600 30pt var(--ab-sans); }
-.title-page { break-after: page; padding-top: 70mm; text-align: center; }
+.title-page { break-after: page; padding-top: 70mm; text-align: center; text-wrap: balance; }
 """
+FRONT = """
+@page { @bottom-center { content: counter(page, lower-roman) !important; } }
+@page :first { @bottom-center { content: none !important; } }
+"""
+WIDTH, HEIGHT = 658, 970  # of a page between its margins: whole pixels high, or lines spill over
+# Short blocks stay whole; one that takes more than a third of a page may go on behind its end.
+UNFOLD = """async (most) => {
+  document.querySelectorAll("details").forEach((fold) => { fold.open = true; });
+  document.querySelectorAll("img").forEach((image) => { image.loading = "eager"; });
+  await Promise.all([...document.images].map((image) => image.decode().catch(() => 0)));
+  await document.fonts.ready;
+  for (const block of document.querySelectorAll('.cell_input, [class*=highlight], pre, table, .admonition')) {
+    block.style.setProperty("break-inside", block.offsetHeight > most ? "auto" : "avoid", "important");
+  }
+}"""
 HEADINGS = """() => [...document.querySelectorAll("main :is(h1, h2, h3, h4, h5, h6)")]
   .filter((heading) => heading.checkVisibility())
   .map((heading) => heading.closest("section")?.id ?? "")"""
+PAPER = "On paper, heatmaps are pictures, and hints and solutions stand open under their questions."
 PRINTED = "printed:"  # begins the links of the contents, before the number of a page
 
 
@@ -63,20 +85,15 @@ class Place:
     anchor: str
 
 
-def pages(toc: Path) -> list[str]:
-    """The pages of the site in the book's order."""
-    contents = yaml.safe_load(toc.read_text("utf8"))
-    files = [entry["file"] for part in contents["parts"] for entry in part["chapters"]]
-    return [f"{file}.html" for file in (contents["root"], *files)]
+def ready(page: Page, title: str, before: int) -> None:
+    """Make the open page ready for print: nothing folded, nothing cut, numbers from `before` on."""
+    page.add_style_tag(content=STYLE % (title.replace("\\", "").replace('"', "'"), before))
+    page.evaluate(UNFOLD, HEIGHT / 3)
 
 
 def printed(page: Page, title: str, before: int) -> PdfReader:
     """The open page as a PDF, numbered as if `before` pages stood in front of it."""
-    page.add_style_tag(content=STYLE % (title.replace("\\", "").replace('"', "'"), before))
-    page.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
-    page.evaluate("document.querySelectorAll('img').forEach((image) => { image.loading = 'eager'; })")
-    page.evaluate("Promise.all([...document.images].map((image) => image.decode().catch(() => 0)))")
-    page.evaluate("document.fonts.ready.then(() => window.MathJax?.startup?.promise).then(() => true)")
+    ready(page, title, before)
     options = {"prefer_css_page_size": True, "print_background": True, "tagged": True, "outline": True}
     return PdfReader(io.BytesIO(page.pdf(**options)))
 
@@ -107,13 +124,12 @@ def front(page: Page, title: str, chapters: list[list[Place]]) -> PdfReader:
     for place in (place for chapter in chapters for place in chapter if place.level <= 2):
         kind, link = ("chapter", "section")[place.level - 1], f'<a href="{PRINTED}{place.page}">'
         lines.append(f'<p class="{kind}">{link}{escape(place.title)}</a>{link}{place.page + 1}</a></p>')
-    body = (
-        f'<div class="title-page"><p class="title">{escape(title)}</p><p>{escape(edition.line())}</p></div>'
-    )
+    body = f'<div class="title-page"><p class="title">{escape(title)}</p><p>{escape(edition.line())}</p>'
+    body += f"<p>{PAPER}</p></div>"
     body += f'<div class="contents"><h2>Contents</h2>{"".join(lines)}</div>'
     page.evaluate("document.querySelector('#jb-print-docs-body h1')?.remove()")
     page.evaluate("body => { document.querySelector('article').innerHTML = body; }", body)
-    page.add_style_tag(content="@page { @bottom-center { content: none !important; } }")
+    page.add_style_tag(content=FRONT)
     return printed(page, "", 0)
 
 
@@ -131,12 +147,12 @@ def target(annotation: DictionaryObject, own: dict, site: str, known: dict) -> t
 
 
 def bind(
-    contents: PdfReader, parts: list[tuple[str, PdfReader]], chapters: list[list[Place]], site: str
+    opening: PdfReader, parts: list[tuple[str, PdfReader]], chapters: list[list[Place]], site: str
 ) -> PdfWriter:
     """All parts as one file, with bookmarks and with links that lead inside it."""
-    writer, known, first = PdfWriter(), {}, len(contents.pages)
+    writer, known, first = PdfWriter(), {}, len(opening.pages)
     owns = [{}] * first
-    for page in contents.pages:
+    for page in opening.pages:
         writer.add_page(page)
     for (path, reader), marks in zip(parts, chapters, strict=True):
         before = len(writer.pages) - first
@@ -178,7 +194,9 @@ def book(folder: Path, file: Path, names: list[str], title: str) -> int:
         threading.Thread(target=host.serve_forever, daemon=True).start()
         site = f"http://127.0.0.1:{host.server_port}/"
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments())
-        page = browser.new_page(bypass_csp=True, color_scheme="light")
+        page = browser.new_page(
+            bypass_csp=True, color_scheme="light", viewport={"width": WIDTH, "height": HEIGHT}
+        )
         page.emulate_media(media="print")
 
         def chapter(name: str, before: int) -> tuple[PdfReader, list[Place]]:
@@ -199,6 +217,8 @@ def book(folder: Path, file: Path, names: list[str], title: str) -> int:
         browser.close()
         host.shutdown()
     writer.add_metadata({"/Title": title, "/Subject": edition.line()})
+    writer.root_object[NameObject("/Lang")] = TextStringObject("en")
+    writer.page_mode = "/UseOutlines"
     writer.write(file)
     return len(writer.pages)
 
@@ -208,5 +228,5 @@ if __name__ == "__main__":
         sys.exit(MISSING)
     folder, file = map(Path, sys.argv[1:])
     title = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["title"]
-    count = book(folder, file, pages(ROOT / "_toc.yml"), title)
+    count = book(folder, file, [f"{page}.html" for page in contents.pages()], title)
     print(f"The book is printed: {file} ({count} pages, {file.stat().st_size / 1e6:.1f} MB)")

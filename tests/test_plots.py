@@ -13,6 +13,7 @@ import pytest
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 
 from attnbook.maps import check_maps
 from attnbook.plots import PALETTE, book_style, drawable, map_figure, plot_attention, weights_colormap
@@ -117,6 +118,21 @@ def test_many_tokens_are_thinned_out():
     ax = plot_attention(weights(100, 100), [f"t{i}" for i in range(100)])
     assert [label.get_text() for label in ax.get_xticklabels()][:3] == ["t0", "t3", "t6"]
     drawn(ax.figure)
+
+
+@pytest.mark.parametrize("shape", [(11, 13), (2, 3), (3, 40)])
+def test_a_long_title_is_all_there(shape):
+    title = "Cross-attention: queries from the target, keys from the source: layer 1, mean of heads"
+    maps = check_maps(weights(*shape), [f"q{i}" for i in range(shape[0])], [f"k{i}" for i in range(shape[1])])
+    figure, short = (map_figure(maps, 0, 0, title=words) for words in (title, "Short"))
+    drawn(figure), drawn(short)
+    ax = figure.axes[0]
+    written = next(text for text in ax.findobj(Text) if text.get_text().startswith("Cross"))
+    box = written.get_window_extent()
+    assert " ".join(written.get_text().split()) == title
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
+    assert 0 <= box.y0 < box.y1 <= figure.bbox.y1
+    assert ax.bbox.height > 0.8 * short.axes[0].bbox.height
 
 
 def test_one_row_has_room():

@@ -14,7 +14,9 @@ from . import (
     maths,
     pictures,
     policy,
+    searching,
     sharing,
+    shipping,
     styles,
     verdicts,
     widgets,
@@ -33,7 +35,9 @@ def setup(app: Sphinx) -> dict:
     maths.setup(app)
     pictures.setup(app)
     policy.setup(app)
+    searching.setup(app)
     sharing.setup(app)
+    shipping.setup(app)
     styles.setup(app)
     verdicts.setup(app)
     widgets.setup(app)

@@ -4,7 +4,8 @@ Jupyter Book's cache compares a notebook with its cells and nothing else. Here t
 named after a hash of everything a chapter runs on. Sphinx watches that folder's name among its settings, so
 a new hash also makes it read every page again.
 
-Before the pages are read, the chapters that the cache lacks run side by side, one on each core.
+Before the pages are read, the chapters that the cache lacks run side by side, one on each core. What they and
+the build say to each other is encrypted: a kernel warns of anything less.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
+from nbclient import NotebookClient
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
@@ -67,6 +69,19 @@ def run_ahead(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
         executor.run_and_cache(filter_uris=notebooks, timeout=app.config.nb_execution_timeout)
 
 
+def talk_in_private() -> None:
+    """Have kernels encrypt what they say, where they can."""
+    plain = NotebookClient.create_kernel_manager
+
+    def private(client: NotebookClient):
+        manager = plain(client)
+        if manager.has_trait("transport_encryption"):
+            manager.transport_encryption = "auto"
+        return manager
+
+    NotebookClient.create_kernel_manager = private
+
+
 def forget_old_caches(app: Sphinx, exception: Exception | None) -> None:
     """Keep the latest caches only (not just one: going back to an earlier package is then quick)."""
     caches = Path(app.config.nb_execution_cache_path).parent.iterdir()
@@ -76,6 +91,7 @@ def forget_old_caches(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> None:
     app.add_config_value("book_assets", "", "html")  # a change in the assets writes every page again
+    talk_in_private()
     app.connect("config-inited", choose_cache)
     app.connect("env-before-read-docs", run_ahead)
     app.connect("build-finished", forget_old_caches)

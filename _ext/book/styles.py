@@ -7,7 +7,9 @@ The icons, which the theme draws with a program of 1.5 MB, come from its font, c
 
 import hashlib
 import io
+import logging
 import re
+import shutil
 from pathlib import Path
 from posixpath import join, normpath, relpath
 
@@ -19,6 +21,7 @@ from .policy import written_pages
 
 TOGETHER, ICONS = "book-pages.css", "icons.woff"
 FONT = "vendor/fontawesome/webfonts/fa-solid-900.ttf"
+LICENCE = "scripts/fontawesome.js.LICENSE.txt"
 LINK = re.compile(r'[ \t]*<link(?=[^>]*rel="stylesheet")[^>]*href="([^"?]*)[^"]*"[^>]*>\n?')
 CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
 FUNCTION = re.compile(r":(?:not|is|where|has|host)\([^()]*(?:\([^()]*\)[^()]*)*\)")
@@ -35,14 +38,15 @@ def write_sheet(app: Sphinx, exception: Exception | None) -> None:
     static = folder / "_static"
     pages = {page: page.read_text("utf8") for page in written_pages(folder)}
     named = {page: [local(page, href, static) for href in LINK.findall(text)] for page, text in pages.items()}
+    if {name for some in named.values() for name in some} <= {TOGETHER}:
+        return  # no page was written, and the sheets are gone (see shipping.py)
     names = in_order([before(static / TOGETHER), *named.values()])
-    if not names:
-        return
     rules = without_unused("\n".join(flat(static, name) for name in names), words(static, pages.values()))
     icons = sorted({int(code, 16) for code in re.findall(r"[\"']\\(f[0-9a-f]{3})[\"']", rules)})
     font = cut(static / FONT, icons)
     if font:
         (static / ICONS).write_bytes(font)
+        shutil.copyfile(static / LICENCE, static / "icons-LICENSE.txt")
     face = (
         '@font-face{font-family:"Font Awesome 6 Free";font-weight:900;font-display:block;'
         f"src:url({ICONS}?v={digest(font)})}}"
@@ -174,6 +178,7 @@ def cut(font: Path, codes: list[int]) -> bytes:
     """A font with the characters of these codes alone."""
     if not font.exists() or not codes:
         return b""
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # or it tells of every table
     options = subset.Options(flavor="woff", layout_features=[], name_IDs=[0, 1], notdef_outline=False)
     cutter, whole, small = subset.Subsetter(options), TTFont(font, recalcTimestamp=False), io.BytesIO()
     cutter.populate(unicodes=codes)

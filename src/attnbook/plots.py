@@ -7,6 +7,7 @@ import json
 from contextlib import ExitStack
 from functools import cache
 from importlib.resources import files
+from textwrap import wrap
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -102,7 +103,8 @@ def draw_map(maps: AttentionMaps, layer: int, head: int, ax: Axes, *, peak=None,
     ax.set(xlabel="key", ylabel="query")
     ax.tick_params(length=0)
     if title:
-        ax.set_title(drawable(title), parse_math=False, fontfamily=installed_fonts())
+        lines = "\n".join(map(drawable, title.splitlines()))
+        ax.set_title(lines, parse_math=False, fontfamily=installed_fonts())
     return ax
 
 
@@ -127,11 +129,12 @@ def figure_size(maps: AttentionMaps) -> tuple[float, float]:
 
 def map_figure(maps: AttentionMaps, layer: int, head: int, *, title="", peak=None) -> Figure:
     """A figure of one map that is not registered with pyplot; `peak` is of all its maps unless given."""
+    width, height = figure_size(maps)
+    lines = wrap(title, int(12 * (width - 0.9)))  # twelve letters to the inch, beside the labels of the rows
     with mpl.rc_context(style()):
-        figure = Figure(figsize=figure_size(maps))
-        draw_map(
-            maps, layer, head, figure.add_subplot(), peak=maps.peak if peak is None else peak, title=title
-        )
+        figure = Figure(figsize=(width, height + 0.2 * len(lines[1:])))
+        peak = maps.peak if peak is None else peak
+        draw_map(maps, layer, head, figure.add_subplot(), peak=peak, title="\n".join(lines))
     return figure
 
 

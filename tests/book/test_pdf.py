@@ -5,6 +5,7 @@ import subprocess
 import unicodedata
 from pathlib import Path
 
+import contents
 import pdf
 import pytest
 from bs4 import BeautifulSoup
@@ -60,7 +61,7 @@ def test_every_page_of_the_contents_is_in_the_book():
     from_toc = [
         line.split("file: ")[1] for line in (ROOT / "_toc.yml").read_text().splitlines() if "file: " in line
     ]
-    assert pdf.pages(ROOT / "_toc.yml") == ["chapters/index.html", *(f"{name}.html" for name in from_toc)]
+    assert contents.pages() == ("chapters/index", *from_toc)
 
 
 def test_pages_are_a4_and_numbered_after_the_front(printed):
@@ -69,6 +70,32 @@ def test_pages_are_a4_and_numbered_after_the_front(printed):
     assert len(printed.pages) > 30
     for page, label in list(zip(printed.pages, printed.page_labels, strict=True))[front(printed) :]:
         assert label in re.findall(r"\d+", page.extract_text())
+
+
+def test_the_contents_have_numbers_of_their_own(printed):
+    texts = [printed.pages[number].extract_text().split() for number in range(front(printed))]
+    assert "i" not in texts[0]
+    assert "ii" in texts[1]
+
+
+TOO_LARGE = """([width, height]) => [...document.querySelectorAll("article *")]
+  .filter((node) => node.checkVisibility() && !node.closest("mjx-container"))
+  .filter((node) => {
+    const { right, height: own } = node.getBoundingClientRect();
+    const { breakInside, overflowX } = getComputedStyle(node);
+    const whole = breakInside === "avoid" || overflowX === "auto";
+    return right > width + 1 || (whole && own > height);
+  })
+  .map((node) => node.outerHTML.slice(0, 100))"""
+
+
+def test_nothing_is_cut_by_the_end_of_a_page(browser, site, page_name):
+    page = browser.new_page(bypass_csp=True, viewport={"width": pdf.WIDTH, "height": pdf.HEIGHT})
+    page.emulate_media(media="print")
+    page.goto(site + page_name, wait_until="networkidle")
+    pdf.ready(page, "A Title", 0)
+    assert page.evaluate(TOO_LARGE, [pdf.WIDTH, pdf.HEIGHT]) == []
+    page.close()
 
 
 def test_each_bookmark_leads_to_its_heading(printed, marks):

@@ -119,6 +119,46 @@ def test_links_inside_the_site_lead_somewhere(html, page_name):
     assert inspection.broken_links(html / page_name) == []
 
 
+def test_an_arabic_date_begins_on_the_right(visit):
+    """Its day, then its month, then its year, each to the left of the one before."""
+    page = visit("chapters/03-attn.html")
+    cells = page.locator(".cell_output td")
+    arabic = cells.filter(has_text=re.compile("^29 [\u0600-\u06ff]+ 2020$"))
+    lefts = """cell => [...cell.textContent.matchAll(/[^ ]+/g)].map(({index, 0: word}) => {
+        const range = document.createRange();
+        range.setStart(cell.firstChild, index);
+        range.setEnd(cell.firstChild, index + word.length);
+        return range.getBoundingClientRect().left;
+    })"""
+    found = [cell.evaluate(lefts) for cell in arabic.all()]
+    assert found
+    assert all(places == sorted(places, reverse=True) for places in found)
+    german = cells.get_by_text("29. Februar 2020", exact=True).first.evaluate(lefts)
+    assert german == sorted(german)
+
+
+def test_every_file_is_named_by_another(html):
+    """Neither maps of sources nor fonts and styles that no page uses."""
+    files = [file for file in html.rglob("*") if file.is_file()]
+    readable = [file.read_text("utf8") for file in files if file.suffix in {".html", ".css", ".js"}]
+    slides = {"pygments.css", "book.css", "drawings.css"}
+    sphinx = {".buildinfo", "objects.inv", "index.html", "sitemap.xml"}
+    unnamed = []
+    for file in files:
+        name = file.stem if file.parent.name == "widgets" else file.name
+        if name not in slides | sphinx and "LICENSE" not in name and name != "OFL.txt":
+            unnamed += [] if any(name in text for text in readable) else [str(file.relative_to(html))]
+    assert unnamed == []
+    assert not list(html.rglob("*.map"))
+    assert not any("sourceMappingURL" in text for text in readable)
+
+
+def test_style_sheets_ask_for_what_is_there(html):
+    for sheet in html.rglob("*.css"):
+        for name in re.findall(r"""url\(["']?(?!data:)([^"')?#]+)""", sheet.read_text("utf8")):
+            assert (sheet.parent / name).is_file(), (sheet.name, name)
+
+
 def test_launch_buttons_lead_to_this_chapter_in_the_repository(html, page_name):
     links = [link["href"] for link in soup(html / page_name).select(".dropdown-launch-buttons a")]
     notebook = Path(page_name).with_suffix(".ipynb")

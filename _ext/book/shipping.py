@@ -1,0 +1,76 @@
+"""The site holds what its pages ask for; the theme and its friends bring three times as much.
+
+Once the pages are there, what neither they nor their style sheets name goes away. Sphinx brings it all back
+when it next writes a page.
+"""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+from sphinx.application import Sphinx
+
+FOLDERS = ("_static", "_images")
+OURS = ("widgets",)  # one program loads others by the name of what it shows
+SLIDES = ("book.css", "drawings.css", "pygments.css")  # `make slides` takes them from here
+LICENCE = re.compile(r"LICEN[CS]E|^OFL\.txt$")
+NAMED = re.compile(r"""\b(?:href|src|content)="([^"#?]+)""")
+STYLED = re.compile(r"""url\(\s*["']?(?!data:)([^"')#?]+)""")
+MAP = re.compile(r"\n?//# sourceMappingURL=\S+\s*$")  # where debuggers find the theme's sources
+
+
+def ship(app: Sphinx, exception: Exception | None) -> None:
+    """Take away what no page asks for."""
+    if app.builder.format != "html" or exception:
+        return
+    folder = Path(app.outdir).resolve()
+    kept = asked_for(folder, app.config.html_baseurl)
+    for path in (path for name in FOLDERS for path in sorted((folder / name).rglob("*"), reverse=True)):
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in kept and not is_licence(path, kept):
+            path.unlink()
+    for path in kept:
+        if path.suffix == ".js" and MAP.search(text := path.read_text("utf8")):
+            path.write_text(MAP.sub("\n", text), "utf8")
+
+
+def asked_for(folder: Path, address: str = "") -> set[Path]:
+    """The files that a site's pages name, and those that these name; `address` is where it is published."""
+    static = folder / "_static"
+    kept = {static / name for name in SLIDES}
+    kept |= {file for name in OURS for file in (static / name).rglob("*")}
+    kept = {file for file in kept if file.is_file()}
+    pages = [page for page in folder.rglob("*.html") if static not in page.parents]
+    waiting = [*pages, *kept]
+    while waiting:
+        file = waiting.pop()
+        found = named(file, folder, address) - kept
+        kept |= found
+        waiting += found
+    return kept
+
+
+def named(file: Path, folder: Path, address: str) -> set[Path]:
+    """The files of the site that a page or a style sheet names."""
+    pattern = {".html": NAMED, ".css": STYLED}.get(file.suffix)
+    names = pattern.findall(file.read_text("utf8")) if pattern else []
+    own = f"{address.rstrip('/')}/" if address else None
+    places = [
+        (folder / name.removeprefix(own) if own and name.startswith(own) else file.parent / unquote(name))
+        for name in names
+    ]
+    return {place for place in map(Path.resolve, places) if place.is_file() and folder in place.parents}
+
+
+def is_licence(path: Path, kept: set[Path]) -> bool:
+    """Whether it is the licence of something that stays."""
+    if not LICENCE.search(path.name):
+        return False
+    of, found, _ = path.name.partition(".LICENSE")
+    return path.with_name(of) in kept if found else any(path.parent in file.parents for file in kept)
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("build-finished", ship, priority=900)  # when all else is written
