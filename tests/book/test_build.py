@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import address
+import inspection
 import nbformat
 import pytest
 import serve
@@ -75,6 +76,27 @@ def test_change_in_the_package_reaches_the_pages(tiny):
     (tiny / "assets" / "book.css").write_text("/* bare */")
     assert make(tiny).returncode == 0
     assert (tiny / "_build" / "html" / "_static" / "book.css").read_text() == "/* bare */"
+
+
+def test_a_site_that_is_built_again_holds_what_its_pages_ask_for(tiny):
+    site = tiny / "_build" / "html"
+
+    def built() -> dict[str, bytes]:
+        done = make(tiny)
+        assert done.returncode == 0, done.stdout + done.stderr
+        inspection.soup.cache_clear()
+        for name in ("index", "cells"):
+            assert inspection.broken_links(site / "chapters" / f"{name}.html") == []
+        assert not list(site.rglob("*.map"))
+        return {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*.*")}
+
+    first = built()
+    assert built() == first  # nothing is written
+    write_page(tiny, "> **Measured.** It is otherwise.\n\n> A quotation.")
+    second = built()  # one page is written
+    assert second.keys() == first.keys()
+    changed = {name for name in first if first[name] != second[name] and "_sources" not in name}
+    assert changed == {"chapters/index.html", "searchindex.js", "_static/search-texts.js", "search.html"}
 
 
 WAITS = """

@@ -1,6 +1,8 @@
 """The workflows call what is there, with no more rights than they need; the weekly one says what broke."""
 
 import re
+import shlex
+import sys
 from pathlib import Path
 
 import nbformat
@@ -9,6 +11,10 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import audit  # noqa: E402
+
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
@@ -30,8 +36,8 @@ def test_what_is_run_exists(workflow):
     lines = [line for step in steps(workflow) for line in step.get("run", "").splitlines()]
     assert lines
     for line in lines:
-        words = line.split()
-        assert words[0] in ("make", "python") or (ROOT / words[0]).is_file(), line
+        words = [word for word in shlex.split(line) if "=" not in word]
+        assert words[0] in ("make", "python", "cat") or (ROOT / words[0]).is_file(), line
         assert words[0] != "make" or set(words[1:]) <= targets, line
         assert all((ROOT / word).is_file() for word in words if word.startswith("scripts/")), line
 
@@ -56,6 +62,18 @@ def test_what_is_published_was_tested_and_is_on_the_books_branch():
     assert f"github.ref == 'refs/heads/{branch}'" in book["jobs"]["publish"]["if"]
     test = " ".join(step.get("run", "") for step in book["jobs"]["test"]["steps"])
     assert test.split()[0].startswith(".ci/")
+
+
+def test_nothing_that_is_measured_changes_what_is_published():
+    """What `make audit` writes into the repository would be a change of it, in the foot of each page."""
+    book = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text("utf8"))
+    lines = [step["run"] for step in book["jobs"]["test"]["steps"] if "make audit" in step.get("run", "")]
+    assert len(lines) == 2
+    for line in lines:
+        options = shlex.split(shlex.split(line)[-1].removeprefix("AUDIT="))
+        assert options[options.index("--write") + 1].startswith("$RUNNER_TEMP/")
+        with pytest.raises(SystemExit, match="0"):
+            audit.main([*options, "--help"])
 
 
 def test_the_newest_versions_are_tried_every_week_on_pythons_that_the_package_allows():
