@@ -117,6 +117,8 @@ def test_chapters_run_side_by_side(tiny):
     done = make(tiny)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ("met: True" in page(tiny)) == (os.cpu_count() > 1)
+    said = done.stdout + done.stderr
+    assert [line for line in said.splitlines() if "IPKernelApp" in line or "fontTools" in line] == []
 
 
 def test_build_is_strict_and_stays_so(tiny):
