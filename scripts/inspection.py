@@ -21,9 +21,8 @@ THEME_LOG = "[PST]"  # the theme says which colours it chose, on every page
 AT_REST = """() => Promise.allSettled(document.getAnimations()
     .filter(change => change.effect.getComputedTiming().endTime < Infinity)
     .map(change => change.finished)).then(() => true)"""
-# Where the widgets' script has come, each of them lives, or says that it cannot.
-MOUNTED = """() => !globalThis.attnbook ||
-    [...document.querySelectorAll(".ab-widget")].every((widget) => widget.dataset.state)"""
+# Each widget lives, or says that it cannot.
+MOUNTED = """() => [...document.querySelectorAll(".ab-widget")].every((widget) => widget.dataset.state)"""
 UNFOLD = "document.querySelectorAll('details').forEach(fold => fold.open = true)"
 BEYOND = """(all, width) => all.filter(e => e.getBoundingClientRect().right > width + 1)
     .map(e => e.outerHTML.slice(0, 80))"""
@@ -67,6 +66,13 @@ def listen(page, own: str) -> list[str]:
     page.on("pageerror", lambda error: faults.append(f"error: {error}"))
     page.on("console", lambda m: m.text.startswith(THEME_LOG) or faults.append(f"{m.type}: {m.text}"))
     return faults
+
+
+def mount(page) -> None:
+    """Be there as its reader, once a page's scripts have run: widgets far down are mounted, too."""
+    page.wait_for_load_state("load")
+    page.mouse.move(1, 1)
+    page.wait_for_function(MOUNTED)
 
 
 def sideways(page) -> list[str]:

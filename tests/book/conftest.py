@@ -12,7 +12,7 @@ HTML = ROOT / "_build" / "html"
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "_ext")]
 
 from chromium import MISSING, arguments, find_chromium  # noqa: E402
-from inspection import AT_REST, MOUNTED, toc_pages  # noqa: E402
+from inspection import AT_REST, mount, toc_pages  # noqa: E402
 
 
 def pytest_generate_tests(metafunc):
@@ -63,8 +63,7 @@ def visit(browser, site):
         if watch:
             watch(page)
         page.goto(site + name, wait_until="networkidle")
-        page.mouse.move(1, 1)  # the reader is there: widgets far down the page are mounted, too
-        page.wait_for_function(MOUNTED)
+        mount(page)
         page.evaluate(AT_REST)
         return page
 

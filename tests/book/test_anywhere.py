@@ -11,7 +11,7 @@ from pathlib import Path
 import pack
 import pytest
 import serve
-from inspection import MOUNTED, listen
+from inspection import listen, mount
 
 ROOT = Path(__file__).parents[2]
 STATES = "nodes => nodes.map(node => node.dataset.state)"
@@ -71,8 +71,7 @@ def touch(page) -> None:
 
 def works(page) -> None:
     """Formulas are set, widgets live."""
-    page.mouse.move(1, 1)
-    page.wait_for_function(MOUNTED)
+    mount(page)
     assert page.locator(".math").count() == page.locator(".math mjx-container").count()
     assert set(page.locator(".ab-widget").evaluate_all(STATES)) <= {"live"}
     assert page.locator("html").get_attribute("data-theme") in ("light", "dark")
