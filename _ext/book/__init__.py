@@ -11,9 +11,11 @@ from . import (
     guide,
     home,
     languages,
+    listings,
     maths,
     pictures,
     policy,
+    scripts,
     searching,
     sharing,
     shipping,
@@ -32,9 +34,11 @@ def setup(app: Sphinx) -> dict:
     guide.setup(app)
     home.setup(app)
     languages.setup(app)
+    listings.setup(app)
     maths.setup(app)
     pictures.setup(app)
     policy.setup(app)
+    scripts.setup(app)
     searching.setup(app)
     sharing.setup(app)
     shipping.setup(app)

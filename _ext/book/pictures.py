@@ -10,6 +10,10 @@ from .policy import written_pages
 
 PICTURE = re.compile(r'<img (?=[^>]*src="([^"]*_images/[^"]*\.(?:png|jpg))")([^>]*?)\s*/?>')
 
+UNSEEN = re.compile(
+    r'<img (?=[^>]*src="[^"]*_static/images/logo_)(?![^>]*loading=)'
+)  # in a menu that is closed
+
 
 def place_pictures(app: Sphinx, exception: Exception | None) -> None:
     """Write into every page how large its pictures are."""
@@ -17,6 +21,7 @@ def place_pictures(app: Sphinx, exception: Exception | None) -> None:
         for page in written_pages(Path(app.outdir)):
             text = page.read_text("utf8")
             placed = PICTURE.sub(lambda found, page=page: with_size(found, page.parent), text)
+            placed = UNSEEN.sub('<img loading="lazy" ', placed)
             if placed != text:
                 page.write_text(placed, "utf8")
 

@@ -18,9 +18,7 @@ LOADED = re.compile(
     r'[ \t]*<(?:script|link rel="preload" as="script")[^>]*\s(?:src|href)="([^"?]*)[^>]*>(?:</script>)?\n?'
 )
 PRINT = ('onclick="window.print()"', "data-print")
-LISTEN = """
-document.addEventListener("click", (event) => event.target.closest("[data-print]") && window.print());
-"""
+FIRST = (Path(__file__).parent / "first.js").read_text("utf8")
 UNREAD = re.compile(r"DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type) = ('[^']*'|false);")
 SEARCH = {"searchtools.js", "language_data.js", "searchindex.js"}  # the index alone is 30 kB
 ICON = re.compile(r'<(i|span) class="(?=[^"]*\bfa)(?![^>]*aria-hidden)')
@@ -53,7 +51,7 @@ def without_scripts(text: str, folder: Path, root: str) -> str:
         if UNREAD.fullmatch(program):  # for the theme's switch between versions and a search it does not show
             return ""
         if "dataset.mode" in program:  # the first on every page
-            program += LISTEN
+            program += FIRST
         name = f"_static/inline/{hashlib.sha256(program.encode()).hexdigest()[:12]}.js"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(program, "utf8")

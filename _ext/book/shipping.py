@@ -16,7 +16,7 @@ SLIDES = ("book.css", "drawings.css", "pygments.css")  # `make slides` takes the
 LICENCE = re.compile(r"LICEN[CS]E|^OFL\.txt$")
 NAMED = re.compile(r"""\b(?:href|src|content)="([^"#?]+)""")
 STYLED = re.compile(r"""url\(\s*["']?(?!data:)([^"')#?]+)""")
-MAP = re.compile(r"\n?//# sourceMappingURL=\S+\s*$")  # where debuggers find the theme's sources
+MAP = re.compile(r"\n?//# sourceMappingURL=\S+")  # where debuggers find the theme's sources
 
 
 def ship(app: Sphinx, exception: Exception | None) -> None:
@@ -33,7 +33,7 @@ def ship(app: Sphinx, exception: Exception | None) -> None:
             path.unlink()
     for path in kept:
         if path.suffix == ".js" and MAP.search(text := path.read_text("utf8")):
-            path.write_text(MAP.sub("\n", text), "utf8")
+            path.write_text(MAP.sub("", text), "utf8")
 
 
 def asked_for(folder: Path, address: str = "") -> set[Path]:

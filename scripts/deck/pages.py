@@ -12,9 +12,10 @@ from .slides import Slide, stacks
 
 FILES = Path(__file__).parent / "files"
 REVEAL = Path(__file__).parent / "reveal"
-MATHJAX = Path(__file__).parent / "mathjax" / "tex-chtml.js"  # the slides set their formulas themselves
+MATHJAX = Path(__file__).parent / "mathjax" / "tex-chtml.js"  # the slides set their formulas themselves,
+LETTERS = Path(__file__).parents[2] / "assets" / "mathjax"  # in whole fonts: those of the pages are cut
 STATIC = "_static"
-TAKEN = ("book.css", "drawings.css", "pygments.css", "favicon.svg", "fonts", "mathjax", "widgets")
+TAKEN = ("book.css", "drawings.css", "pygments.css", "favicon.svg", "fonts", "widgets")
 STATE = 'script[type="application/vnd.jupyter.widget-state+json"]'
 STYLES = ("reveal.css", "pygments.css", "widgets/attnbook-host.css", "book.css", "drawings.css", "deck.css")
 
@@ -51,6 +52,7 @@ def copy_files(site: Path, folder: Path, decks: list[list[Slide]]) -> None:
             shutil.copyfile(source, static / name)
     for source in [*FILES.iterdir(), REVEAL / "reveal.js", REVEAL / "reveal.css"]:
         shutil.copyfile(source, static / source.name)
+    shutil.copytree(LETTERS, static / "mathjax", dirs_exist_ok=True)
     shutil.copyfile(MATHJAX, static / "mathjax" / MATHJAX.name)
     shutil.copyfile(REVEAL / "LICENSE", static / "reveal-LICENSE")
     (folder / "_images").mkdir(exist_ok=True)

@@ -1,0 +1,18 @@
+
+// After the theme's own lines, which leave "auto" to a script that waits: a dark page would begin light.
+{
+  const { dataset } = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  if (!["light", "dark"].includes(dataset.mode)) dataset.theme = dark ? "dark" : "light";
+}
+
+// The type that pages begin with is asked for at once, or their text would jump when it comes. A page opened as a file may not ask.
+if (location.protocol !== "file:") {
+  for (const name of ["source-serif-4-latin-400-normal", "source-sans-3-latin-wght-normal", "jetbrains-mono-latin-wght-normal"]) {
+    const link = Object.assign(document.createElement("link"), { rel: "preload", as: "font", crossOrigin: "" });
+    link.href = new URL(`../fonts/${name}.woff2`, document.currentScript.src);
+    document.head.append(link);
+  }
+}
+
+document.addEventListener("click", (event) => event.target.closest("[data-print]") && window.print());

@@ -1,0 +1,59 @@
+"""One script for the site, in place of the eight that the theme and its friends bring.
+
+A slow phone waits longer for their number than for their size. What only some
+pages need stays a file of its own.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+from .policy import written_pages
+
+TOGETHER = "book-pages.js"
+# In the order in which pages name them; each is a plain script, and what one declares the others see.
+NAMES = (
+    "documentation_options.js",
+    "doctools.js",
+    "sphinx_highlight.js",
+    "clipboard.min.js",
+    "copybutton.js",
+    "scripts/sphinx-book-theme.js",
+    "scripts/bootstrap.js",
+    "scripts/pydata-sphinx-theme.js",
+)
+LICENCE = "scripts/bootstrap.js.LICENSE.txt"
+TAG = re.compile(
+    rf'[ \t]*<script defer src="([^"]*)_static/(?:{"|".join(map(re.escape, NAMES))})[^>]*></script>\n?'
+)
+
+
+def write_script(app: Sphinx, exception: Exception | None) -> None:
+    """Make one of the scripts that every page names, and let the pages name that one."""
+    if app.builder.format != "html" or exception:
+        return
+    pages = {page: page.read_text("utf8") for page in written_pages(Path(app.outdir))}
+    fresh = {page: text for page, text in pages.items() if TAG.search(text)}
+    if not fresh:
+        return  # no page was written, and the scripts are gone (see shipping.py)
+    static = Path(app.outdir) / "_static"
+    program = "\n;".join((static / name).read_text("utf8") for name in NAMES)
+    program = program.replace(Path(LICENCE).name, f"{TOGETHER}.LICENSE.txt")
+    (static / TOGETHER).write_text(program, "utf8")
+    (static / f"{TOGETHER}.LICENSE.txt").write_text((static / LICENCE).read_text("utf8"), "utf8")
+    version = hashlib.sha256(program.encode()).hexdigest()[:8]
+    for page, text in fresh.items():
+        place = f"{TAG.search(text)[1]}_static/{TOGETHER}?v={version}"
+        page.write_text(in_one(text, f'<script defer src="{place}"></script>\n'), "utf8")
+
+
+def in_one(text: str, tag: str) -> str:
+    """A page with this script where the first of the many was."""
+    start = TAG.search(text).start()
+    return text[:start] + tag + TAG.sub("", text[start:])
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("build-finished", write_script, priority=700)  # when policy.py has said which of them wait

@@ -1,0 +1,100 @@
+"""Pages come fast and stand still: few files, few elements, colours and type from the first moment on."""
+
+import re
+from pathlib import Path
+
+import pytest
+from fontTools.ttLib import TTFont
+from inspection import soup
+
+ROOT = Path(__file__).parents[2]
+LETTERS = Path("mathjax", "output", "chtml", "fonts", "woff-v2")
+CHAPTER = "chapters/04-self-attention.html"
+PARTS = (
+    "documentation_options",
+    "doctools",
+    "clipboard",
+    "copybutton",
+    "bootstrap",
+    "sphinx-theme",
+    "book-theme",
+)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_first_moment_has_the_readers_colours(browser, site, theme):
+    """Before any script runs that waits."""
+    page = browser.new_page(color_scheme=theme)
+    late = re.compile(r"book-pages\.js|/widgets/")
+    page.route(late, lambda route: route.abort())
+    page.goto(site + CHAPTER)
+    assert page.locator("html").get_attribute("data-theme") == theme
+    assert page.locator("html").get_attribute("data-mode") == "auto"
+    page.close()
+
+
+def test_a_choice_goes_before_the_system(browser, site):
+    context = browser.new_context(color_scheme="light")
+    context.add_init_script("localStorage.setItem('mode', 'dark'); localStorage.setItem('theme', 'dark')")
+    page = context.new_page()
+    page.route(re.compile(r"book-pages\.js"), lambda route: route.abort())
+    page.goto(site + CHAPTER)
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    context.close()
+
+
+def test_type_is_asked_for_before_the_text_is_there(browser, site):
+    page = browser.new_page()
+    fonts = []
+    page.on("request", lambda request: request.resource_type == "font" and fonts.append(request.url))
+    with page.expect_event("load"):
+        page.goto(site + CHAPTER)
+    page.evaluate("document.fonts.ready")
+    early = page.locator("link[rel=preload][as=font]").evaluate_all("links => links.map(link => link.href)")
+    assert len(early) == 3
+    assert fonts[:3] == early
+    assert len(fonts) == len(set(fonts))  # what was asked for early is what the text is set in
+    page.close()
+
+
+def test_every_page_names_one_script_of_the_themes(html, page_name):
+    named = [tag["src"] for tag in soup(html / page_name).select("script[src]")]
+    assert sum("book-pages.js" in name for name in named) == 1
+    assert not [name for name in named if any(part in name for part in PARTS)]
+    assert all(tag.has_attr("defer") for tag in soup(html / page_name).select("script[src]")[1:])
+
+
+def test_the_one_script_says_whose_it_is(html):
+    program = html / "_static" / "book-pages.js"
+    licence = html / "_static" / "book-pages.js.LICENSE.txt"
+    assert f"see {licence.name}" in program.read_text("utf8")
+    assert "Bootstrap" in licence.read_text("utf8")
+
+
+def test_code_marks_only_what_has_a_look_of_its_own(html, visit):
+    page = visit(CHAPTER)
+    colours = """() => {
+        const pre = document.querySelector(".cell_input .highlight pre");
+        const of = (node) => getComputedStyle(node).color;
+        return [of(pre), ...[...document.querySelectorAll(".highlight pre > span[class]")].map(of)];
+    }"""
+    plain, *marked = page.evaluate(colours)
+    assert len(marked) > 500
+    assert plain not in marked
+
+
+def codes(font: Path) -> set[int]:
+    return set(TTFont(font).getBestCmap() or ())
+
+
+def test_fonts_of_formulas_hold_the_letters_in_use(html):
+    sheet = (html / "_static" / "book-pages.css").read_text("utf8")
+    found = re.findall(r'content: *"(?:\\([0-9A-Fa-f]+)|([^"\\]))"', sheet)
+    wanted = {int(code, 16) if code else ord(letter) for code, letter in found}
+    assert len(wanted) > 100
+    fonts = [font for font in sorted((html / "_static" / LETTERS).glob("*.woff")) if "Zero" not in font.name]
+    assert len(fonts) > 10
+    for font in fonts:
+        whole, cut = codes(ROOT / "assets" / LETTERS / font.name), codes(font)
+        assert wanted & whole <= cut <= whole, font.name
+        assert len(cut - wanted) <= 3, font.name  # what others are made of
