@@ -19,6 +19,7 @@ from . import (
     searching,
     sharing,
     shipping,
+    spoken,
     styles,
     verdicts,
     widgets,
@@ -42,6 +43,7 @@ def setup(app: Sphinx) -> dict:
     searching.setup(app)
     sharing.setup(app)
     shipping.setup(app)
+    spoken.setup(app)
     styles.setup(app)
     verdicts.setup(app)
     widgets.setup(app)

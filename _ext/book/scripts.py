@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 
 from .policy import written_pages
 
@@ -25,6 +26,11 @@ NAMES = (
     "scripts/pydata-sphinx-theme.js",
 )
 LICENCE = "scripts/bootstrap.js.LICENSE.txt"
+AMENDED = {
+    Path(LICENCE).name: f"{TOGETHER}.LICENSE.txt",
+    # What scrolls can be reached by keyboard: long formulas, too.
+    '".pst-scrollable-table-container"]': '".pst-scrollable-table-container","div.math",".ab-api .math"]',
+}
 TAG = re.compile(
     rf'[ \t]*<script defer src="([^"]*)_static/(?:{"|".join(map(re.escape, NAMES))})[^>]*></script>\n?'
 )
@@ -40,7 +46,10 @@ def write_script(app: Sphinx, exception: Exception | None) -> None:
         return  # no page was written, and the scripts are gone (see shipping.py)
     static = Path(app.outdir) / "_static"
     program = "\n;".join((static / name).read_text("utf8") for name in NAMES)
-    program = program.replace(Path(LICENCE).name, f"{TOGETHER}.LICENSE.txt")
+    for found, wanted in AMENDED.items():
+        if found not in program:
+            raise ExtensionError(f"the theme's scripts no longer say {found!r}, which is amended here")
+        program = program.replace(found, wanted)
     (static / TOGETHER).write_text(program, "utf8")
     (static / f"{TOGETHER}.LICENSE.txt").write_text((static / LICENCE).read_text("utf8"), "utf8")
     version = hashlib.sha256(program.encode()).hexdigest()[:8]

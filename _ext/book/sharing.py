@@ -2,7 +2,7 @@
 
 Every page describes itself in a sentence. Where the site's own address is known (`baseurl` in _config.yml, or
 else $BOOK_BASEURL), it also brings a preview for links, and the site a map of its pages: both have to name
-full addresses.
+full addresses. `.nojekyll` tells GitHub Pages, where a branch is published, to serve `_static` as well.
 """
 
 import os
@@ -111,8 +111,15 @@ def write_map(app: Sphinx, exception: Exception | None) -> None:
     shutil.copyfile(Path(app.srcdir) / PICTURE, folder / PREVIEW)
 
 
+def keep_jekyll_away(app: Sphinx, exception: Exception | None) -> None:
+    """Say that this is a site already: what GitHub makes of a branch else lacks `_static`."""
+    if app.builder.format == "html" and not exception:
+        (Path(app.outdir) / ".nojekyll").touch()
+
+
 def setup(app: Sphinx) -> None:
     app.connect("config-inited", take_address)
     app.connect("html-page-context", describe)
     app.connect("build-finished", open_door)
+    app.connect("build-finished", keep_jekyll_away)
     app.connect("build-finished", write_map)

@@ -23,7 +23,7 @@ from .policy import written_pages
 TOGETHER, ICONS = "book-pages.css", "icons.woff"
 FONT = "vendor/fontawesome/webfonts/fa-solid-900.ttf"
 LETTER = re.compile(r'content: *"(?:\\([0-9A-Fa-f]+)|([^"\\]))"')
-MATHS = "mathjax/output/chtml/fonts/woff-v2"
+MATHS, LETTERS = "mathjax/output/chtml/fonts/woff-v2", "letters"
 LICENCE = "scripts/fontawesome.js.LICENSE.txt"
 LINK = re.compile(r'[ \t]*<link(?=[^>]*rel="stylesheet")[^>]*href="([^"?]*)[^"]*"[^>]*>\n?')
 CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
@@ -50,9 +50,8 @@ def write_sheet(app: Sphinx, exception: Exception | None) -> None:
     if font:
         (static / ICONS).write_bytes(font)
         shutil.copyfile(static / LICENCE, static / "icons-LICENSE.txt")
-    letters = [int(code, 16) if code else ord(letter) for code, letter in LETTER.findall(rules)]
-    for path in sorted((static / MATHS).glob("MathJax_[!Z]*.woff")):
-        path.write_bytes(cut(path, sorted({*letters})) or path.read_bytes())
+    rules = rules.replace(f"{MATHS}/", f"{LETTERS}/")
+    write_letters(static, [int(code, 16) if code else ord(letter) for code, letter in LETTER.findall(rules)])
     face = (
         '@font-face{font-family:"Font Awesome 6 Free";font-weight:900;font-display:block;'
         f"src:url({ICONS}?v={digest(font)})}}"
@@ -178,6 +177,15 @@ def split(selectors: str) -> list[str]:
 def classes(selector: str) -> set[str]:
     """The classes that an element needs to meet a selector, as far as they stand outside functions."""
     return set(CLASS.findall(FUNCTION.sub("", ATTRIBUTE.sub("", selector))))
+
+
+def write_letters(static: Path, codes: list[int]) -> None:
+    """The fonts of formulas, with the letters in use."""
+    (static / LETTERS).mkdir(exist_ok=True)
+    for font in (static / MATHS).glob("*.woff"):
+        small = cut(font, sorted({*codes}))
+        (static / LETTERS / font.name).write_bytes(font.read_bytes() if "Zero" in font.name else small)
+    shutil.copyfile(static / "mathjax" / "LICENSE", static / LETTERS / "LICENSE")
 
 
 def cut(font: Path, codes: list[int]) -> bytes:

@@ -8,7 +8,7 @@ from fontTools.ttLib import TTFont
 from inspection import soup
 
 ROOT = Path(__file__).parents[2]
-LETTERS = Path("mathjax", "output", "chtml", "fonts", "woff-v2")
+WHOLE = ROOT / "assets" / "mathjax" / "output" / "chtml" / "fonts" / "woff-v2"
 CHAPTER = "chapters/04-self-attention.html"
 PARTS = (
     "documentation_options",
@@ -92,9 +92,10 @@ def test_fonts_of_formulas_hold_the_letters_in_use(html):
     found = re.findall(r'content: *"(?:\\([0-9A-Fa-f]+)|([^"\\]))"', sheet)
     wanted = {int(code, 16) if code else ord(letter) for code, letter in found}
     assert len(wanted) > 100
-    fonts = [font for font in sorted((html / "_static" / LETTERS).glob("*.woff")) if "Zero" not in font.name]
+    fonts = sorted((html / "_static" / "letters").glob("MathJax_[!Z]*.woff"))
     assert len(fonts) > 10
+    assert (html / "_static" / "letters" / "LICENSE").is_file()
     for font in fonts:
-        whole, cut = codes(ROOT / "assets" / LETTERS / font.name), codes(font)
+        whole, cut = codes(WHOLE / font.name), codes(font)
         assert wanted & whole <= cut <= whole, font.name
         assert len(cut - wanted) <= 3, font.name  # what others are made of
