@@ -52,7 +52,8 @@ def write_cells(book, *cells, name="cells"):
 def make(book, target="book"):
     """Run this repository's own Makefile on another book; nothing is installed."""
     command = ["make", "-o", ".venv/installed", target, f"BOOK={book}", f"BIN={Path(sys.executable).parent}"]
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    given = ("MAKE", "MFLAGS", "BOOK_BASEURL", "SOURCE_DATE_EPOCH")  # and all that begins so
+    env = {name: value for name, value in os.environ.items() if not name.startswith(given)}
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
 
 

@@ -9,8 +9,10 @@ from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
+from zipfile import ZipFile
 
 import nbformat
+import pack
 import pytest
 from book import edition, sharing
 from bs4 import BeautifulSoup
@@ -103,6 +105,14 @@ def test_two_builds_are_the_same_to_the_byte(sites):
     assert one.keys() == another.keys()
     assert len(one) > 40
     assert [name for name in one if one[name] != another[name]] == []
+
+
+def test_a_branch_of_pages_serves_it_all_and_so_does_the_zip(plain, tmp_path):
+    """GitHub leaves out what begins with an underscore, until a file says that no Jekyll is wanted."""
+    assert (plain / ".nojekyll").read_bytes() == b""
+    pack.pack(plain, tmp_path / "book.zip")
+    with ZipFile(tmp_path / "book.zip") as archive:
+        assert "book/.nojekyll" in archive.namelist()
 
 
 def test_the_page_of_the_two_builds_holds_what_might_differ(sites):

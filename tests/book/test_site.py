@@ -142,7 +142,7 @@ def test_every_file_is_named_by_another(html):
     files = [file for file in html.rglob("*") if file.is_file()]
     readable = [file.read_text("utf8") for file in files if file.suffix in {".html", ".css", ".js"}]
     slides = {"pygments.css", "book.css", "drawings.css"}
-    sphinx = {".buildinfo", "objects.inv", "index.html", "sitemap.xml"}
+    sphinx = {".buildinfo", ".nojekyll", "objects.inv", "index.html", "sitemap.xml"}
     unnamed = []
     for file in files:
         name = file.stem if file.parent.name == "widgets" else file.name
