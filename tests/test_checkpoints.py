@@ -22,6 +22,12 @@ def saved(tmp_path):
     return tmp_path / "small.safetensors", model, task
 
 
+def recipe_with(**parts) -> dict[str, str]:
+    """The header of a good checkpoint, but for these parts of its recipe."""
+    recipe = {"task": "translate", "sizes": SIZES} | parts
+    return {"format": FORMAT, "recipe": json.dumps(recipe)}
+
+
 def rewrite(path, *, header=None, **tensors):
     """The same file with other tensors (None: without) or another header."""
     with open(path, "rb") as file:
@@ -43,6 +49,12 @@ def test_what_is_saved_comes_back_in_evaluation_mode_at_two_bytes_a_weight(saved
     assert trained.task.source.characters == task.source.characters
     assert path.stat().st_size < 2 * sum(p.numel() for p in model.parameters()) + 8000
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_recipe_without_what_may_be_left_out_is_read(saved):
+    path, *_ = saved
+    rewrite(path, header=recipe_with())
+    assert load(path).recipe == Recipe("translate", SIZES)
 
 
 def test_the_characters_are_the_files_own(saved):
@@ -81,12 +93,30 @@ def test_a_file_that_is_cut_off_or_none_of_ours_is_refused(saved):
             {"format": FORMAT, "recipe": '{"task": "cook", "sizes": {}}'},
             "wanted a task of iso, translate, got 'cook'",
         ),
+        ({"format": FORMAT, "recipe": "[]"}, "wanted a recipe in its header"),
+        (
+            recipe_with(sizes={"speed": 1}),
+            r"wanted the sizes of a Transformer .* got \{'speed': 1\}: .*'speed'",
+        ),
+        (
+            recipe_with(sizes=SIZES | {"num_heads": 3}),
+            r"wanted the sizes .*num_heads.* divisor of d_model=16",
+        ),
+        (recipe_with(sizes=SIZES | {"d_model": "x"}), "wanted the sizes .*d_model: wanted .* got 'x'"),
+        (recipe_with(sizes=SIZES | {"d_ff": 10**15}), "wanted the sizes .*'d_ff': 1000000000000000"),
+        (recipe_with(sizes=5), "wanted sizes in its header as a dict, got 5"),
+        (recipe_with(source=5), "wanted source in its header as a str, got 5"),
+        (recipe_with(task=["iso"]), r"wanted task in its header as a str, got \['iso'\]"),
+        (recipe_with(results=3), "wanted results in its header as a dict, got 3"),
+        (recipe_with(curve="a"), "wanted curve in its header as a list, got 'a'"),
+        (recipe_with(curve=[1.5, "a"]), "wanted only numbers in curve, got 'a'"),
+        (recipe_with(results={"all": None}), "wanted only numbers in results, got None"),
     ],
 )
 def test_a_header_that_says_something_else_is_refused(saved, header, words):
     path, *_ = saved
     rewrite(path, header=header)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=f"^small.safetensors: {words}"):
         load(path)
 
 

@@ -76,7 +76,7 @@ def load(name: str | Path) -> Trained:
     """A checkpoint by its name (see `names`) or the path of its file; the model comes in evaluation mode.
 
     Raises `ValueError` for a name that doesn't exist and for a file that is no checkpoint of this package,
-    is cut off, or whose weights do not fit the sizes in its header.
+    is cut off, has a header that says something else, or weights that do not fit the sizes in it.
     """
     path = FOLDER / f"{name}.safetensors" if str(name) in names() else Path(name)
     if not path.is_file():
@@ -92,7 +92,13 @@ def load(name: str | Path) -> Trained:
             f"{path.name}: wanted a whole safetensors file, got one that says: {error}"
         ) from None
     recipe = _recipe(path.name, header)
-    model, task = recipe.build()
+    try:
+        model, task = recipe.build()
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).split("\n")[0]
+        raise ValueError(
+            f"{path.name}: wanted the sizes of a Transformer in its header, got {recipe.sizes}: {reason}"
+        ) from None
     weights[TIED] = weights.get("target_embeddings.lut.weight")
     wanted = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
     for key, shape in wanted.items():
@@ -116,6 +122,15 @@ def _recipe(name: str, header: dict[str, str]) -> Recipe:
         recipe = Recipe(**json.loads(header["recipe"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{name}: wanted a recipe in its header, got {error!r}") from None
+    for part, empty in vars(Recipe("", {})).items():
+        got, kind = getattr(recipe, part), type(empty)
+        if not isinstance(got, kind):
+            raise ValueError(f"{name}: wanted {part} in its header as a {kind.__name__}, got {got!r}")
+    for part in ("training", "results", "curve"):
+        got = getattr(recipe, part)
+        for number in got.values() if isinstance(got, dict) else got:
+            if not isinstance(number, int | float):
+                raise ValueError(f"{name}: wanted only numbers in {part}, got {number!r}")
     if recipe.task not in TASKS:
         raise ValueError(f"{name}: wanted a task of {', '.join(TASKS)}, got {recipe.task!r}")
     return recipe
