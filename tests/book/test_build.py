@@ -206,12 +206,51 @@ def test_address_is_set_by_one_command_and_no_file_is_left_out(tmp_path):
     assert [str(file) for file in naming if old in file.read_text("utf8")] == []
 
 
-@pytest.mark.parametrize("url", ["someone/book", "https://github.com/someone", "git@github.com:a/b"])
-def test_what_is_no_address_is_refused(tmp_path, url):
-    shutil.copy(ROOT / "_config.yml", tmp_path)
+NAMING = """[tests]({0}/actions) · pip install "git+{0}", or {0}.git; {0}. {1}/tree
+https://mybinder.org/v2/gh/{1}/main https://colab.research.google.com/github/{1}/blob/main/a.ipynb
+Not these: https://github.com/xann/book, ann/book-2, ann/bookshop, ann/book.io
+"""
+
+
+@pytest.mark.parametrize("new", ["ann/book-2026", "joann/book", "ann/my-ann", "book/ann", "ann/book.2"])
+def test_an_address_that_holds_the_old_one_is_carried_whole(tmp_path, new):
+    def write(root, slug):
+        root.mkdir()
+        url = f"https://github.com/{slug}"
+        (root / "_config.yml").write_text(f"repository:\n  url: {url}\n  branch: main\n")
+        (root / "pyproject.toml").write_text(f'[project.urls]\nRepository = "{url}"\n')
+        (root / "README.md").write_text(NAMING.format(url, slug))
+        return {file.name: file.read_text() for file in root.iterdir()}
+
+    before, after = write(tmp_path / "old", "ann/book"), write(tmp_path / "new", new)
+    address.choose(f"https://github.com/{new}/", tmp_path / "old")
+    assert {file.name for file in address.rewrite(tmp_path / "old")} == before.keys() - {"_config.yml"}
+    assert {file.name: file.read_text() for file in (tmp_path / "old").iterdir()} == after
+    assert address.rewrite(tmp_path / "old") == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["someone/book", "https://github.com/someone", "git@github.com:a/b", "https://gitlab.example/a/b"],
+)
+def test_what_is_no_address_on_github_is_refused(tmp_path, url):
+    for name in ("_config.yml", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
     with pytest.raises(ValueError, match="your-book"):
         address.choose(url, tmp_path)
     assert address.wanted(tmp_path) == address.wanted()
+    config = (tmp_path / "_config.yml").read_text("utf8").replace(address.wanted(), url)  # by hand
+    (tmp_path / "_config.yml").write_text(config, "utf8")
+    with pytest.raises(ValueError, match="lead to GitHub"):
+        address.rewrite(tmp_path)
+
+
+def test_a_refused_address_is_explained_without_a_traceback():
+    command = [sys.executable, "scripts/address.py", "https://gitlab.example/a/b"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("an address like https://github.com/you/your-book is wanted")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_serve_listens_here_only_and_finds_a_free_port(tmp_path):
