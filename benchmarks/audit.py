@@ -117,11 +117,11 @@ def install(folder: Path = INSTALLED) -> Path:
     return program
 
 
-def lighthouse(program: Path, address: str, rounds: int) -> dict[str, float]:
+def lighthouse(program: Path, address: str, rounds: int, kinds=tuple(KINDS)) -> dict[str, float]:
     """The median of a page's scores, in percent."""
     flags = " ".join(["--headless=new", *arguments()])
     command = ["node", program, address, "--quiet", "--output=json", f"--chrome-flags={flags}"]
-    command += [f"--only-categories={','.join(KINDS)}", "--no-enable-error-reporting"]
+    command += [f"--only-categories={','.join(kinds)}", "--no-enable-error-reporting"]
     environment = {**os.environ, "CHROME_PATH": find_chromium()}
     runs = []
     for _ in range(rounds):
@@ -129,7 +129,7 @@ def lighthouse(program: Path, address: str, rounds: int) -> dict[str, float]:
         if done.returncode:
             raise RuntimeError(f"Lighthouse could not look at {address}: {done.stderr[-500:]}")
         runs.append(json.loads(done.stdout)["categories"])
-    return {kind: 100 * statistics.median(run[kind]["score"] or 0 for run in runs) for kind in KINDS}
+    return {kind: 100 * statistics.median(run[kind]["score"] or 0 for run in runs) for kind in kinds}
 
 
 def missed(name: str, scores: dict[str, float]) -> list[str]:
@@ -138,12 +138,12 @@ def missed(name: str, scores: dict[str, float]) -> list[str]:
     return [
         f"{name}: Lighthouse gives {scores[kind]:.0f} for {kind}, {aim} wanted"
         for kind, aim in aims.items()
-        if scores and round(scores[kind]) < aim
+        if kind in scores and round(scores[kind]) < aim
     ]
 
 
 def row(name: str, scores: dict[str, float], faults: int, shift: float | None, bytes_: int) -> list[str]:
-    figures = [f"{scores[kind]:.0f}" if scores else "–" for kind in KINDS]
+    figures = [f"{scores[kind]:.0f}" if kind in scores else "–" for kind in KINDS]
     moved = "–" if shift is None else f"{shift:.3f}"
     return [f"`{name}`", *figures, f"{faults} faults" if faults else "clean", moved, f"{bytes_ / 1000:.0f}"]
 
@@ -157,12 +157,14 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")
     parser.add_argument("--pages", nargs="*", help="these pages alone, such as chapters/index.html")
     parser.add_argument("--rounds", type=int, default=3, help="Lighthouse's; 0 leaves it out")
+    parser.add_argument("--no-speed", action="store_true", help="no performance, which hangs on the machine")
     parser.add_argument("--no-browser", action="store_true", help="Lighthouse and files alone")
     parser.add_argument("--write", type=Path, default=Path(__file__).parent / "audit.md")
     options = parser.parse_args(words)
     if not find_chromium():
         raise SystemExit(MISSING)
     program = install() if options.rounds else None
+    kinds = [kind for kind in KINDS if kind != "performance" or not options.no_speed]
     pages = options.pages or [*inspection.toc_pages(), *OTHERS]
     faults, rows = [], []
     with serving(options.html) as site, opened(not options.no_browser) as browser:
@@ -171,7 +173,7 @@ def main(words: list[str] | None = None) -> int:
             of_file, bytes_ = read_through(options.html, name)
             seen, shift = looked_at(browser, site, name) if browser else ([], None)
             scored = program and name not in OTHERS
-            scores = lighthouse(program, site + name, options.rounds) if scored else {}
+            scores = lighthouse(program, site + name, options.rounds, kinds) if scored else {}
             found = [*of_file, *seen]
             rows.append(row(name, scores, len(found), shift, bytes_))
             print(" · ".join(rows[-1]), flush=True)

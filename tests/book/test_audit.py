@@ -1,6 +1,8 @@
 """`make audit` finds what is planted, says on which page it is, and fails."""
 
+import json
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -83,6 +85,31 @@ def test_a_missed_aim_is_named():
         f"{HOME}: Lighthouse gives 99 for seo, 100 wanted",
     ]
     assert audit.missed("chapters/api.html", scores | {"seo": 100}) == []
+
+
+def test_speed_can_be_left_out(tmp_path, monkeypatch, capsys):
+    """Where it is, the other three still count, and Lighthouse isn't asked for it."""
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / HOME).write_text((GOOD % "").replace('<link rel="icon" href="icon.svg">', ""))
+    monkeypatch.setattr(audit, "install", lambda: Path("lighthouse"))
+    asked, seo = [], 1.0
+
+    def lighthouse(command, **options):
+        chosen = next(word for word in map(str, command) if word.startswith("--only-categories="))
+        asked.append(chosen.partition("=")[2].split(","))
+        scores = {kind: {"score": {"performance": 0.5, "seo": seo}.get(kind, 1.0)} for kind in asked[-1]}
+        return subprocess.CompletedProcess(command, 0, json.dumps({"categories": scores}), "")
+
+    monkeypatch.setattr(audit.subprocess, "run", lighthouse)
+    options = ["--html", str(tmp_path), "--pages", HOME, "--rounds", "1", "--no-browser"]
+    options += ["--write", str(tmp_path / "audit.md")]
+    assert audit.main(options) == 1
+    assert audit.main([*options, "--no-speed"]) == 0
+    assert f"| `{HOME}` | – | 100 | 100 | 100 |" in (tmp_path / "audit.md").read_text("utf8")
+    seo = 0.9
+    assert audit.main([*options, "--no-speed"]) == 1
+    assert asked == [list(audit.KINDS), *2 * [["accessibility", "best-practices", "seo"]]]
+    assert "gives 90 for seo" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("planted", "code"), [("", 0), ('<a href="#nowhere">a place</a>', 1)])

@@ -10,6 +10,7 @@ import tomllib
 import venv
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +75,30 @@ def test_the_package_is_installed_from_the_clone(tmp_path):
     where = "import attnbook; print(attnbook.__file__)"
     found = subprocess.run([python, "-c", where], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert Path(found.stdout.strip()).is_relative_to(tmp_path / "venv"), found.stderr
+
+
+SAYS = """Building conda environment for python={0}
+bash -c 'mamba env update -p /srv --file ".binder/environment.yml" && mamba list'
+RUN ./.binder/postBuild
+"""
+
+
+@pytest.mark.parametrize(
+    ("gone", "code"),
+    [("nothing", 0), ("for python={0}", 1), ('".binder/environment.yml"', 1), ("./.binder/postBuild", 1)],
+)
+def test_binders_builder_has_to_find_it_all(tmp_path, gone, code):
+    """`.github/ask-binder`, which asks it every week, with another program in the builder's place."""
+    for name in (".binder", ".github"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    builder = tmp_path / ".venv" / "bin" / "uv"
+    said = SAYS.replace(gone, "").format(environment()["python"].removeprefix("="))
+    builder.write_text(f"#!/bin/sh\ncat <<'END'\n{said}END\n")
+    builder.chmod(0o755)
+    done = subprocess.run([tmp_path / ".github" / "ask-binder"], capture_output=True, text=True)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("says nothing of" in done.stderr) == bool(code)
 
 
 def bare_python(folder: Path) -> Path:
