@@ -1,15 +1,21 @@
 """`python -m attnbook.train`: stopped, resumed and shared between processes it makes the same model."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from attnbook import checkpoints
+from attnbook.data import DateTask
+from attnbook.data.dates import dates_in
 from attnbook.train import __main__ as command
 from attnbook.train import loop
 from attnbook.train.loop import Run, train
@@ -17,6 +23,7 @@ from attnbook.train.processes import Process
 from attnbook.train.report import measure
 
 SMALL = ["--d-model=16", "--num-heads=2", "--num-layers=1", "--d-ff=16", "--batch=8", "--examples=20"]
+SMALL += ["--device=cpu"]  # where a stopped run comes out equal to the last bit
 SIZES = {"d_model": 16, "num_heads": 2, "num_layers": 1, "d_ff": 16, "dropout": 0.1, "norm_first": True}
 
 
@@ -25,21 +32,41 @@ def new_run(**other) -> Run:
     return Run(**settings | {"warmup": 1, "clip": 1.0, "seed": 3} | other)
 
 
-def start(*arguments: str, torchrun: int = 0, **options) -> subprocess.Popen:
-    """The command in a process of its own, with one thread."""
-    runner = (
-        ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={torchrun}"] if torchrun else []
-    )
-    line = [sys.executable, *runner, "-m", "attnbook.train", *SMALL, *arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+def start(*arguments: str, program: tuple[str, ...] = ("-m", "attnbook.train")) -> subprocess.Popen:
+    """The command in processes of its own, with one thread each."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": ""}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(line, env=environment, **pipes, **options)
+    return subprocess.Popen([sys.executable, *program, *arguments, *SMALL], env=environment, **pipes)
 
 
 def finish(process: subprocess.Popen) -> str:
     output, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     return output
+
+
+def at_step(which: int, act: Callable[[], None]) -> Callable:
+    """What stands in for `check_loss`: it acts in this step."""
+
+    def check(loss, step):
+        if step == which:
+            act()
+        return loss
+
+    return check
+
+
+def ask_to_stop(number=signal.SIGINT):
+    os.kill(os.getpid(), number)
+
+
+def die():
+    raise RuntimeError("killed")
+
+
+def shown_steps(errors: str) -> list[str]:
+    """What a progress bar has counted, such as 3/6."""
+    return re.findall(r"\d+/\d+", errors)
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -49,13 +76,7 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path, monkeypatch):
     alone = train(new_run(), Process("cpu"), tmp_path / "alone.state", save_every=100)
     stopped, state = new_run(), tmp_path / "stopped.state"
-
-    def stop_in_the_third_step(loss, step):
-        if step == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-        return loss
-
-    monkeypatch.setattr(loop, "check_loss", stop_in_the_third_step)
+    monkeypatch.setattr(loop, "check_loss", at_step(2, ask_to_stop))
     with pytest.raises(KeyboardInterrupt):
         train(stopped, Process("cpu"), state, save_every=100)
     monkeypatch.undo()
@@ -68,11 +89,69 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path, monkeypatch
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
-def test_a_killed_run_goes_on_from_its_last_safe_point(tmp_path):
+def test_a_killed_run_goes_on_from_its_last_safe_point(tmp_path, monkeypatch):
     state = tmp_path / "run.state"
-    train(new_run(), Process("cpu"), state, save_every=4)  # as if killed after step 4, 5 or 6
+    monkeypatch.setattr(loop, "check_loss", at_step(5, die))
+    with pytest.raises(RuntimeError, match="killed"):
+        train(new_run(), Process("cpu"), state, save_every=4)
     assert len(torch.load(state, weights_only=True)["run"]["losses"]) == 4
     assert [path.name for path in tmp_path.iterdir()] == ["run.state"]  # no half-written file
+
+
+def test_the_last_step_is_a_safe_point(tmp_path):
+    state = tmp_path / "run.state"
+    train(new_run(), Process("cpu"), state, save_every=4)
+    assert len(torch.load(state, weights_only=True)["run"]["losses"]) == 6
+
+
+def test_a_run_begun_anew_forgets_the_old_one_at_once(tmp_path, monkeypatch):
+    state = tmp_path / "run.state"
+    train(new_run(), Process("cpu"), state, save_every=4)
+    monkeypatch.setattr(loop, "check_loss", at_step(0, die))
+    with pytest.raises(RuntimeError, match="killed"):
+        train(new_run(), Process("cpu"), state, save_every=4, fresh=True)
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("task", ["iso", "translate"])
+def test_every_date_it_trains_on_is_of_the_train_split(tmp_path, monkeypatch, task):
+    drawn, example = [], DateTask.example
+
+    def noted(self, date, *others):
+        drawn.append(date)
+        return example(self, date, *others)
+
+    monkeypatch.setattr(DateTask, "example", noted)
+    train(new_run(task=task, steps=2, batch=64), Process("cpu"), tmp_path / "run.state", save_every=100)
+    assert len(drawn) == 2 * 64
+    assert set(drawn) <= set(dates_in("train"))
+
+
+def test_each_device_learns_the_same_and_goes_on_from_its_state(tmp_path, monkeypatch, device):
+    exact = {"sizes": SIZES | {"dropout": 0.0}}
+    on_cpu, run = new_run(**exact), new_run(**exact)
+    train(on_cpu, Process("cpu"), tmp_path / "cpu.state", save_every=100)
+    monkeypatch.setattr(loop, "check_loss", at_step(2, ask_to_stop))
+    with pytest.raises(KeyboardInterrupt):
+        train(run, Process(device), tmp_path / "run.state", save_every=100)
+    monkeypatch.undo()
+    model = train(run, Process(device), tmp_path / "run.state", save_every=100)
+    assert next(model.parameters()).device.type == device
+    assert run.losses == pytest.approx(on_cpu.losses, abs=1e-3)
+
+
+def test_the_first_process_shows_a_bar_from_where_the_run_goes_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    line = ["iso", "--steps=6", "--warmup=0", *SMALL, f"--out={tmp_path / 'small.safetensors'}"]
+    with monkeypatch.context() as stopping:
+        stopping.setattr(loop, "check_loss", at_step(2, ask_to_stop))
+        assert command.main(line) == 130
+    assert shown_steps(capsys.readouterr().err)[0] == "0/6"
+    assert command.main(line) == 0
+    assert shown_steps(capsys.readouterr().err)[0] == "3/6"
+    monkeypatch.setenv("RANK", "1")
+    assert command.main(line) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -98,37 +177,136 @@ def test_a_broken_state_is_refused(tmp_path):
         train(new_run(), Process("cpu"), state, save_every=1)
 
 
-def test_two_processes_make_the_losses_of_one(tmp_path):
-    options = ["translate", "--steps=5", "--warmup=1", "--save-every=4"]
-    one = start(*options, f"--out={tmp_path / 'one.safetensors'}")
-    two = start(*options, f"--out={tmp_path / 'two.safetensors'}", torchrun=2)
-    finish(one), finish(two)
-    first, second = (checkpoints.load(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
-    for name, tensor in first.model.state_dict().items():
-        torch.testing.assert_close(tensor, second.model.state_dict()[name], atol=2e-3, rtol=0)
-    assert len(first.recipe.curve) == 5
-    assert first.recipe.curve == pytest.approx(second.recipe.curve, abs=1e-5)
+# One of two machines: a folder and a disk of its own. It notes its steps, and may be asked to stop in one.
+MACHINE = """
+import os, signal, sys
+from attnbook.train import __main__ as command, loop
+
+rank, stop = os.environ["RANK"], int(sys.argv[1])
+os.chdir(rank)
+sys.stderr = open("errors", "w")
+check_loss = loop.check_loss
+
+def noted(loss, step):
+    with open("steps", "a") as steps:
+        print(step, file=steps)
+    if (rank, step) == ("1", stop):
+        os.kill(os.getpid(), signal.SIGINT)
+    return check_loss(loss, step)
+
+loop.check_loss = noted
+code = command.main(sys.argv[2:])
+with open("code", "w") as file:
+    file.write(str(code))
+"""
+
+
+@pytest.fixture
+def machines(tmp_path, monkeypatch):
+    """The folders of two machines; in the second's lies a state that nobody is to look at."""
+    monkeypatch.chdir(tmp_path)
+    Path("machine.py").write_text(MACHINE)
+    folders = [Path("0"), Path("1")]
+    for folder in folders:
+        folder.mkdir()
+    Path("1/run.state").write_bytes(b"of something else")
+    return folders
+
+
+TRANSLATE = ["translate", "--steps=5", "--warmup=1"]
+
+
+def on_both(*, stop: int = -1) -> str:
+    """What the command says on both machines, the second of which is asked to stop in this step."""
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "machine.py", str(stop))
+    output = finish(start(*TRANSLATE, "--save-every=100", "--out=run.safetensors", program=torchrun))
+    assert Path("1/run.state").read_bytes() == b"of something else"
+    return output
+
+
+def test_two_machines_go_on_from_the_disk_of_the_first_with_the_losses_of_one(machines):
+    def noted(name: str) -> list[list[str]]:
+        return [(folder / name).read_text().split() for folder in machines]
+
+    assert "Stopped after 3 of 5 steps; the same command goes on from there" in on_both(stop=2)
+    assert noted("code") == [["130"], ["130"]]
+    assert noted("steps") == [["0", "1", "2"]] * 2
+    on_both()
+    assert noted("code") == [["0"], ["0"]]
+    assert noted("steps") == [["0", "1", "2", "3", "4"]] * 2
+    first, second = ((folder / "errors").read_text() for folder in machines)
+    assert shown_steps(first)[0] == "3/5"
+    assert second == ""  # nor a bar
+    assert command.main([*TRANSLATE, *SMALL, "--out=alone.safetensors"]) == 0
+    alone, both = checkpoints.load("alone.safetensors"), checkpoints.load("0/run.safetensors")
+    assert len(alone.recipe.curve) == 5
+    assert alone.recipe.curve == pytest.approx(both.recipe.curve, abs=1e-5)
+    for name, tensor in alone.model.state_dict().items():
+        torch.testing.assert_close(tensor, both.model.state_dict()[name], atol=2e-3, rtol=0)
+
+
+def test_two_machines_refuse_a_state_that_the_first_cannot_read(machines):
+    first, second = machines
+    (first / "run.state").write_bytes(b"half a file")
+    on_both()
+    assert [(folder / "code").read_text() for folder in machines] == ["2", "2"]
+    assert "run.state: wanted the state of an earlier run" in (first / "errors").read_text()
+    assert (second / "errors").read_text() == ""
+    assert not (first / "steps").exists()
+
+
+def stop_once_it_has_saved(process: subprocess.Popen, state: Path, number: int) -> str:
+    """Ask the command to stop as soon as it has saved (anew), and return what it says."""
+    before = state.stat().st_mtime_ns if state.exists() else 0
+    while not state.exists() or state.stat().st_mtime_ns == before:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    return output
 
 
 def test_the_command_stops_when_asked_says_so_and_goes_on(tmp_path):
-    out = tmp_path / "dates.safetensors"
-    options = ["iso", "--steps=2000", "--warmup=1", "--save-every=1", f"--out={out}"]
-    process = start(*options)
-    state = out.with_suffix(".state")
-    while not state.exists():
-        assert process.poll() is None, process.communicate()
-        os.sched_yield()
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 130, errors
-    assert "of 2000 steps; the same command goes on from there" in output
-    assert "Traceback" not in errors
+    whole, out = tmp_path / "whole.safetensors", tmp_path / "dates.safetensors"
+    options, state = ["iso", "--steps=400", "--warmup=1"], out.with_suffix(".state")
+    line = [*options, "--save-every=1", f"--out={out}"]
+    reached = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        said = stop_once_it_has_saved(start(*line), state, number)
+        reached += re.findall(
+            r"^Stopped after (\d+) of 400 steps; the same command goes on from there\.$", said, re.M
+        )
+    assert 0 < int(reached[0]) < int(reached[1]) < 400
     assert not out.exists()
-    other = start(*options[:1], "--steps=3", *options[2:])
-    _, errors = other.communicate(timeout=120)
-    assert other.returncode == 2
-    assert "is of a run with steps 2000, not 3" in errors
-    assert "Traceback" not in errors
+    assert command.main([*line, *SMALL]) == 0
+    assert command.main([*options, *SMALL, f"--out={whole}"]) == 0
+    assert checkpoints.load(out).recipe == checkpoints.load(whole).recipe  # every loss and result
+    assert all(torch.equal(tensor, weights(out)[name]) for name, tensor in weights(whole).items())
+
+
+def test_the_command_refuses_the_state_of_another_run(tmp_path, monkeypatch, capsys):
+    out = f"--out={tmp_path / 'dates.safetensors'}"
+    monkeypatch.setattr(loop, "check_loss", at_step(1, ask_to_stop))
+    assert command.main(["iso", "--steps=4", "--warmup=0", *SMALL, out]) == 130
+    assert command.main(["iso", "--steps=4", "--warmup=0", *SMALL, out, "--fresh"]) == 130
+    assert "; the same command without --fresh goes on from there." in capsys.readouterr().out
+    assert command.main(["iso", "--steps=3", "--warmup=0", *SMALL, out]) == 2
+    assert "is of a run with steps 4, not 3; begin anew with --fresh" in capsys.readouterr().err
+
+
+def test_a_stop_while_it_measures_loses_nothing(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "small.safetensors"
+    line = ["iso", "--steps=3", "--warmup=0", *SMALL, f"--out={out}"]
+    monkeypatch.setattr(command, "measure", lambda *_: ask_to_stop())
+    assert command.main(line) == 130
+    assert "Stopped after 3 of 3 steps; the same command goes on from there" in capsys.readouterr().out
+    monkeypatch.undo()
+    monkeypatch.setattr(loop, "check_loss", lambda *_: die())  # no step is left
+    assert command.main(line) == 0
+    assert "% of 20 unseen dates right" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["small.md", "small.safetensors"]
 
 
 def test_the_command_writes_a_checkpoint_and_its_card(tmp_path, capsys, monkeypatch):
@@ -154,7 +332,14 @@ def test_help_shows_every_option(capsys):
         command.main(["--help"])
     assert stopped.value.code == 0
     shown = capsys.readouterr().out
-    assert all(option in shown for option in ("--seed", "--fresh", "--save-every", "torchrun"))
+    actions = command.command_line()._actions
+    assert len(actions) > 15
+    for action in actions:
+        assert action.help, action.dest
+        for option in action.option_strings or action.choices:
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", shown), option
+    assert "torchrun" in shown
+    assert "power cut" in shown
 
 
 @pytest.mark.parametrize(
@@ -172,6 +357,14 @@ def test_help_shows_every_option(capsys):
             "--num-heads: wanted a divisor of --d-model 10, got 4",
         ),
         (["iso", "--out", "/nowhere/x.safetensors"], "--out: the folder /nowhere does not exist"),
+        (["iso", "--out="], "--out: wanted a file that ends in .safetensors, got ''"),
+        (["iso", "--out=."], "--out: wanted a file that ends in .safetensors, got '.'"),
+        (["iso", "--out=a.md"], "--out: wanted a file that ends in .safetensors, got 'a.md'"),
+        (["iso", "--out=x.state"], "--out: wanted a file that ends in .safetensors, got 'x.state'"),
+        (
+            ["iso", f"--out={'x' * 300}.safetensors"],
+            "--out: nothing can be written there: File name too long",
+        ),
         (["iso", "--speed", "9"], "unrecognized arguments: --speed 9"),
     ],
 )
@@ -180,6 +373,54 @@ def test_bad_options_are_named_and_nothing_runs(options, words, capsys):
         command.main(options)
     assert stopped.value.code == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_folder_is_no_checkpoint(tmp_path, capsys):
+    folder = tmp_path / "a.safetensors"
+    folder.mkdir()
+    with pytest.raises(SystemExit):
+        command.main(["iso", f"--out={folder}"])
+    assert f"--out: wanted a file, got the folder '{folder}'" in capsys.readouterr().err
+
+
+def test_a_folder_that_takes_no_file_is_refused_before_the_training(tmp_path, monkeypatch, capsys):
+    def refuse(dir, **_):
+        raise PermissionError(13, "Permission denied", str(dir))
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)  # root may write anywhere
+    with pytest.raises(SystemExit):
+        command.main(["iso", f"--out={tmp_path / 'a.safetensors'}"])
+    assert "--out: nothing can be written there: Permission denied" in capsys.readouterr().err
+
+
+def test_cuda_is_refused_where_there_is_none(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit):
+        command.main(["iso", "--device=cuda"])
+    assert "argument --device: cuda was asked for, and torch finds none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_more_processes_than_gpus_are_refused(monkeypatch, capsys, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(SystemExit):
+        command.main(["iso", f"--device={device}"])
+    words = "argument --device: wanted a GPU for each process on this machine, got 2 for at least 3"
+    assert words in capsys.readouterr().err
+
+
+def test_each_process_works_on_its_own_gpu(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert Process("auto").device == torch.device("cuda", 1)
+    assert chosen == [torch.device("cuda", 1)]
+    assert Process("cpu").device == torch.device("cpu")
+    assert len(chosen) == 1
 
 
 def test_the_curve_has_the_means_of_equal_stretches():

@@ -5,30 +5,32 @@ import math
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from attnbook import checkpoints
 from attnbook.checkpoints import TASKS, Recipe
 from attnbook.train.loop import Run, train
-from attnbook.train.processes import Process
+from attnbook.train.processes import Process, find_device
 from attnbook.train.report import card, measure
 
 SIZES = {"d_model": 96, "num_heads": 4, "num_layers": 2, "d_ff": 256}
 STEPS = {"iso": 2000, "translate": 3500}
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line; what is wrong with it is said in a line, and the program ends with code 2."""
+def command_line() -> argparse.ArgumentParser:
+    """The options, and what each is for."""
     parser = argparse.ArgumentParser(
         prog="python -m attnbook.train",
         description="Train the book's Transformer to read dates in nine languages.",
-        epilog="Stopped by Ctrl-C it keeps what it has reached; the same command goes on from there. Several "
-        "processes: torchrun --nproc-per-node 2 -m attnbook.train ...",
+        epilog="Stopped by Ctrl-C it keeps what it has reached; killed, or after a power cut, it has lost at "
+        "most --save-every steps. The same command goes on from there. Several processes: "
+        "torchrun --nproc-per-node 2 -m attnbook.train ...",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     count, number = _number(int, 1), _number(float, 0, above=True)
@@ -36,7 +38,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("task", choices=sorted(TASKS), help="iso: write year-month-day; translate: into the tag's language")
     add(
         "--out",
-        type=Path,
+        type=_checkpoint,
         default=argparse.SUPPRESS,
         help="the checkpoint to write (default: dates-TASK.safetensors)",
     )
@@ -78,6 +80,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: cuda where there is one")
     add("--fresh", action="store_true", help="begin anew, whatever an earlier run has left")
+    return parser
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line; what is wrong with it is said in a line, and the program ends with code 2."""
+    parser = command_line()
     chosen = parser.parse_args(arguments)
     vars(chosen).setdefault("steps", STEPS[chosen.task])
     vars(chosen).setdefault("out", Path(f"dates-{chosen.task}.safetensors"))
@@ -87,10 +95,16 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error(
             f"argument --num-heads: wanted a divisor of --d-model {chosen.d_model}, got {chosen.num_heads}"
         )
-    if chosen.device == "cuda" and not torch.cuda.is_available():
-        parser.error("argument --device: cuda was asked for, and torch finds none on this machine")
-    if not chosen.out.parent.is_dir():
+    try:
+        find_device(chosen.device)
+    except ValueError as error:
+        parser.error(f"argument --{error}")
+    if not os.path.isdir(chosen.out.parent):
         parser.error(f"argument --out: the folder {chosen.out.parent} does not exist")
+    try:
+        tempfile.NamedTemporaryFile(dir=chosen.out.parent, prefix=chosen.out.name).close()
+    except OSError as error:
+        parser.error(f"argument --out: nothing can be written there: {error.strerror}")
     if chosen.batch % int(os.environ.get("WORLD_SIZE", 1)):
         parser.error(f"argument --batch: wanted a multiple of the {os.environ['WORLD_SIZE']} processes")
     return chosen
@@ -115,6 +129,16 @@ def _number(kind: type, least: float, *, above: bool = False, below: float | Non
     return read
 
 
+def _checkpoint(text: str) -> Path:
+    """A reader of the checkpoint's path for argparse."""
+    path = Path(text)
+    if path.suffix != ".safetensors":
+        raise argparse.ArgumentTypeError(f"wanted a file that ends in .safetensors, got {text!r}")
+    if os.path.isdir(path):
+        raise argparse.ArgumentTypeError(f"wanted a file, got the folder {text!r}")
+    return path
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Train, measure, write the checkpoint and its card; returns the exit code."""
     chosen = parse(arguments)
@@ -124,22 +148,20 @@ def main(arguments: list[str] | None = None) -> int:
     run = Run(sizes=sizes, **{name: getattr(chosen, name) for name in names})
     state = chosen.out.with_suffix(".state")
     try:
-        model = train(run, process, state, save_every=chosen.save_every, fresh=chosen.fresh)
+        with closing(process):
+            model = train(run, process, state, save_every=chosen.save_every, fresh=chosen.fresh)
+        if process.first:
+            write(chosen, run, model)
+            state.unlink(missing_ok=True)
     except KeyboardInterrupt:
         if process.first:
-            print(
-                f"Stopped after {len(run.losses)} of {run.steps} steps; the same command goes on from there."
-            )
+            again = "the same command" + " without --fresh" * chosen.fresh
+            print(f"Stopped after {len(run.losses)} of {run.steps} steps; {again} goes on from there.")
         return 130
     except ValueError as error:
         if process.first:
             print(f"attnbook.train: {error}", file=sys.stderr)
         return 2
-    finally:
-        process.close()
-    if process.first:
-        write(chosen, run, model)
-        state.unlink(missing_ok=True)
     return 0
 
 

@@ -1,5 +1,6 @@
 """The training itself: it can be stopped after any step, and goes on as if it had never stopped."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,15 +38,17 @@ class Run:
 def train(run: Run, process: Process, state: Path, *, save_every: int, fresh: bool = False) -> nn.Module:
     """Carry out the run, from its beginning or from what `state` holds; returns the model.
 
-    Whatever stops it, `state` has what was reached. Raises `ValueError` where `state` belongs to a run of
-    other settings.
+    The first process alone reads and writes `state`: every `save_every` steps, when asked to stop, and at the
+    end, so that a killed run loses at most the steps since then. `fresh` forgets it. Raises `ValueError`, in
+    all processes, where `state` belongs to a run of other settings.
     """
+    if fresh and process.first:
+        state.unlink(missing_ok=True)
     torch.manual_seed(run.seed)
     model, task = Recipe(run.task, run.sizes).build()
     model.to(process.device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=run.learning_rate, betas=(0.9, 0.98))
-    if state.exists() and not fresh:
-        _resume(state, run, model, optimizer)
+    _resume(state, run, process, model, optimizer)
     shared = process.share(model)
     begun = len(run.losses)
     with progress_bar(run.steps, done=begun, shown=process.first) as bar, _stops() as stopped:
@@ -63,7 +66,7 @@ def train(run: Run, process: Process, state: Path, *, save_every: int, fresh: bo
             bar.update()
             asked = torch.tensor(float(bool(stopped)), device=process.device)
             stop = process.total(asked).item() > 0  # if one stops, all do
-            if process.first and (stop or (step + 1) % save_every == 0):
+            if process.first and (stop or (step + 1) % save_every == 0 or step + 1 == run.steps):
                 _save(state, run, model, optimizer)
             if stop:
                 raise KeyboardInterrupt
@@ -103,11 +106,32 @@ def _stops() -> Iterator[list[int]]:
 
 def _save(state: Path, run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     part = state.with_name(state.name + ".part")
-    torch.save({"run": vars(run), "model": model.state_dict(), "optimizer": optimizer.state_dict()}, part)
+    with open(part, "wb") as file:
+        reached = {"run": vars(run), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+        torch.save(reached, file)
+        file.flush()
+        os.fsync(file.fileno())  # on the disk before it takes the old one's place
     part.replace(state)
 
 
-def _resume(state: Path, run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def _resume(
+    state: Path, run: Run, process: Process, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Go on from what the first process finds on its disk; the others may be on machines of their own."""
+    try:
+        saved = _read(state, run) if process.first and state.exists() else None
+    except ValueError as error:
+        saved = error
+    saved = process.hand_out(saved)
+    if isinstance(saved, ValueError):
+        raise saved
+    if saved is not None:
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        run.losses[:] = saved["run"]["losses"]
+
+
+def _read(state: Path, run: Run) -> dict:
     try:
         saved = torch.load(state, weights_only=True, map_location="cpu")
         before = Run(**saved["run"])
@@ -118,6 +142,4 @@ def _resume(state: Path, run: Run, model: nn.Module, optimizer: torch.optim.Opti
     for name, value in run.settings().items():
         if (was := before.settings()[name]) != value:
             raise ValueError(f"{state}: is of a run with {name} {was}, not {value}; begin anew with --fresh")
-    model.load_state_dict(saved["model"])
-    optimizer.load_state_dict(saved["optimizer"])
-    run.losses[:] = before.losses
+    return saved

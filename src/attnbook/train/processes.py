@@ -1,6 +1,7 @@
 """One process alone, or several that share each batch: on one machine or many, through torchrun."""
 
 import os
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -8,15 +9,33 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 
+def find_device(name: str) -> torch.device:
+    """The device of this process: "cpu", "cuda", or with "auto" cuda where there is one.
+
+    Of several processes on a machine each takes its own GPU. Raises `ValueError` where there is none for it.
+    """
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ValueError("device: cuda was asked for, and torch finds none on this machine")
+    local, gpus = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+    if local >= gpus:
+        raise ValueError(
+            f"device: wanted a GPU for each process on this machine, got {gpus} for at least {local + 1}; "
+            "start fewer, or choose cpu"
+        )
+    return torch.device("cuda", local)
+
+
 class Process:
     """This process among those that share the work: one alone, or what torchrun has started."""
 
     def __init__(self, device: str) -> None:
         self.rank, self.count = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-        self.device = (
-            torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
-        )
+        self.device = find_device(device)
+        cuda = self.device.type == "cuda"
+        if cuda:
+            torch.cuda.set_device(self.device)
         if self.count > 1:
             dist.init_process_group("nccl" if cuda else "gloo")
 
@@ -38,6 +57,13 @@ class Process:
         if self.count > 1:
             dist.all_reduce(number)
         return number
+
+    def hand_out(self, thing: Any) -> Any:
+        """What the first process hands over, on every process; what the others bring is not looked at."""
+        box = [thing]
+        if self.count > 1:
+            dist.broadcast_object_list(box, src=0)
+        return box[0]
 
     def close(self) -> None:
         """Leave the group."""
