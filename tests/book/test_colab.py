@@ -1,7 +1,8 @@
 """A notebook alone, as Colab opens it: its first cell brings the package, and brings nothing else.
 
 There is no network: git is told to find the repository's address in a clone on this machine, and pip may ask
-no index. The packages installed here stand in for what Colab has, and for what pip would fetch there.
+no index. What Colab has, and what pip would fetch there, are here the dependencies of the package and of the
+kernel, and no other package: a chapter that imports one fails.
 """
 
 import json
@@ -10,7 +11,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
+from importlib import metadata
 from pathlib import Path
 
 import address
@@ -18,13 +21,16 @@ import nbformat
 import pytest
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
-WHOLE = os.environ.get(
-    "COLAB_CHAPTERS", "03"
-).split()  # the chapters that run to their end; others, to their imports
+# The chapters that run to their end, such as "01 08", or "all" of them; the others run to their imports.
+CHOSEN = os.environ.get("COLAB_CHAPTERS", "03").split()
+WHOLE = [chapter for chapter in CHAPTERS if chapter.name[:2] in CHOSEN or CHOSEN == ["all"]]
+TOOLS = ("beartype", "bs4", "hypothesis", "jupyter_book", "playwright", "pytest")
 AFTER = (
+    f"import importlib.util\nprint([name for name in {TOOLS} if importlib.util.find_spec(name)])",
     "import attnbook\nfrom attnbook import AttentionExplorer, DateTranslator\nprint(attnbook.__file__)",
     "DateTranslator()",
 )
@@ -45,14 +51,34 @@ def repository(tmp_path_factory) -> Path:
     return folder
 
 
+def dependencies(name: str, found: set[str]) -> set[str]:
+    """Add a package that is installed here to `found`, and those that it depends on."""
+    if name not in found:
+        found.add(name)
+        for needed in map(Requirement, metadata.requires(name) or ()):
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                dependencies(needed.name.lower().replace("_", "-"), found)
+    return found
+
+
 @pytest.fixture
 def bare(tmp_path) -> Path:
-    """A Python that has everything but the package."""
+    """A Python that has everything but the package: its dependencies, a kernel, and what builds it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))
+    asked = [
+        *project["project"]["dependencies"],
+        *project["build-system"]["requires"],
+        "ipykernel",
+        "nbclient",
+    ]
+    found = set()
+    for requirement in asked:
+        dependencies(Requirement(requirement).name, found)
+    files = [file for name in found for file in metadata.files(name)]
     there = tmp_path / "there"
     there.mkdir()
-    for entry in Path(sysconfig.get_path("purelib")).iterdir():
-        if "attnbook" not in entry.name:
-            (there / entry.name).symlink_to(entry)
+    for entry in {file.parts[0] for file in files} - {"..", "__pycache__"}:
+        (there / entry).symlink_to(Path(sysconfig.get_path("purelib")) / entry)
     venv.create(tmp_path / "venv", with_pip=True)
     site = next((tmp_path / "venv").glob("lib/python*/site-packages"))
     for old in site.glob("setuptools*"):  # venv's own, which may be older than the one that is there
@@ -106,12 +132,13 @@ def code_of(chapter: Path) -> list[str]:
 def test_a_notebook_alone_brings_the_package_and_nothing_else(bare, repository, tmp_path):
     before = installed(bare)
     setup = code_of(CHAPTERS[0])[0]
-    whole = [code for chapter in CHAPTERS if chapter.name[:2] in WHOLE for code in code_of(chapter)[1:]]
+    whole = [code for chapter in WHOLE for code in code_of(chapter)[1:]]
     imports = [code_of(chapter)[1] for chapter in CHAPTERS]
     assert whole
     printed = run([setup, *whole, *imports, *AFTER], bare, repository, tmp_path / "empty")
     where = Path(printed[-2].strip())
     assert where.is_relative_to(bare.parents[1])
+    assert printed[-3] == "[]\n"
     new = installed(bare) - before
     assert {name.partition("-")[0] for name in new} == {"attnbook"}
     assert "rror" not in printed[0]

@@ -11,6 +11,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import websocket
+from jupyter_client.session import Session
+
+import attnbook
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "the-lab-under-test"
@@ -18,7 +22,7 @@ TOKEN = "the-lab-under-test"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Reads an answer of the server that `make lab` starts: `lab("api/contents")`."""
+    """Asks the server that `make lab` starts: `lab("api/contents")`; what is given goes along."""
     folder = tmp_path_factory.mktemp("lab")
     options = f"--no-browser --port=0 --ip=127.0.0.1 --IdentityProvider.token={TOKEN}"
     options += " --allow-root" if hasattr(os, "getuid") and os.getuid() == 0 else ""
@@ -30,12 +34,14 @@ def lab(tmp_path_factory):
     try:
         address = wait_for_address(server, folder / "log.txt")
 
-        def read(path: str):
-            request = urllib.request.Request(address + path, headers={"Authorization": f"token {TOKEN}"})
+        def ask(path: str, given: dict | None = None):
+            data = None if given is None else json.dumps(given).encode()
+            request = urllib.request.Request(address + path, data, {"Authorization": f"token {TOKEN}"})
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return json.load(answer)
 
-        yield read
+        ask.address = address
+        yield ask
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=60)
@@ -58,10 +64,26 @@ def test_the_chapters_are_there(lab):
     assert "images" in names
 
 
-def test_their_kernel_is_this_python(lab):
-    command = lab("api/kernelspecs")["kernelspecs"]["python3"]["spec"]["argv"]
-    assert command[0] in ("python", "python3", sys.executable)  # the first two are the server's own
-    done = subprocess.run(
-        [sys.executable, "-c", "import attnbook, ipywidgets, anywidget"], capture_output=True
+def run(lab, code: str) -> str:
+    """What code prints in a kernel that the server starts, or the error that it ends in."""
+    kernel = lab("api/kernels", {"name": "python3"})["id"]
+    place = f"{lab.address.replace('http', 'ws', 1)}api/kernels/{kernel}/channels?token={TOKEN}"
+    channel = websocket.create_connection(place, timeout=60)
+    question = Session().msg("execute_request", {"code": code})
+    channel.send(json.dumps({**question, "channel": "shell"}, default=str))
+    said = ""
+    while True:
+        answer = json.loads(channel.recv())
+        content = answer["content"]
+        if answer["parent_header"].get("msg_id") == question["msg_id"]:
+            said += content.get("text", "") + content.get("evalue", "") * (answer["msg_type"] == "error")
+            if content.get("execution_state") == "idle":
+                channel.close()
+                return said
+
+
+def test_their_kernel_is_this_python_and_has_the_package(lab):
+    said = run(
+        lab, "import anywidget, attnbook, ipywidgets, sys\nprint(sys.prefix)\nprint(attnbook.__file__)"
     )
-    assert done.returncode == 0, done.stderr
+    assert said.splitlines() == [sys.prefix, str(Path(attnbook.__file__))]
