@@ -5,6 +5,8 @@ book. A title and the contents come in front; bookmarks and links lead from chap
 """
 
 import io
+import shutil
+import subprocess
 import sys
 import threading
 from dataclasses import dataclass
@@ -72,6 +74,20 @@ HEADINGS = """() => [...document.querySelectorAll("main :is(h1, h2, h3, h4, h5, 
   .map((heading) => heading.closest("section")?.id ?? "")"""
 PAPER = "On paper, heatmaps are pictures, and hints and solutions stand open under their questions."
 PRINTED = "printed:"  # begins the links of the contents, before the number of a page
+
+SCRIPTS = {"Arabic": "ar", "Chinese": "zh-cn", "Devanagari": "hi"}  # and a language that is written in it
+
+
+def unwritten() -> list[str]:
+    """The scripts that no font of this machine holds, as far as fontconfig knows them."""
+    if not shutil.which("fc-list"):
+        return []
+    command = ["fc-list", "--format=%{family}"]
+    return [
+        script
+        for script, language in SCRIPTS.items()
+        if not subprocess.run([*command, f":lang={language}"], capture_output=True, check=True).stdout
+    ]
 
 
 @dataclass
@@ -226,6 +242,12 @@ def book(folder: Path, file: Path, names: list[str], title: str) -> int:
 if __name__ == "__main__":
     if not find_chromium():
         sys.exit(MISSING)
+    if missing := unwritten():
+        print(
+            f"Warning: no font here holds {' or '.join(missing)}: these words will be boxes. "
+            "On Debian and Ubuntu: sudo apt install fonts-noto-core fonts-noto-cjk",
+            file=sys.stderr,
+        )
     folder, file = map(Path, sys.argv[1:])
     title = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["title"]
     count = book(folder, file, [f"{page}.html" for page in contents.pages()], title)

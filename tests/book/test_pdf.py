@@ -1,7 +1,9 @@
 """The printed book: contents, page numbers, links and bookmarks that agree with each other."""
 
+import os
 import re
 import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -167,6 +169,45 @@ def test_chinese_is_there(html, printed, marks):
     assert len(chinese) > 50
     missing = chinese - set(unicodedata.normalize("NFKC", text))
     assert len(missing) <= 0.03 * len(chinese), missing  # a few are stored as the radical that looks the same
+
+
+SCRIPTS = {"Arabic": "\u0600-\u06ff", "Chinese": "\u4e00-\u9fff", "Cyrillic": "\u0400-\u04ff"}
+SCRIPTS["Devanagari"] = "\u0900-\u097f"
+
+
+@pytest.fixture(scope="module")
+def dates(html, tmp_path_factory) -> tuple[str, str]:
+    """Chapter 3, which writes a date in every language: its page's text, and what is printed of it."""
+    file = tmp_path_factory.mktemp("dates") / "chapter.pdf"
+    name = "chapters/03-attn.html"
+    pdf.book(html, file, [name], "A Title")
+    article = BeautifulSoup((html / name).read_text("utf8"), "html.parser").select_one("article")
+    text = "".join(page.extract_text() for page in PdfReader(file).pages)
+    return article.text, unicodedata.normalize("NFKC", text)  # Arabic letters come in their joined forms
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_dates_are_printed_in_every_script(dates, script):
+    """Letters alone: shaping puts them into another order, and their vowel signs into one glyph with them."""
+    there, printed = (set(filter(str.isalpha, re.findall(f"[{SCRIPTS[script]}]", text))) for text in dates)
+    assert len(there) >= 5
+    assert there - printed == set()
+
+
+@pytest.mark.parametrize(
+    ("answers", "missing"),
+    [("*) echo A Font", []), ("*:lang=ar) echo A Font", ["Chinese", "Devanagari"])],
+)
+def test_a_script_without_a_font_is_named(tmp_path, answers, missing):
+    for name, says in (("fc-list", answers), ("chromium", "*) exit 1")):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\ncase "$*" in {says} ;; esac\n')
+        program.chmod(0o755)
+    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CHROMIUM": str(tmp_path / "chromium")}
+    command = [sys.executable, "scripts/pdf.py", str(tmp_path), str(tmp_path / "book.pdf")]
+    said = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True).stderr
+    assert said.startswith(f"Warning: no font here holds {' or '.join(missing)}: ") == bool(missing)
+    assert ("fonts-noto-cjk" in said) == bool(missing)
 
 
 def test_make_pdf_prints_the_whole_book():
