@@ -4,9 +4,9 @@
 #   make serve    build what changed and read it in the browser
 #   make lab      open the chapters in JupyterLab, with everything installed
 #   make zip      build, and pack the site into one file to hand on
-#   make pdf      build, and print the whole book into one PDF
+#   make pdf      build, and print the whole book into one PDF (in Chromium)
 #   make slides CH=04   build, and make slides of a chapter (CH=all: of each)
-#   make test     build, lint, and run every test
+#   make test     build, lint, and run every test (some in Chromium)
 #   make lint     ruff, on everything
 #   make bench    the package's speed beside its peers
 #   make bench-widgets  the explorer's speed and size beside its peers (installs them into _build/peers)
@@ -16,7 +16,7 @@
 #   make audit    build, and measure every page: Lighthouse (installed into _build/lighthouse), axe-core, links, weight
 #   make lock     write requirements.txt anew (UPGRADE=--upgrade: with the newest versions)
 #   make drawings write the book's drawings anew from scripts/draw.py
-#   make address  carry the repository's address from _config.yml to where it is needed (URL=https://…: set it there, too)
+#   make address  carry the address on GitHub from _config.yml to where it is needed (URL=https://…: set it there, too)
 #   make hub-links HUB=https://…  links that open each chapter on a JupyterHub
 #   make release CH=04    the students' version of a chapter's assignment, in assignments/release
 #   make collect CH=04 FROM=folder-or-zip   take in what students handed in
