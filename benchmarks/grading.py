@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "scripts" / "course"))
 from course import Course  # noqa: E402
 from grade import grade  # noqa: E402
 from release import release  # noqa: E402
-from sandbox import family  # noqa: E402
+from watch import family  # noqa: E402
 
 NAME = "ch04"
 HOSTILE = {

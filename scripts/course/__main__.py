@@ -63,8 +63,8 @@ def run(course: Course, chosen: argparse.Namespace) -> int:
 
             print(collect(course, chosen.chapter, chosen.source))
         case "grade":
+            from bubblewrap import SandboxMissingError
             from grade import grade
-            from sandbox import SandboxMissingError
 
             if not chosen.jobs.isdigit() or int(chosen.jobs) < 1:
                 raise CourseError(f"JOBS is {chosen.jobs!r}: wanted a whole number from 1 up")

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from course import LARGEST, Course, CourseError, RefusedError, read_cells, write
+from course import LARGEST, Course, CourseError, RefusedError, read_cells, read_record, write
+from outputs import plain
 
 MOODLE = re.compile(r"(?P<name>[^_/]+)_(?P<id>\d+)_assignsubmission_file(?:_(?P<file>[^/]*))?")
 CANVAS = re.compile(r"(?P<name>[^_/]+)_(?:LATE_)?(?P<id>\d+)_\d+_(?P<file>.+)")
+EARLIEST = time.mktime((1981, 1, 1, 0, 0, 0, 0, 0, -1))  # before: a file that has no date
 UNSEEN = ("__MACOSX", ".DS_Store", ".ipynb_checkpoints", "Thumbs.db", "desktop.ini")
 
 
@@ -40,7 +42,7 @@ def collect(course: Course, chapter: str, source: str) -> str:
     if path.is_file() and not zipfile.is_zipfile(path):
         raise CourseError(f"FROM is {source!r}: neither a folder nor a zip")
     said, taken, kept = [], 0, 0
-    for student, files in by_student(path, said).items():
+    for student, files in by_student(course, name, path, said).items():
         good, reasons = [], []
         for found in sorted(files, key=lambda one: (one.time, one.where)):
             try:
@@ -52,17 +54,23 @@ def collect(course: Course, chapter: str, source: str) -> str:
             said.append(
                 f"not taken: {found.where}: a newer attempt of {student} is there, {good[-1][0].where}"
             )
+        newer = later_one(course, name, student, *good[-1]) if good else ""
+        if newer:
+            said.append(
+                f"not taken: {good[-1][0].where}: a newer attempt of {student} was collected before, {newer}"
+            )
+            continue
         new = put(course, name, student, files[-1], *(good[-1] if good else (None, None)), reasons)
         taken += bool(good) and new
         kept += bool(good) and not new
     same = f", {kept} as they were before" if kept else ""
-    return "\n".join([*said, f"{name}: {taken} taken{same}, {len(said)} files not taken"])
+    return "\n".join([*map(plain, said), f"{name}: {taken} taken{same}, {len(said)} files not taken"])
 
 
-def by_student(path: Path, said: list[str]) -> dict[str, list[Found]]:
+def by_student(course: Course, assignment: str, path: Path, said: list[str]) -> dict[str, list[Found]]:
     """Files by student; two who share a name are told apart by their platform's number."""
     names: dict[str, dict[str, list[Found]]] = {}
-    for found in walk(path):
+    for found in walk(path, said):
         parts = PurePosixPath(found.where).parts
         if any(part in UNSEEN or part.startswith("._") for part in parts):
             continue
@@ -76,27 +84,49 @@ def by_student(path: Path, said: list[str]) -> dict[str, list[Found]]:
     students = {}
     for name, numbers in sorted(names.items()):
         for place, files in enumerate(numbers.values(), 1):
-            students[f"{name}-{files[0].number or place}" if len(numbers) > 1 else name] = files
+            number = files[0].number
+            long = f"{name}-{number or place}"
+            before = read_record(course.folder / "submitted" / name / assignment / "from.json").get("number")
+            named = before == number if before and number else len(numbers) == 1  # also at an earlier time
+            taken = (course.folder / "submitted" / long / assignment).exists()
+            students[name if named and not taken else long] = files
     return students
 
 
-def walk(path: Path) -> Iterator[Found]:
+def walk(path: Path, said: list[str]) -> Iterator[Found]:
     """Every file below a folder or in a zip. Links are not followed, and nothing is unpacked."""
     if path.is_file():
-        with zipfile.ZipFile(path) as pack:
-            for info in pack.infolist():
-                if not info.is_dir():
-                    moment = time.mktime((*info.date_time, 0, 0, -1))
-                    yield Found(info.filename, info.file_size, moment, lambda info=info: unpack(path, info))
+        for info in contents(path):
+            where = plain(info.filename, 2000)
+            yield Found(where, info.file_size, moment(info), lambda info=info: unpack(path, info))
         return
-    for folder, _, files in os.walk(path):
+
+    def closed(error: OSError) -> None:
+        said.append(f"not taken: {error.filename}: {error.strerror}")
+
+    for folder, _, files in os.walk(path, onerror=closed):
         for file in files:
             one = Path(folder, file)
             if one.is_symlink() or not one.is_file():
                 continue
             about = one.stat()
-            where = one.relative_to(path).as_posix()
+            where = plain(one.relative_to(path).as_posix(), 2000)
             yield Found(where, about.st_size, about.st_mtime, one.read_bytes)
+
+
+def contents(path: Path) -> list[zipfile.ZipInfo]:
+    try:
+        with zipfile.ZipFile(path) as pack:
+            return [info for info in pack.infolist() if not info.is_dir()]
+    except Exception as error:  # a zip can be damaged in any way
+        raise CourseError(f"FROM is {str(path)!r}: a zip that cannot be read: {plain(error)}") from None
+
+
+def moment(info: zipfile.ZipInfo) -> float:
+    try:
+        return time.mktime((*info.date_time, 0, 0, -1))
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def unpack(path: Path, info: zipfile.ZipInfo) -> bytes:
@@ -104,8 +134,8 @@ def unpack(path: Path, info: zipfile.ZipInfo) -> bytes:
     try:
         with zipfile.ZipFile(path) as pack, pack.open(info) as stream:
             return stream.read(LARGEST + 1)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
-        raise RefusedError(f"cannot be unpacked: {error}") from None
+    except Exception as error:  # so can one of its files
+        raise RefusedError(f"cannot be unpacked: {plain(error)}") from None
 
 
 def whose(found: Found, parts: tuple[str, ...]) -> bool:
@@ -142,9 +172,21 @@ def check(found: Found, name: str) -> bytes:
         raise RefusedError(
             f"too large: {found.size / 1e6:.0f} MB, at most {LARGEST / 1e6:.0f} MB (clear its outputs)"
         )
-    data = found.read()
+    try:
+        data = found.read()
+    except OSError as error:
+        raise RefusedError(f"cannot be read: {error.strerror}") from None
     read_cells(data)
     return data
+
+
+def later_one(course: Course, name: str, student: str, found: Found, data: bytes) -> str:
+    """Where a newer file that is there already came from; "" where this one is to be taken."""
+    folder = course.folder / "submitted" / student / name
+    before, path = read_record(folder / "from.json"), folder / f"{name}.ipynb"
+    if not path.exists() or path.read_bytes() == data or found.time < EARLIEST:
+        return ""
+    return before.get("file", "") if before.get("time", 0) > found.time else ""
 
 
 def put(course, name, student, last, found, data, reasons) -> bool:

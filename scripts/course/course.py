@@ -110,7 +110,9 @@ def read_cells(data: bytes) -> list[nbformat.NotebookNode]:
             f"too large: {len(data) / 1e6:.0f} MB, at most {LARGEST / 1e6:.0f} MB (clear its outputs)"
         )
     try:
-        raw = json.loads(data)
+        raw = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise RefusedError("broken JSON: its text is not UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"broken JSON: {str(error)[:100]}") from None
     try:
@@ -136,3 +138,22 @@ def known(cell) -> dict:
     """Of a submitted cell's metadata, only whose cell it says it is."""
     name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
     return {"nbgrader": {"grade_id": name}} if isinstance(name, str) else {}
+
+
+def stamp(course: Course, name: str, student: str) -> str:
+    """What was handed in and what it is graded by: graded again when either changes."""
+    folder = course.folder / "submitted" / student / name
+    return digest(
+        course.notebook("source", name), *sorted(path for path in folder.iterdir() if path.suffix != ".json")
+    )
+
+
+def record(course: Course, name: str, student: str) -> dict:
+    return read_record(course.notebook("autograded", name, student).with_name("graded.json"))
+
+
+def read_record(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text("utf8"))
+    except (OSError, ValueError):
+        return {}

@@ -6,8 +6,7 @@ from pathlib import Path
 import bleach
 import nbformat
 from align import is_test
-from course import Course, CourseError, write
-from grade import read_record, record
+from course import Course, CourseError, read_record, record, write
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markupsafe import Markup
 from nbconvert.filters import Highlight2HTML, strip_ansi

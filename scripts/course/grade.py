@@ -2,21 +2,20 @@
 
 import json
 import multiprocessing
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
-from align import align, is_test
-from course import Course, CourseError, RefusedError, digest, read_cells, write
-from nbformat.v4 import new_output
+from bubblewrap import check_sandbox, exposed_by
+from course import Course, CourseError, read_record, record, stamp, write
 from nbgrader.preprocessors import SaveAutoGrades
-from recheck import Recheck
-from sandbox import Limits, Sandbox, SandboxError, check_sandbox
+from outputs import first_line, plain
+from process import in_process
+from sandbox import NotGradedError
 from sqlalchemy.exc import SAWarning
 
-PRELOAD = ["nbgrader.api", "torch", "attnbook", "grade"]
+PRELOAD = ["nbgrader.api", "torch", "attnbook", "process"]
 
 
 def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe: bool = False) -> int:
@@ -24,10 +23,18 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
     name = course.assignment(chapter)
     course.released(name)
     if not unsafe:
+        seen = exposed_by(course.folder)
+        if seen:
+            raise CourseError(
+                f"COURSE is {course.folder}: every sandbox sees {seen}, and so the solutions; "
+                "move the repository out of there"
+            )
         check_sandbox()
     there = sorted(path.parent.name for path in course.folder.glob(f"submitted/*/{name}"))
     if student and student not in there:
         raise CourseError(f"STUDENT is {student!r}: nothing of theirs was collected for {name}")
+    if not there:
+        raise CourseError(f"nothing of {name} was collected yet: make collect CH={name[2:]} FROM=…")
     due = (
         [student]
         if student
@@ -47,6 +54,9 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
             one = running[done]
             try:
                 line = save(course, name, one, done.result())
+            except NotGradedError as error:
+                failed += 1
+                line = f"{one}: NOT GRADED: {plain(error)}; the same command tries again"
             except Exception as error:  # one submission never stops the class
                 failed += 1
                 line = (
@@ -58,115 +68,6 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
         report = write_report(course, name, there)
     print(f"report: {report.relative_to(course.folder)}")
     return failed
-
-
-def in_process(context, folder: Path, name: str, student: str, unsafe: bool) -> dict:
-    """Grades one submission in a process of its own, forked from one that has imported everything."""
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=report_result, args=(theirs, folder, name, student, unsafe), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        result = ours.recv()
-    except EOFError:
-        process.join()
-        raise RuntimeError(f"its process ended with {process.exitcode}") from None
-    process.join()
-    if isinstance(result, str):
-        raise RuntimeError(result)
-    return result
-
-
-def report_result(pipe, folder: Path, name: str, student: str, unsafe: bool) -> None:
-    try:
-        pipe.send(grade_one(Course(folder), name, student, unsafe=unsafe))
-    except KeyboardInterrupt:
-        pipe.send("interrupted")
-    except Exception as error:
-        pipe.send(f"{type(error).__name__}: {error}")
-
-
-def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False) -> dict:
-    """The executed notebook of one submission, and what there is to say about it. Touches no gradebook."""
-    began, of = time.monotonic(), stamp(course, name, student)
-    released, limits = course.released(name), Limits(config=course.config)
-    refused = course.folder / "submitted" / student / name / "refused.txt"
-    peak = 0
-    try:
-        if refused.is_file():
-            raise RefusedError(refused.read_text("utf8").strip())
-        submitted = read_cells(course.notebook("submitted", name, student).read_bytes())
-    except (RefusedError, FileNotFoundError) as error:
-        why = str(error) if isinstance(error, RefusedError) else "no notebook was handed in"
-        graded, _ = align(released, [])
-        said = [why]
-        for cell in graded.cells:
-            if is_test(cell):
-                fail(cell, "NotHandedIn", why)
-    else:
-        source = nbformat.read(course.notebook("source", name), as_version=4)
-        graded, said = align(released, submitted)
-        try:
-            with Sandbox(limits, unsafe=unsafe) as sandbox:
-                run_cells(graded, Recheck(source, sandbox), said)
-        except SandboxError as error:
-            said.append(f"the notebook was not run to its end: {error}")
-        peak = sandbox.peak
-    return {"of": of, "notebook": graded, "says": said, "seconds": time.monotonic() - began, "peak": peak}
-
-
-def run_cells(graded, recheck: Recheck, said: list[str]) -> None:
-    """Runs a notebook in its sandbox; each test that passes there has to pass outside, too."""
-    sandbox, ended = recheck.sandbox, ""
-    for number, cell in enumerate(graded.cells, 1):
-        if cell.cell_type != "code":
-            continue
-        name = cell.metadata.get("nbgrader", {}).get("grade_id")
-        try:
-            if ended:
-                raise SandboxError(ended)
-            cell.execution_count = number
-            cell.outputs = [nbformat.from_dict(output) for output in sandbox.run(cell.source)]
-            error = error_of(cell)
-            if not is_test(cell):
-                if error:
-                    said.append(f"cell {name or number}: {error.ename}: {first_line(error.evalue)}")
-                if name in recheck.cells:
-                    recheck.pass_by(name)
-            else:
-                clean_test(cell)
-                found = None if error else recheck.test(name)
-                if found:
-                    fail(cell, found.name, found.says)
-                    if not found.hidden:
-                        what = first_line(found.says)
-                        said.append(f"{name} passes in the notebook, but not in the grader's recheck: {what}")
-        except SandboxError as error:
-            if not ended:
-                ended = str(error)
-                said.append(f"ended at cell {name or number}: {ended}")
-            if is_test(cell):
-                fail(cell, "NotRun", f"the notebook had ended: {ended}")
-
-
-def error_of(cell):
-    return next((output for output in cell.outputs if output.output_type == "error"), None)
-
-
-def first_line(says: str) -> str:
-    return says.strip().splitlines()[0][:160] if says.strip() else ""
-
-
-def clean_test(cell) -> None:
-    """Of a test's outputs only errors take points: no warning, and no number that it displays."""
-    for output in cell.outputs:
-        if output.output_type == "stream":
-            output.name = "stdout"
-    cell.outputs = [output for output in cell.outputs if output.output_type in ("stream", "error")]
-
-
-def fail(cell, name: str, says: str) -> None:
-    cell.outputs.append(new_output("error", ename=name, evalue=says, traceback=[f"{name}: {says}"]))
 
 
 def save(course: Course, name: str, student: str, result: dict) -> str:
@@ -218,22 +119,3 @@ def write_report(course: Course, name: str, students: list[str]) -> Path:
     kept = {student: record(course, name, student) for student in students}
     write(path, "".join(f"{line_of(student, found)}\n" for student, found in kept.items() if found))
     return path
-
-
-def stamp(course: Course, name: str, student: str) -> str:
-    """What was handed in and what it is graded by: graded again when either changes."""
-    folder = course.folder / "submitted" / student / name
-    return digest(
-        course.notebook("source", name), *sorted(path for path in folder.iterdir() if path.suffix != ".json")
-    )
-
-
-def record(course: Course, name: str, student: str) -> dict:
-    return read_record(course.notebook("autograded", name, student).with_name("graded.json"))
-
-
-def read_record(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text("utf8"))
-    except (OSError, ValueError):
-        return {}

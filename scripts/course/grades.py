@@ -4,8 +4,7 @@ import csv
 import io
 from datetime import UTC, datetime
 
-from course import Course, CourseError, write
-from grade import read_record
+from course import Course, CourseError, read_record, write
 from nbgrader.api import MissingEntry
 
 # No column of comments: an empty one would empty those that are in Moodle.

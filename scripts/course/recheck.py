@@ -18,7 +18,8 @@ import torch
 import values
 from IPython.core.inputtransformer2 import TransformerManager
 from nbgrader import utils
-from sandbox import Sandbox, SandboxError
+from outputs import plain, sound
+from sandbox import Sandbox
 
 
 class Failure(NamedTuple):
@@ -36,6 +37,7 @@ class Recheck:
         self.namespace = {"__name__": "__main__"}
         self.endless: set[str] = set()
         self.until = 0.0
+        self.raised: Exception | None = None  # the last error that came out of the sandbox
 
     def pass_by(self, name: str) -> None:
         """A locked cell is run, a solution cell leaves stand-ins for its functions."""
@@ -59,12 +61,18 @@ class Recheck:
         try:
             self.execute(name)
         except (Exception, SystemExit) as error:
-            if self.sandbox.ended:
-                raise SandboxError(self.sandbox.ended) from None
-            return Failure(type(error).__name__, str(error)[:2000], hidden=self.in_hidden(name, error))
+            self.sandbox.check()
+            return self.failure(name, error)
         finally:
             signal.alarm(0)
         return None
+
+    def failure(self, name: str, error: BaseException) -> Failure:
+        """What is told of it: words of a function's own could bring a hidden test's numbers home."""
+        hidden, kind = self.in_hidden(name, error), type(error).__name__
+        if hidden and error is self.raised:
+            return Failure(kind, "a function of yours raised this error in a hidden test", hidden)
+        return Failure(kind, sound(str(error)[:2000]), hidden)
 
     def in_hidden(self, name: str, error: BaseException) -> bool:
         """Whether it was a hidden test that failed."""
@@ -94,7 +102,8 @@ class Recheck:
                 return values.decode(reply.get("value"), known)  # its arguments change here, too
             if "value" in reply:
                 values.decode(reply["value"], known)
-            raise as_error(reply)
+            self.raised = as_error(reply)
+            raise self.raised
 
         ask.__name__ = function
         return ask
@@ -102,7 +111,7 @@ class Recheck:
 
 def as_error(reply: dict) -> Exception:
     """The student's error: a built-in one as itself, so that a test can expect it."""
-    name, says = str(reply["error"])[:200], str(reply.get("says", ""))[:2000]
+    name, says = plain(reply["error"], 200), str(reply.get("says", ""))[:2000]
     kind = getattr(builtins, name, None)
     if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, UnicodeError):
         return kind(says)

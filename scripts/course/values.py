@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from memory import MOST_ELEMENTS, Block, ValueRefusedError, lay, once, read_bytes, span
+from weight import counted, weigh
 
 PLAIN = (type(None), bool, int, str)
 DTYPES = {
@@ -143,7 +144,7 @@ def decode(message, known: Known | None = None):
     try:
         read_blocks(message["blocks"], known)
         read_objects(message["objects"], known)
-        return read(message["value"], known.objects)
+        return weigh(read(message["value"], known.objects), known.objects)
     except ValueRefusedError:
         raise
     except (
@@ -210,7 +211,7 @@ def read_objects(contents: list[dict], known: Known) -> None:
             continue
         if not isinstance(one, CONTAINERS.get(about["kind"], ())):
             raise ValueRefusedError("an object that has changed its kind")
-        items = list(read_items(about, known.objects))
+        items = list(read_items(counted(about), known.objects))
         one.clear()
         one.extend(items) if isinstance(one, list) else one.update(items)
 

@@ -15,6 +15,7 @@ import nbformat
 import pytest
 from align import align, is_test
 from course import Course, CourseError, RefusedError, read_cells
+from nbgrader.api import Gradebook
 
 ROOT = Path(__file__).parents[3]
 ASSIGNMENTS = sorted(path.stem for path in (ROOT / "assignments" / "source").glob("ch*/ch*.ipynb"))
@@ -120,7 +121,7 @@ def test_a_source_that_changed_has_to_be_released_again(classroom):
 @pytest.mark.parametrize("name", ASSIGNMENTS)
 def test_the_model_solution_gets_every_point_by_the_very_way_that_students_take(name, tmp_path):
     """In the sandbox, and in the recheck with stand-ins for its functions."""
-    from grade import grade_one
+    from judge import grade_one
     from nbgrader.utils import determine_grade
     from release import release
 
@@ -253,6 +254,96 @@ def test_a_file_that_is_no_zip_is_refused(classroom, tmp_path):
         collect(classroom.course, "1", str(tmp_path / "all.zip"))
 
 
+def test_what_cannot_be_read_is_named_and_the_rest_is_taken(classroom, tmp_path):
+    from collect import collect
+
+    right = json.dumps(classroom.answer())
+    source = tmp_path / "in"
+    for student, data in {
+        "Ada": right.encode(),
+        "Bob": right.encode("utf-16"),
+        "Cyd": right.replace("intro", "\\ud800").encode(),
+        "Dan": b'{"cells": "\xed\xa0\x80"}',
+    }.items():
+        (source / student).mkdir(parents=True)
+        (source / student / "ch01.ipynb").write_bytes(data)
+    said = collect(classroom.course, "1", str(source))
+    assert said.splitlines()[-1] == "ch01: 2 taken, 2 files not taken"
+    assert "not taken: Bob/ch01.ipynb: broken JSON: its text is not UTF-8" in said
+    assert "not taken: Dan/ch01.ipynb: broken JSON: its text is not UTF-8" in said
+
+
+def test_a_damaged_zip_is_named_and_what_is_whole_in_it_is_taken(classroom, tmp_path):
+    from collect import collect
+
+    right, path = json.dumps(classroom.answer()), tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as pack:
+        for student in ("Eve", "Fay"):
+            pack.writestr(f"{student}/ch01.ipynb", right)
+    data = bytearray(path.read_bytes())
+    data[60:90] = b"\xff" * 30
+    path.write_bytes(data)
+    said = collect(classroom.course, "1", str(path))
+    assert "not taken: Eve/ch01.ipynb: cannot be unpacked: " in said
+    assert said.splitlines()[-1] == "ch01: 1 taken, 1 files not taken"
+    place = data.find(b"PK\x01\x02")
+    data[place : place + 4] = b"XXXX"
+    path.write_bytes(data)
+    with pytest.raises(CourseError, match="a zip that cannot be read"):
+        collect(classroom.course, "1", str(path))
+
+
+def test_names_of_files_do_not_move_the_cursor(classroom, tmp_path):
+    from collect import collect
+
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as pack:
+        pack.writestr("Eve\x1b[2J\n\u202ezoe: 20/ch01.ipynb", json.dumps(classroom.answer()))
+        pack.writestr("Eve\x1b[2J\nzoe: 20 of 20/x.ipynb", "")
+    said = collect(classroom.course, "1", str(path))
+    assert len(said.splitlines()) == 2
+    about = (classroom.folder / "submitted" / "eve-2j-zoe-20" / "ch01" / "from.json").read_text("utf8")
+    assert not {"\x1b", "\u202e"} & set(said + about)
+    assert json.loads(about)["name"] == "Eve[2J zoe: 20"
+
+
+def hand_over(classroom, folder: Path, number: int, moment: int, code: str) -> str:
+    """Collects one file of an Ada Lovelace's."""
+    from collect import collect
+
+    path = folder / str(moment) / f"Ada Lovelace_{number}_assignsubmission_file_" / "ch01.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(classroom.answer(double=code)))
+    os.utime(path, (moment, moment))
+    return collect(classroom.course, "1", str(folder / str(moment)))
+
+
+def test_two_of_one_name_stay_two_when_they_come_one_after_the_other(classroom, tmp_path):
+    for moment, (number, code) in enumerate([(101, "a = 1"), (102, "b = 1"), (101, "a = 2"), (102, "b = 2")]):
+        assert "1 taken" in hand_over(classroom, tmp_path, number, 1_700_000_000 + moment, code)
+    found = {
+        path.parts[-3]: path.read_text("utf8") for path in classroom.folder.glob("submitted/*/ch01/*.ipynb")
+    }
+    assert set(found) == {"ada-lovelace", "ada-lovelace-102"}
+    assert "a = 2" in found["ada-lovelace"]
+    assert "b = 2" in found["ada-lovelace-102"]
+
+
+def test_an_older_file_does_not_take_the_place_of_a_newer_one(classroom, tmp_path):
+    hand_over(classroom, tmp_path, 101, 1_700_000_900, "new = 1")
+    said = hand_over(classroom, tmp_path, 101, 1_700_000_000, "old = 1")
+    assert "a newer attempt of ada-lovelace was collected before" in said
+    assert "0 taken, 1 files not taken" in said
+    assert "new = 1" in classroom.course.notebook("submitted", "ch01", "ada-lovelace").read_text("utf8")
+
+
+def test_where_nothing_was_collected_grading_says_how(classroom):
+    from grade import grade
+
+    with pytest.raises(CourseError, match="nothing of ch01 was collected yet: make collect CH=01"):
+        grade(classroom.course, "1")
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"\xff\xfe", b"null", b'{"nbformat": 99}', b'{"nbformat": 4, "cells": [3]}']
 )
@@ -377,6 +468,33 @@ def test_an_answer_left_as_it_was_gets_nothing(classroom, quick):
     classroom.hand_in("ada", untouched)
     grade(classroom.course, "1")
     assert "why 3" in classroom.report()["ada"]
+
+
+def test_a_refused_file_is_0_points_and_its_reason(classroom, tmp_path, capsys):
+    from collect import collect
+    from grade import grade
+
+    (tmp_path / "in" / "Ada").mkdir(parents=True)
+    (tmp_path / "in" / "Ada" / "homework.ipynb").write_text("{}")
+    collect(classroom.course, "1", str(tmp_path / "in"))
+    assert grade(classroom.course, "1") == 0
+    line = classroom.report()["ada"]
+    assert line.startswith("0 of 8;")
+    assert "! homework.ipynb: wrong file name, wanted ch01.ipynb" in line
+
+
+def test_grading_copies_the_gradebook_before_it_writes(classroom, quick, capsys):
+    from grade import grade
+
+    classroom.hand_in("ada", classroom.answer())
+    grade(classroom.course, "1")
+    before = set((classroom.folder / "backups").glob("*.db"))
+    classroom.hand_in("zoe", classroom.answer())
+    grade(classroom.course, "1")
+    (made,) = set((classroom.folder / "backups").glob("*.db")) - before
+    assert f"the gradebook was copied to backups/{made.name}" in capsys.readouterr().out
+    with Gradebook(f"sqlite:///{made}") as gradebook:
+        assert [student.id for student in gradebook.students] == ["ada"]
 
 
 def test_the_gradebook_is_copied_before_each_run_and_ten_copies_stay(classroom):

@@ -11,7 +11,8 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from sandbox import Limits, Sandbox, SandboxError, SandboxMissingError, check_sandbox, environment
+from bubblewrap import Limits, SandboxMissingError, check_sandbox, environment
+from sandbox import Sandbox, SandboxError
 
 LIMITS = """
 c.Limits.cell_seconds = 6
@@ -21,6 +22,8 @@ c.Limits.processes = 40
 c.Limits.output_kb = 50
 c.Limits.disk_mb = 8
 c.Limits.files = 400
+c.Limits.all_output_kb = 400
+c.Limits.own_cells = 30
 """
 SECRET = "a-password-of-the-instructors"
 LOOK = """
@@ -68,6 +71,45 @@ def forge():
         except OSError:
             pass
 forge()
+"""
+NAMELESS = """
+import ctypes, os, time
+ctypes.CDLL(None).prctl(15, b"\\xff\\xfe")
+for _ in range(6):
+    if os.fork() == 0:
+        block = bytearray(os.urandom(1000)) * 150_000
+        time.sleep(60)
+        os._exit(0)
+time.sleep(20)
+"""
+UNSEEN = """
+import ctypes, os, time
+for _ in range(6):
+    if os.fork() == 0:
+        ctypes.CDLL(None).prctl(4, 0)
+        block = bytearray(os.urandom(1000)) * 150_000
+        time.sleep(60)
+        os._exit(0)
+time.sleep(20)
+"""
+SHARED = """
+import sys
+def double(x):
+    if not sys._getframe(1).f_code.co_filename.endswith("inside.py"):
+        return 2 * x
+    lists = []
+    for _ in range(45):
+        lists = [lists, lists]
+    return lists
+"""
+SPOOF = """
+raise type("E\\nzoe: 20 of 20", (Exception,), {})("\\x1b[2J\\x1b]0;title\\x07 half a letter: \\ud800")
+"""
+TELLS = """
+def double(x):
+    if not hasattr(x, "shape") and x < 0:
+        raise ValueError(f"it was asked for {x}")
+    return 2 * x
 """
 HUGE = """
 def double(x):
@@ -235,6 +277,14 @@ def room(new_room, tmp_path_factory, listener):
         "skips-tests": {"double": "get_ipython().run_cell = lambda *a, **k: None"},
         "forger": {"double": FORGE + of_double("forge()\nreturn 0")},
         "strange": {"double": STRANGE},
+        "nameless": {"double": RIGHT, "extra": [NAMELESS]},
+        "unseen": {"double": RIGHT, "extra": [UNSEEN]},
+        "shared-lists": {"double": SHARED},
+        "spoof": {"double": RIGHT, "extra": [SPOOF]},
+        "tells": {"double": TELLS},
+        "talks": {"double": RIGHT, "extra": ["print('x' * 40_000)"] * 20},
+        "many-cells": {"double": RIGHT, "extra": ["1 / 0"] * 500},
+        "surrogate": {"double": 'print("\\ud800")\n' + RIGHT},
     }
     for student, answer in answers.items():
         notebook = room.answer(**answer)
@@ -271,7 +321,7 @@ EXPECTED = {
     "stubborn": (0, ["it took more than 6 seconds and would not be interrupted"]),
     "memory": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
     "crowd": (0, ["it took more than 400 MB of memory"]),
-    "fork-bomb": (None, []),
+    "fork-bomb": (None, ["lost: double-numbers 2, double-tensors 1"]),
     "children": (MIDDLE, ["cell double: BlockingIOError: [Errno 11] Resource temporarily unavailable"]),
     "orphans": (0, ["it took more than 400 MB of memory"]),
     "hidden-memory": (MIDDLE, ["cell double: PermissionError: worked: []"]),
@@ -299,6 +349,20 @@ EXPECTED = {
     "skips-tests": (0, ["double-numbers passes in the notebook, but not in the grader's recheck"]),
     "forger": (0, []),
     "strange": (0, ["passes in the notebook, but not in the grader's recheck: a tensor of more than"]),
+    "nameless": (0, ["it took more than 400 MB of memory"]),
+    "unseen": (0, ["it took more than 400 MB of memory"]),
+    "shared-lists": (
+        MIDDLE,
+        ["recheck: lists that hold each other so often that they cannot be written out"],
+    ),
+    "spoof": (ALL, ["cell number 4: E zoe: 20 of 20: [2J]0;title half a letter: "]),
+    "tells": (ALL - NUMBERS, ["lost: double-numbers 2"]),
+    "talks": (ALL, ["more than 400 kB of output altogether: the rest is left out"]),
+    "many-cells": (
+        ALL,
+        ["500 cells of the student's own: all after the first 30", "and 21 more"],
+    ),
+    "surrogate": (ALL, []),
     "broken": (0, ["broken JSON"]),
     "nested": (0, ["broken JSON"]),
     "no-cells": (0, ["not a notebook"]),
@@ -321,7 +385,23 @@ def test_a_line_and_a_score(room, student):
     assert all(words in line for words in says), line
 
 
-@pytest.mark.parametrize("student", ["right", "own-cells", "variables"])
+def test_no_line_is_too_long_to_read_and_none_moves_the_cursor(room):
+    report = (room.folder / "grades" / "ch01-report.txt").read_text("utf8")
+    assert max(map(len, room.lines.values())) < 2500
+    assert not set(report) & {chr(number) for number in (*range(10), *range(11, 32), 127, 0x9B)}
+    assert "zoe" not in room.lines
+
+
+def test_a_function_cannot_send_hidden_numbers_home_in_its_error(room):
+    says = outputs(room, "tells", "double-numbers")[0]
+    assert says["ename"] == "ValueError"
+    assert says["evalue"] == "a function of yours raised this error in a hidden test"
+    assert "it was asked for" not in text_of(room, "tells").replace(json.dumps(TELLS)[1:-1], "").replace(
+        'f\\"it was asked for {x}', ""
+    )
+
+
+@pytest.mark.parametrize("student", ["right", "own-cells", "variables", "surrogate"])
 def test_nothing_is_said_of_a_clean_one(room, student):
     assert room.lines[student] == "5 of 8; 3 to mark by hand"
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox import clean_output
+from outputs import clean_output
 from values import Known, ValueRefusedError, decode, dumps, encode, loads
 
 plain = st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False)
@@ -55,6 +55,33 @@ def test_tensors_arrive_with_their_type_and_their_steps(dtype):
         assert came.dtype == dtype
         assert came.stride() == one.stride()
         assert torch.equal(came, one)
+
+
+def test_more_than_a_set_or_a_dict_can_take_in_time_is_refused():
+    """Multiples of 2**61 − 1 all have one hash: each is compared with all before it."""
+    numbers = [number * (2**61 - 1) for number in range(5001)]
+    for kind, items in {"set": numbers, "dict": [[number, 0] for number in numbers]}.items():
+        message = {"value": {"kind": "object", "value": 0}, "blocks": []}
+        message["objects"] = [{"kind": kind, "value": items}]
+        with pytest.raises(ValueRefusedError, match=f"a {kind} of more than 5,000 items"):
+            decode(message)
+
+
+def shared(depth: int, times: int, inner: list) -> dict:
+    """The message of a list that holds one list, which holds one list, and so on."""
+    ways = [{"kind": "list", "value": [{"kind": "object", "value": n + 1}] * times} for n in range(depth)]
+    last = {"kind": "list", "value": inner}
+    return {"value": {"kind": "object", "value": 0}, "blocks": [], "objects": [*ways, last]}
+
+
+def test_lists_that_cannot_be_written_out_are_refused():
+    assert len(repr(decode(shared(10, 2, [])))) < 10_000
+    for message in (shared(40, 2, []), shared(2, 1000, ["x" * 100])):
+        with pytest.raises(ValueRefusedError, match="so often that they cannot be written out"):
+            decode(message)
+    for message in (shared(60, 1, []), shared(2, 2, [{"kind": "object", "value": 0}])):
+        with pytest.raises(ValueRefusedError, match="nested more than 50 deep"):
+            decode(message)
 
 
 def test_odd_numbers_and_arrays_arrive():

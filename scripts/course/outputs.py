@@ -1,0 +1,77 @@
+"""What comes out of a submission, as the grader keeps it: text and pixels, and no more than a limit."""
+
+import base64
+import unicodedata
+
+FEW = 10  # remarks on one submission that are told
+
+
+def plain(text, most: int = 300) -> str:
+    """Text of a stranger's on one line, without controls of terminals or of the direction of writing."""
+    kept = (" " if letter.isspace() else letter for letter in str(text)[: 4 * most])
+    line = "".join(letter for letter in kept if letter == " " or printable(letter))
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def printable(letter: str) -> bool:
+    """Joiners (Cf) are part of some scripts' names; what turns a line around is not."""
+    return unicodedata.category(letter) not in ("Cc", "Cs", "Cf") or letter in "\u200c\u200d"
+
+
+def sound(text: str) -> str:
+    """Text that a file can hold: half a letter (a lone surrogate) becomes a question mark."""
+    return text.encode("utf8", "replace").decode("utf8")
+
+
+def first_line(says: str) -> str:
+    lines = says.strip().splitlines()
+    return plain(lines[0], 160) if lines else ""
+
+
+def few(said: list[str]) -> list[str]:
+    """Remarks as they are kept: each on a line, and not more than can be read."""
+    told = [plain(one) for one in dict.fromkeys(said)]
+    more = len(told) - FEW
+    return told[:FEW] + ([f"and {more:,} more"] if more > 0 else [])
+
+
+def size_of(outputs: list[dict]) -> int:
+    return sum(len(str(output)) for output in outputs)
+
+
+def shorten(outputs: list[dict], why: str) -> list[dict]:
+    """What is kept where there is no room: that it failed, and a word on why there is no more."""
+    errors = [output for output in outputs if output["output_type"] == "error"][:1]
+    kept = [error | {"evalue": first_line(error["evalue"]), "traceback": []} for error in errors]
+    return [{"output_type": "stream", "name": "stdout", "text": f"({why})\n"}, *kept]
+
+
+def clean_output(output) -> dict | None:
+    """An output as a notebook may hold it, text and pixels: never HTML, scripts, SVG or widgets."""
+    match output:
+        case {"output_type": "stream", "name": "stdout" | "stderr" as name, "text": str(text)}:
+            return {"output_type": "stream", "name": name, "text": sound(text)}
+        case {"output_type": "error", "ename": str(name), "evalue": str(says), "traceback": [*lines]}:
+            return {
+                "output_type": "error",
+                "ename": plain(name, 200),
+                "evalue": sound(says[:2000]),
+                "traceback": [sound(line[:4000]) for line in lines[-20:] if isinstance(line, str)],
+            }
+        case {"output_type": "display_data" | "execute_result" as kind, "data": dict(data)}:
+            shown = data.get("text/plain")
+            kept = {"text/plain": sound(shown)} if isinstance(shown, str) else {}
+            kept |= {name: picture(name, item) for name, item in data.items() if picture(name, item)}
+            found = {"output_type": kind, "data": kept, "metadata": {}}
+            return found | ({"execution_count": None} if kind == "execute_result" else {})
+    return None
+
+
+def picture(name, item) -> str:
+    """The base64 of what is a PNG or JPEG by its first bytes, and nothing but base64; else ""."""
+    first = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}.get(name)
+    try:
+        text = "".join(item.split())
+        return text if first and base64.b64decode(text, validate=True).startswith(first) else ""
+    except (AttributeError, ValueError):
+        return ""
