@@ -6,11 +6,12 @@
   if (!["light", "dark"].includes(dataset.mode)) dataset.theme = dark ? "dark" : "light";
 }
 
-// The type that pages begin with is asked for at once, or their text would jump when it comes. A page opened as a file may not ask.
+// The type that the page begins with is asked for at once, or its text would jump when it comes. A page opened as a file may not ask.
 if (location.protocol !== "file:") {
-  for (const name of ["source-serif-4-latin-400-normal", "source-sans-3-latin-wght-normal", "jetbrains-mono-latin-wght-normal"]) {
+  const { src, dataset } = document.currentScript;
+  for (const name of dataset.type.split(" ")) {
     const link = Object.assign(document.createElement("link"), { rel: "preload", as: "font", crossOrigin: "" });
-    link.href = new URL(`../fonts/${name}.woff2`, document.currentScript.src);
+    link.href = new URL(`../fonts/${name}.woff2`, src);
     document.head.append(link);
   }
 }

@@ -18,6 +18,13 @@ LOADED = re.compile(
     r'[ \t]*<(?:script|link rel="preload" as="script")[^>]*\s(?:src|href)="([^"?]*)[^>]*>(?:</script>)?\n?'
 )
 PRINT = ('onclick="window.print()"', "data-print")
+# The type that a page begins with, and what else stands in it before its first section.
+TYPE = (
+    "source-serif-4-latin-400-normal",
+    "source-sans-3-latin-wght-normal",
+    "jetbrains-mono-latin-wght-normal",
+)
+SPECIAL = {"<strong>": "source-serif-4-latin-600-normal", "<em>": "source-serif-4-latin-400-italic"}
 FIRST = (Path(__file__).parent / "first.js").read_text("utf8")
 UNREAD = re.compile(r"DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type) = ('[^']*'|false);")
 SEARCH = {"searchtools.js", "language_data.js", "searchindex.js"}  # the index alone is 30 kB
@@ -46,6 +53,9 @@ def move_scripts(app: Sphinx, exception: Exception | None) -> None:
 def without_scripts(text: str, folder: Path, root: str) -> str:
     """A page with its scripts as files in `folder/_static/inline`, which is at `root` as the page sees it."""
 
+    beginning = text.partition("<article")[2].partition("<h2")[0]
+    early = [*TYPE, *(name for tag, name in SPECIAL.items() if tag in beginning)]
+
     def move(found: re.Match) -> str:
         program = found[1].strip()
         if UNREAD.fullmatch(program):  # for the theme's switch between versions and a search it does not show
@@ -55,7 +65,8 @@ def without_scripts(text: str, folder: Path, root: str) -> str:
         name = f"_static/inline/{hashlib.sha256(program.encode()).hexdigest()[:12]}.js"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(program, "utf8")
-        return f'<script src="{root}{name}"></script>'
+        data = f' data-type="{" ".join(early)}"' if FIRST in program else ""
+        return f'<script{data} src="{root}{name}"></script>'
 
     return INLINE.sub(move, text.replace(*PRINT))
 

@@ -181,11 +181,13 @@ def classes(selector: str) -> set[str]:
 
 def write_letters(static: Path, codes: list[int]) -> None:
     """The fonts of formulas, with the letters in use."""
-    (static / LETTERS).mkdir(exist_ok=True)
-    for font in (static / MATHS).glob("*.woff"):
-        small = cut(font, sorted({*codes}))
-        (static / LETTERS / font.name).write_bytes(font.read_bytes() if "Zero" in font.name else small)
-    shutil.copyfile(static / "mathjax" / "LICENSE", static / LETTERS / "LICENSE")
+    fonts = sorted((static / MATHS).glob("*.woff"))
+    for font in fonts:
+        (static / LETTERS).mkdir(exist_ok=True)
+        small = font.read_bytes() if "Zero" in font.name else cut(font, sorted({*codes}))
+        (static / LETTERS / font.name).write_bytes(small)
+    if fonts:
+        shutil.copyfile(static / "mathjax" / "LICENSE", static / LETTERS / "LICENSE")
 
 
 def cut(font: Path, codes: list[int]) -> bytes:
