@@ -6,7 +6,7 @@
   if (!["light", "dark"].includes(dataset.mode)) dataset.theme = dark ? "dark" : "light";
 }
 
-// The type that the page begins with is asked for at once, or its text would jump when it comes. A page opened as a file may not ask.
+// The type that the page is set in is asked for at once, or its text would jump when it comes. A page opened as a file may not ask.
 if (location.protocol !== "file:") {
   const { src, dataset } = document.currentScript;
   for (const name of dataset.type.split(" ")) {

@@ -18,7 +18,8 @@ LOADED = re.compile(
     r'[ \t]*<(?:script|link rel="preload" as="script")[^>]*\s(?:src|href)="([^"?]*)[^>]*>(?:</script>)?\n?'
 )
 PRINT = ('onclick="window.print()"', "data-print")
-# The type that a page begins with, and what else stands in it before its first section.
+FOLDED = re.compile(r"<details.*?</details>", re.DOTALL)
+# The type that every page is set in, and what some have, too.
 TYPE = (
     "source-serif-4-latin-400-normal",
     "source-sans-3-latin-wght-normal",
@@ -53,8 +54,8 @@ def move_scripts(app: Sphinx, exception: Exception | None) -> None:
 def without_scripts(text: str, folder: Path, root: str) -> str:
     """A page with its scripts as files in `folder/_static/inline`, which is at `root` as the page sees it."""
 
-    beginning = text.partition("<article")[2].partition("<h2")[0]
-    early = [*TYPE, *(name for tag, name in SPECIAL.items() if tag in beginning)]
+    shown = FOLDED.sub("", text)
+    early = [*TYPE, *(name for tag, name in SPECIAL.items() if tag in shown)]
 
     def move(found: re.Match) -> str:
         program = found[1].strip()
