@@ -2,7 +2,8 @@
 
 One character after another, greedily, on dates that no training saw: in Chromium as it is, in Chromium slowed
 to a quarter (its own emulation of a phone), and in PyTorch on one thread, in turns, round by round. The times
-of a character count the encoder as well.
+of a character count the encoder as well. "A date with its maps" is all that the page computes for a reader;
+"Enter to token" is what the reader waits, from the key to the next frame that shows the first token.
 """
 
 import argparse
@@ -24,11 +25,14 @@ from attnbook.widgets.translation import CHECKPOINT
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 from chromium import arguments, find_chromium  # noqa: E402
+from inspection import mount  # noqa: E402
 from serve import server  # noqa: E402
 
 SITE = ROOT / "_build" / "html"
 PAGE = "chapters/index.html"
+PYTORCH, PAGE_AS_IT_IS, SLOWED = "PyTorch, one thread", "the page", "the page, slowed to a quarter"
 HEADER = ["where", "a character, ms", "slowest date's, ms", "÷ PyTorch"]
+WAITED = ["where", "a date with its maps, ms", "slowest, ms", "Enter to token, ms", "slowest, ms"]
 OPEN = """async tags => {
   const start = performance.now();
   const [{ Model }, text] = await Promise.all(["date_model", "dates-translate"].map(attnbook.load));
@@ -45,6 +49,24 @@ DECODE = """([text, tag, longest]) => {
     id = step.logits.indexOf(Math.max(...step.logits));
   }
   return (performance.now() - start) / count;
+}"""
+TRANSLATE = """async ([text, tag, longest]) => {
+  const start = performance.now();
+  await model.translate(text, tag, { longest, stopped: () => false });
+  return performance.now() - start;
+}"""
+# The caption counts the tokens: it changes when the first of a new translation is shown.
+WAIT = """async (host, text) => {
+  const root = host.shadowRoot, field = root.querySelector("input"), caption = root.querySelector("caption");
+  field.value = text;
+  const start = performance.now();
+  field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
+  await new Promise(shown => {
+    const seen = new MutationObserver(() => (seen.disconnect(), shown()));
+    seen.observe(caption, { childList: true, characterData: true, subtree: true });
+  });
+  await new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)));
+  return performance.now() - start;
 }"""
 
 
@@ -66,7 +88,7 @@ def in_pytorch(trained: checkpoints.Trained, text: str, tag: str) -> float:
 def measure(page, slow, trained: checkpoints.Trained, dates: int) -> dict[str, list[float]]:
     """Milliseconds a character of each date, by place."""
     rows = trained.task.sample(dates + 5, torch.Generator().manual_seed(3), "test")
-    times = {"PyTorch, one thread": [], "the page": [], "the page, slowed to a quarter": []}
+    times = {PYTORCH: [], PAGE_AS_IT_IS: [], SLOWED: []}
     for index, (day, language, format, tag) in enumerate(rows):
         text = write_date(day, language, format)
         asked = [text, tag, trained.task.target_length - 1]
@@ -80,9 +102,32 @@ def measure(page, slow, trained: checkpoints.Trained, dates: int) -> dict[str, l
     return times
 
 
+def wait(page, slow, trained: checkpoints.Trained, dates: int) -> dict[str, list[tuple[float, float]]]:
+    """Milliseconds of each date with its maps, and from Enter to its first token, by place."""
+    rows = trained.task.sample(2 * (dates + 2), torch.Generator().manual_seed(5), "test")
+    host = page.locator(".ab-translator .ab-live .attnbook-widget").first
+    target = host.get_by_label("translate into").input_value()
+    longest = trained.task.target_length - 1
+    times = {PAGE_AS_IT_IS: [], SLOWED: []}
+    for index, (day, language, format, _) in enumerate(rows):
+        name, rate = [(PAGE_AS_IT_IS, 1), (SLOWED, 4)][index % 2]
+        text = write_date(day, language, format)
+        host.get_by_role("slider", name="Frame").press("End")  # nothing of the date before plays on
+        page.wait_for_timeout(200)
+        slow(rate)
+        seen = (page.evaluate(TRANSLATE, [text, target, longest]), host.evaluate(WAIT, text))
+        slow(1)
+        if index >= 4:  # the first ones warm up and bring the model
+            times[name].append(seen)
+    return times
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dates", type=int, default=100, help="dates to translate (default: 100)")
+    parser.add_argument(
+        "--waits", type=int, default=20, help="dates to wait for, at each speed (default: 20)"
+    )
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     trained = checkpoints.load(CHECKPOINT)
@@ -93,20 +138,28 @@ def main() -> None:
             version = browser.version
             page = browser.new_page()
             page.goto(f"http://127.0.0.1:{site.server_port}/{PAGE}", wait_until="load")
+            mount(page)
             session = page.context.new_cdp_session(page)
             slow = lambda rate: session.send("Emulation.setCPUThrottlingRate", {"rate": rate})  # noqa: E731
             came, opened = page.evaluate(OPEN, list(trained.task.targets))
             times = measure(page, slow, trained, chosen.dates)
+            waited = wait(page, slow, trained, chosen.waits)
             browser.close()
         site.shutdown()
-    text = report(times, came, opened, version)
+    text = report(times, waited, came, opened, version)
     print(text)
     Path(__file__).with_suffix(".md").write_text(text, encoding="utf8")
 
 
-def report(times: dict[str, list[float]], came: float, opened: float, version: str) -> str:
-    """The table, with what it took to open the model."""
-    ours = times["PyTorch, one thread"]
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Rows under their header, numbers to the right."""
+    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def report(times: dict, waited: dict, came: float, opened: float, version: str) -> str:
+    """The tables, with what it took to open the model."""
+    ours = times[PYTORCH]
     rows = [
         [
             name,
@@ -116,8 +169,10 @@ def report(times: dict[str, list[float]], came: float, opened: float, version: s
         ]
         for name, each in times.items()
     ]
-    lines = [HEADER, ["---", "--:", "--:", "--:"], *rows]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    waits = [
+        [name, *(f"{one(each):.0f}" for each in zip(*pairs, strict=True) for one in (statistics.median, max))]
+        for name, pairs in waited.items()
+    ]
     data = (SITE / "_static" / "widgets" / f"{CHECKPOINT}.js").read_bytes()
     sizes = f"{len(data) / 1e6:.2f} MB, {len(gzip.compress(data)) / 1e6:.2f} MB as it is sent (gzip)"
     words = "\n".join(__doc__.splitlines()[2:])
@@ -126,9 +181,12 @@ def report(times: dict[str, list[float]], came: float, opened: float, version: s
 
 {words}
 
-Measured by `make bench-translator` on {versions}, {len(ours)} dates.
+Measured by `make bench-translator` on {versions}, {len(ours)} dates, and
+{len(waited[SLOWED])} at each speed to wait for.
 
-{table}
+{table(HEADER, rows)}
+
+{table(WAITED, waits)}
 
 The model is a script of {sizes}. Its coming from this machine took {came:.0f} ms,
 opening it {opened:.0f} ms.

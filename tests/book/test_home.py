@@ -36,6 +36,22 @@ def test_without_script_there_is_a_picture_of_it(html):
     )
 
 
+@pytest.mark.parametrize("width", [360, 1200])
+def test_without_script_that_picture_is_seen(browser, site, width):
+    with browser.new_context(java_script_enabled=False, viewport={"width": width, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(site + HOME)
+        picture = page.locator(".ab-translator img.ab-static")
+        assert picture.is_visible()
+        box = picture.bounding_box()
+        assert box["height"] > 150
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] < 900  # on the first screen
+        assert picture.evaluate("node => node.complete && node.naturalWidth") > 500
+        assert page.locator(".ab-translator .ab-ghost").bounding_box() is None
+
+
 def test_it_is_no_notebook_to_be_launched(html):
     text = (html / HOME).read_text("utf-8")
     assert "mybinder.org/v2" not in text

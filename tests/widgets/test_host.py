@@ -158,6 +158,7 @@ TRANSLATOR = {
     "_first": {
         **{"source": ["⟨iso⟩", "7"], "written": ["7", "⟨end⟩"], "layers": 1, "heads": 1, "longest": 9},
         **{"likeliest": [[["7", 1.0]], [["⟨end⟩", 1.0]]], "longestRead": 9},
+        **{"text": "7", "target": "iso", "ended": True},
     },
     **{name: [[65535, 0, 0, 65535]] for name in ("_cross", "_decoder", "_encoder")},
 }

@@ -27,6 +27,7 @@ def test_the_likeliest_tokens_are_those_that_are_written():
     made = translate("Saturday, March 7, 2009", "fr")
     assert [row[0][0] for row in made.likeliest] == made.written
     assert made.written[-1] == "⟨end⟩"
+    assert made.ended
     for row in made.likeliest:
         shares = [share for _, share in row]
         assert len(row) == 5
@@ -54,6 +55,12 @@ def test_what_it_cannot_read_is_left_out():
     assert translate("7 mars 2009ΩΩ", "iso").text == translate("7 mars 2009", "iso").text
 
 
+def test_whether_it_ended_is_said_as_it_is():
+    assert translate("AM", "es").written[-1] != "⟨end⟩"
+    assert DateTranslator("AM", "es")._first["ended"] is False
+    assert DateTranslator("7 mars 2009", "es")._first["ended"] is True
+
+
 def test_the_model_is_sent_to_who_asks_for_it(monkeypatch):
     widget, sent = DateTranslator(), []
     monkeypatch.setattr(widget, "send", lambda *message: sent.append(message))
@@ -79,6 +86,14 @@ def test_it_has_a_picture_for_where_no_widget_can_run():
         ({"text": 5}, TypeError, "text: got int, wanted a string"),
         ({"text": " "}, ValueError, "text: got 1 characters, wanted a date, 200 characters at most"),
         ({"text": "7" * 201}, ValueError, "text: got 201 characters, wanted a date, 200 characters at most"),
+        *(
+            (
+                {"text": text},
+                ValueError,
+                f"text: got {text!r}, wanted a date in characters that the model was trained on",
+            )
+            for text in ("ΩΩΩ", "Ω Ω", "\u200f", "-")
+        ),
         ({"target": "klingon"}, ValueError, f"target: got 'klingon', wanted one of {', '.join(TARGETS)}"),
         ({"kind": "self"}, ValueError, "kind: got 'self', wanted one of cross, decoder, encoder"),
         ({"title": 3}, TypeError, "title: got int, wanted a string"),
@@ -98,6 +113,8 @@ def test_a_bad_setting_leaves_the_good_one():
         widget.target = "xx"
     with pytest.raises(ValueError, match="text: got 0 characters"):
         widget.text = ""
+    with pytest.raises(ValueError, match="text: got 'ΩΩΩ', wanted a date"):
+        widget.text = "ΩΩΩ"
     assert (widget.text, widget.target) == ("Saturday, March 7, 2009", "zh")
 
 

@@ -23,13 +23,15 @@ class Translation:
     """What the model made of a text.
 
     `source` are the labels of the S tokens it read and `written` those of the T tokens it wrote, its end
-    among them; `likeliest` holds for each of these the five likeliest tokens with their probabilities.
+    among them if it `ended`; `likeliest` holds for each of these the five likeliest tokens with their
+    probabilities.
     """
 
     text: str
     source: list[str]
     written: list[str]
     likeliest: list[list[tuple[str, float]]]
+    ended: bool
     attentions: Attentions
 
     def maps(self, kind: str) -> AttentionMaps:
@@ -80,5 +82,6 @@ def translate(text: str, target: str) -> Translation:
         source=task.source.tokens(source[0]),
         written=task.target.tokens(ids[0]),
         likeliest=likeliest,
+        ended=ids[0, -1].item() == end,
         attentions=attentions.item(0),
     )

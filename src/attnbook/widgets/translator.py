@@ -12,7 +12,7 @@ from attnbook.data.translation import TARGETS
 from attnbook.plots import map_figure
 from attnbook.widgets.base import BUNDLES, Widget, check_title
 from attnbook.widgets.encoding import encode_weights
-from attnbook.widgets.translation import CHECKPOINT, LONGEST, Translation, shipped, translate
+from attnbook.widgets.translation import CHECKPOINT, LONGEST, Translation, readable, shipped, translate
 
 KINDS = ("cross", "decoder", "encoder")
 
@@ -58,7 +58,8 @@ class DateTranslator(Widget):
         layers, heads, _, _ = maps.shape
         task = shipped().task
         longest = {"longest": task.target_length - 1, "longestRead": task.source_length - 1}  # without a tag
-        self.set_trait("_first", summary(first) | {"layers": layers, "heads": heads} | longest)
+        asked = {"text": text, "target": target}
+        self.set_trait("_first", asked | summary(first) | {"layers": layers, "heads": heads} | longest)
         super().__init__(text=text, target=target, title=title, **settings)
         self.on_msg(self._send_model)
 
@@ -103,6 +104,7 @@ def summary(translation: Translation) -> dict:
     return {
         "source": translation.source,
         "written": translation.written,
+        "ended": translation.ended,
         "likeliest": [[[name, round(share, 5)] for name, share in row] for row in translation.likeliest],
     }
 
@@ -121,11 +123,13 @@ def writing() -> dict[str, dict[str, list]]:
 
 
 def check_text(text: str) -> str:
-    """`text` itself, if it is one of at most 200 characters with something in it."""
+    """`text` itself, if it is one of at most 200 characters, some of which the model can read."""
     if not isinstance(text, str):
         raise TypeError(f"text: got {type(text).__name__}, wanted a string")
     if not text.strip() or len(text) > LONGEST:
         raise ValueError(f"text: got {len(text)} characters, wanted a date, {LONGEST} characters at most")
+    if not readable(text).strip():
+        raise ValueError(f"text: got {text!r}, wanted a date in characters that the model was trained on")
     return text
 
 

@@ -116,7 +116,7 @@ function end() {
 }
 
 // Parts of a widget that nobody sees at first come when they are asked for: `load(name)` promises what the part's own script gives
-// to `provide`, now or earlier.
+// to `provide`, now or earlier. What did not come is asked for anew the next time.
 const host = document.currentScript?.src;
 const parts = new Map();
 
@@ -135,7 +135,11 @@ function load(name) {
     part.asked = true;
     const address = new URL(`${name}.js`, host);
     address.search = new URL(host).search; // the version
-    document.head.append(Object.assign(document.createElement("script"), { src: address.href, onerror: part.reject }));
+    const fail = () => {
+      parts.delete(name);
+      part.reject(new Error(`${name} did not come`));
+    };
+    document.head.append(Object.assign(document.createElement("script"), { src: address.href, onerror: fail }));
   }
   return part.promise;
 }

@@ -1,19 +1,22 @@
 // What is to be translated: a text typed or a day picked, and the language it goes into.
 
 import { element } from "../shared/dom.js";
+import { readDate, write } from "./writing.js";
 
-const [FIRST, LAST, LONGEST] = ["1900-01-01", "2099-12-31", "200"];
+const [FIRST, LAST] = ["1900-01-01", "2099-12-31"];
+export const LONGEST = 200; // characters in the field
 const REST = 700; // milliseconds after the last key
 const FORMATS = [["full", "with weekday"], ["long", "long"], ["medium", "medium"]];
 
 export class Asking {
   #timer = 0;
 
-  // `ask({ text })` or `ask({ target })` is what the reader wants; `write(day, language, format)` writes a day; `tell` says what
-  // nobody can ask for.
-  constructor({ languages, ask, tell, write, signal }) {
+  // `ask({ text })` or `ask({ target })` is what the reader wants; `writing` is how dates are written; `tell` says what nobody can
+  // ask for.
+  constructor({ languages, writing, ask, tell, signal }) {
+    this.writing = writing;
     const on = (node, type, call) => node.addEventListener(type, call, { signal });
-    this.text = element("input", { type: "text", class: "field", dir: "auto", maxlength: LONGEST, spellcheck: "false", autocomplete: "off" });
+    this.text = element("input", { type: "text", class: "field", dir: "auto", maxlength: `${LONGEST}`, spellcheck: "false", autocomplete: "off" });
     this.day = element("input", { type: "date", class: "field", min: FIRST, max: LAST, value: "2009-03-07" });
     this.language = choices(languages.filter(([code]) => code !== "iso").map(([code, english]) => [code, english]));
     this.format = choices(FORMATS);
@@ -30,7 +33,7 @@ export class Asking {
     on(this.text, "change", typed);
     on(this.text, "keydown", (event) => event.key === "Enter" && typed());
     const picked = () => {
-      if (this.day.validity.valid && this.day.value) ask({ text: write(this.day.value, this.language.value, this.format.value) });
+      if (this.day.validity.valid && this.day.value) ask({ text: this.#picked });
       else tell("Pick a day from 1900 to 2099: the model knows no other years.");
     };
     for (const control of [this.day, this.language, this.format]) on(control, "change", picked);
@@ -41,9 +44,18 @@ export class Asking {
     signal.addEventListener("abort", () => clearTimeout(this.#timer));
   }
 
+  get #picked() {
+    return write(this.writing[this.language.value][this.format.value], this.day.value);
+  }
+
+  // The text and the target, and the day where the text is one.
   show({ text, target }) {
     if (this.text.value.trim() !== text.trim()) this.text.value = text;
     this.target.value = target;
+    const found = readDate(this.writing, text);
+    if (!found || found.day < FIRST || found.day > LAST) return;
+    if (this.day.value && this.#picked === text) return; // some days are written alike in two formats
+    for (const [name, value] of Object.entries(found)) this[name].value = value;
   }
 }
 

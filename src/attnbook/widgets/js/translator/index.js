@@ -10,11 +10,11 @@ import { visible } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
 import { watchModel, widget } from "../shared/widget.js";
 import { Answer } from "./answer.js";
-import { Asking } from "./asking.js";
+import { Asking, LONGEST } from "./asking.js";
 import layout from "./layout.css";
 import { decodeMap, explorerState } from "./maps.js";
 import css from "./style.css";
-import { readable, write } from "./writing.js";
+import { readable } from "./writing.js";
 
 const HINT = "Type a date in any of nine languages, or pick one. A small Transformer translates it here, in this page, token by token.";
 const CHECKPOINT = "dates-translate";
@@ -26,6 +26,8 @@ const KINDS = {
 };
 const explorer = () => (SITE ? attnbook.load("attention_explorer") : import("../explorer/index.js").then((module) => module.default));
 const program = () => (SITE ? attnbook.load("date_model") : import("./model.js"));
+
+const identity = ({ text, target }) => JSON.stringify([text, target]);
 
 class DateTranslator extends View {
   #run = 0;
@@ -40,10 +42,11 @@ class DateTranslator extends View {
     if (!_first?.written?.length || !_known || !_writing || !_languages) throw new Error("the first translation is missing");
     this.known = new Set(_known);
     const maps = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, this.get(`_${kind}`).map(decodeMap)]));
-    this.translation = { ..._first, maps, ended: true };
-    this.made = this.#wanted;
+    this.translation = { ..._first, maps };
+    this.asked = identity(_first); // what was last to be translated
     this.step = _first.written.length - 1;
     this.#build(_languages, _writing);
+    this.#remark(this.get("text"));
     this.follow(["text", "target", "kind"]);
     signal.addEventListener("abort", () => this.#removeExplorer());
     const prepare = () => this.#load().catch(() => {}); // whoever then asks for a translation is told
@@ -51,14 +54,14 @@ class DateTranslator extends View {
   }
 
   get #wanted() {
-    return JSON.stringify(this.get("text", "target"));
+    return identity(this.get("text", "target"));
   }
 
   #build(languages, writing) {
     const { signal } = this;
-    const ask = (changes) => this.set(changes);
+    const ask = (changes) => this.#ask(changes);
     const tell = (words) => say(this.note, words);
-    this.asking = new Asking({ languages, ask, tell, write: (day, language, format) => write(writing[language][format], day), signal });
+    this.asking = new Asking({ languages, writing, ask, tell, signal });
     this.note = element("p", { class: "ab-note", role: "status" });
     this.answer = new Answer({ step: () => this.#go((this.step + 1) % this.translation.written.length), signal });
     this.kinds = Object.fromEntries(
@@ -83,9 +86,23 @@ class DateTranslator extends View {
     this.asking.show(this.get("text", "target"));
     for (const [kind, button] of Object.entries(this.kinds)) button.setAttribute("aria-pressed", String(kind === this.#kind));
     this.caption.textContent = KINDS[this.#kind][1];
-    if (this.made !== this.#wanted) return this.#translate();
+    if (this.asked !== this.#wanted) return this.#translate();
     if (!changed && this.#opened) return undefined; // the theme; the explorer sees to itself
     return changed === "kind" || !changed ? this.#open() : undefined;
+  }
+
+  // Takes what the reader asks for, unless nothing of it can be read; what is asked for already is remarked anew.
+  #ask(changes) {
+    if ("text" in changes && !this.#read(changes.text)) return this.#remark(changes.text);
+    const before = this.#wanted;
+    this.set(changes);
+    if (this.#wanted !== before) return undefined; // show has seen to it
+    return this.failed ? this.#translate() : this.#remark(this.get("text"));
+  }
+
+  #read(text) {
+    const { read } = readable(text, this.known);
+    return read.join("").trim() && read.join("");
   }
 
   // Translates what is asked for; of several in a row the last.
@@ -93,21 +110,22 @@ class DateTranslator extends View {
     const run = ++this.#run;
     const stale = () => run !== this.#run || this.signal.aborted;
     const { text, target } = this.get("text", "target");
-    const { read, strange } = readable(text, this.known);
-    this.made = this.#wanted;
-    this.#remark(read, strange);
-    if (!read.length) return;
+    this.asked = this.#wanted;
+    this.failed = false;
+    this.#remark(text);
     try {
       if (!this.#model) this.root.dataset.busy = "true";
       const model = await this.#load();
-      const translation = await model.translate(read.join(""), target, { longest: this.get("_first").longest, stopped: stale });
+      const translation = await model.translate(this.#read(text), target, { longest: this.get("_first").longest, stopped: stale });
       if (!translation || stale()) return;
-      this.translation = translation;
-      this.#remark(read, strange);
+      this.translation = { ...translation, text, target };
+      this.#remark(text);
       this.speaker.say(`${translation.written.slice(0, translation.ended ? -1 : undefined).join("")}`);
       this.#open(true);
     } catch (error) {
       console.warn("attnbook: the model cannot be used", error);
+      if (stale()) return;
+      this.failed = true;
       say(this.note, "The model could not be loaded; what you see is the translation before.");
     } finally {
       delete this.root.dataset.busy;
@@ -115,15 +133,19 @@ class DateTranslator extends View {
   }
 
   // What there is to say of a text before its translation is believed.
-  #remark(read, strange) {
+  #remark(text) {
+    const { read, strange } = readable(text, this.known);
+    const { longestRead } = this.get("_first");
     const words = [];
+    if (text.length >= LONGEST) words.push(`The field holds ${LONGEST} characters; what is longer is cut there. `);
     if (strange.length) {
       const marks = strange.slice(0, 5).flatMap((one, i) => [i ? " " : "", element("mark", {}, visible(one))]);
-      words.push("The model has never seen ", ...marks, strange.length > 5 ? " and others" : "", ": no date has it, so it reads the text without. ");
+      words.push("The model has never seen ", ...marks, strange.length > 5 ? " and others" : "", `: no date it was trained on has ${strange.length > 1 ? "them" : "it"}, so it reads the text without. `);
     }
-    if (!read.length) words.push("Nothing is left to translate; below is the translation before.");
-    else if (read.length > this.get("_first").longestRead) words.push(`No date it learned from has more than ${this.get("_first").longestRead} characters; yours has ${read.length}. `);
-    if (read.length && !this.translation.ended) words.push("It found no end.");
+    if (!this.#read(text)) words.push("Nothing is left to translate; below is the translation before.");
+    else if (read.length > longestRead) words.push(`No date it learned from has more than ${longestRead} characters; yours has ${read.length}. `);
+    const shown = identity(this.translation) === identity({ text, target: this.get("target") });
+    if (shown && !this.translation.ended) words.push("It found no end.");
     say(this.note, ...words);
   }
 
@@ -171,7 +193,7 @@ class DateTranslator extends View {
 
   #see(step) {
     this.step = step;
-    this.answer.show(this.translation, step, JSON.parse(this.made).target);
+    this.answer.show(this.translation, step, this.translation.target);
   }
 }
 

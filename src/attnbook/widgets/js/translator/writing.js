@@ -1,4 +1,4 @@
-// A day as a language writes it, from its pieces (attnbook.data.dates.date_pieces), and which characters are read.
+// A day as a language writes it, from its pieces (attnbook.data.dates.date_pieces), and back; and which characters are read.
 
 export function write(pieces, day) {
   const [year, month, date] = day.split("-").map(Number);
@@ -11,8 +11,38 @@ export function write(pieces, day) {
   return pieces.map(part).join("");
 }
 
-// What the model reads of a text: plain spaces, no marks of direction; and what it has never seen.
+// The day, language and format of a text that is written exactly so; null for every other.
+export function readDate(writing, text) {
+  const plainly = plain(text.trim());
+  for (const [language, formats] of Object.entries(writing)) {
+    for (const [format, pieces] of Object.entries(formats)) {
+      const day = dayOf(pieces, plainly);
+      if (day && plain(write(pieces, day)) === plainly) return { day, language, format };
+    }
+  }
+  return null;
+}
+
+function dayOf(pieces, text) {
+  const exact = (words) => plain(words).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const names = (list) => list.map(exact).join("|");
+  const part = (piece) => {
+    if (Array.isArray(piece)) return piece.length === 12 ? `(?<month>${names(piece)})` : `(?:${names(piece)})`;
+    if (piece === 4) return "(?<year>\\d{4})";
+    return typeof piece === "number" ? "(?<date>\\d{1,2})" : exact(piece);
+  };
+  const found = text.match(new RegExp(`^${pieces.map(part).join("")}$`))?.groups;
+  if (!found) return null;
+  const month = pieces.find((piece) => piece.length === 12).findIndex((name) => plain(name) === found.month);
+  const day = new Date(Date.UTC(found.year, month, found.date));
+  return day.getUTCMonth() === month ? day.toISOString().slice(0, 10) : null; // no day is the 31st of February
+}
+
+// Plain spaces, no marks of direction.
+const plain = (text) => text.replace(/[\u061c\u200e\u200f]/g, "").replace(/[\u00a0\u202f]/g, " ");
+
+// What the model reads of a text, character by character, and what it has never seen.
 export function readable(text, known) {
-  const plain = Array.from(text.replace(/[\u061c\u200e\u200f]/g, "").replace(/[\u00a0\u202f]/g, " "));
-  return { read: plain.filter((one) => known.has(one)), strange: [...new Set(plain.filter((one) => !known.has(one)))] };
+  const characters = Array.from(plain(text));
+  return { read: characters.filter((one) => known.has(one)), strange: [...new Set(characters.filter((one) => !known.has(one)))] };
 }
