@@ -10,8 +10,8 @@ c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
 # nbgrader's pages show no HTML of a submission. (Their templates pass sanitize_html over.)
 c.HTMLExporter.preprocessors = ["nbconvert.preprocessors.sanitize.SanitizeHTML"]
 
-# What a submission may take: seconds a cell and in all, memory, processes, output of a cell and in all, files,
-# cells of the student's own.
+# What a submission may take: seconds a cell and in all, memory, processes, output a cell
+# and in all, files, cells of the student's own.
 c.Limits.cell_seconds = 20
 c.Limits.submission_seconds = 180
 c.Limits.memory_mb = 1500
