@@ -1,6 +1,8 @@
 """The machinery of `check`: verdicts, blank answers, broken code, reading answers, the summary."""
 
+import os
 import re
+import socket
 import sys
 from collections import Counter
 
@@ -469,6 +471,44 @@ def test_the_summary_shows_the_chapters_worked_on_and_a_pass_stays(fresh):
         "3.5": "pending",
     }
     assert summary._repr_html_().count("<li>") == 5
+
+
+WATCHED: list[list] = []
+
+
+def watch(event: str, details: tuple) -> None:
+    """Notes what is opened to be written, and every socket, while a list is there to note it in."""
+    if not WATCHED:
+        return
+    writes = event == "open" and details[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+    if writes or event.startswith(("socket.", "subprocess.", "os.system", "urllib.", "sqlite3.", "shutil.")):
+        WATCHED[-1].append((event, details[0]))
+
+
+def test_nothing_leaves_the_machine_and_nothing_is_written(tmp_path):
+    """Neither by a verdict, right or wrong, nor by the summary."""
+    checks = Checker(EXERCISES)
+
+    def work(done=lambda: None):
+        checks("3.3", right_dot)
+        checks("3.3", broken_dots)
+        checks("3.1", {"weights": (1,), "output": (1,), "parameters": 1})
+        summary = checks.summary()
+        done()
+        return repr(summary), summary._repr_html_()
+
+    work()  # all that is imported on the way is there
+    sys.addaudithook(watch)  # it stays, and is silent outside of this test
+    noted: list = []
+    WATCHED.append(noted)
+    try:
+        work()
+        assert noted == []
+        work(lambda: (tmp_path / "answers.txt").write_text("mine"))
+        work(lambda: socket.socket().close())
+    finally:
+        WATCHED.pop()
+    assert [event for event, _ in noted] == ["open", "socket.__new__"]  # both would have been seen
 
 
 def test_numpy_answers_work(fresh):
