@@ -311,3 +311,19 @@ def test_nothing_moves_when_it_is_used(visit, places, width):
     plane.node.locator("tbody tr").nth(1).hover()
     plane.settle()
     assert places(page) == pytest.approx(before, abs=1)
+
+
+def test_a_tap_on_a_key_shows_its_sum(open_plane, models):
+    plane = open_plane(WORDS, width=400, has_touch=True, is_mobile=True)
+    before, limit = plane.query, models[WORDS]["_limit"]
+    plane.page.touchscreen.tap(*plane.point(*models[WORDS]["_keys"][2], limit))
+    assert plane.node.locator(".sum").inner_text().startswith("score(human) = ")
+    assert plane.query == before
+    plane.page.touchscreen.tap(*plane.point(0, -0.8 * limit, limit))
+    assert plane.query != before
+    assert plane.node.locator(".sum").inner_text().startswith("q = (")
+
+
+def test_a_legend_says_what_the_dots_are(open_plane):
+    legend = open_plane(WORDS, width=360).node.locator("[role=note]")
+    assert " ".join(legend.inner_text().split()) == "dot colour and size: weight 0 1"
