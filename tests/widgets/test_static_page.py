@@ -379,7 +379,11 @@ def test_the_strongest_keys_are_told_from_their_numbers(visit, truth):
 @pytest.mark.parametrize("width", [360, 1000])
 def test_what_is_read_is_not_cut(visit, width):
     opened = visit(width=width)
-    cut = "node => node.scrollHeight - node.clientHeight"
+    cut = """node => Math.max(
+      ...[node, ...node.children].flatMap(
+        n => [n.scrollHeight - n.clientHeight, n.scrollWidth - n.clientWidth]
+      )
+    )"""
     for index in (PLAIN, MASKED, DATES):
         widget = opened.widget(index)
         reading = widget.node.locator("[aria-hidden].ab-reading:visible")
