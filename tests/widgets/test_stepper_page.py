@@ -279,7 +279,7 @@ def test_negative_factors_stand_in_brackets(open_stepper, models):
 def test_masks_in_words(open_stepper):
     stepper = open_stepper(WORDS)  # causal, after softmax, at its last step
     assert stepper.order() == [*NAMES[:4], "weights", "masked", *NAMES[6:]]
-    assert stepper.explain("masked", 0, 1).startswith("the may not attend to cat: 0.")
+    assert stepper.explain("masked", 0, 1).startswith("the#0 may not attend to cat: 0.")
     assert stepper.sum.endswith("becomes 0")
     assert stepper.marked() == {("weights", 0, 1)}
     assert stepper.explain("masked", 0, 0).startswith("the may attend to the: 0.")
@@ -302,7 +302,7 @@ def test_a_row_with_nothing_to_attend_to(open_stepper):
     stepper.press("All")
     assert stepper.shown("weights")[1] == ["0"] * 4 + ["0.000"]
     assert stepper.shown("output")[1] == ["0.00", "0.00"]
-    assert stepper.explain("weights", 1, 0).endswith("may attend to nothing: its weights are all 0.000")
+    assert stepper.explain("weights", 1, 0).endswith("may attend to nothing: its weights are all 0")
     assert "or to 0 where nothing may be attended to" in (stepper.press("Back"), stepper.line)[1]
 
 
