@@ -282,7 +282,7 @@ def test_masks_in_words(open_stepper):
     assert stepper.explain("masked", 0, 1).startswith("the#0 may not attend to cat: 0.")
     assert stepper.sum.endswith("becomes 0")
     assert stepper.marked() == {("weights", 0, 1)}
-    assert stepper.explain("masked", 0, 0).startswith("the may attend to the: 0.")
+    assert stepper.explain("masked", 0, 0).startswith("the#0 may attend to the#0: 0.")
     total = float(stepper.cell("masked", 0, 9).inner_text())
     assert total == pytest.approx(stepper.numbers("masked")[0].sum(), abs=1e-3)
     assert total < 0.9
