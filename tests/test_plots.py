@@ -69,7 +69,9 @@ def test_masked_cells_are_hatched():
     may = torch.ones(4, 4).tril().bool()
     values = torch.softmax(torch.randn(4, 4).masked_fill(~may, -torch.inf), -1)
     ax = plot_attention(values, list("abcd"), mask=may)
-    hatched = {(int(patch.get_y()), int(patch.get_x())) for patch in ax.patches if patch.get_hatch()}
+    ends = lambda patch: (int(patch.get_x()), int(patch.get_x() + patch.get_width()))  # noqa: E731
+    patches = [patch for patch in ax.patches if patch.get_hatch()]
+    hatched = {(int(patch.get_y()), column) for patch in patches for column in range(*ends(patch))}
     assert hatched == {(row, column) for row in range(4) for column in range(4) if column > row}
     assert ax.collections[0].get_array().mask.reshape(4, 4).sum() == 6
 

@@ -30,6 +30,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 # Programs, which the site serves once, and a name that is new in each run.
 UNSENT = ("_esm", "_css", "layout")
+LEGEND = '<div class="ab-legend"></div>'
 PANEL = '<div class="ab-panel"></div>'
 logger = logging.getLogger(__name__)
 
@@ -172,7 +173,7 @@ def stepper_place(state: dict) -> tuple[str, str, str, str]:
         f'<span class="ab-pad">{escape(visible(key)[:16])}</span>' for key in state["key_tokens"]
     )
     padding = f'<div class="ab-padding">padded keys{padded}</div>' if state["masking"] == "padding" else ""
-    boxes = f'<div class="ab-switches"></div>{padding}<div class="ab-stages">{boxes}</div>'
+    boxes = f'<div class="ab-switches"></div>{padding}{LEGEND}<div class="ab-stages">{boxes}</div>'
     boxes += f'<div class="ab-bar{long}"></div>'
     return "ab-stepper", "", ghosts(state, boxes), titled(state, words)
 
@@ -196,6 +197,7 @@ def plane_place(state: dict) -> tuple[str, str, str, str]:
     words = f"a query among {len(state['labels'])} keys in the plane, and the weights as bars"
     boxes = '<div class="ab-controls"></div>'
     boxes += '<div class="ab-both"><div class="ab-plane"></div><div class="ab-side"></div></div>'
+    boxes += LEGEND
     style = f"--rows:{len(state['labels'])}"
     return "ab-queries", style, ghosts(state, boxes), titled(state, words)
 

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, fontManager, get_font
 from matplotlib.patches import Rectangle
@@ -74,38 +74,54 @@ def plot_attention(
     return draw_map(maps, 0, 0, ax, peak=peak, title=title)
 
 
-def draw_map(maps: AttentionMaps, layer: int, head: int, ax: Axes, *, peak=None, title="") -> Axes:
-    """Draw one layer and head (-1: their mean) of maps that are already checked."""
+def draw_map(
+    maps: AttentionMaps, layer: int, head: int, ax: Axes, *, peak=None, floor=0.0, hidden=0, title=""
+) -> Axes:
+    """Draw one layer and head (-1: their mean) of maps that are already checked.
+
+    With a `floor` the colours go by powers of ten from there; the first `hidden` keys are left out.
+    """
     colors = PALETTE["light"]
     weights, mask = maps.at(layer, head)  # (T, S)
     blocked = np.zeros(weights.shape, bool) if mask is None else ~mask
     peak = (float(weights.max()) if peak is None else peak) or 1.0
+    out = np.arange(weights.shape[1]) < hidden  # (S,)
     sns.heatmap(
-        np.where(blocked, np.nan, weights),
+        np.where(blocked | out, np.nan, np.maximum(weights, floor)),
         ax=ax,
         cmap=weights_colormap(),
-        vmin=0,
-        vmax=peak,
+        norm=LogNorm(floor, peak) if floor else Normalize(0, peak),
         linewidths=0.5 if max(weights.shape) <= MANY_LABELS else 0,
         linecolor=colors["paper"],
         xticklabels=False,
         yticklabels=False,
-        cbar_kws={"label": "weight", "shrink": min(1.0, max(0.25, weights.shape[0] / 12)), "pad": 0.02},
+        cbar_kws={
+            "label": "weight, logarithmic" if floor else "weight",
+            "shrink": min(1.0, max(0.25, weights.shape[0] / 12)),
+            "pad": 0.02,
+        },
     )
-    for row, column in np.argwhere(blocked):
-        ax.add_patch(
-            Rectangle((column, row), 1, 1, fc=colors["masked"], ec=colors["hatch"], hatch="/////", lw=0)
-        )
+    look = {"fc": colors["masked"], "ec": colors["hatch"], "hatch": "/////", "lw": 0}
+    for row, start, end in runs(blocked & ~out):
+        ax.add_patch(Rectangle((start, row), end - start, 1, **look))
     ax.xaxis.tick_top()  # before its labels are written: the top ones are texts of their own
     ax.xaxis.set_label_position("top")
     label_axis(ax.xaxis, maps.keys, rotate=max(map(len, maps.keys)) > 2)
     label_axis(ax.yaxis, maps.queries)
     ax.set(xlabel="key", ylabel="query")
     ax.tick_params(length=0)
+    ax.grid(visible=False)
     if title:
         lines = "\n".join(map(drawable, title.splitlines()))
         ax.set_title(lines, parse_math=False, fontfamily=installed_fonts())
     return ax
+
+
+def runs(cells: np.ndarray) -> list[tuple[int, int, int]]:
+    """Cells `(T, S)` that are True as stretches of a row: the row, where it begins, where it ends."""
+    edges = np.diff(np.pad(cells.astype(np.int8), ((0, 0), (1, 1))), axis=1)  # (T, S + 1)
+    starts, ends = np.argwhere(edges == 1), np.argwhere(edges == -1)
+    return [(int(row), int(start), int(end)) for (row, start), (_, end) in zip(starts, ends, strict=True)]
 
 
 def label_axis(axis, tokens: list[str], rotate: bool = False) -> None:
@@ -127,14 +143,17 @@ def figure_size(maps: AttentionMaps) -> tuple[float, float]:
     return width, min(7.5, 1.3 + max(cell, 0.22 if rows <= 24 else 0.0) * rows)
 
 
-def map_figure(maps: AttentionMaps, layer: int, head: int, *, title="", peak=None) -> Figure:
-    """A figure of one map that is not registered with pyplot; `peak` is of all its maps unless given."""
+def map_figure(maps: AttentionMaps, layer: int, head: int, *, title="", peak=None, **look) -> Figure:
+    """A figure of one map that is not registered with pyplot; `peak` is of all its maps unless given.
+
+    `look` is what else `draw_map` takes.
+    """
     width, height = figure_size(maps)
     lines = wrap(title, int(12 * (width - 0.9)))  # twelve letters to the inch, beside the labels of the rows
     with mpl.rc_context(style()):
         figure = Figure(figsize=(width, height + 0.2 * len(lines[1:])))
         peak = maps.peak if peak is None else peak
-        draw_map(maps, layer, head, figure.add_subplot(), peak=peak, title="\n".join(lines))
+        draw_map(maps, layer, head, figure.add_subplot(), peak=peak, title="\n".join(lines), **look)
     return figure
 
 

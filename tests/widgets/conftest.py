@@ -101,6 +101,27 @@ np.savez("truth.npz", plain=plain, masked=masked, dates=dates, long=long)
 """
 )
 
+LARGE = (
+    HEAD
+    + """# Large maps
+
+```{code-cell}
+import numpy as np
+from attnbook.widgets import AttentionExplorer
+def sparse(size):
+    weights = np.zeros((size, size), np.float32)
+    weights[np.arange(size), np.arange(size) // 2] = 1
+    return weights
+causal = np.tri(2100, dtype=bool)
+AttentionExplorer(sparse(2100), [f"t{i}" for i in range(2100)], mask=causal, title="Alone too large")
+```
+
+```{code-cell}
+AttentionExplorer(sparse(512), [f"t{i}" for i in range(512)], title="Large")
+```
+"""
+)
+
 OTHER = (
     HEAD
     + """# Widgets that need a kernel
@@ -132,6 +153,7 @@ def built(tmp_path_factory) -> Path:
     for name, text in {
         "conf.py": CONF,
         "index.md": PAGE,
+        "large.md": LARGE,
         "other.md": OTHER,
         **{page.name: page.read_text("utf-8") for page in PAGES},
         "plain.md": "---\norphan: true\n---\n# No widgets\n",
@@ -300,7 +322,7 @@ def visit(browser, address):
         page.goto(address + name, wait_until="load")
         if touched:
             page.mouse.move(1, 1)  # the reader is there: widgets far down the page are mounted, too
-        ready = ("index.html", *(f"{path.stem}.html" for path in PAGES))
+        ready = ("index.html", "large.html", *(f"{path.stem}.html" for path in PAGES))
         if touched and name in ready and options.get("java_script_enabled", True):
             page.wait_for_function(
                 "() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import traitlets
-from ipywidgets import jsdlink
+from ipywidgets import interactive, jsdlink
 from PIL import Image
 
 from attnbook import plots
@@ -323,3 +323,46 @@ BAD_FRAMES = [
 def test_frames_that_are_refused(wrong, error, says):
     with pytest.raises(error, match=says):
         AttentionExplorer(**{"weights": FRAMES, "queries": QUERIES, "keys": KEYS, "frames": STEPS} | wrong)
+
+
+def test_the_picture_has_the_scale_that_is_chosen_and_leaves_out_the_first_key():
+    mask = torch.ones(5, 7, dtype=torch.bool)
+    mask[1, 4:] = False
+    mask[2, ::3] = False
+    weights = WEIGHTS[0, 0] * mask
+    weights /= weights.sum(-1, keepdim=True)
+
+    def drawn(**settings):
+        return AttentionExplorer(weights, QUERIES, KEYS, mask, **settings).figure().axes[0]
+
+    usual, full, log = drawn(), drawn(scale="full"), drawn(scale="log")
+    norms = [ax.collections[0].norm for ax in (usual, full, log)]
+    assert [norm.vmax for norm in norms] == pytest.approx([float(weights.max()), 1, float(weights.max())])
+    assert [norm.vmin for norm in norms] == [0, 0, 1e-4]
+    assert norms[2](0.01) > 0.3 > norms[1](0.01)
+    assert len(usual.patches) == 1 + 3  # one for every stretch of masked cells
+    rest = drawn(hide_first=True)
+    assert np.ma.getmaskarray(rest.collections[0].get_array()).reshape(5, 7)[:, 0].all()
+    assert rest.collections[0].norm.vmax == pytest.approx(float(weights[:, 1:].max()))
+    assert len(rest.patches) == 1 + 2
+
+
+def test_a_map_that_is_too_large_by_itself_comes_when_it_is_asked_for():
+    size = 2100
+    mask = torch.ones(size, size, dtype=torch.bool).tril()
+    tokens = [f"t{i}" for i in range(size)]
+    explorer = AttentionExplorer(torch.eye(size), tokens, mask=mask)
+    assert (explorer._weights, explorer._masks) == ([b""], [b""])
+    weights, its_mask = asked(explorer, [0, 0, 0])
+    np.testing.assert_array_equal(decode_weights(weights).reshape(size, size), np.eye(size))
+    assert its_mask == encode_mask(mask.numpy())
+    assert len(asked(AttentionExplorer(torch.eye(size), tokens), [0, 0, 0])) == 1
+
+
+def test_interact_moves_its_traits(explorer):
+    def show(head, scale, hide_first):
+        explorer.head, explorer.scale, explorer.hide_first = head, scale, hide_first
+
+    head, scale, hide, _ = interactive(show, head=(0, 2), scale=["peak", "log"], hide_first=False).children
+    head.value, scale.value, hide.value = 2, "log", True
+    assert (explorer.head, explorer.scale, explorer.hide_first) == (2, "log", True)

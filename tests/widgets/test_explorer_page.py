@@ -441,6 +441,23 @@ def test_a_page_opens_at_the_explorer_its_address_names(visit):
     assert opened.widget(ODD).locked == "日本語"
 
 
+def test_the_link_to_an_explorer_that_is_as_it_came_finds_it(visit, opened):
+    link = opened_part(opened.widget(ODD), "Save or share").get_by_label("Link to this view").input_value()
+    assert urlparse(link).fragment == "attention-4"
+    again = visit(f"explorer.html#{urlparse(link).fragment}", touched=False)
+    again.page.wait_for_function("() => scrollY > 0")
+    assert -100 < again.widget(ODD).node.bounding_box()["y"] < 800
+    assert again.page.evaluate("location.hash") == "#attention-4"
+
+
+def test_an_explorer_taller_than_the_window_begins_at_its_top(visit):
+    page = visit("explorer.html#attention-4", height=400, touched=False).page
+    page.wait_for_function("() => scrollY > 0")
+    widget = page.locator(".ab-widget").nth(ODD)
+    assert widget.bounding_box()["height"] > 400
+    assert widget.bounding_box()["y"] == pytest.approx(0, abs=2)
+
+
 def test_an_address_that_is_changed_by_hand(opened):
     opened.page.evaluate("location.hash = 'attention-3_head-2'")
     grid = opened.widget(GRID)
@@ -449,6 +466,9 @@ def test_an_address_that_is_changed_by_hand(opened):
     opened.page.evaluate("location.hash = 'attention-3_layer-1'")
     grid.page.wait_for_timeout(100)
     assert chosen(grid) == "Layer 1, head 0"
+    opened.page.evaluate("location.hash = 'attention-3'")
+    grid.page.wait_for_timeout(100)
+    assert chosen(grid) == "Layer 0, head 0"
 
 
 @pytest.mark.bad_input
@@ -459,7 +479,6 @@ def test_an_address_that_is_changed_by_hand(opened):
         "attention-3_layer-1e3_head-0x1_locked-",
         "attention-99_head-1",
         "attention-0_head-1",
-        "attention-3",
         "attention-3__attention-3_",
         "attention-3_constructor-1_head-<img src=x onerror=window.hacked=1>",
         "%E0%A4%A",
@@ -480,7 +499,9 @@ def test_what_is_too_large_for_a_page_says_so(opened, built, truth):
     assert widget.hover(2, 5) == f"{truth['odd_first'][2, 5]:.3f}"
     radio(widget, "Layer 3, head 1").click()
     notice = widget.node.locator(".notice")
-    assert re.search(r"8 layers of 5 heads take \d+ MB, and a page carries 8 MB", notice.inner_text())
+    assert re.search(
+        r"8 layers of 5 heads take \d+ MB, and on a page an explorer carries 8 MB", notice.inner_text()
+    )
     assert "Run the notebook" in notice.inner_text()
     assert not widget.map.is_visible()
     assert re.search(r"spread over \d", cell(widget))  # what is known without the weights
@@ -517,3 +538,50 @@ def test_what_is_touched_is_large_enough(visit):
                 "Math.min(b.width, b.height) < 24).map(([, n]) => n.outerHTML.slice(0, 80))"
             )
             assert small == []
+
+
+@pytest.mark.parametrize("order", ["entropy", "first"])
+def test_sorted_thumbnails_say_which_they_are_and_by_what(grid, truth, order):
+    part = opened_part(grid, "Options")
+    part.get_by_label("Order of the maps").select_option(order)
+    first = grid.node.get_by_role("radio").first
+    title = first.get_attribute("title")
+    assert re.fullmatch(r"Layer \d, head \d: (entropy \d\.\d\d bits|\d+% on the first key)", title)
+    layer, head = map(int, re.findall(r"\d", title)[:2])
+    weights = truth["grid"][layer, head].astype(float)
+    bits = -(weights * np.log2(weights)).sum(-1).mean()
+    value = {
+        "entropy": f"entropy {bits:.2f} bits",
+        "first": f"{100 * weights[:, 0].mean():.0f}% on the first key",
+    }
+    assert title.endswith(value[order])
+    part.get_by_label("Order of the maps").select_option("model")
+    assert first.get_attribute("title") == ""
+
+
+def test_the_numbers_of_layers_stay_in_sight(grid):
+    maps = grid.node.get_by_role("radiogroup")
+    maps.evaluate("node => node.style.width = '140px'")
+    number = maps.locator(".number.is-first").nth(2)
+    before = number.bounding_box()
+    maps.evaluate("node => node.scrollLeft = 90")
+    assert maps.evaluate("node => node.scrollLeft") > 60
+    after = number.bounding_box()
+    assert after["x"] == pytest.approx(before["x"], abs=2)
+    number.scroll_into_view_if_needed()
+    on_top = number.evaluate(
+        """node => {
+          const { left, top, width, height } = node.getBoundingClientRect();
+          return node.getRootNode().elementFromPoint(left + width / 2, top + height / 2) === node;
+        }"""
+    )
+    assert on_top
+
+
+def test_a_key_of_one_character_stands_upright(opened):
+    kinds = (
+        opened.widget(ODD)
+        .node.locator(".keys .label")
+        .evaluate_all("labels => labels.map(label => label.classList.contains('upright'))")
+    )
+    assert kinds == [False] * 6 + [True] * 2 + [False] * 2  # ∅ and ↵

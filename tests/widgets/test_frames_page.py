@@ -78,7 +78,7 @@ def test_the_slider_stops_what_plays(opened):
 def test_nothing_plays_where_motion_is_unwelcome(visit):
     widget = visit("explorer.html", reduced_motion="reduce").widget(TRAINING)
     widget.page.clock.install()
-    step = widget.node.get_by_role("button", name="Next")
+    step = widget.node.get_by_role("button", name="Next", exact=True)
     step.click()
     widget.page.clock.run_for(5000)
     assert frame(widget) == "step 10"

@@ -302,3 +302,10 @@ def test_nothing_moves_when_they_change(visit, places, width):
         paths.word(index).click()
         paths.set("layers", index + 1)
         assert places(page) == pytest.approx(before, abs=1)
+
+
+def test_repeated_tokens_have_their_positions(open_paths):
+    paths = open_paths(LONG)
+    paths.word(8).click()  # o of "one"
+    paths.word(15).click()
+    assert paths.note("attention") == "o#16 looks at all 24 positions at once, o#9 among them."

@@ -131,15 +131,15 @@ def test_it_stays_within_the_plane(open_plane, models):
 
 def test_a_tap_moves_the_query_and_a_finger_drags_its_handle(open_plane, models):
     plane, limit = open_plane(WORDS, width=360, has_touch=True, is_mobile=True), models[WORDS]["_limit"]
-    plane.page.touchscreen.tap(*plane.point(-1.0, -1.5, limit))
+    plane.page.touchscreen.tap(*plane.point(-0.5, -0.5, limit))
     plane.settle()
-    assert plane.query == pytest.approx([-1.0, -1.5], abs=0.03)
+    assert plane.query == pytest.approx([-0.5, -0.5], abs=0.03)
     touch = plane.page.context.new_cdp_session(plane.page)
     send = lambda kind, *at: touch.send(  # noqa: E731
         "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in at]}
     )
     before = plane.page.evaluate("scrollY")
-    send("touchStart", plane.point(-1.0, -1.5, limit))
+    send("touchStart", plane.point(-0.5, -0.5, limit))
     for y in (-0.5, 0.5, 1.5):
         send("touchMove", plane.point(0.5, y, limit))
     send("touchEnd")
@@ -311,3 +311,21 @@ def test_nothing_moves_when_it_is_used(visit, places, width):
     plane.node.locator("tbody tr").nth(1).hover()
     plane.settle()
     assert places(page) == pytest.approx(before, abs=1)
+
+
+def test_a_tap_on_a_key_shows_its_sum(open_plane, models):
+    plane = open_plane(WORDS, width=400, has_touch=True, is_mobile=True)
+    before, limit = plane.query, models[WORDS]["_limit"]
+    plane.page.touchscreen.tap(*plane.point(*models[WORDS]["_keys"][2], limit))
+    plane.settle()
+    assert plane.node.locator(".sum").inner_text().startswith("score(human) = ")
+    assert plane.query == before
+    plane.page.touchscreen.tap(*plane.point(0, -0.8 * limit, limit))
+    plane.settle()
+    assert plane.query != before
+    assert plane.node.locator(".sum").inner_text().startswith("q = (")
+
+
+def test_a_legend_says_what_the_dots_are(open_plane):
+    legend = open_plane(WORDS, width=360).node.locator("[role=note]")
+    assert " ".join(legend.inner_text().split()) == "dot colour and size: weight 0 1"

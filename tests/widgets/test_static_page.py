@@ -1,11 +1,15 @@
 """The explorer on a built page, with no kernel: read, locked and chosen by mouse, touch and keyboard."""
 
+import csv
+import io
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from attnbook.plots import weights_colormap
 
@@ -148,7 +152,63 @@ def test_all_is_reached_by_tab_with_a_visible_focus(visit):
         word in names
         for word in ("8 queries by 8 keys", "Layer 0, head 0", "Head 0", "Next map", "Text", "Save or share")
     )
-    assert all(style != "none" and width >= 2 for _, style, width in seen)
+    maps = [name for name, *_ in seen if "queries by" in name]
+    assert len(maps) == 4  # whose ring is drawn around their box: see below
+    assert all(style != "none" and width >= 2 for name, style, width in seen if name not in maps)
+
+
+@pytest.mark.parametrize("index", [PLAIN, LONG])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_map_in_focus_has_a_ring_on_all_sides(visit, index, theme):
+    opened = visit(theme=theme)
+    box = opened.widget(index).node.locator(".place-of-map")
+    box.scroll_into_view_if_needed()
+
+    def ring() -> list[np.ndarray]:
+        """The pixels around the map's box: above, below, on the left, on the right."""
+        x, y, width, height = (box.bounding_box()[name] for name in ("x", "y", "width", "height"))
+        clip = {"x": x - 7, "y": y - 7, "width": width + 14, "height": height + 14}
+        pixels = np.asarray(Image.open(io.BytesIO(opened.page.screenshot(clip=clip))).convert("RGB"), int)
+        middle = slice(len(pixels) // 4, -len(pixels) // 4)
+        return [pixels[:7, 40:-40], pixels[-7:, 40:-40], pixels[middle, :7], pixels[middle, -7:]]
+
+    before = ring()
+    opened.page.keyboard.press("Shift")  # the reader is at the keyboard
+    opened.widget(index).map.evaluate("map => map.focus({ preventScroll: true })")
+    after = ring()
+    for was, now in zip(before, after, strict=True):
+        assert (np.abs(was - now).max(-1) > 60).mean() > 0.2  # two of seven pixels
+
+
+def test_a_map_is_never_blank_while_its_width_changes(visit):
+    opened = visit()
+    opened.widget(DATES).canvas.evaluate(
+        """canvas => {
+          window.blank = window.frames = 0;
+          const see = () => {
+            const { width, height } = canvas;
+            window.seen ??= width;
+            if (width !== seen) frames++;
+            seen = width;
+            if (!canvas.getContext("2d").getImageData(width >> 1, height >> 1, 1, 1).data[3]) blank++;
+            requestAnimationFrame(see);
+          };
+          see();
+        }"""
+    )
+    for width in range(980, 500, -40):
+        opened.page.set_viewport_size({"width": width, "height": 900})
+        opened.widget(DATES).frame()
+    assert opened.page.evaluate("frames") > 5
+    assert opened.page.evaluate("blank") == 0
+
+
+def test_escape_unlocks_after_a_click_on_a_label(visit):
+    widget = visit().widget(PLAIN)
+    widget.node.locator(".queries .label").nth(6).click()
+    assert widget.locked == "given"
+    widget.page.keyboard.press("Escape")
+    assert widget.locked == ""
 
 
 def test_the_cursor_stays_in_sight_in_a_map_that_scrolls(visit):
@@ -200,13 +260,16 @@ def test_colours_go_from_paper_to_deep_by_weight(visit, truth):
     assert darkness[-1] > 130
 
 
-def test_the_scale_can_be_fixed(visit):
+def test_the_scale_can_be_fixed(visit, truth):
     widget = visit().widget(DATES)
-    before = widget.pixels(0, 0), widget.canvas.screenshot()
+    row, column = (int(i) for i in np.unravel_index(truth["dates"][0].argmax(), truth["dates"][0].shape))
+    weight = truth["dates"][0, row, column]
+    colour = lambda share: 255 * np.array(weights_colormap("light")(share))[:3]  # noqa: E731
+    np.testing.assert_allclose(widget.pixels(row, column)[0], colour(weight / truth["dates"].max()), atol=2.5)
     widget.node.get_by_role("button", name="Options").click()
     widget.node.get_by_label("Colours").select_option("full")
-    widget.frame()
-    assert widget.canvas.screenshot() != before[1]
+    np.testing.assert_allclose(widget.pixels(row, column)[0], colour(weight), atol=2.5)
+    assert widget.node.locator("[role=note]").inner_text().split() == ["0", "1"]
 
 
 def test_dark_mode_at_once(visit):
@@ -298,3 +361,77 @@ def test_a_map_grows_and_shrinks_with_the_page(visit, truth):
     widget.frame()
     assert widget.map.bounding_box()["width"] < wide / 1.5
     assert widget.hover(10, 29) == f"{truth['dates'][0, 10, 29]:.3f}"
+
+
+def test_the_strongest_keys_are_told_from_their_numbers(visit, truth):
+    widget = visit().widget(DATES)
+    widget.click(4, 2)
+    best = int(truth["dates"][0, 4].argmax())
+    key = "Saturday, March 7, 2009 is it."[best]
+    words = widget.node.locator(".most").inner_text().replace("\n", "")
+    assert re.match(rf"Locked: -(#\d+)? → {re.escape(key.strip() or '␠')}(#\d+)? = 0\.\d{{3}} · ", words)
+    weights = widget.node.locator(".most .is-key").evaluate_all(
+        "n => n.map(x => getComputedStyle(x).fontWeight)"
+    )
+    assert weights == ["600"] * 3
+
+
+@pytest.mark.parametrize("width", [360, 1000])
+def test_what_is_read_is_not_cut(visit, width):
+    opened = visit(width=width)
+    cut = """node => Math.max(
+      ...[node, ...node.children].flatMap(
+        n => [n.scrollHeight - n.clientHeight, n.scrollWidth - n.clientWidth]
+      )
+    )"""
+    for index in (PLAIN, MASKED, DATES):
+        widget = opened.widget(index)
+        reading = widget.node.locator("[aria-hidden].ab-reading:visible")
+        assert reading.evaluate(cut) <= 1
+        for row in (1, 6, 7):
+            widget.click(row, 0)
+            assert reading.evaluate(cut) <= 1
+
+
+def test_the_keys_that_change_the_map_are_named(visit):
+    opened = visit()
+    help = lambda index: opened.widget(index).map.get_attribute("aria-label")  # noqa: E731
+    assert "PgUp and PgDn change the map" in opened.widget(DATES).node.locator(".spread").inner_text()
+    assert "PgUp and PgDn change the map" in help(DATES)
+    assert "PgDn" not in help(PLAIN)
+    dates = opened.widget(DATES).node
+    dates.get_by_role("button", name="Next map").click()
+    assert dates.locator("[aria-checked=true]").get_attribute("aria-label") == "Head 1"
+
+
+def test_hostile_tokens_stay_text_in_every_part(visit):
+    opened = visit()
+    widget = opened.widget(MASKED)
+    widget.click(1, 1)
+    part = widget.node.locator(".part")
+    for name in ("Text", "Table", "Save or share"):
+        widget.node.get_by_role("button", name=name, exact=True).click()
+        part.locator("> *").first.wait_for()
+        assert part.locator("img, script, b").count() == 0
+        if name != "Save or share":
+            assert "<img src=x onerror=wind" in part.inner_text()
+    for kind in ("SVG", "PNG", "CSV"):
+        with opened.page.expect_download() as download:
+            part.get_by_role("button", name=kind, exact=True).click()
+        if kind == "SVG":
+            drawing = ElementTree.parse(download.value.path())
+            texts = [node.text for node in drawing.iter("{http://www.w3.org/2000/svg}text")]
+            assert texts.count("<img src=x onerror=wind…") == 2
+            assert "masked" in texts  # what hatched cells are
+    assert opened.page.evaluate("window.hacked") is None
+    assert opened.faults == []
+
+
+def test_a_spreadsheet_takes_no_token_for_a_formula(visit):
+    opened = visit()
+    widget = opened.widget(DATES)
+    widget.node.get_by_role("button", name="Save or share").click()
+    with opened.page.expect_download() as download:
+        widget.node.get_by_role("button", name="CSV", exact=True).click()
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8"), newline="")))
+    assert [row["query"] for row in rows[::30]] == [*"2009", "'-", *"03", "'-", *"07|"]

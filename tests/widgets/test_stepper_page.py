@@ -279,10 +279,10 @@ def test_negative_factors_stand_in_brackets(open_stepper, models):
 def test_masks_in_words(open_stepper):
     stepper = open_stepper(WORDS)  # causal, after softmax, at its last step
     assert stepper.order() == [*NAMES[:4], "weights", "masked", *NAMES[6:]]
-    assert stepper.explain("masked", 0, 1).startswith("the may not attend to cat: 0.")
+    assert stepper.explain("masked", 0, 1).startswith("the#0 may not attend to cat: 0.")
     assert stepper.sum.endswith("becomes 0")
     assert stepper.marked() == {("weights", 0, 1)}
-    assert stepper.explain("masked", 0, 0).startswith("the may attend to the: 0.")
+    assert stepper.explain("masked", 0, 0).startswith("the#0 may attend to the#0: 0.")
     total = float(stepper.cell("masked", 0, 9).inner_text())
     assert total == pytest.approx(stepper.numbers("masked")[0].sum(), abs=1e-3)
     assert total < 0.9
@@ -302,7 +302,7 @@ def test_a_row_with_nothing_to_attend_to(open_stepper):
     stepper.press("All")
     assert stepper.shown("weights")[1] == ["0"] * 4 + ["0.000"]
     assert stepper.shown("output")[1] == ["0.00", "0.00"]
-    assert stepper.explain("weights", 1, 0).endswith("may attend to nothing: its weights are all 0.000")
+    assert stepper.explain("weights", 1, 0).endswith("may attend to nothing: its weights are all 0")
     assert "or to 0 where nothing may be attended to" in (stepper.press("Back"), stepper.line)[1]
 
 
@@ -497,3 +497,37 @@ def test_the_themes_button_does_not_lie_on_its_bar(visit):
     )
     assert bar["y"] < 740
     assert button["y"] + button["height"] < bar["y"]
+
+
+def test_a_legend_says_what_the_colours_are(open_stepper):
+    stepper = open_stepper(HAND)
+    legend = stepper.node.locator("[role=note]")
+    words = ["weight", "0", "1", "negative", "positive"]
+    assert legend.inner_text().split() == words
+    stepper.switch(masking="causal")
+    assert legend.inner_text().split() == [*words, "masked"]
+    box = open_stepper(HAND, width=360).node.locator("[role=note]")
+    assert box.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+
+
+def test_repeated_tokens_have_their_positions(open_stepper):
+    assert open_stepper(WORDS).explain("scores", 7, 0).startswith("score(the#7, the#0) = ")
+
+
+def test_a_masked_weight_is_written_alike_everywhere(open_stepper):
+    stepper = open_stepper(HAND)
+    stepper.press("All")
+    stepper.switch(masking="causal")
+    assert stepper.shown("weights")[0] == ["1.000", "0", "0", "1.000"]
+    assert stepper.explain("weights", 0, 3) == "sum of row a = 1.000 + 0 + 0 = 1.000"
+    assert stepper.explain("weights", 0, 1).endswith(" = 0")
+    assert "1.000×10.00 + 0×0.00 + 0×10.00" in stepper.explain("output", 0, 0)
+
+
+def test_columns_of_weights_are_narrow_where_the_page_is(open_stepper):
+    stepper = open_stepper(GIVEN, width=400)
+    box = stepper.stage("weights").locator(".scroll")
+    assert box.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    cut = "td => td.scrollWidth - td.clientWidth"
+    stepper.press("All")
+    assert max(stepper.cell("weights", 0, column).evaluate(cut) for column in range(5)) <= 0

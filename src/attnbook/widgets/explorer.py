@@ -19,8 +19,9 @@ from attnbook.widgets.summaries import (
 )
 
 SETTINGS = ("frame", "head", "hide_first", "layer", "layout", "locked", "order", "scale")
+FLOOR = 1e-4  # where a logarithmic scale begins
 AT_ONCE = 8_000_000
-"""Bytes of weights and masks that go with a widget, and that a page without a kernel carries at most."""
+"""Bytes of weights and masks that go with a widget, all that it has on a page without a kernel."""
 
 
 class AttentionExplorer(Widget):
@@ -43,7 +44,8 @@ class AttentionExplorer(Widget):
     stay as they are).
 
     Up to 8 MB of maps go with the widget. More are sent map by map, as the page asks for them; a page
-    without a kernel then has only the first one shown, and says so. Raises ValueError and TypeError that
+    without a kernel then has only the first one shown, and says so; where one map alone is larger, it has
+    none. Raises ValueError and TypeError that
     name the argument, what it got and what it wanted.
     """
 
@@ -108,13 +110,16 @@ class AttentionExplorer(Widget):
         self.on_msg(self._answer)
 
     def _maps_to_send(self, shown: tuple[int, int, int], all_maps: Maps) -> dict:
-        """The maps that go with the widget: all of them, or only the one that is shown first."""
+        """The maps that go with the widget: all of them, only the one that is shown first, or none."""
         first = self._sequence[0]
         places = list(np.ndindex(len(self._sequence), *first.weights.shape[:2]))
-        self._each_its_mask = not same_masks(self._sequence)
-        cells = len(places) * first.weights[0, 0].size
-        at_once = 2 * cells + self._each_its_mask * cells // 8 <= AT_ONCE
-        sent = [self._encode(place) if at_once or place == shown else [b""] for place in places]
+        cells = first.weights[0, 0].size
+        fits = 2 * cells <= AT_ONCE  # one map
+        self._each_its_mask = first.mask is not None and not (fits and same_masks(self._sequence))
+        all_cells = len(places) * cells
+        at_once = 2 * all_cells + self._each_its_mask * all_cells // 8 <= AT_ONCE
+        goes = [at_once or (fits and place == shown) for place in places]
+        sent = [self._encode(place) if now else [b""] for place, now in zip(places, goes, strict=True)]
         traits = {"_weights": [one[0] for one in sent]}
         if self._each_its_mask:
             traits["_masks"] = [one[-1] for one in sent]
@@ -177,9 +182,10 @@ class AttentionExplorer(Widget):
 
     def figure(self) -> Figure:
         """The map that is shown, as a picture."""
-        peak = 1.0 if self.scale == "full" else self._peak
-        maps = self._sequence[self.frame]
-        return map_figure(maps, self.layer, self.head, title=self._caption(), peak=peak)
+        largest = self._peak_of_rest if self.hide_first else self._peak
+        peak = {"full": 1.0, "log": max(largest, 10 * FLOOR)}.get(self.scale, largest)
+        look = {"peak": peak, "floor": FLOOR * (self.scale == "log"), "hidden": int(self.hide_first)}
+        return map_figure(self._sequence[self.frame], self.layer, self.head, title=self._caption(), **look)
 
 
 def contains(limits: range, value) -> bool:

@@ -27,12 +27,12 @@ function read(segment, state) {
 
 const written = (name, value) => (name === "hide_first" ? "hide-first" : `${name}-${value}`);
 
-// The address of the page with what the explorer shows now.
-export function addressOf({ state, origin, number }) {
+// The address of the page with what the explorer shows now; with `always` it names the explorer even where all is as it came.
+export function addressOf({ state, origin, number }, always = false) {
   const changed = TRAITS.filter((name) => state.get(name) !== origin[name]).map((name) => written(name, state.get(name)));
   const own = `attention-${number}`;
   const others = segments().filter((one) => one.split("_")[0] !== own);
-  const all = changed.length ? [[own, ...changed].join("_"), ...others] : others;
+  const all = always || changed.length ? [[own, ...changed].join("_"), ...others] : others;
   return all.join(BETWEEN);
 }
 
@@ -45,9 +45,8 @@ export function followAddress(view, signal) {
     const index = segments().findIndex((one) => one.split("_")[0] === `attention-${view.number}`);
     if (index < 0) return;
     const settings = read(segments()[index], state);
-    if (!Object.keys(settings).length) return;
     state.set({ ...view.origin, ...settings });
-    if (index === 0) requestAnimationFrame(() => page.scrollIntoView({ block: "center" }));
+    if (index === 0) requestAnimationFrame(() => page.scrollIntoView({ block: page.offsetHeight > innerHeight ? "start" : "center" }));
   };
   let timer = 0;
   const write = () => {

@@ -7,7 +7,7 @@ import { Labels } from "./labels.js";
 
 export class Figure {
   #pending = 0;
-  #drawn = false; // the first time at once
+  #stale = true; // the canvas is empty: it is drawn at once
   #state;
 
   constructor(maps, { help, signal }) {
@@ -53,7 +53,10 @@ export class Figure {
     this.scroll.classList.toggle("is-away", !map);
     const { rows, columns } = this.maps;
     const { width, height } = this.sizes;
-    if (map) this.heatmap.show(map, { rows, columns, width, height, ...look });
+    if (map) {
+      this.heatmap.show(map, { rows, columns, width, height, ...look });
+      this.#stale = true;
+    }
     this.keys.hide(look.hidden);
     if (map && this.maps.frames > 1) this.#wait(map.mask);
   }
@@ -73,16 +76,17 @@ export class Figure {
     this.keys.mark(cursor?.column ?? -1);
     this.queries.mark(cursor?.row ?? -1, locked);
     this.#state = { locked, cursor, look };
-    if (this.#drawn) this.#pending ||= requestAnimationFrame(() => this.#draw());
-    else this.#draw();
+    if (this.#stale) this.#draw();
+    else this.#pending ||= requestAnimationFrame(() => this.#draw());
   }
 
   #draw() {
+    cancelAnimationFrame(this.#pending);
     this.#pending = 0;
     const { look, ...state } = this.#state;
     if (!this.heatmap.columns) return;
     this.heatmap.draw({ ...state, ...look });
-    this.#drawn = true;
+    this.#stale = false;
   }
 
   // Scrolls the map's own box so that a cell can be seen.

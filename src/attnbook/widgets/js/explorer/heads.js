@@ -4,7 +4,7 @@ import { element } from "../shared/dom.js";
 import { bitmap } from "../shared/heatmap.js";
 import { MEAN } from "../shared/maps.js";
 import { visible } from "../shared/tokens.js";
-import { placeName } from "./words.js";
+import { percent, placeName } from "./words.js";
 
 const SLICE = 8; // milliseconds of painting in one go
 const label = (index) => (index < 0 ? "mean" : String(index));
@@ -32,7 +32,7 @@ export class Heads {
       return node;
     };
     const steps = element("div", { class: "ab-steps" }, button("Previous", "‹", -1), this.about, button("Next", "›", 1));
-    this.node = element("div", { class: this.strip ? "ab-strip" : "ab-heads" }, ...(this.strip ? [] : [steps]), this.grid);
+    this.node = element("div", { class: this.strip ? "ab-strip" : "ab-heads" }, ...(this.strip ? [this.grid, steps] : [steps, this.grid]));
     this.node.hidden = this.items.length < 2;
     this.grid.addEventListener("click", (event) => this.#pick(event.target.closest("[role=radio]")), { signal });
     this.grid.addEventListener("keydown", (event) => this.#key(event), { signal });
@@ -83,18 +83,23 @@ export class Heads {
       const values = new Map(this.items.map((item) => [item, value(item)]));
       this.shown = [...this.items].sort((a, b) => values.get(a) - values.get(b));
     }
+    this.told = ({ layer, head }) => {
+      const { bits, first } = this.maps.summary({ frame, layer, head });
+      return order === "first" ? `${percent(first)} on the first key` : `entropy ${bits.toFixed(2)} bits`;
+    };
     if (this.items[0].node) this.#lay();
   }
 
   // Lays the buttons out in the order shown, with the numbers of layers and heads where that is the model's.
   #lay() {
-    const name = (text) => element("span", { class: "number", "aria-hidden": "true" }, text);
+    const name = (text, more = "") => element("span", { class: `number ${more}`, "aria-hidden": "true" }, text);
     const nodes = this.shown.map(({ node }) => node);
     this.grid.classList.toggle("is-sorted", this.sorted);
+    for (const item of this.items) item.node.title = this.sorted ? `${item.name}: ${this.told(item)}` : "";
     if (this.strip && !this.names.length) nodes.unshift(name(this.maps.layers > 1 ? "Layer" : "Head"));
     if (this.strip || this.sorted) return this.grid.replaceChildren(...nodes);
-    const rows = this.layers.flatMap((layer, i) => [name(label(layer)), ...nodes.slice(i * this.across, (i + 1) * this.across)]);
-    this.grid.replaceChildren(element("span", { class: "axes", "aria-hidden": "true" }, "head →", element("br"), "layer ↓"), ...this.heads.map((head) => name(label(head))), ...rows);
+    const rows = this.layers.flatMap((layer, i) => [name(label(layer), "is-first"), ...nodes.slice(i * this.across, (i + 1) * this.across)]);
+    this.grid.replaceChildren(element("span", { class: "axes is-first", "aria-hidden": "true" }, "head →", element("br"), "layer ↓"), ...this.heads.map((head) => name(label(head))), ...rows);
   }
 
   // The map before or after the chosen one.
@@ -151,5 +156,6 @@ export class Heads {
 // Scrolls the box, and not the page, so that the thumbnail can be seen.
 function reveal(box, node) {
   const [left, width] = [node.offsetLeft - box.offsetLeft, node.offsetWidth];
-  if (left < box.scrollLeft || left + width > box.scrollLeft + box.clientWidth) box.scrollLeft = left - (box.clientWidth - width) / 2;
+  const first = box.querySelector(".is-first")?.offsetWidth ?? 0; // it lies on the others
+  if (left < box.scrollLeft + first || left + width > box.scrollLeft + box.clientWidth) box.scrollLeft = left - (box.clientWidth - width) / 2;
 }

@@ -1,7 +1,9 @@
 // AttentionExplorer: one large map, read cell by cell, beside thumbnails of the others; the model's traits hold what is chosen.
 
 import { element } from "../shared/dom.js";
+import { Legend } from "../shared/legend.js";
 import { Maps } from "../shared/maps.js";
+import { Tokens } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
 import { watchModel, widget } from "../shared/widget.js";
 import { followAddress } from "./address.js";
@@ -10,15 +12,14 @@ import { Frames } from "./frames.js";
 import { Heads } from "./heads.js";
 import { watchInput } from "./input.js";
 import layout from "./layout.css";
-import { Legend } from "./legend.js";
 import { Reading } from "./reading.js";
 import { State, TRAITS } from "./state.js";
 import css from "./style.css";
 import { Toolbar } from "./toolbar.js";
-import { absent, placeName, Tokens } from "./words.js";
+import { absent, placeName } from "./words.js";
 
 const HINT = "Hover or tap a cell to read it; click to lock its row.";
-const KEYS = "By keyboard: arrows move, Enter locks, Esc unlocks.";
+const KEYS = "By keyboard: arrows move, Enter locks, Esc unlocks";
 const UNLOCK = "Row locked; click it again to unlock.";
 const PARTS = { Text: "Text", Table: "Table", Options: "Options", Save: "Save or share" };
 const PATIENCE = 8000; // milliseconds that Python is given to answer
@@ -50,10 +51,11 @@ class Explorer extends View {
     const choose = ({ layer, head }) => state.set({ layer, head });
     this.frames = new Frames(maps.names, { signal, choose: (frame) => state.set({ frame }) });
     this.heads = new Heads(maps, { names: this.headNames, choose, signal });
-    this.figure = new Figure(maps, { help: KEYS, signal });
+    this.help = KEYS + (maps.layers * maps.heads > 1 ? ", PgUp and PgDn change the map." : ".");
+    this.figure = new Figure(maps, { help: this.help, signal });
     this.hatched = this.get("_hatched") ?? "masked"; // what its hatched cells are
     this.reading = new Reading(this.queries, this.keys, this.hatched);
-    this.legend = new Legend(maps.masked && this.hatched);
+    this.legend = new Legend({ masked: maps.masked && this.hatched });
     this.toolbar = new Toolbar(this, PARTS, signal);
     const { rows, columns } = maps;
     const [left, top] = (this.gutters = this.get("_gutters"));
@@ -158,7 +160,7 @@ class Explorer extends View {
     const weights = row >= 0 && map ? this.rowOf(row).weights : null;
     this.figure.mark({ locked, cursor: this.cursor, weights, look });
     if (weights) this.reading.row(row, weights, this.maps.spread(place, row), locked >= 0);
-    else this.reading.rest(this.maps.summary(place), KEYS);
+    else this.reading.rest(this.maps.summary(place), this.help);
     if (this.cursor) {
       const at = this.rowOf(this.cursor.row);
       this.reading.read(this.cursor, at.weights, at.mask, look);

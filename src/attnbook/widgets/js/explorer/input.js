@@ -24,7 +24,9 @@ export function watchInput(view, signal) {
   });
   const lockLabel = (event) => {
     const label = event.target.closest("[data-index]");
-    if (label) view.lock(Number(label.dataset.index));
+    if (!label) return;
+    grid.focus({ preventScroll: true }); // so that Esc unlocks
+    view.lock(Number(label.dataset.index));
   };
   boxes.queries.addEventListener("click", lockLabel, { signal });
   const unlock = (event) => event.key === "Escape" && view.locked >= 0 && view.lock(view.locked);

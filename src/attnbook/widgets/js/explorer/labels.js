@@ -16,6 +16,7 @@ export class Labels {
       label.dataset.index = index;
       return label;
     });
+    this.single = tokens.map((token) => Array.from(visible(token)).length === 1);
     box.replaceChildren(...this.labels);
   }
 
@@ -28,15 +29,16 @@ export class Labels {
     });
   }
 
-  // Keys stand above their columns, turned where they are long.
+  // Keys stand above their columns, turned where they are long; one character always stands upright.
   placeAbove({ cellWidth, keyFont, keyStep, top, upright }) {
     this.#thin(keyStep);
     this.labels.forEach((label, i) => {
-      label.classList.toggle("upright", upright);
-      label.classList.toggle("turned", !upright);
+      const turned = !upright && !this.single[i];
+      label.classList.toggle("upright", !turned);
+      label.classList.toggle("turned", turned);
       label.style.left = `${Math.max(0.65 * keyFont, (i + 0.5) * cellWidth)}px`;
       setFont(label, keyFont);
-      label.style.maxWidth = upright ? "" : `${top - 6}px`;
+      label.style.maxWidth = turned ? `${top - 6}px` : "";
     });
   }
 

@@ -1,7 +1,7 @@
 // How the maps are coloured, and in which order they stand.
 
 import { element } from "../shared/dom.js";
-import { short } from "./words.js";
+import { short } from "../shared/numbers.js";
 
 export class Options {
   constructor({ state, maps }, signal) {

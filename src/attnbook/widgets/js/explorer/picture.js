@@ -4,7 +4,7 @@ import { drawn } from "../shared/dom.js";
 import { bitmap } from "../shared/heatmap.js";
 import { colors, gradient, swatch } from "../shared/palette.js";
 import { visible } from "../shared/tokens.js";
-import { short } from "./words.js";
+import { short } from "../shared/numbers.js";
 
 const FONT = 12;
 const MARGIN = 16;
@@ -20,7 +20,7 @@ function widest(texts) {
   return Math.max(...texts.map((text) => pen.measureText(text).width));
 }
 
-export function picture({ map, maps, look, title, placeName, locked }) {
+export function picture({ map, maps, look, title, placeName, locked, hatched }) {
   const { rows, columns } = maps;
   const { peak, floor, theme, hidden, ink, paper, accent } = look;
   const [queries, keys] = [maps.queries, maps.keys].map((tokens) => tokens.map((token) => cut(clean(token))));
@@ -30,7 +30,10 @@ export function picture({ map, maps, look, title, placeName, locked }) {
   const heads = [title, placeName, maps.names[look.frame]].filter(Boolean).map(clean).join(" · ");
   const left = MARGIN + (labelled ? widest(queries) + 8 : 0);
   const top = MARGIN + (heads ? 26 : 0) + (labelled ? (upright ? FONT : widest(keys)) + 8 : 0);
-  const width = Math.max(left + cell * columns, MARGIN + widest([heads]) * 1.25, MARGIN + 260) + MARGIN;
+  const most = (peak === 1 ? "1" : short(peak)) + (floor ? ", logarithmic" : "");
+  const swatches = MARGIN + 184 + widest([most]); // of masked cells, behind the colours
+  const legend = map.mask ? swatches + 24 + widest([hatched]) : MARGIN + 260;
+  const width = Math.max(left + cell * columns, MARGIN + widest([heads]) * 1.25, legend) + MARGIN;
   const height = top + cell * rows + 44;
   const text = (content, x, y, more) => drawn("text", { x, y, fill: ink, "font-size": FONT, ...more }, content);
   const box = (x, y, w, h, fill, more) => drawn("rect", { x, y, width: w, height: h, fill, ...more });
@@ -49,6 +52,7 @@ export function picture({ map, maps, look, title, placeName, locked }) {
   if (rows * columns > VECTORS) {
     const href = bitmap(map, rows, columns, look).toDataURL();
     cells.append(drawn("image", { href, width: cell * columns, height: cell * rows, preserveAspectRatio: "none", style: "image-rendering: pixelated" }));
+    if (hidden) cells.append(box(0, 0, cell * hidden, cell * rows, paper));
   } else {
     map.weights.forEach((weight, i) => {
       const [row, column] = [Math.floor(i / columns), i % columns];
@@ -64,12 +68,13 @@ export function picture({ map, maps, look, title, placeName, locked }) {
     queries.forEach((token, i) => svg.append(text(token, left - 6, top + (i + 0.5) * cell + 4, { "text-anchor": "end" })));
     keys.forEach((token, i) => {
       const [x, y] = [left + (i + 0.5) * cell, top - 6];
-      const turned = upright ? { "text-anchor": "middle" } : { transform: `rotate(-90 ${x} ${y}) translate(0 4)` };
+      const turned = upright || Array.from(token).length === 1 ? { "text-anchor": "middle" } : { transform: `rotate(-90 ${x} ${y}) translate(0 4)` };
       svg.append(text(token, x, y, turned));
     });
   }
   const foot = height - 20;
   svg.append(text(floor ? `≤ ${floor}` : "0", MARGIN + 44, foot + 10, { "text-anchor": "end" }), box(MARGIN + 50, foot, 110, 12, "url(#weights)"));
-  svg.append(text((peak === 1 ? "1" : short(peak)) + (floor ? ", logarithmic" : ""), MARGIN + 166, foot + 10));
+  svg.append(text(most, MARGIN + 166, foot + 10));
+  if (map.mask) svg.append(box(swatches, foot, 18, 12, "url(#masked)"), text(hatched, swatches + 24, foot + 10));
   return { svg, width, height };
 }

@@ -1,8 +1,9 @@
 // What the map says in words: the cell being read, the strongest keys of its row, how far the row spreads.
 
 import { element } from "../shared/dom.js";
+import { digits } from "../shared/numbers.js";
 import { hatching, swatch } from "../shared/palette.js";
-import { digits, ordinal, percent, spreadInWords } from "./words.js";
+import { ordinal, percent, spreadInWords } from "./words.js";
 
 export class Reading {
   // `hatched` is what masked cells are called: "masked", or what else keeps them empty.
@@ -39,9 +40,14 @@ export class Reading {
   // The three strongest keys of a row, and as how many keys it spreads over.
   row(index, weights, spread, locked) {
     const strongest = this.#strongest(weights);
-    const list = strongest.flatMap((i, n) => [n ? " · " : "", this.keys.label(i, 16), ` ${digits(weights[i])}`]);
+    const named = (tokens, i, kind) => {
+      const label = tokens.label(i, 16);
+      label.classList.add(kind);
+      return label;
+    };
+    const list = strongest.flatMap((i, n) => [n ? " · " : "", named(this.keys, i, "is-key"), ` = ${digits(weights[i])}`]);
     const lead = locked ? "Locked: " : "";
-    this.most.replaceChildren(lead, this.queries.label(index, 16), " → ", ...(list.length ? list : ["nothing"]));
+    this.most.replaceChildren(lead, named(this.queries, index, "is-query"), " → ", ...(list.length ? list : ["nothing"]));
     this.spread.textContent = spread ? `This row: ${spreadInWords(spread)}` : "";
   }
 

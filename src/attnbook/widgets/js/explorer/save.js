@@ -27,7 +27,7 @@ export class Save {
 
   update() {
     this.call.field.value = pythonCall(this.view);
-    if (this.view.number) this.link.field.value = `${location.href.split("#")[0]}#${addressOf(this.view)}`;
+    if (this.view.number) this.link.field.value = `${location.href.split("#")[0]}#${addressOf(this.view, true)}`;
   }
 
   // A line of text with a button that copies it; where a page may not copy, the text is marked for the reader to do so.
@@ -63,8 +63,8 @@ export class Save {
   }
 
   #drawing() {
-    const { map, maps, look, title, placeName, locked, state } = this.view;
-    const drawing = picture({ map, maps, title, placeName, locked, look: { ...look, frame: state.get("frame") } });
+    const { map, maps, look, title, placeName, locked, hatched, state } = this.view;
+    const drawing = picture({ map, maps, title, placeName, locked, hatched, look: { ...look, frame: state.get("frame") } });
     return { ...drawing, source: new XMLSerializer().serializeToString(drawing.svg) };
   }
 
@@ -91,7 +91,8 @@ export class Save {
 // One line for each cell; a masked one has no weight.
 function numbers({ map, maps, state }) {
   const { frame, layer, head } = state.place;
-  const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
+  // A spreadsheet would compute what begins like a formula.
+  const quoted = (text) => `"${text.replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
   const mean = (index) => (index < 0 ? "mean" : index);
   const lines = ["frame,layer,head,query_position,query,key_position,key,weight"];
   map.weights.forEach((weight, i) => {

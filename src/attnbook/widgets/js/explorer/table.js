@@ -1,7 +1,7 @@
 // The numbers as a table: the whole map where it is small enough to be read, else the row in view.
 
 import { element } from "../shared/dom.js";
-import { digits } from "./words.js";
+import { digits } from "../shared/numbers.js";
 
 const CELLS = 1024; // of the largest map that is shown whole
 

@@ -1,9 +1,9 @@
 // The tokens as running text, the queries above and the keys below, with links from the row in view to what it attends to.
 
 import { drawn, element } from "../shared/dom.js";
+import { digits } from "../shared/numbers.js";
 import { swatch } from "../shared/palette.js";
 import { visible } from "../shared/tokens.js";
-import { digits } from "./words.js";
 
 const LINKS = 12; // the strongest are drawn
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]/;

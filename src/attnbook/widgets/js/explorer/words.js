@@ -1,39 +1,12 @@
 // Numbers, places and tokens in words.
 
-import { element } from "../shared/dom.js";
-import { tokenElement, visible } from "../shared/tokens.js";
+import { visible } from "../shared/tokens.js";
 
-const LONGEST = 60;
-
-export const digits = (weight) => weight.toFixed(3);
 export const percent = (share) => `${Math.round(100 * share)}%`;
-export const short = (number) => (number < 0.1 ? String(Number(number.toPrecision(2))) : number.toFixed(2));
 
 export function ordinal(n) {
   const end = n % 100 > 10 && n % 100 < 14 ? "th" : ["th", "st", "nd", "rd"][n % 10] ?? "th";
   return `${n}${end}`;
-}
-
-// Tokens of one side, told apart by their positions where they repeat.
-export class Tokens {
-  constructor(list) {
-    this.list = list;
-    const seen = new Map();
-    for (const token of list) seen.set(token, (seen.get(token) ?? 0) + 1);
-    this.repeats = (index) => seen.get(list[index]) > 1;
-  }
-
-  // As a label; `#3` is its position.
-  label(index, longest = LONGEST) {
-    const token = tokenElement(this.list[index], longest);
-    return this.repeats(index) ? element("span", { class: "named", dir: "ltr" }, token, element("span", { class: "place" }, `#${index}`)) : token;
-  }
-
-  // As a screen reader says it.
-  spoken(index) {
-    const text = visible(this.list[index]).slice(0, LONGEST);
-    return this.repeats(index) ? `${text} at position ${index}` : text;
-  }
 }
 
 // A map's layer and head: "Layer 2, head 3", "Mean of all".
@@ -50,11 +23,16 @@ export function placeName({ layer, head }, { layers, heads }, names) {
 export const spreadInWords = ({ keys, bits }) => `spread over ${keys.toFixed(1)} keys (entropy ${bits.toFixed(2)} bits)`;
 
 // Why a map is not there on a page without a kernel.
-export function absent({ layers, heads, frames, size }) {
+const MOST = 8e6; // bytes, as in explorer.py
+
+export function absent({ layers, heads, frames, rows, columns, size }) {
+  const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
+  const limit = "and on a page an explorer carries 8 MB of weights at most. Run the notebook to look at";
+  if (2 * rows * columns > MOST) {
+    const fewer = Math.max(1, Math.floor(MOST / 2 / columns / 100) * 100);
+    const call = `AttentionExplorer(weights[..., :${fewer}, :], queries[:${fewer}], keys)`;
+    return `This map is not on the page: one map of ${rows}×${columns} takes ${megabytes(2 * rows * columns)}, ${limit} it, or choose fewer queries for the page, for example ${call}.`;
+  }
   const count = [frames > 1 && `${frames} frames`, layers > 1 && `${layers} layers`, heads > 1 && `${heads} heads`].filter(Boolean);
-  const megabytes = (size / 1e6).toFixed(0);
-  return (
-    `This map is not on the page: ${count.join(" of ")} take ${megabytes} MB, and a page carries 8 MB of weights at most. ` +
-    "Run the notebook to look at all of them, or choose fewer for the page, for example AttentionExplorer(weights[:1], …)."
-  );
+  return `This map is not on the page: ${count.join(" of ")} take ${megabytes(size)}, ${limit} all of them, or choose fewer for the page, for example AttentionExplorer(weights[:1], …).`;
 }

@@ -3,6 +3,7 @@
 import * as base64 from "../shared/base64.js";
 import * as controls from "../shared/controls.js";
 import * as dom from "../shared/dom.js";
+import * as legend from "../shared/legend.js";
 import * as model from "../shared/model.js";
 import * as numbers from "../shared/numbers.js";
 import * as palette from "../shared/palette.js";
@@ -11,4 +12,4 @@ import * as tokens from "../shared/tokens.js";
 import * as view from "../shared/view.js";
 import * as widget from "../shared/widget.js";
 
-export { base64, controls, dom, model, numbers, palette, theme, tokens, view, widget };
+export { base64, controls, dom, legend, model, numbers, palette, theme, tokens, view, widget };

@@ -2,7 +2,7 @@
 
 import { slider, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
-import { visible } from "../shared/tokens.js";
+import { Tokens } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
 import { widget } from "../shared/widget.js";
 import { Growth } from "./growth.js";
@@ -47,7 +47,7 @@ class PathExplorer extends View {
       for (const [network, panel] of this.panels) panel.show(all, told[network]);
       this.growth.show(all);
     }
-    if (changed) this.speaker.say(spoken(all, [all.source, all.target].map((i) => visible(all.tokens[i]).slice(0, 60))));
+    if (changed) this.speaker.say(spoken(all, [all.source, all.target].map((i) => new Tokens(all.tokens, 1).spoken(i))));
   }
 }
 

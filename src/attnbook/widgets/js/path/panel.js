@@ -1,7 +1,7 @@
 // One network as a drawing: inputs below, outputs above, and the way between the two picked positions.
 
 import { drawn, element } from "../shared/dom.js";
-import { tokenElement } from "../shared/tokens.js";
+import { Tokens } from "../shared/tokens.js";
 import { path, reach } from "./paths.js";
 
 const [TOP, BOTTOM] = [26, 26]; // pixels for the labels of the two ends
@@ -54,7 +54,7 @@ export class Panel {
 
   #label(end, all) {
     const share = (100 * (all[end] + 0.5)) / this.count;
-    this.ends[end].replaceChildren(tokenElement(all.tokens[all[end]], LONGEST));
+    this.ends[end].replaceChildren(new Tokens(all.tokens, 1).label(all[end], LONGEST));
     this.ends[end].style.cssText = `left:${share}%;transform:translateX(${-share}%)`;
   }
 

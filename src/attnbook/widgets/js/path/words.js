@@ -1,7 +1,7 @@
 // What stands below each drawing: the steps, the formula, and what it means here.
 
 import { element } from "../shared/dom.js";
-import { tokenElement } from "../shared/tokens.js";
+import { Tokens } from "../shared/tokens.js";
 import { layersNeeded, reach, steps } from "./paths.js";
 
 export const count = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
@@ -11,7 +11,8 @@ export function words(all) {
   const { source, target, kernel, layers, tokens } = all;
   const taken = steps(all);
   const distance = Math.abs(target - source);
-  const word = (i) => element("b", {}, tokenElement(tokens[i], LONGEST));
+  const labels = new Tokens(tokens, 1); // the formulas count from 1, too
+  const word = (i) => element("b", {}, labels.label(i, LONGEST));
   const [from, to] = [() => word(source), () => word(target)];
   const needed = layersNeeded(distance, kernel);
   const field = 1 + layers * (kernel - 1);

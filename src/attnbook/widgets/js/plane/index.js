@@ -3,8 +3,9 @@
 import { heat, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { digits, factor, signed } from "../shared/numbers.js";
+import { Legend } from "../shared/legend.js";
 import share from "../shared/share.css";
-import { tokenElement, visible } from "../shared/tokens.js";
+import { Tokens } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
 import { widget } from "../shared/widget.js";
 import { Bars } from "./bars.js";
@@ -53,7 +54,8 @@ class QueryPlane extends View {
     const side = element("div", { class: "ab-side" }, element("div", { class: "wide" }, this.bars.table), this.formula, this.sum);
     const both = element("div", { class: "ab-both" }, this.plane.node, side);
     both.style.setProperty("--rows", labels.length);
-    this.root.append(controls, both, this.speaker.node);
+    this.legend = new Legend({ name: "dot colour and size: weight" });
+    this.root.append(controls, both, this.legend.node, this.speaker.node);
   }
 
   // `changed` is the trait that did: what comes while a frame is being waited for is drawn with it.
@@ -64,7 +66,7 @@ class QueryPlane extends View {
       const { query, labels, weights, output } = this.#draw();
       const most = weights.indexOf(Math.max(...weights));
       const blended = this.get("_colors") ? "" : `; blended value ${output.map(signed).join(", ")}`;
-      const name = visible(labels[most]).slice(0, 60);
+      const name = new Tokens(labels).spoken(most);
       this.speaker.say(`query at ${query.map(signed).join(", ")}: most weight on ${name}, ${digits(weights[most])}${blended}`);
     });
   }
@@ -74,6 +76,7 @@ class QueryPlane extends View {
     const all = { ...given, ...blend(given) };
     this.plane.show(all, this.#pointed, this.theme);
     this.bars.show(all, this.#pointed);
+    this.legend.show({ theme: this.theme });
     this.temperature.show(all.temperature);
     this.score.value = all.score;
     this.formula.textContent = FORMULAS[all.score];
@@ -85,7 +88,7 @@ class QueryPlane extends View {
   #words({ query, keys, labels, scores, score }) {
     const i = this.#pointed;
     if (i < 0) return ["q = (", query.map(signed).join(", "), ")"];
-    const name = element("b", { class: "is-key" }, tokenElement(labels[i], 16));
+    const name = element("b", { class: "is-key" }, new Tokens(labels).label(i, 16));
     const terms = query.map((x, c) => (score === "dot" ? `${factor(x)}×${factor(keys[i][c])}` : `(${signed(x)} − ${factor(keys[i][c])})²`)).join(" + ");
     return ["score(", name, ") = ", score === "dot" ? `${terms} = ` : `−½ (${terms}) = `, element("b", {}, signed(scores[i]))];
   }

@@ -27,8 +27,9 @@ export class Plane {
     this.node = element("div", { class: "ab-plane" }, this.svg, ...this.labels, this.handle);
     const on = (node, name, call) => node.addEventListener(name, call, { signal });
     let grabbed = false;
+    let touch = false;
     on(this.node, "pointerdown", (event) => {
-      const touch = event.pointerType !== "mouse";
+      touch = event.pointerType !== "mouse";
       if (event.button || (touch && event.target !== this.handle)) return; // a finger on the plane scrolls the page
       grabbed = true;
       this.node.setPointerCapture(event.pointerId);
@@ -39,7 +40,12 @@ export class Plane {
     on(this.node, "pointermove", (event) => (grabbed ? move(this.#place(event)) : point(this.#near(event))));
     for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) on(this.node, name, () => (grabbed = false));
     on(this.node, "pointerleave", () => point(-1));
-    on(this.node, "click", (event) => move(this.#place(event))); // a tap
+    // A tap on a key shows its sum, as pointing at it does; anywhere else it brings the query there.
+    on(this.node, "click", (event) => {
+      const key = touch && event.target !== this.handle ? this.#near(event) : -1;
+      if (touch) point(key);
+      if (key < 0) move(this.#place(event));
+    });
     on(this.handle, "keydown", (event) => {
       const to = this.#key(event);
       if (!to) return;

@@ -17,6 +17,9 @@ export function bitmap({ weights, mask }, rows, columns, { peak, floor, theme })
   return canvas;
 }
 
+// Browsers draw nothing on larger canvases, or take seconds: a large map gets fewer pixels than the screen has.
+const [MOST_PIXELS, LONGEST_SIDE] = [16e6, 8192];
+
 export class Heatmap {
   #context;
   #ground = document.createElement("canvas"); // the map without a cursor
@@ -28,8 +31,8 @@ export class Heatmap {
 
   // `map` is what `Maps.at` gives; `width` and `height` are CSS pixels; the first `hidden` columns are left out.
   show(map, { rows, columns, width, height, hidden = 0, paper, ...look }) {
-    const ratio = window.devicePixelRatio || 1;
-    Object.assign(this, { rows, columns, ratio });
+    const ratio = Math.min(window.devicePixelRatio || 1, Math.sqrt(MOST_PIXELS / (width * height)), LONGEST_SIDE / Math.max(width, height));
+    Object.assign(this, { rows, columns, width, height, ratio });
     for (const canvas of [this.canvas, this.#ground]) {
       canvas.width = Math.max(1, Math.round(width * ratio));
       canvas.height = Math.max(1, Math.round(height * ratio));
@@ -53,8 +56,8 @@ export class Heatmap {
   cell(x, y) {
     const within = (value, count) => Math.min(count - 1, Math.max(0, Math.floor(value)));
     return {
-      row: within((y * this.ratio * this.rows) / this.canvas.height, this.rows),
-      column: within((x * this.ratio * this.columns) / this.canvas.width, this.columns),
+      row: within((y * this.rows) / this.height, this.rows),
+      column: within((x * this.columns) / this.width, this.columns),
     };
   }
 

@@ -2,6 +2,9 @@
 
 export const digits = (weight) => weight.toFixed(3);
 
+// As short as it can be read.
+export const short = (number) => (number < 0.1 ? String(Number(number.toPrecision(2))) : number.toFixed(2));
+
 // Two decimals, a real minus sign, no negative zero; very large ones by their power of ten.
 export function signed(x) {
   if (!Number.isFinite(x)) return x < 0 ? "−∞" : "∞";

@@ -25,3 +25,28 @@ export function tokenElement(token, longest = LONGEST) {
   const pieces = shown.split("␠").flatMap((piece, i) => (i ? [element("span", { class: "space" }, "␠"), piece] : [piece]));
   return element("bdi", { class: "token" }, ...pieces);
 }
+
+const SPOKEN = 60;
+
+// Tokens of one side, told apart by their positions, counted from `first`, where they repeat.
+export class Tokens {
+  constructor(list, first = 0) {
+    Object.assign(this, { list, first });
+    const seen = new Map();
+    for (const token of list) seen.set(token, (seen.get(token) ?? 0) + 1);
+    this.repeats = (index) => seen.get(list[index]) > 1;
+  }
+
+  // As a label; `#3` is its position.
+  label(index, longest = SPOKEN) {
+    const token = tokenElement(this.list[index], longest);
+    const place = () => element("span", { class: "place" }, `#${index + this.first}`);
+    return this.repeats(index) ? element("span", { class: "named", dir: "ltr" }, token, place()) : token;
+  }
+
+  // As a screen reader says it.
+  spoken(index) {
+    const text = visible(this.list[index]).slice(0, SPOKEN);
+    return this.repeats(index) ? `${text} at position ${index + this.first}` : text;
+  }
+}

@@ -1,33 +1,39 @@
 // The sum behind one number: words to show, and the cells that went into it.
 
 import { element } from "../shared/dom.js";
-import { tokenElement } from "../shared/tokens.js";
+import { Tokens } from "../shared/tokens.js";
 import { total } from "./attention.js";
 import { divisors } from "./stages.js";
 import { digits, factor, signed } from "../shared/numbers.js";
 
 const LONGEST = 16;
 const text = (kind, words) => element("span", { class: `is-${kind}` }, words);
-const token = (kind, word) => element("span", { class: `is-${kind}` }, tokenElement(word, LONGEST));
+const token = (kind, words, index) => element("span", { class: `is-${kind}` }, index in words ? new Tokens(words).label(index, LONGEST) : "");
 const call = (name, row, column) => [`${name}(`, row, ", ", column, ") = "];
 const join = (parts, between) => parts.flatMap((part, i) => (i ? [between, ...part] : part));
 const strong = (words) => element("strong", {}, words);
 
 // `from` are the cells that made the number, [stage, row, column]; null stands for a whole row or column.
 export function explain(all, { name, weights }, row, column) {
-  const query = token("query", all.queries[row] ?? "");
-  const key = token("key", all.keys[column] ?? "");
+  const query = token("query", all.queries, row);
+  const key = token("key", all.keys, column);
   if (weights && column === all.keys.length) return sum(all, name, row, query);
   return EXPLAIN[name](all, row, column, query, key);
 }
 
 const given = (name, kind) => (all, row, column) => {
-  const owner = (kind === "query" ? all.queries : all.keys)[row];
-  return { words: [...call(name, token(kind, owner), String(column)), strong(signed(all[name][row][column])), ", as given"], from: [] };
+  const owner = token(kind, kind === "query" ? all.queries : all.keys, row);
+  return { words: [...call(name, owner, String(column)), strong(signed(all[name][row][column])), ", as given"], from: [] };
+};
+
+// A masked weight is no rounded one: it is 0.
+const written = ({ allowed, before }, name, row) => (weight, column) => {
+  const masked = allowed && !allowed[row][column] && (name === "masked" || before);
+  return masked ? "0" : digits(weight);
 };
 
 const sum = (all, name, row, query) => ({
-  words: ["sum of row ", query, " = ", all[name][row].map(digits).join(" + "), " = ", strong(digits(total(all[name][row])))],
+  words: ["sum of row ", query, " = ", all[name][row].map(written(all, name, row)).join(" + "), " = ", strong(digits(total(all[name][row])))],
   from: [[name, row, null]],
 });
 
@@ -63,10 +69,11 @@ const EXPLAIN = {
     return { words: [query, " may not attend to ", key, `: ${was} becomes `, now, before ? ", as exp(−∞) = 0" : ""], from };
   },
 
-  weights: ({ before, masked, scaled, weights }, row, column, query, key) => {
+  weights: (all, row, column, query, key) => {
+    const { before, masked, scaled, weights } = all;
     const numbers = (before ? masked : scaled)[row];
     const from = [[before ? "masked" : "scaled", row, null]];
-    const result = strong(digits(weights[row][column]));
+    const result = strong(written(all, "weights", row)(weights[row][column], column));
     if (numbers.every((x) => x === -Infinity)) return { words: [query, " may attend to nothing: its weights are all ", result], from };
     const power = (x) => `exp(${signed(x)})`;
     const bottom = total(numbers.map(Math.exp));
@@ -75,13 +82,17 @@ const EXPLAIN = {
     return { words: [...call("weight", query, key), fraction, worked, result], from };
   },
 
-  output: ({ spent, value, output, before }, row, column, query) => ({
-    words: [
-      ...call("output", query, String(column)),
-      ...join(spent[row].map((w, s) => [digits(w), "×", text("value", factor(value[s][column]))]), " + "),
-      " = ",
-      strong(signed(output[row][column])),
-    ],
-    from: [[before ? "weights" : "masked", row, null], ["value", null, column]],
-  }),
+  output: (all, row, column, query) => {
+    const { spent, value, output, before } = all;
+    const weight = written(all, "masked", row);
+    return {
+      words: [
+        ...call("output", query, String(column)),
+        ...join(spent[row].map((w, s) => [weight(w, s), "×", text("value", factor(value[s][column]))]), " + "),
+        " = ",
+        strong(signed(output[row][column])),
+      ],
+      from: [[before ? "weights" : "masked", row, null], ["value", null, column]],
+    };
+  },
 };

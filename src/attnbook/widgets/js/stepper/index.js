@@ -3,6 +3,7 @@
 
 import { say } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
+import { Legend } from "../shared/legend.js";
 import { View } from "../shared/view.js";
 import { widget } from "../shared/widget.js";
 import layout from "./layout.css";
@@ -79,7 +80,8 @@ class Stepper extends View {
     this.sum = element("output", { class: "sum", "aria-live": "polite" });
     const long = Math.max(this.all.query[0].length, this.all.keys.length) > 4;
     this.bar = element("div", { class: `ab-bar${long ? " ab-long" : ""}` }, buttons, this.line, this.sum);
-    this.root.append(this.switches.node, this.flow, this.bar);
+    this.legend = new Legend({ name: "weight", signs: true, masked: "masked" });
+    this.root.append(this.switches.node, this.legend.node, this.flow, this.bar);
   }
 
   // Puts the matrices in their order; what the mask makes has other cells before softmax and after it.
@@ -131,6 +133,8 @@ class Stepper extends View {
       });
     }
     this.switches.show();
+    this.legend.show({ theme: this.theme });
+    this.legend.masked.hidden = !this.all.allowed;
     for (const [button, off] of [[this.back, step === 0], [this.next, step === LAST], [this.rest, step === LAST]]) {
       button.setAttribute("aria-disabled", String(off));
     }

@@ -6,6 +6,7 @@ import { tokenElement, visible } from "../shared/tokens.js";
 import { digits, signed } from "../shared/numbers.js";
 
 const LONGEST = 24;
+const NARROWEST = 47; // pixels of a weight; its column is as narrow where the page is, and cuts the key above
 const DEEPEST = 34; // per cent of colour in the ground of the largest number
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
@@ -23,6 +24,7 @@ export class Matrix {
     this.box = element("div", { class: "ab-stage" }, this.head, element("div", { class: "scroll" }, this.table));
     this.box.dataset.stage = stage.name;
     this.box.style.cssText = `--width:${width}px;--height:${height}px;--gutter:${gutter}px;--cell:${cell}px`;
+    this.whole = cell;
     this.#build(stage);
     const at = (event) => event.target.closest("td:not(.empty)");
     this.table.addEventListener("click", (event) => at(event) && this.#choose(at(event)), { signal });
@@ -36,6 +38,8 @@ export class Matrix {
     if (weights) top.append(element("th", { scope: "col", class: "total" }, "sum"));
     this.cells = rows.map(() => Array.from({ length: columns.length + Boolean(weights) }, () => element("td", { tabIndex: -1 })));
     const body = rows.map((word, r) => element("tr", {}, label(word, "row", rowKind), ...this.cells[r]));
+    this.box.style.setProperty("--columns", this.cells[0].length);
+    this.box.style.setProperty("--least", `${weights ? Math.min(NARROWEST, this.whole) : this.whole}px`);
     this.table.replaceChildren(element("thead", {}, top), element("tbody", {}, ...body));
     this.weights = weights;
     this.stop = this.cells[0][0];

@@ -1,0 +1,29 @@
+// Which colour is which number, in one line.
+
+import { element } from "./dom.js";
+import { short } from "./numbers.js";
+import { gradient, hatching } from "./palette.js";
+
+export class Legend {
+  // `name` is what the colours are of; `signs`: other numbers are tinted by sign; `masked` is what hatched cells are, if there
+  // are any.
+  constructor({ name = "", signs = false, masked = "" }) {
+    this.least = element("span", {});
+    this.bar = element("span", { class: "bar" });
+    this.most = element("span", {});
+    this.kind = element("span", {});
+    this.node = element("div", { class: "ab-legend", role: "note" }, name, this.least, this.bar, this.most, this.kind);
+    if (signs) this.node.append(element("span", { class: "pair" }, "negative", element("span", { class: "bar signs" }), "positive"));
+    this.hatch = element("span", { class: "hatch" });
+    this.masked = element("span", { class: "pair" }, this.hatch, masked);
+    if (masked) this.node.append(this.masked);
+  }
+
+  show({ peak = 1, floor = 0, theme }) {
+    this.least.textContent = floor ? `≤ ${floor}` : "0";
+    this.most.textContent = peak === 1 ? "1" : short(peak);
+    this.kind.textContent = floor ? "logarithmic" : "";
+    this.bar.style.background = gradient(theme);
+    this.hatch.style.background = hatching(theme);
+  }
+}

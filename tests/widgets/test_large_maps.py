@@ -1,0 +1,57 @@
+"""Maps too large for a page, and maps with more pixels than a browser draws."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from attnbook.widgets import AttentionExplorer
+
+ALONE, LARGE = range(2)
+
+
+@pytest.mark.bad_input
+def test_one_map_that_is_too_large_says_so_and_what_to_do(visit, built):
+    assert (built / "large.html").stat().st_size < 1_200_000  # labels and the other map
+    opened = visit("large.html")
+    widget = opened.widget(ALONE)
+    notice = widget.node.locator(".notice").inner_text()
+    assert "one map of 2100×2100 takes 9 MB, and on a page an explorer carries 8 MB" in notice
+    call = re.search(r"AttentionExplorer\(.*\)", notice)[0]
+    weights = np.eye(2100, dtype=np.float32)
+    words = [f"t{i}" for i in range(2100)]
+    names = {"AttentionExplorer": AttentionExplorer, "weights": weights, "queries": words, "keys": words}
+    assert any(eval(call, names)._weights)  # what is advised fits
+    assert not widget.map.is_visible()
+    assert "spread over 1.0 keys" in widget.node.locator(".cell").inner_text()
+    assert opened.faults == []
+
+
+@pytest.mark.parametrize(("ratio", "side"), [(1, 2048), (3, 4000)])
+def test_a_canvas_has_no_more_pixels_than_browsers_draw(visit, ratio, side):
+    widget = visit("large.html", device_scale_factor=ratio).widget(LARGE)
+    assert widget.canvas.evaluate("c => [c.width, c.height]") == [side, side]
+    assert widget.map.bounding_box()["width"] == 2048
+    dark = {cell: widget.pixels(*cell).mean() for cell in [(500, 250), (501, 250), (500, 300)]}
+    assert max(dark[500, 250], dark[501, 250]) < dark[500, 300] - 60
+    for row, column, weight in [(500, 250, "1.000"), (501, 250, "1.000"), (500, 251, "0.000")]:
+        assert widget.hover(row, column) == weight
+
+
+def test_the_first_key_is_left_out_of_a_large_drawing_too(visit):
+    opened = visit("large.html")
+    node = opened.widget(LARGE).node
+    node.get_by_role("button", name="Options").click()
+    node.get_by_label("Leave out the first key").check()
+    node.get_by_role("button", name="Save or share").click()
+    with opened.page.expect_download() as download:
+        node.get_by_role("button", name="SVG", exact=True).click()
+    svg = "{http://www.w3.org/2000/svg}"
+    drawing = ElementTree.parse(download.value.path())
+    image, cover = drawing.find(f"{svg}g")
+    assert image.tag == f"{svg}image"
+    paper = drawing.find(f"{svg}rect").get("fill")
+    cell = float(image.get("width")) / 512
+    assert (float(cover.get("x")), float(cover.get("width")), cover.get("fill")) == (0, cell, paper)
+    assert cover.get("height") == image.get("height")
