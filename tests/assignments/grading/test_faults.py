@@ -10,6 +10,7 @@ import pytest
 from bubblewrap import Limits, SandboxMissingError, check_sandbox, exposed_by
 from course import CourseError
 from nbgrader.utils import determine_grade
+from outputs import clean_output
 from process import report_result
 from sandbox import NotGradedError, Sandbox
 
@@ -162,7 +163,7 @@ def fill(pipe, folder, name, student, unsafe):
     plainly = recheck.Recheck.execute
 
     def execute(self, name):
-        return bytes(2**36) if name == "double-numbers" else plainly(self, name)
+        return bytes(2**32) if name == "double-numbers" else plainly(self, name)
 
     recheck.Recheck.execute = execute
     report_result(pipe, folder, name, student, unsafe)
@@ -180,9 +181,7 @@ def test_a_course_that_every_sandbox_would_see_is_refused(classroom, monkeypatch
     assert exposed_by(Path(bubblewrap.PREFIX) / "book") == bubblewrap.PREFIX
     monkeypatch.setattr(bubblewrap, "PYTHONS", {str(classroom.folder.parent)})
     classroom.hand_in("ada", classroom.answer())
-    with pytest.raises(
-        CourseError, match=r"every sandbox sees .*, and so the solutions; move"
-    ):
+    with pytest.raises(CourseError, match=r"every sandbox sees .*, and so the solutions; move"):
         grade(classroom.course, "1")
 
 
@@ -195,11 +194,13 @@ def test_a_mac_is_told_that_linux_is_needed(monkeypatch):
     check_sandbox.cache_clear()
 
 
-def test_what_a_process_sends_is_no_longer_than_a_limit():
-    with Sandbox(Limits(cell_seconds=5)) as room:
-        (output,) = room.run(
-            "kind = type('E\\n' * 500, (Exception,), {})\n"
-            "get_ipython()._showtraceback(kind, 'x' * 9000, ['y' * 9000] * 99)"
-        )
-    assert len(json.dumps(output)) < 90_000
-    assert "\n" not in output["ename"]
+def test_of_what_a_process_sends_no_more_is_kept_than_a_limit():
+    sent = {
+        "output_type": "error",
+        "ename": "E\n" * 500,
+        "evalue": "x" * 9000,
+        "traceback": ["y" * 9000] * 99,
+    }
+    kept = clean_output(sent)
+    assert len(json.dumps(kept)) < 90_000
+    assert "\n" not in kept["ename"]
