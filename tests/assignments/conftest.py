@@ -112,10 +112,13 @@ def grade(number: str, answers: dict[str, str] | None = None) -> Graded:
 class Here:
     """In place of a sandbox: the student's functions, asked for values just as the grader asks one."""
 
-    limits, ended = SimpleNamespace(cell_seconds=20), ""
+    limits = SimpleNamespace(cell_seconds=20)
 
     def __init__(self, namespace: dict):
         self.shell = SimpleNamespace(user_ns=namespace)
+
+    def check(self) -> None:
+        """It never ends by itself."""
 
     def call(self, function: str, given: dict, random: torch.Tensor, seconds: float) -> dict:
         message = {"function": function, "given": given, "random": values.encode(random), "seconds": seconds}
@@ -166,7 +169,8 @@ def judge(number: str, task: str, changes, loses: dict[str, int], says: str) -> 
         told = f"by {way.__name__}: {tell(result) or 'nothing failed'}"
         assert result.lost == loses, told
         first = next(iter(result.errors.values()))
-        assert says in str(first), told
+        kept = way is recheck and "a function of yours raised this error in a hidden test" in str(first)
+        assert kept or says in str(first), told
 
 
 def accept(number: str, task: str, changes) -> None:
