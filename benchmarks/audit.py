@@ -19,7 +19,7 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import TimeoutError, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -56,7 +56,10 @@ def looked_at(browser, site: str, name: str, widths=WIDTHS, themes=THEMES) -> tu
             page.goto(site + name, wait_until="networkidle")
             page.wait_for_load_state("load")
             of_widgets, of_all = inspection.shifts(page)
-            inspection.mount(page)
+            try:
+                inspection.mount(page)
+            except TimeoutError:
+                heard.append("a widget has not come")
             page.wait_for_load_state("networkidle")
             page.evaluate(inspection.UNFOLD)
             page.evaluate(inspection.AT_REST)

@@ -53,6 +53,7 @@ def test_a_sound_page_is_clean(found):
         ('<div style="width: 500px; height: 9px"></div>', "px wide in a window of 360"),
         ('<script src="loud.js"></script>', "log: hello"),
         ('<script src="late.js"></script>', "its widgets shift by"),
+        ('<div class="ab-widget">nobody mounts it</div>', "a widget has not come"),
         ('<script src="asks.js"></script>', "error: Connecting to 'http://other.example/'"),
     ],
 )
@@ -61,7 +62,8 @@ def test_what_is_planted_is_found(found, planted, words):
         planted,
         loud="console.log('hello')",
         asks="fetch('http://other.example/').catch(() => 0)",
-        late="""document.currentScript.insertAdjacentHTML("afterend", "<div class=ab-widget>widget</div>");
+        late="""const widget = "<div class=ab-widget data-state=live>widget</div>";
+            document.currentScript.insertAdjacentHTML("afterend", widget);
             setTimeout(() => document.querySelector("h1").style.height = "300px", 300)""",
     )
     assert any(words in fault for fault in faults), faults

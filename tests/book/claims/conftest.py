@@ -12,7 +12,8 @@ def tables(path) -> list[dict[str, dict[str, str]]]:
     """Each table that code printed on a page, as {row: {column: cell}}."""
     found = []
     for table in BeautifulSoup(path.read_text("utf8"), "html.parser").select("table.dataframe"):
-        columns = [cell.get_text(" ", strip=True) for cell in table.select("thead tr:last-child th")][1:]
+        head = table.select("thead tr:last-child > *")[1:]
+        columns = [cell.get_text(" ", strip=True) for cell in head]
         rows = [
             [c.get_text(" ", strip=True) for c in row.select("th,td")] for row in table.select("tbody tr")
         ]
