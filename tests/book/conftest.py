@@ -56,14 +56,15 @@ def visit(browser, site):
     """Opens a page of the site: `visit("chapters/index.html", width=360, theme="dark")`."""
     contexts = []
 
-    def open_page(name: str, *, width: int = 1440, height: int = 900, theme: str = "light", watch=None):
+    def open_page(name: str, *, width=1440, height=900, theme="light", watch=None, mounted=True):
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
         contexts.append(context)
         page = context.new_page()
         if watch:
             watch(page)
         page.goto(site + name, wait_until="networkidle")
-        mount(page)
+        if mounted:
+            mount(page)
         page.evaluate(AT_REST)
         return page
 

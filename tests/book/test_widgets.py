@@ -119,6 +119,7 @@ def test_nothing_moves_when_explorers_come(visit, page_name, width):
         page_name,
         width=width,
         watch=lambda page: page.route("**/widgets/*.js*", lambda route: route.abort()),
+        mounted=False,
     )
     before = waiting.locator(".ab-explorer").evaluate_all(heights)
     page = visit(page_name, width=width)
