@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import contents
@@ -180,7 +181,8 @@ def dates(html, tmp_path_factory) -> tuple[str, str]:
     """Chapter 3, which writes a date in every language: its page's text, and what is printed of it."""
     file = tmp_path_factory.mktemp("dates") / "chapter.pdf"
     name = "chapters/03-attn.html"
-    pdf.book(html, file, [name], "A Title")
+    with ThreadPoolExecutor() as pool:  # this thread's Playwright may have a browser open
+        pool.submit(pdf.book, html, file, [name], "A Title").result()
     article = BeautifulSoup((html / name).read_text("utf8"), "html.parser").select_one("article")
     text = "".join(page.extract_text() for page in PdfReader(file).pages)
     return article.text, unicodedata.normalize("NFKC", text)  # Arabic letters come in their joined forms
