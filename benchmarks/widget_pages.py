@@ -46,7 +46,7 @@ def weights_of(layers: int, heads: int, length: int) -> np.ndarray:
 
 
 def make_attnbook(weights: np.ndarray, folder: Path) -> float:
-    """The explorer's page as the book builds it; the seconds that Python took."""
+    """The explorer's page as the book builds it, without the style of the site; the seconds it took."""
     sys.path.insert(0, str(ROOT / "_ext"))
     from book.widgets import WIDGETS
 
@@ -63,7 +63,7 @@ def make_attnbook(weights: np.ndarray, folder: Path) -> float:
     view = json.dumps({"model_id": explorer.model_id})
     state = json.dumps({"state": {explorer.model_id: model}}, separators=(",", ":")).replace("<", "\\u003c")
     page = f"""<!doctype html><html data-theme="light"><head><meta charset="utf-8"><title>page</title>
-<link rel="stylesheet" href="book.css"><link rel="stylesheet" href="attnbook-host.css">
+<link rel="stylesheet" href="attnbook-host.css">
 <script defer src="attnbook-host.js"></script><script defer src="{script}"></script></head><body>
 <div class="ab-widget {kind}" style="{escape(style)}"><div class="ab-body">{ghost}
 <script type="application/vnd.jupyter.widget-view+json">{view}</script></div></div>

@@ -42,6 +42,21 @@ def test_what_is_far_down_waits_for_the_reader(visit):
     assert last.locator(".map canvas").is_visible()
 
 
+def test_weights_become_bytes_when_there_is_time(visit):
+    """Their text, a third longer, is not kept."""
+    count = """const from = Uint8Array.fromBase64; window.decoded = 0;
+        Uint8Array.fromBase64 = (text) => (window.decoded++, from.call(Uint8Array, text));"""
+    page = visit(prepare=lambda page: page.add_init_script(count)).page
+    buffers = page.evaluate(
+        """() => {
+            const { state } = JSON.parse(document.querySelector("script[type*=widget-state]").textContent);
+            return Object.values(state).flatMap((model) => model.buffers ?? []).length;
+        }"""
+    )
+    assert buffers > 20
+    page.wait_for_function(f"() => window.decoded === {buffers}")
+
+
 @pytest.mark.parametrize("move", ["mouse", "key", "address"])
 def test_the_readers_first_move_brings_all(visit, move):
     page = visit(height=300, touched=False).page

@@ -9,16 +9,37 @@ const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
 const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
 const APOLOGY = "This interactive figure could not be loaded.";
 
+const idle = globalThis.requestIdleCallback ?? setTimeout;
 const decode = (base64) => new DataView(fromBase64(base64).buffer);
 
-// Puts each buffer where its path says; it is decoded when it is first read.
+const texts = []; // what reads a buffer whose text is still kept
+
+// Puts each buffer where its path says; it is decoded when it is first read, or when there is time, so that its text can go.
 function place(state, buffers) {
   for (const { path, data } of buffers) {
     const holder = path.slice(0, -1).reduce((inner, key) => inner[key], state);
-    let view;
-    Object.defineProperty(holder, path.at(-1), { enumerable: true, configurable: true, get: () => (view ??= decode(data)) });
+    let [text, view] = [data];
+    const get = () => {
+      view ??= decode(text);
+      text = undefined;
+      return view;
+    };
+    Object.defineProperty(holder, path.at(-1), { enumerable: true, configurable: true, get });
+    texts.push(get);
   }
   return state;
+}
+
+function lighten(time) {
+  while (texts.length && !(time?.timeRemaining() < 2)) {
+    try {
+      texts.pop()();
+    } catch {
+      // it is said where it is wanted
+    }
+    if (!time) break;
+  }
+  if (texts.length) idle(lighten);
 }
 
 function readStates() {
@@ -43,7 +64,11 @@ function entryOf(script) {
 }
 
 function modelOf(id, entry) {
-  if (!models.has(id)) models.set(id, new LocalModel(place(entry.state, entry.buffers ?? [])));
+  if (!models.has(id)) {
+    if (!texts.length) setTimeout(() => idle(lighten), 200); // what is seen first goes first
+    models.set(id, new LocalModel(place(entry.state, entry.buffers ?? [])));
+    delete entry.buffers;
+  }
   return models.get(id);
 }
 
@@ -80,7 +105,7 @@ function reachAll() {
   const [next] = far.keys();
   if (!next) return;
   reach(next);
-  (globalThis.requestIdleCallback ?? setTimeout)(reachAll);
+  idle(reachAll);
 }
 
 function approach(script, go) {
