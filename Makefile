@@ -13,6 +13,7 @@
 #   make bench-translator  the translator's speed in the page beside PyTorch's
 #   make bench-chapters  what each chapter costs to run: seconds and memory
 #   make bench-grading  how fast a class of 200 is graded, and in how much memory
+#   make bench-training how long the trainings of the shipped models take
 #   make audit    build, and measure every page: Lighthouse (installed into _build/lighthouse), axe-core, links, weight
 #   make lock     write requirements.txt anew (UPGRADE=--upgrade: with the newest versions)
 #   make drawings write the book's drawings anew from scripts/draw.py
@@ -31,7 +32,7 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 COURSE = "$(BIN)/python" scripts/course
 
-.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters bench-grading audit lock drawings address hub-links release collect grade formgrader feedback grades clean
+.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training audit lock drawings address hub-links release collect grade formgrader feedback grades clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -75,6 +76,9 @@ bench-chapters: $(STAMP)
 
 bench-grading: $(STAMP)
 	"$(BIN)/python" benchmarks/grading.py
+
+bench-training: $(STAMP)
+	"$(BIN)/python" benchmarks/training.py
 
 audit: book
 	"$(BIN)/python" benchmarks/audit.py $(AUDIT)

@@ -51,7 +51,11 @@ def train(run: Run, process: Process, state: Path, *, save_every: int, fresh: bo
     _resume(state, run, process, model, optimizer)
     shared = process.share(model)
     begun = len(run.losses)
-    with progress_bar(run.steps, done=begun, shown=process.first) as bar, _stops() as stopped:
+    with (
+        process.repeatable(),
+        progress_bar(run.steps, done=begun, shown=process.first) as bar,
+        _stops() as stopped,
+    ):
         for step in range(begun, run.steps):
             source, target = _batch(task, run, step, process)
             torch.manual_seed(seed_of(run.seed, step, process.rank))  # the dropout of this step

@@ -1,6 +1,8 @@
 """One process alone, or several that share each batch: on one machine or many, through torchrun."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -36,6 +38,7 @@ class Process:
         cuda = self.device.type == "cuda"
         if cuda:
             torch.cuda.set_device(self.device)
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what `repeatable` needs of cuBLAS
         if self.count > 1:
             dist.init_process_group("nccl" if cuda else "gloo")
 
@@ -64,6 +67,16 @@ class Process:
         if self.count > 1:
             dist.broadcast_object_list(box, src=0)
         return box[0]
+
+    @contextmanager
+    def repeatable(self) -> Iterator[None]:
+        """Sums come out the same each time, to the last bit: on a GPU torch must be asked for that."""
+        before = torch.are_deterministic_algorithms_enabled()
+        torch.use_deterministic_algorithms(before or self.device.type == "cuda")
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before)
 
     def close(self) -> None:
         """Leave the group."""

@@ -1,0 +1,102 @@
+"""How long the trainings of `python -m attnbook.train` take: `make bench-training` writes training.md.
+
+    python benchmarks/training.py [--device cpu|cuda] [--rounds N] [--write FILE]
+
+A step is what a run of 60 steps takes beyond one of 10, divided by 50: what comes once, the start and the
+writing of what was reached, falls out. The table has the median over rounds, in turns, and what it means for
+all steps. Rows of other machines stay.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from attnbook import checkpoints
+from attnbook.train.__main__ import SIZES, STEPS, parse
+from attnbook.train.loop import Run, train
+from attnbook.train.processes import Process
+from attnbook.train.report import measure
+
+SHORT, LONG = 10, 60
+HEAD = [
+    "# Training the shipped models",
+    "",
+    "A step is what a run of the command's own loop takes beyond a shorter one, divided by the steps between",
+    "them: the median over rounds, and what it means for all the steps of `python -m attnbook.train`. The",
+    "last column is the test on unseen dates that follows. Measured by `make bench-training`.",
+    "",
+    "| task | parameters | where | a step, ms | steps | minutes in all | 3,000 test dates, s |",
+    "|---|--:|---|--:|--:|--:|--:|",
+]
+
+
+def seconds_a_step(run: Run, process: Process, folder: Path) -> float:
+    """Of the command's own loop."""
+    took = []
+    for steps in (SHORT, LONG):
+        begin = time.perf_counter()
+        train(replace(run, steps=steps, losses=[]), process, folder / "state", save_every=LONG, fresh=True)
+        took.append(time.perf_counter() - begin)
+    return (took[1] - took[0]) / (LONG - SHORT)
+
+
+def run_of(task: str) -> Run:
+    """The run that the command makes where nothing else is asked for, without a warm-up."""
+    chosen = parse([task])
+    sizes = {name: getattr(chosen, name) for name in (*SIZES, "dropout")} | {"norm_first": True}
+    names = ("batch", "learning_rate", "clip", "seed")
+    return Run(task, sizes, steps=LONG, warmup=0, **{name: getattr(chosen, name) for name in names})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--write", type=Path, default=Path(__file__).with_suffix(".md"))
+    options = parser.parse_args()
+    os.environ["TQDM_DISABLE"] = "1"
+    process, times = Process(options.device), {task: [] for task in STEPS}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(options.rounds):
+            for task, took in times.items():
+                took.append(seconds_a_step(run_of(task), process, Path(folder)))
+    where = f"{torch.get_num_threads()} threads" if options.device == "cpu" else torch.cuda.get_device_name()
+    where += f", torch {torch.__version__}, Python {platform.python_version()}"
+    rows = [line for line in earlier(options.write) if f"| {where} |" not in line]
+    for task, took in times.items():
+        trained = checkpoints.load(f"dates-{task}")
+        model = trained.model.to(process.device)
+        begin = time.perf_counter()
+        measure(model, trained.task, 3000, 0)
+        tested = time.perf_counter() - begin
+        step, size = statistics.median(took), sum(weight.numel() for weight in model.parameters())
+        minutes = step * STEPS[task] / 60
+        cells = [
+            task,
+            f"{size:,}",
+            where,
+            f"{1000 * step:.0f}",
+            f"{STEPS[task]:,}",
+            f"{minutes:.1f}",
+            f"{tested:.0f}",
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    options.write.write_text("\n".join([*HEAD, *rows]) + "\n", "utf8")
+    print(options.write.read_text("utf8"))
+
+
+def earlier(file: Path) -> list[str]:
+    """The rows that are there: those of other machines stay."""
+    lines = file.read_text("utf8").splitlines() if file.exists() else []
+    return [line for line in lines if line.startswith("|")][2:]
+
+
+if __name__ == "__main__":
+    main()
