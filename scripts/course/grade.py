@@ -44,7 +44,7 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
     copy = course.back_up()
     if copy:
         print(f"the gradebook was copied to {copy.relative_to(course.folder)}", flush=True)
-    failed = 0
+    failed = {}
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
     pool = ThreadPoolExecutor(jobs)
@@ -55,19 +55,16 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
             try:
                 line = save(course, name, one, done.result())
             except NotGradedError as error:
-                failed += 1
-                line = f"{one}: NOT GRADED: {plain(error)}; the same command tries again"
+                line = failed[one] = f"{one}: NOT GRADED: {plain(error)}; the same command tries again"
             except Exception as error:  # one submission never stops the class
-                failed += 1
-                line = (
-                    f"{one}: NOT GRADED, the grader failed: {type(error).__name__}: {first_line(str(error))}"
-                )
+                why = f"{type(error).__name__}: {first_line(str(error))}"
+                line = failed[one] = f"{one}: NOT GRADED, the grader failed: {why}"
             print(f"{number:4}/{len(due)}  {line}", flush=True)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-        report = write_report(course, name, there)
+        report = write_report(course, name, there, failed)
     print(f"report: {report.relative_to(course.folder)}")
-    return failed
+    return len(failed)
 
 
 def save(course: Course, name: str, student: str, result: dict) -> str:
@@ -105,7 +102,12 @@ def save(course: Course, name: str, student: str, result: dict) -> str:
 
 def line_of(student: str, kept: dict) -> str:
     """What the report says of a student."""
-    parts = [f"{student}: {kept['score']:g} of {kept['most']:g}"]
+    return f"{student}: {words_of(kept)}"
+
+
+def words_of(kept: dict) -> str:
+    """What came out, in words."""
+    parts = [f"{kept['score']:g} of {kept['most']:g}"]
     if kept["by_hand"]:
         parts.append(f"{kept['by_hand']:g} to mark by hand")
     if kept["lost"]:
@@ -113,9 +115,16 @@ def line_of(student: str, kept: dict) -> str:
     return "; ".join([*parts, *(f"! {says}" for says in kept["says"])])
 
 
-def write_report(course: Course, name: str, students: list[str]) -> Path:
-    """One line a student who is graded so far."""
+def write_report(course: Course, name: str, students: list[str], failed: dict[str, str]) -> Path:
+    """One line a student: what came out of what is handed in now; else why nothing did, and what before."""
     path = course.folder / "grades" / f"{name}-report.txt"
-    kept = {student: record(course, name, student) for student in students}
-    write(path, "".join(f"{line_of(student, found)}\n" for student, found in kept.items() if found))
+    lines = []
+    for student in students:
+        kept = record(course, name, student)
+        if kept.get("of") == stamp(course, name, student):
+            lines.append(line_of(student, kept))
+        else:
+            before = f"; before: {words_of(kept)}" if kept else ""
+            lines.append(failed.get(student, f"{student}: NOT GRADED yet") + before)
+    write(path, "".join(f"{line}\n" for line in lines))
     return path

@@ -450,7 +450,8 @@ def test_one_that_cannot_be_graded_does_not_stop_the_class(classroom, quick, cap
         "crashes: NOT GRADED, the grader failed: RuntimeError: its process ended with -9"
         in capsys.readouterr().out
     )
-    assert set(classroom.report()) == {"ada", "grace"}
+    assert set(classroom.report()) == {"ada", "crashes", "grace"}
+    assert classroom.report()["crashes"].startswith("NOT GRADED, the grader failed: RuntimeError")
 
 
 def test_interrupted_grading_goes_on_where_it_was(classroom, quick):
@@ -587,3 +588,43 @@ def points_of(classroom, platform: str, number: str, name: str) -> tuple[list[di
     with (classroom.folder / "grades" / f"ch01-{platform}.csv").open(encoding="utf8", newline="") as file:
         lines = csv.DictReader(file)
         return list(lines), list(lines.fieldnames)
+
+
+def test_machines_that_share_a_class_grade_it_as_one_would(new_room, tmp_path):
+    """As the guide says: released on each, collected on one, and each has the folders of some students."""
+    from collect import collect
+    from grade import grade
+    from grades import grades
+
+    one, *machines = (new_room(tmp_path / name) for name in ("alone", "first", "second"))
+    handed_in = {
+        "Ada Lovelace_101": one.answer(),
+        "Emmy Noether_102": one.answer(double="def double(x):\n    return 2 * x + 1"),
+        "Grace Hopper_103": one.answer(middle="def middle(numbers):\n    return numbers[1]"),
+        "Zoe Late_104": "no notebook",
+    }
+    for name, notebook in handed_in.items():
+        path = tmp_path / "moodle" / f"{name}_assignsubmission_file" / "ch01.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(notebook if isinstance(notebook, str) else json.dumps(notebook), "utf8")
+    collect(one.course, "1", str(tmp_path / "moodle"))
+    students = sorted((one.folder / "submitted").iterdir())
+    assert len(students) == 4
+    for machine, share in zip(machines, (students[::2], students[1::2]), strict=True):
+        for student in share:
+            shutil.copytree(student, machine.folder / "submitted" / student.name)
+    for room in (one, *machines):
+        assert grade(room.course, "1") == 0
+        grades(room.course)
+    lines = lambda room, name: (room.folder / "grades" / name).read_text("utf8").splitlines()  # noqa: E731
+    for name, heading in (("grades.csv", 1), ("ch01-moodle.csv", 1), ("ch01-report.txt", 0)):
+        alone, shares = lines(one, name), [lines(machine, name) for machine in machines]
+        assert all(share[:heading] == alone[:heading] and len(share) == 2 + heading for share in shares)
+        together = [line for share in shares for line in share[heading:]]
+        without_time = [
+            sorted(line.rsplit(",", name == "ch01-moodle.csv")[0] for line in some)
+            for some in (together, alone[heading:])
+        ]
+        assert without_time[0] == without_time[1]
+    scores = {line.split(": ")[1].split(" of ")[0] for line in lines(one, "ch01-report.txt")}
+    assert len(scores) >= 3  # they differ, so that a mix-up would show

@@ -51,6 +51,23 @@ def test_a_sandbox_that_does_not_start_grades_nobody(classroom, here, monkeypatc
     assert classroom.report()["ada"] == "5 of 8; 3 to mark by hand"
 
 
+def test_the_report_tells_an_earlier_result_from_that_of_what_is_handed_in_now(classroom, here, monkeypatch):
+    import sandbox
+    from grade import grade
+
+    classroom.hand_in("ada", classroom.answer())
+    classroom.hand_in("zoe", classroom.answer())
+    assert grade(classroom.course, "1") == 0
+    for student in ("ada", "zoe"):
+        classroom.hand_in(student, classroom.answer(double="double = abs"))
+    monkeypatch.setattr(sandbox, "START", 0.05)
+    assert grade(classroom.course, "1", "ada") == 1
+    before = "; before: 5 of 8; 3 to mark by hand"
+    assert classroom.report()["ada"].startswith("NOT GRADED: its sandbox did not start: ")
+    assert classroom.report()["ada"].endswith(before)
+    assert classroom.report()["zoe"] == f"NOT GRADED yet{before}"
+
+
 def test_a_machine_short_of_memory_is_no_students_fault(classroom, here, monkeypatch, capsys):
     """What was not judged is due again."""
     import sandbox

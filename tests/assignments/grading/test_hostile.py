@@ -72,26 +72,6 @@ def forge():
             pass
 forge()
 """
-NAMELESS = """
-import ctypes, os, time
-ctypes.CDLL(None).prctl(15, b"\\xff\\xfe")
-for _ in range(6):
-    if os.fork() == 0:
-        block = bytearray(os.urandom(1000)) * 150_000
-        time.sleep(60)
-        os._exit(0)
-time.sleep(20)
-"""
-UNSEEN = """
-import ctypes, os, time
-for _ in range(6):
-    if os.fork() == 0:
-        ctypes.CDLL(None).prctl(4, 0)
-        block = bytearray(os.urandom(1000)) * 150_000
-        time.sleep(60)
-        os._exit(0)
-time.sleep(20)
-"""
 SHARED = """
 import sys
 def double(x):
@@ -141,15 +121,26 @@ def double(x):
     while True:
         pass
 """
-CROWD = """
-import os, time
+
+
+def crowd(of_all: str = "pass", of_each: str = "pass") -> str:
+    """Six processes that hold 150 MB each, and what is done in all of them or in each."""
+    return f"""
+import ctypes, os, time
+{of_all}
 for _ in range(6):
     if os.fork() == 0:
+        {of_each}
         block = bytearray(os.urandom(1000)) * 150_000
         time.sleep(60)
         os._exit(0)
 time.sleep(20)
 """
+
+
+CROWD = crowd()
+NAMELESS = crowd(of_all=r'ctypes.CDLL(None).prctl(15, b"\xff\xfe")')  # a name that is no text
+UNSEEN = crowd(of_each="ctypes.CDLL(None).prctl(4, 0)")  # may not be looked into
 ORPHANS = """
 import os, time
 for _ in range(6):
