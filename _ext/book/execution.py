@@ -2,7 +2,7 @@
 
 Jupyter Book's cache compares a notebook with its cells and nothing else. Here the cache lives in a folder
 named after a hash of everything a chapter runs on. Sphinx watches that folder's name among its settings, so
-a new hash also makes it read every page again.
+a new hash also makes it read every page again; and so does a change of this extension, which runs nothing.
 
 Before the pages are read, the chapters that the cache lacks run side by side, one on each core. What they and
 the build say to each other is encrypted: a kernel warns of anything less.
@@ -22,8 +22,8 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 
 ROOT = Path(__file__).parents[2]
-RUN = ("src", "_ext", "requirements.txt")
-SHOWN = ("assets", "_ext")
+RUN = ("src", "requirements.txt", "_ext/book/execution.py")
+READ, WRITTEN = "_ext", "assets"  # what makes Sphinx read pages again, and what makes it write them again
 KEPT = 3
 IGNORED = {"__pycache__", "node_modules", ".ipynb_checkpoints"}
 
@@ -46,7 +46,7 @@ def choose_cache(app: Sphinx, config: Config) -> None:
     """Point the execution cache at this fingerprint's folder."""
     cache = Path(app.outdir).parent / ".jupyter_cache" / fingerprint()[:12]
     config.nb_execution_cache_path = str(cache)
-    config.book_assets = fingerprint(*SHOWN)
+    config.book_extension, config.book_assets = fingerprint(READ), fingerprint(WRITTEN)
 
 
 def run_ahead(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
@@ -90,7 +90,8 @@ def forget_old_caches(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    app.add_config_value("book_assets", "", "html")  # a change in the assets writes every page again
+    app.add_config_value("book_extension", "", "env")
+    app.add_config_value("book_assets", "", "html")
     talk_in_private()
     app.connect("config-inited", choose_cache)
     app.connect("env-before-read-docs", run_ahead)

@@ -148,17 +148,31 @@ def test_fingerprint_covers_what_chapters_run_on(tmp_path):
 
     write("requirements.txt", "torch==1")
     write("_ext/book/callouts.py", "")
+    write("_ext/book/execution.py", "")
     seen = [write("src/attnbook/attention.py", "one")]
     for name in (
         "src/attnbook/attention.py",
         "src/new.bin",
         "requirements.txt",
-        "_ext/book/callouts.py",
+        "_ext/book/execution.py",
     ):
         seen.append(write(name, "two"))
     assert len(set(seen)) == len(seen)
     assert write("src/attnbook/__pycache__/attention.pyc", "three") == seen[-1]
     assert write("README.md", "three") == seen[-1]
+    assert write("_ext/book/callouts.py", "three") == seen[-1]
+
+
+def test_a_change_of_the_extension_reads_every_page_again_and_of_the_assets_writes_them(tmp_path):
+    values = {}
+    add = lambda name, default, rebuild: values.update({name: rebuild})  # noqa: E731
+    execution.setup(SimpleNamespace(add_config_value=add, connect=lambda *_: None))
+    config = SimpleNamespace()
+    execution.choose_cache(SimpleNamespace(outdir=str(tmp_path / "html")), config)
+    assert {values[name]: getattr(config, name) for name in values} == {
+        "env": execution.fingerprint("_ext"),
+        "html": execution.fingerprint("assets"),
+    }
 
 
 def test_only_the_latest_execution_caches_are_kept(tmp_path):
