@@ -48,7 +48,7 @@ def weights_of(layers: int, heads: int, length: int) -> np.ndarray:
 def make_attnbook(weights: np.ndarray, folder: Path) -> float:
     """The explorer's page as the book builds it, without the style of the site; the seconds it took."""
     sys.path.insert(0, str(ROOT / "_ext"))
-    from book.widgets import WIDGETS
+    from book.widgets import VIEW, WIDGETS, data_of
 
     tokens = [f"t{i}" for i in range(weights.shape[-1])]
     AttentionExplorer(np.eye(2), tokens[:2])._repr_mimebundle_()  # imports are not counted
@@ -57,17 +57,15 @@ def make_attnbook(weights: np.ndarray, folder: Path) -> float:
     explorer._repr_mimebundle_()
     states = embed_data(views=[explorer], drop_defaults=False)["manager_state"]["state"]
     model = states[explorer.model_id]
-    model["state"].pop("_esm")
     script, place = WIDGETS["AttentionExplorer"]
     kind, style, ghost, _ = place(model["state"])
     view = json.dumps({"model_id": explorer.model_id})
-    state = json.dumps({"state": {explorer.model_id: model}}, separators=(",", ":")).replace("<", "\\u003c")
     page = f"""<!doctype html><html data-theme="light"><head><meta charset="utf-8"><title>page</title>
 <link rel="stylesheet" href="attnbook-host.css">
 <script defer src="attnbook-host.js"></script><script defer src="{script}"></script></head><body>
 <div class="ab-widget {kind}" style="{escape(style)}"><div class="ab-body">{ghost}
-<script type="application/vnd.jupyter.widget-view+json">{view}</script></div></div>
-<script type="application/vnd.jupyter.widget-state+json">{state}</script></body></html>"""
+<script type="{VIEW}">{view}</script></div></div>
+{data_of({explorer.model_id: model})}</body></html>"""
     (folder / "attnbook.html").write_text(page, encoding="utf-8")
     return time.perf_counter() - begin
 

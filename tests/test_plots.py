@@ -116,6 +116,13 @@ def test_what_no_font_can_draw_gets_a_sign():
     assert drawable("a\U0010ffffb") == "a�b"
 
 
+def test_one_character_stands_upright_among_keys_that_are_turned():
+    ax = plot_attention(torch.eye(4), ["我", "love", "你", "!"])
+    assert [label.get_rotation() for label in ax.get_xticklabels()] == [0, 90, 0, 0]
+    ax = plot_attention(torch.eye(3), ["ab", "c", "d"])
+    assert [label.get_rotation() for label in ax.get_xticklabels()] == [0, 0, 0]
+
+
 def test_many_tokens_are_thinned_out():
     ax = plot_attention(weights(100, 100), [f"t{i}" for i in range(100)])
     assert [label.get_text() for label in ax.get_xticklabels()][:3] == ["t0", "t3", "t6"]

@@ -11,7 +11,7 @@ if (location.protocol !== "file:") {
   const { src, dataset } = document.currentScript;
   for (const name of dataset.type.split(" ")) {
     const link = Object.assign(document.createElement("link"), { rel: "preload", as: "font", crossOrigin: "" });
-    link.href = new URL(`../fonts/${name}.woff2`, src);
+    link.href = new URL(`../${name}`, src);
     document.head.append(link);
   }
 }

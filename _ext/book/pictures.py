@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 from sphinx.application import Sphinx
 
-from .policy import written_pages
+from .pages import rewrite
 
 PICTURE = re.compile(r'<img (?=[^>]*src="([^"]*_images/[^"]*\.(?:png|jpg))")([^>]*?)\s*/?>')
 
@@ -17,13 +17,12 @@ UNSEEN = re.compile(
 
 def place_pictures(app: Sphinx, exception: Exception | None) -> None:
     """Write into every page how large its pictures are."""
-    if app.builder.format == "html":
-        for page in written_pages(Path(app.outdir)):
-            text = page.read_text("utf8")
-            placed = PICTURE.sub(lambda found, page=page: with_size(found, page.parent), text)
-            placed = UNSEEN.sub('<img loading="lazy" ', placed)
-            if placed != text:
-                page.write_text(placed, "utf8")
+
+    def place(text: str, page: Path) -> str:
+        placed = PICTURE.sub(lambda found: with_size(found, page.parent), text)
+        return UNSEEN.sub('<img loading="lazy" ', placed)
+
+    rewrite(app, place)
 
 
 def with_size(found: re.Match, folder: Path) -> str:

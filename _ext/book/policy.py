@@ -8,10 +8,11 @@ that chooses the colours wait until the text is there.
 
 import hashlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from sphinx.application import Sphinx
+
+from .pages import rewrite
 
 INLINE = re.compile(r"<script(?![^>]*\s(?:src|type)=)[^>]*>(.*?)</script>", re.DOTALL)
 LOADED = re.compile(
@@ -19,36 +20,33 @@ LOADED = re.compile(
 )
 PRINT = ('onclick="window.print()"', "data-print")
 FOLDED = re.compile(r"<details.*?</details>", re.DOTALL)
-# The type that every page is set in, and what some have, too.
+# The type that every page is set in, what some have, and that of formulas, where a page begins with them.
 TYPE = (
-    "source-serif-4-latin-400-normal",
-    "source-sans-3-latin-wght-normal",
-    "jetbrains-mono-latin-wght-normal",
+    "fonts/source-serif-4-latin-400-normal.woff2",
+    "fonts/source-sans-3-latin-wght-normal.woff2",
+    "fonts/jetbrains-mono-latin-wght-normal.woff2",
 )
-SPECIAL = {"<strong>": "source-serif-4-latin-600-normal", "<em>": "source-serif-4-latin-400-italic"}
+SPECIAL = {
+    "<strong>": "fonts/source-serif-4-latin-600-normal.woff2",
+    "<em>": "fonts/source-serif-4-latin-400-italic.woff2",
+}
+FORMULAS = ("letters/MathJax_Math-Italic.woff", "letters/MathJax_Main-Regular.woff")
+BEGINNING = 4000  # characters of HTML, about what a window shows at first
 FIRST = (Path(__file__).parent / "first.js").read_text("utf8")
 UNREAD = re.compile(r"DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type) = ('[^']*'|false);")
 SEARCH = {"searchtools.js", "language_data.js", "searchindex.js"}  # the index alone is 30 kB
 ICON = re.compile(r'<(i|span) class="(?=[^"]*\bfa)(?![^>]*aria-hidden)')
 
 
-def written_pages(folder: Path) -> Iterator[Path]:
-    """The pages of a site."""
-    return (
-        page for page in sorted(folder.rglob("*.html")) if "_static" not in page.relative_to(folder).parts
-    )
-
-
 def move_scripts(app: Sphinx, exception: Exception | None) -> None:
     """Take the scripts out of every page that was written."""
-    if app.builder.format == "html":
-        folder = Path(app.outdir)
-        for page in written_pages(folder):
-            text = page.read_text("utf8")
-            moved = without_scripts(text, folder, "../" * (len(page.relative_to(folder).parts) - 1))
-            moved = ICON.sub(r'<\1 aria-hidden="true" class="', waiting(moved))
-            if moved != text:
-                page.write_text(moved, "utf8")
+    folder = Path(app.outdir)
+
+    def move(text: str, page: Path) -> str:
+        moved = without_scripts(text, folder, "../" * (len(page.relative_to(folder).parts) - 1))
+        return ICON.sub(r'<\1 aria-hidden="true" class="', waiting(moved))
+
+    rewrite(app, move)
 
 
 def without_scripts(text: str, folder: Path, root: str) -> str:
@@ -56,6 +54,7 @@ def without_scripts(text: str, folder: Path, root: str) -> str:
 
     shown = FOLDED.sub("", text)
     early = [*TYPE, *(name for tag, name in SPECIAL.items() if tag in shown)]
+    early += FORMULAS if "<mjx-container" in shown.partition("<article")[2][:BEGINNING] else ()
 
     def move(found: re.Match) -> str:
         program = found[1].strip()

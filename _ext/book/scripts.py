@@ -11,7 +11,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from .policy import written_pages
+from .pages import written
 
 TOGETHER = "book-pages.js"
 # In the order in which pages name them; each is a plain script, and what one declares the others see.
@@ -40,8 +40,7 @@ def write_script(app: Sphinx, exception: Exception | None) -> None:
     """Make one of the scripts that every page names, and let the pages name that one."""
     if app.builder.format != "html" or exception:
         return
-    pages = {page: page.read_text("utf8") for page in written_pages(Path(app.outdir))}
-    fresh = {page: text for page, text in pages.items() if TAG.search(text)}
+    fresh = {page: text for page, text in written(Path(app.outdir)).items() if TAG.search(text)}
     if not fresh:
         return  # no page was written, and the scripts are gone (see shipping.py)
     static = Path(app.outdir) / "_static"

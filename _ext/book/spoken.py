@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from .policy import written_pages
+from .pages import rewrite
 
 AMENDED = {
     # The book's name and its contents, at the side, are a region of the page.
@@ -18,14 +18,13 @@ AMENDED = {
 
 def amend(app: Sphinx, exception: Exception | None) -> None:
     """Mend every page that was written."""
-    if app.builder.format != "html":
-        return
-    for page in written_pages(Path(app.outdir)):
-        text = amended = page.read_text("utf8")
+
+    def mend(text: str, _: Path) -> str:
         for found, wanted in AMENDED.items():
-            amended = amended.replace(found, wanted)
-        if amended != text:
-            page.write_text(amended, "utf8")
+            text = text.replace(found, wanted)
+        return text
+
+    rewrite(app, mend)
 
 
 def setup(app: Sphinx) -> None:

@@ -18,7 +18,7 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 
-from .policy import written_pages
+from .pages import written
 
 TOGETHER, ICONS = "book-pages.css", "icons.woff"
 FONT = "vendor/fontawesome/webfonts/fa-solid-900.ttf"
@@ -39,7 +39,7 @@ def write_sheet(app: Sphinx, exception: Exception | None) -> None:
         return
     folder = Path(app.outdir)
     static = folder / "_static"
-    pages = {page: page.read_text("utf8") for page in written_pages(folder)}
+    pages = written(folder)
     named = {page: [local(page, href, static) for href in LINK.findall(text)] for page, text in pages.items()}
     if {name for some in named.values() for name in some} <= {TOGETHER}:
         return  # no page was written, and the sheets are gone (see shipping.py)

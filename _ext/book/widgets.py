@@ -4,6 +4,8 @@ MyST-NB writes each widget as a script that names a model, and the models of a p
 the widget's program in every one of them. Here the programs are taken out (the site serves them once, as a
 plain script of its own), the picture that came with the output is set in the widget's place for readers
 without JavaScript and for print, and the JSON moves to the end of the page, so that the text is read first.
+Behind it stand the bytes that it names, each in an element of its own: they are read one by one, as they are
+wanted, and need not be parsed before the first map is drawn.
 Models are numbered as they are shown: Jupyter's names for them would make every build another one.
 """
 
@@ -28,6 +30,7 @@ BUNDLES = Path(widgets.__file__).parent / "bundles" / "site"
 STYLE, HOST = "attnbook-host.css", "attnbook-host.js"
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
+BYTES = "application/octet-stream"
 # Programs, which the site serves once, and a name that is new in each run.
 UNSENT = ("_esm", "_css", "layout")
 LEGEND = '<div class="ab-legend"></div>'
@@ -93,13 +96,25 @@ def place_widgets(app: Sphinx, doctree: nodes.document) -> None:
                 "an output is nothing but a widget that needs a kernel", location=view, type="attnbook"
             )
     if numbers:
-        state = {number: ours[name] for name, number in numbers.items()}
-        for model in state.values():
-            model["state"] = {key: value for key, value in model["state"].items() if key not in UNSENT}
-        data = json.dumps({"version_major": 2, "version_minor": 0, "state": state}, separators=(",", ":"))
-        kinds = sorted({kind_of(model["state"]) for model in state.values()})
+        shown_models = {number: ours[name] for name, number in numbers.items()}
+        kinds = sorted({kind_of(model["state"]) for model in shown_models.values()})
         scripts = dict.fromkeys(name for kind in kinds for name in WIDGETS[kind][0].split())
-        doctree += script(STATE, data, classes=["attnbook-state"], scripts=[*scripts])
+        text = data_of(shown_models)
+        doctree += nodes.raw(text=text, format="html", classes=["attnbook-state"], scripts=[*scripts])
+
+
+def data_of(models: dict[str, dict]) -> str:
+    """The models' state as HTML, and behind it their bytes: a buffer says `at` which place they stand."""
+    state, data = {}, []
+    for name, model in models.items():
+        buffers = []
+        for buffer in model.get("buffers", []):
+            buffers.append({"path": buffer["path"], "at": len(data)})
+            data.append(buffer["data"])
+        kept = {key: value for key, value in model["state"].items() if key not in UNSENT}
+        state[name] = {"state": kept, "buffers": buffers}
+    text = json.dumps({"version_major": 2, "version_minor": 0, "state": state}, separators=(",", ":"))
+    return "".join([script(STATE, text), *(script(BYTES, one) for one in data)])
 
 
 def is_ours(model: dict) -> bool:
@@ -125,7 +140,7 @@ def place_widget(view: nodes.container, name: str, state: dict) -> None:
     picture = next((node for node in view.parent.findall(nodes.image)), None)
     kind, style, ghost, words = WIDGETS[kind_of(state)][1](state)
     view += html(f'<div class="ab-widget {kind}" style="{style}"><div class="ab-body">{ghost}')
-    view += script(VIEW, json.dumps({"model_id": name}))
+    view += html(script(VIEW, json.dumps({"model_id": name})))
     if picture is not None:
         picture = picture.deepcopy()
         picture["alt"] = words
@@ -244,7 +259,7 @@ def html(text: str) -> nodes.raw:
     return nodes.raw(text=text, format="html")
 
 
-def script(kind: str, data: str, **attributes) -> nodes.raw:
+def script(kind: str, data: str) -> str:
     """Data in a script element; with no `<` left in it, nothing in the data can end the element."""
     data = data.replace("<", "\\u003c")
-    return nodes.raw(text=f'<script type="{kind}">{data}</script>', format="html", **attributes)
+    return f'<script type="{kind}">{data}</script>'

@@ -28,9 +28,9 @@
       hoverIs: () => first("#read").textContent,
     },
     attnbook: {
-      painted: () => Boolean(shadow() && inked(first(".map canvas", shadow()))),
+      painted: () => Boolean(first(".ab-widget[data-state=live]")),
       head: () => first(".map", shadow()).dispatchEvent(new KeyboardEvent("keydown", { key: "PageDown", bubbles: true })),
-      headIs: () => inked(first(".map canvas", shadow())),
+      headIs: () => first(".notice:not([hidden])", shadow())?.textContent ?? inked(first(".map canvas", shadow())),
       hover: (at) => send(first(".map", shadow()), at, "pointermove"),
       hoverIs: () => first(".cell", shadow()).textContent,
     },
@@ -82,6 +82,7 @@
     while (!drivers[peer].painted()) await frame();
     await frame();
     window.paintedAt = performance.now();
+    console.info("painted");
   };
 
   window.bench = { drivers, timed, watch };

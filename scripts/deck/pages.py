@@ -16,7 +16,9 @@ MATHJAX = Path(__file__).parent / "mathjax" / "tex-chtml.js"  # the slides set t
 LETTERS = Path(__file__).parents[2] / "assets" / "mathjax"  # in whole fonts: those of the pages are cut
 STATIC = "_static"
 TAKEN = ("book.css", "drawings.css", "pygments.css", "favicon.svg", "fonts", "widgets")
-STATE = 'script[type="application/vnd.jupyter.widget-state+json"]'
+DATA = ", ".join(
+    f'script[type="application/{kind}"]' for kind in ("vnd.jupyter.widget-state+json", "octet-stream")
+)
 STYLES = ("reveal.css", "pygments.css", "widgets/attnbook-host.css", "book.css", "drawings.css", "deck.css")
 
 
@@ -32,10 +34,10 @@ def export(page: Path, folder: Path, book: str, title: str) -> int:
     for formula in article.select(".math[data-tex]"):
         formula.string = formula["data-tex"]
     decks = stacks(article)
-    state = whole.select_one(STATE)
+    data = whole.select(DATA)
     scripts = [tag["src"] for tag in whole.select("script[src]") if "/widgets/" in tag["src"]]
     copy_files(page.parents[1], folder, decks)
-    text = written(decks, state, scripts, f"{book}/{page.parent.name}/{page.name}", title)
+    text = written(decks, data, scripts, f"{book}/{page.parent.name}/{page.name}", title)
     (folder / page.name).write_text(text, "utf8")
     return sum(map(len, decks))
 
@@ -61,7 +63,7 @@ def copy_files(site: Path, folder: Path, decks: list[list[Slide]]) -> None:
             shutil.copyfile(site / "_images" / unescape(name), folder / "_images" / unescape(name))
 
 
-def written(decks: list[list[Slide]], state: Tag | None, scripts: list[str], chapter: str, title: str) -> str:
+def written(decks: list[list[Slide]], data: list[Tag], scripts: list[str], chapter: str, title: str) -> str:
     """The page of slides."""
     name = soup(decks[0][0].headline).get_text()
     styles = "\n".join(f'<link rel="stylesheet" href="{STATIC}/{one}">' for one in STYLES)
@@ -86,7 +88,7 @@ def written(decks: list[list[Slide]], state: Tag | None, scripts: list[str], cha
 </div></div>
 <footer class="foot"><span>{escape(title)}</span>
 <a data-chapter="{escape(chapter)}" href="{escape(chapter)}">{escape(name)}</a></footer>
-{state or ""}
+{"".join(map(str, data))}
 </body>
 </html>
 """

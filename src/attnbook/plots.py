@@ -106,7 +106,7 @@ def draw_map(
         ax.add_patch(Rectangle((start, row), end - start, 1, **look))
     ax.xaxis.tick_top()  # before its labels are written: the top ones are texts of their own
     ax.xaxis.set_label_position("top")
-    label_axis(ax.xaxis, maps.keys, rotate=max(map(len, maps.keys)) > 2)
+    label_axis(ax.xaxis, maps.keys, turned=max(map(len, maps.keys)) > 2)
     label_axis(ax.yaxis, maps.queries)
     ax.set(xlabel="key", ylabel="query")
     ax.tick_params(length=0)
@@ -124,15 +124,19 @@ def runs(cells: np.ndarray) -> list[tuple[int, int, int]]:
     return [(int(row), int(start), int(end)) for (row, start), (_, end) in zip(starts, ends, strict=True)]
 
 
-def label_axis(axis, tokens: list[str], rotate: bool = False) -> None:
-    """Write the tokens along an axis, every n-th one where there are too many to read."""
+def label_axis(axis, tokens: list[str], turned: bool = False) -> None:
+    """Write the tokens along an axis, every n-th one where there are too many to read.
+
+    One character stands upright among others that are turned.
+    """
     step = -(-len(tokens) // MANY_LABELS)
     shown = range(0, len(tokens), step)
     labels = [drawable(shorten(visible(tokens[i]))) for i in shown]
     size = 9 if len(tokens) <= 24 else 7
-    axis.set_ticks([i + 0.5 for i in shown], labels=labels, rotation=90 if rotate else 0, fontsize=size)
-    for label in axis.get_ticklabels():
-        label.set(parse_math=False, fontfamily=installed_fonts())
+    axis.set_ticks([i + 0.5 for i in shown], labels=labels, fontsize=size)
+    for label, text in zip(axis.get_ticklabels(), labels, strict=True):
+        rotation = 90 if turned and len(text) > 1 else 0
+        label.set(parse_math=False, fontfamily=installed_fonts(), rotation=rotation)
 
 
 def figure_size(maps: AttentionMaps) -> tuple[float, float]:

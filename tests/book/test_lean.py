@@ -10,6 +10,7 @@ from inspection import soup
 ROOT = Path(__file__).parents[2]
 WHOLE = ROOT / "assets" / "mathjax" / "output" / "chtml" / "fonts" / "woff-v2"
 CHAPTER = "chapters/04-self-attention.html"
+FORMULAS = "chapters/notation.html"  # begins with them
 PARTS = (
     "documentation_options",
     "doctools",
@@ -43,15 +44,17 @@ def test_a_choice_goes_before_the_system(browser, site):
     context.close()
 
 
-def test_type_is_asked_for_before_the_text_is_there(browser, site):
+@pytest.mark.parametrize(("name", "least", "most"), [(CHAPTER, 4, 5), (FORMULAS, 6, 7)])
+def test_type_is_asked_for_before_the_text_is_there(browser, site, name, least, most):
     page = browser.new_page()
     fonts = []
     page.on("request", lambda request: request.resource_type == "font" and fonts.append(request.url))
     with page.expect_event("load"):
-        page.goto(site + CHAPTER)
+        page.goto(site + name)
     page.evaluate("document.fonts.ready")
     early = page.locator("link[rel=preload][as=font]").evaluate_all("links => links.map(link => link.href)")
-    assert 4 <= len(early) <= 5
+    assert least <= len(early) <= most
+    assert any("MathJax_Main" in font for font in early) == (name == FORMULAS)
     assert fonts[: len(early)] == early
     assert any("serif-4-latin-600" in font for font in early)  # bold words stand in its first lines
     assert len(fonts) == len(set(fonts))  # what was asked for early is what the text is set in

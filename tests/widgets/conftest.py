@@ -119,6 +119,10 @@ AttentionExplorer(sparse(2100), [f"t{i}" for i in range(2100)], mask=causal, tit
 ```{code-cell}
 AttentionExplorer(sparse(512), [f"t{i}" for i in range(512)], title="Large")
 ```
+
+```{code-cell}
+AttentionExplorer(sparse(128), [f"t{i}" for i in range(128)], mask=causal[:128, :128], title="Masked")
+```
 """
 )
 
@@ -220,6 +224,20 @@ class Visit:
 
     def widget(self, index: int) -> "Widget":
         return Widget(self.page, self.page.locator(".ab-widget").nth(index))
+
+
+def slide(page, *points: tuple[float, float]) -> None:
+    """A finger is put down on the first point, moves over the others and is lifted."""
+    session = page.context.new_cdp_session(page)
+    for kind, (x, y) in zip(["touchStart", *["touchMove"] * len(points[1:])], points, strict=True):
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@pytest.fixture
+def finger():
+    """A finger that slides."""
+    return slide
 
 
 class Widget:

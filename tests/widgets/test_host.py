@@ -12,12 +12,17 @@ CLEAN_UP = Path(__file__).parent / "clean_up.js"
 
 @pytest.fixture
 def broken(visit, built):
-    """Opens the page with its widget data changed by a function."""
+    """Opens the page with its widget data changed by a function, and two wrong elements of bytes more."""
 
     def open_page(change):
         text = (built / "index.html").read_text("utf-8")
         start, end = re.search(r'widget-state\+json">(.*?)</script>', text, re.S).span(1)
-        page = text[:start] + change(text[start:end]) + text[end:]
+        data, there = change(text[start:end]), text.count('type="application/octet-stream"')
+        for place, wrong in enumerate(("AAAA", "?!"), there):
+            data = data.replace(f'"at": "{wrong}"', f'"at": {place}')
+            more = f'<script type="application/octet-stream">{wrong}</script></body>'
+            text = text.replace("</body>", more)
+        page = text[:start] + data + text[end:]
         (built / "broken.html").write_text(page, "utf-8")
         opened = visit("broken.html")
         opened.page.wait_for_function(
@@ -55,6 +60,7 @@ def test_weights_become_bytes_when_there_is_time(visit):
     )
     assert buffers > 20
     page.wait_for_function(f"() => window.decoded === {buffers}")
+    assert page.locator("script[type*=octet-stream]").count() == 0
 
 
 @pytest.mark.parametrize("move", ["mouse", "key", "address"])
@@ -102,9 +108,10 @@ DAMAGES = {
     "no model": lambda models, name: models.pop(name),
     "no state": lambda models, name: models[name].pop("state"),
     "no buffers": lambda models, name: models[name].pop("buffers"),
-    "short weights": lambda models, name: buffer(models[name], "_weights").update(data="AAAA"),
-    "short mask": lambda models, name: buffer(models[name], "_masks").update(data="AAAA"),
-    "not base64": lambda models, name: models[name]["buffers"][0].update(data="?!"),
+    "short weights": lambda models, name: buffer(models[name], "_weights").update(at="AAAA"),
+    "short mask": lambda models, name: buffer(models[name], "_masks").update(at="AAAA"),
+    "not base64": lambda models, name: models[name]["buffers"][0].update(at="?!"),
+    "no bytes": lambda models, name: models[name]["buffers"][0].update(at=10**6),
     "no tokens": lambda models, name: models[name]["state"].pop("key_tokens"),
     "no shape": lambda models, name: models[name]["state"].pop("_shape"),
     "wrong shape": lambda models, name: models[name]["state"].update(_shape=[3, 4, 12, 11]),

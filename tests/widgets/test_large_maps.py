@@ -8,7 +8,8 @@ import pytest
 
 from attnbook.widgets import AttentionExplorer
 
-ALONE, LARGE = range(2)
+ALONE, LARGE, MASKED = range(3)
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.mark.bad_input
@@ -44,14 +45,30 @@ def test_the_first_key_is_left_out_of_a_large_drawing_too(visit):
     node = opened.widget(LARGE).node
     node.get_by_role("button", name="Options").click()
     node.get_by_label("Leave out the first key").check()
-    node.get_by_role("button", name="Save or share").click()
-    with opened.page.expect_download() as download:
-        node.get_by_role("button", name="SVG", exact=True).click()
-    svg = "{http://www.w3.org/2000/svg}"
-    drawing = ElementTree.parse(download.value.path())
-    image, cover = drawing.find(f"{svg}g")
-    assert image.tag == f"{svg}image"
-    paper = drawing.find(f"{svg}rect").get("fill")
+    drawing = saved_drawing(opened, node)
+    image, cover = drawing.find(f"{SVG}g")
+    assert image.tag == f"{SVG}image"
+    paper = drawing.find(f"{SVG}rect").get("fill")
     cell = float(image.get("width")) / 512
     assert (float(cover.get("x")), float(cover.get("width")), cover.get("fill")) == (0, cell, paper)
     assert cover.get("height") == image.get("height")
+
+
+def test_masked_cells_of_a_large_drawing_look_as_its_legend_says(visit):
+    opened = visit("large.html")
+    drawing = saved_drawing(opened, opened.widget(MASKED).node)
+    image, *hatched = drawing.find(f"{SVG}g")
+    cell = float(image.get("width")) / 128
+    assert len(hatched) == 127  # each row but the last has keys to come
+    for row, box in enumerate(hatched):
+        place = [float(box.get(name)) for name in ("x", "y", "width", "height")]
+        assert place == pytest.approx([(row + 1) * cell, row * cell, (127 - row) * cell, cell])
+        assert box.get("fill") == "url(#masked)"
+
+
+def saved_drawing(opened, node) -> ElementTree.ElementTree:
+    """What the button "SVG" gives."""
+    node.get_by_role("button", name="Save or share").click()
+    with opened.page.expect_download() as download:
+        node.get_by_role("button", name="SVG", exact=True).click()
+    return ElementTree.parse(download.value.path())

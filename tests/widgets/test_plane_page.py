@@ -129,20 +129,14 @@ def test_it_stays_within_the_plane(open_plane, models):
     assert plane.query == [limit, limit]
 
 
-def test_a_tap_moves_the_query_and_a_finger_drags_its_handle(open_plane, models):
+def test_a_tap_moves_the_query_and_a_finger_drags_its_handle(open_plane, models, finger):
     plane, limit = open_plane(WORDS, width=360, has_touch=True, is_mobile=True), models[WORDS]["_limit"]
     plane.page.touchscreen.tap(*plane.point(-0.5, -0.5, limit))
     plane.settle()
     assert plane.query == pytest.approx([-0.5, -0.5], abs=0.03)
-    touch = plane.page.context.new_cdp_session(plane.page)
-    send = lambda kind, *at: touch.send(  # noqa: E731
-        "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in at]}
-    )
     before = plane.page.evaluate("scrollY")
-    send("touchStart", plane.point(-0.5, -0.5, limit))
-    for y in (-0.5, 0.5, 1.5):
-        send("touchMove", plane.point(0.5, y, limit))
-    send("touchEnd")
+    way = [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (0.5, 1.5)]
+    finger(plane.page, *(plane.point(*at, limit) for at in way))
     plane.settle()
     assert plane.query == pytest.approx([0.5, 1.5], abs=0.03)
     assert plane.page.evaluate("scrollY") == before

@@ -237,6 +237,28 @@ def test_by_touch(visit, truth):
     assert widget.locked == ""
 
 
+def test_a_finger_that_slides_reads_cells_and_scrolls_the_page_up_and_down(visit, truth, finger):
+    widget = visit(width=400, has_touch=True, is_mobile=True).widget(PLAIN)
+    read = widget.node.locator(".value")
+    places = [widget.point(3, 5)]  # before the page is moved for another
+    box, (rows, columns) = widget.map.bounding_box(), widget.shape
+    at = lambda row, column: (  # noqa: E731
+        box["x"] + box["width"] * (column + 0.5) / columns,
+        box["y"] + box["height"] * (row + 0.5) / rows,
+    )
+    finger(widget.page, *places, at(3, 6), at(3, 7))
+    widget.frame()
+    assert (read.inner_text(), widget.locked) == (f"{truth['plain'][3, 7]:.3f}", "")
+    widget.page.touchscreen.tap(*at(3, 5))
+    assert widget.locked == "obey"
+    finger(widget.page, at(3, 5), at(3, 4), at(4, 2))  # it strays from the locked row
+    widget.frame()
+    assert (read.inner_text(), widget.locked) == (f"{truth['plain'][3, 2]:.3f}", "obey")
+    before = widget.page.evaluate("scrollY")
+    finger(widget.page, at(3, 5), *((at(3, 5)[0], at(3, 5)[1] - 30 * step) for step in range(1, 8)))
+    widget.page.wait_for_function("before => scrollY > before + 50", arg=before)
+
+
 def test_masked_cells_are_hatched_and_zeros_are_not(visit, truth):
     for theme in ("light", "dark"):
         widget = visit(theme=theme).widget(MASKED)

@@ -440,7 +440,8 @@ def test_what_came_with_the_page_is_what_python_computes(sent, built):
     data = json.loads(re.search(r'widget-state\+json">(.*?)</script>', text, re.S)[1])["state"]
     buffers = next(one["buffers"] for one in data.values() if one["state"]["title"] == "Dates")
     first = next(one for one in buffers if one["path"] == ["_cross", 0])
-    got = decode_weights(base64.b64decode(first["data"]))
+    data = re.findall(r'<script type="application/octet-stream">(.*?)</script>', text)
+    got = decode_weights(base64.b64decode(data[first["at"]]))
     np.testing.assert_allclose(got, made.maps("cross").weights[0, 0].ravel(), atol=5e-5)
 
 

@@ -41,6 +41,8 @@ export class Figure {
     Object.assign(this.corner.style, { width: `${left}px`, height: `${top}px` });
     Object.assign(this.boxes.keys.style, { width: `${this.sizes.width}px`, height: `${top}px` });
     Object.assign(this.boxes.queries.style, { width: `${left}px`, height: `${height}px` });
+    this.fits = left + this.sizes.width <= width;
+    this.grid.style.touchAction = this.fits ? "pan-y pinch-zoom" : "manipulation"; // else a finger has to move the map itself
     this.keys.placeAbove(this.sizes);
     this.queries.placeBeside(this.sizes);
     return true;

@@ -134,10 +134,11 @@ export class Heads {
     this.look = look;
     this.frame = frame;
     if (this.#timer || this.#frame) return;
-    this.#frame = requestAnimationFrame(() => {
+    const begin = () => {
       this.#frame = 0;
       this.#timer = setTimeout(() => this.#paintSome());
-    });
+    };
+    this.#frame = requestAnimationFrame(() => (this.#frame = requestAnimationFrame(begin))); // a frame for the large map alone
   }
 
   #paintSome() {

@@ -12,7 +12,10 @@ export function watchInput(view, signal) {
   };
   let touch = false;
   on("pointerdown", (event) => (touch = event.pointerType !== "mouse"));
-  on("pointermove", (event) => event.pointerType === "mouse" && view.read(under(event)));
+  on("pointermove", (event) => {
+    if (event.pointerType === "mouse") view.read(under(event));
+    else if (view.figure.fits) slide(view, under(event));
+  });
   on("pointerleave", (event) => event.pointerType === "mouse" && view.read(null));
   on("blur", () => view.read(null));
   on("click", (event) => click(view, under(event), touch));
@@ -31,6 +34,11 @@ export function watchInput(view, signal) {
   boxes.queries.addEventListener("click", lockLabel, { signal });
   const unlock = (event) => event.key === "Escape" && view.locked >= 0 && view.lock(view.locked);
   view.root.addEventListener("keydown", unlock, { signal });
+}
+
+// A finger that slides across the map reads cells: those of the locked row, else those under it.
+function slide(view, { row, column }) {
+  view.read({ row: view.locked >= 0 ? view.locked : row, column });
 }
 
 // A finger reads the cells of the locked row without unlocking it; a second tap on the same cell unlocks.

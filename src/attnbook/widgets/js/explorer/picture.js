@@ -1,7 +1,7 @@
 // The map in view as an SVG drawing of its own, as a page or a slide needs it.
 
 import { drawn } from "../shared/dom.js";
-import { bitmap } from "../shared/heatmap.js";
+import { bitmap, stretches } from "../shared/heatmap.js";
 import { colors, gradient, swatch } from "../shared/palette.js";
 import { visible } from "../shared/tokens.js";
 import { short } from "../shared/numbers.js";
@@ -52,6 +52,8 @@ export function picture({ map, maps, look, title, placeName, locked, hatched }) 
   if (rows * columns > VECTORS) {
     const href = bitmap(map, rows, columns, look).toDataURL();
     cells.append(drawn("image", { href, width: cell * columns, height: cell * rows, preserveAspectRatio: "none", style: "image-rendering: pixelated" }));
+    const empty = map.mask ? [...stretches(map.mask, columns)] : [];
+    cells.append(...empty.map(([row, start, end]) => box(start * cell, row * cell, (end - start) * cell, cell, "url(#masked)")));
     if (hidden) cells.append(box(0, 0, cell * hidden, cell * rows, paper));
   } else {
     map.weights.forEach((weight, i) => {

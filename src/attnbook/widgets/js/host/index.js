@@ -6,22 +6,24 @@ import { fromBase64 } from "../shared/base64.js";
 import * as shared from "./shared.js";
 
 const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
+const BYTES = 'script[type="application/octet-stream"]';
 const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
 const APOLOGY = "This interactive figure could not be loaded.";
 
 const idle = globalThis.requestIdleCallback ?? setTimeout;
 const decode = (base64) => new DataView(fromBase64(base64).buffer);
 
-const texts = []; // what reads a buffer whose text is still kept
+const texts = []; // what reads a buffer whose text is still in the page
 
 // Puts each buffer where its path says; it is decoded when it is first read, or when there is time, so that its text can go.
 function place(state, buffers) {
-  for (const { path, data } of buffers) {
+  for (const { path, at } of buffers) {
     const holder = path.slice(0, -1).reduce((inner, key) => inner[key], state);
-    let [text, view] = [data];
+    let [element, view] = [elements[at]];
     const get = () => {
-      view ??= decode(text);
-      text = undefined;
+      view ??= decode(element.textContent);
+      element?.remove();
+      element = null;
       return view;
     };
     Object.defineProperty(holder, path.at(-1), { enumerable: true, configurable: true, get });
@@ -44,6 +46,7 @@ function lighten(time) {
 
 function readStates() {
   const states = {};
+  elements = document.querySelectorAll(BYTES);
   for (const script of document.querySelectorAll(STATE)) {
     try {
       Object.assign(states, JSON.parse(script.textContent).state);
@@ -56,6 +59,7 @@ function readStates() {
 
 const models = new Map(); // two views of one model share it
 let states;
+let elements; // the bytes of all buffers, as text
 
 function entryOf(script) {
   states ??= readStates();

@@ -17,6 +17,17 @@ export function bitmap({ weights, mask }, rows, columns, { peak, floor, theme })
   return canvas;
 }
 
+// Where a row's masked cells begin and end, row by row: [row, start, end].
+export function* stretches(mask, columns) {
+  for (let row = 0; row < mask.length / columns; row++) {
+    for (let start = 0, column = 0; column <= columns; column++) {
+      if (column < columns && !mask[row * columns + column]) continue;
+      if (column > start) yield [row, start, column];
+      start = column + 1;
+    }
+  }
+}
+
 // Browsers draw nothing on larger canvases, or take seconds: a large map gets fewer pixels than the screen has.
 const [MOST_PIXELS, LONGEST_SIDE] = [16e6, 8192];
 
@@ -71,15 +82,8 @@ export class Heatmap {
 
   #drawMask(context, mask, hatch) {
     context.beginPath();
-    for (let row = 0; row < this.rows; row++) {
-      for (let start = 0, column = 0; column <= this.columns; column++) {
-        const masked = column < this.columns && !mask[row * this.columns + column];
-        if (masked) continue;
-        if (column > start) {
-          context.rect(this.x(start), this.y(row), this.x(column) - this.x(start), this.y(row + 1) - this.y(row));
-        }
-        start = column + 1;
-      }
+    for (const [row, start, end] of stretches(mask, this.columns)) {
+      context.rect(this.x(start), this.y(row), this.x(end) - this.x(start), this.y(row + 1) - this.y(row));
     }
     context.fillStyle = context.createPattern(hatchTile(hatch, this.ratio), "repeat");
     context.fill();

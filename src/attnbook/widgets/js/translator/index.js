@@ -127,6 +127,7 @@ class DateTranslator extends View {
       if (stale()) return;
       this.failed = true;
       say(this.note, "The model could not be loaded; what you see is the translation before.");
+      if (!this.#opened) this.#open();
     } finally {
       delete this.root.dataset.busy;
     }
