@@ -29,6 +29,7 @@ class Quiet(SimpleHTTPRequestHandler):
     """
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else an answer's bytes wait until the browser has confirmed its head
 
     def send_head(self):
         file = Path(self.translate_path(self.path))

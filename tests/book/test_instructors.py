@@ -47,6 +47,7 @@ def test_load_is_what_was_measured(tmp_path):
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / guide.LOAD).write_text("# Grading a class\n\nMeasured.\n\n| a |\n|--:|\n| 7 |\n")
     assert guide.load(tmp_path) == "Measured.\n\n| a |\n|--:|\n| 7 |"
+    assert "\n| 200 | 2 |" in guide.load()  # a class of 200 was graded, two at a time
 
 
 def test_home_page_and_guide_agree_on_minutes():

@@ -22,7 +22,7 @@ function place(state, buffers) {
     let [element, view] = [elements[at]];
     const get = () => {
       view ??= decode(element.textContent);
-      element?.remove();
+      if (element) element.textContent = ""; // the element stays: to take it away would style the page anew
       element = null;
       return view;
     };
