@@ -134,8 +134,7 @@ def main(words: list[str]) -> None:
         f"{platform.machine()}, Python "
         f"{platform.python_version()}; measured by `make bench-grading`.",
         "",
-        "| submissions | processes | minutes | submissions an hour | seconds for an ordinary one (median) | "
-        "memory in all, at most (MB) | one sandbox, at most (MB) |",
+        "| graded | at a time | minutes | an hour | one, s | MB in all | MB of one |",
         "|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for number, jobs in plan:
@@ -150,6 +149,8 @@ def main(words: list[str]) -> None:
     one, three = (measure(8, jobs)["memory"] for jobs in (1, 3))  # the first eight are ordinary
     lines += [
         "",
+        "*One* is the median of the ordinary ones; megabytes are the most at any moment, *in all* and *of "
+        "one* sandbox. "
         "All are graded; every right one gets the same points. What the hostile ones cost is their limits. "
         f"Ordinary ones alone take {one:.0f} MB with one process, and {(three - one) / 2:.0f} MB more with "
         "each further one.",

@@ -181,7 +181,7 @@ def test_no_page_holds_a_program(html):
         if "_static" not in page.parts:
             text = page.read_text("utf8")
             inline = re.findall(r"<script(?![^>]*\ssrc=)([^>]*)>", text)
-            assert all("json" in attributes for attributes in inline), page
+            assert all(re.search(r"json|octet-stream", attributes) for attributes in inline), page
             assert not re.search(r"<[^>]*\s(on[a-z]+=|href=\"javascript:)", text), page
 
 
