@@ -29,13 +29,13 @@ def models(html, page_name) -> list[dict]:
     text = (html / page_name).read_text("utf-8")
     found = re.search(r'widget-state\+json">(.*?)</script>', text, re.S)
     states = json.loads(found[1])["state"] if found else {}
-    data = re.findall(r'<script type="application/octet-stream">(.*?)</script>', text)
+    texts = re.findall(r'<script type="application/octet-stream">(.*?)</script>', text)
     in_order = []
     for name in re.findall(r'widget-view\+json">\{"model_id": "(\w+)"', text):
         state = dict(states[name]["state"])
         if not state["_anywidget_id"].endswith("AttentionExplorer"):
             continue
-        buffers = {tuple(b["path"]): base64.b64decode(data[b["at"]]) for b in states[name]["buffers"]}
+        buffers = {tuple(b["path"]): base64.b64decode(texts[b["at"]]) for b in states[name]["buffers"]}
         layers, heads, rows, columns = state["_shape"]
         chosen = [
             (state["frame"] * layers + layer) * heads + head
