@@ -46,9 +46,9 @@ def weights_of(layers: int, heads: int, length: int) -> np.ndarray:
 
 
 def make_attnbook(weights: np.ndarray, folder: Path) -> float:
-    """The explorer's page as the book builds it, without the style of the site; the seconds it took."""
+    """The explorer's page as the book builds it, its style in place of the site's; the seconds it took."""
     sys.path.insert(0, str(ROOT / "_ext"))
-    from book.widgets import VIEW, WIDGETS, data_of
+    from book.widgets import BUNDLES, STYLE, VIEW, WIDGETS, data_of
 
     tokens = [f"t{i}" for i in range(weights.shape[-1])]
     AttentionExplorer(np.eye(2), tokens[:2])._repr_mimebundle_()  # imports are not counted
@@ -61,7 +61,7 @@ def make_attnbook(weights: np.ndarray, folder: Path) -> float:
     kind, style, ghost, _ = place(model["state"])
     view = json.dumps({"model_id": explorer.model_id})
     page = f"""<!doctype html><html data-theme="light"><head><meta charset="utf-8"><title>page</title>
-<link rel="stylesheet" href="attnbook-host.css">
+<style>{(BUNDLES / STYLE).read_text("utf-8")}</style>
 <script defer src="attnbook-host.js"></script><script defer src="{script}"></script></head><body>
 <div class="ab-widget {kind}" style="{escape(style)}"><div class="ab-body">{ghost}
 <script type="{VIEW}">{view}</script></div></div>

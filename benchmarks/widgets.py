@@ -1,6 +1,7 @@
 """The explorer beside its peers in one browser: `make bench-widgets` prints the table and writes widgets.md.
 
-All get the same weights (softmax of random scores) and one after another the same Chromium, round by round.
+All get the same weights (softmax of random scores) and one after another the same Chromium, in another order
+each round.
 The bare page decodes the bytes that the explorer sends and paints one canvas: the least that any page can do.
 The scripts that bertviz's page asks other hosts for are answered from this machine. Times begin with the
 navigation (first paint) or the event (head, hover) and end with the frame that shows the result; medians over
@@ -17,6 +18,7 @@ import shutil
 import statistics
 import tempfile
 import threading
+import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,6 +43,7 @@ import attnbook.widgets
 
 HERE = Path(__file__).parent
 SITE = Path(attnbook.widgets.__file__).parent / "bundles" / "site"
+REST = 0.3  # seconds, so that one page's end does not meet the next one's beginning
 SLOW = 20_000  # milliseconds; what takes longer is opened once
 SIZES = [(1, 1, 10), (6, 8, 32), (6, 12, 64), (12, 12, 128), (12, 12, 512)]  # (L, H, T)
 NAMES = ["attnbook", "bertviz", "inspectus", "circuitsvis", "plotly"]
@@ -125,6 +128,7 @@ def visit(browser, address: str, name: str, seen: dict) -> None:
         print(f"  {name}: {str(error).splitlines()[0]}", flush=True)
     finally:
         context.close()
+        time.sleep(REST)
 
 
 def measure(size: tuple[int, int, int], python: Path, rounds: int, browser, work: Path) -> dict:
@@ -147,7 +151,8 @@ def measure(size: tuple[int, int, int], python: Path, rounds: int, browser, work
         address = f"http://127.0.0.1:{server.server_port}/"
         visit(browser, address, "bare", {"heads": 1})  # the browser wakes up
         for i in range(rounds):
-            for name in ["bare", *NAMES] if i % 2 else [*NAMES, "bare"]:
+            order = [*NAMES, "bare"]  # another begins each round
+            for name in order[i % len(order) :] + order[: i % len(order)]:
                 slow = max(seen[name].get("first paint", [0])) > SLOW
                 if seen[name]["python"] is not None and "fault" not in seen[name] and not slow:
                     visit(browser, address, name, seen[name])
@@ -188,7 +193,7 @@ def table(rows: list[list[str]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--sizes", nargs="*", default=["x".join(map(str, size)) for size in SIZES])
     parser.add_argument("--write", type=Path, default=HERE / "widgets.md")
     options = parser.parse_args()
