@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from attnbook import checkpoints
-from attnbook.train.__main__ import SIZES, STEPS, parse
+from attnbook.train.__main__ import STEPS, parse, run_of
 from attnbook.train.loop import Run, train
 from attnbook.train.processes import Process
 from attnbook.train.report import measure
@@ -42,17 +42,10 @@ def seconds_a_step(run: Run, process: Process, folder: Path) -> float:
     took = []
     for steps in (SHORT, LONG):
         begin = time.perf_counter()
-        train(replace(run, steps=steps, losses=[]), process, folder / "state", save_every=LONG, fresh=True)
+        part = replace(run, steps=steps, warmup=0, losses=[])
+        train(part, process, folder / "state", save_every=LONG, fresh=True)
         took.append(time.perf_counter() - begin)
     return (took[1] - took[0]) / (LONG - SHORT)
-
-
-def run_of(task: str) -> Run:
-    """The run that the command makes where nothing else is asked for, without a warm-up."""
-    chosen = parse([task])
-    sizes = {name: getattr(chosen, name) for name in (*SIZES, "dropout")} | {"norm_first": True}
-    names = ("batch", "learning_rate", "clip", "seed")
-    return Run(task, sizes, steps=LONG, warmup=0, **{name: getattr(chosen, name) for name in names})
 
 
 def main() -> None:
@@ -66,7 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(options.rounds):
             for task, took in times.items():
-                took.append(seconds_a_step(run_of(task), process, Path(folder)))
+                took.append(seconds_a_step(run_of(parse([task])), process, Path(folder)))
     where = f"{torch.get_num_threads()} threads" if options.device == "cpu" else torch.cuda.get_device_name()
     where += f", torch {torch.__version__}, Python {platform.python_version()}"
     rows = [line for line in earlier(options.write) if f"| {where} |" not in line]

@@ -250,6 +250,7 @@ def test_a_finger_that_slides_reads_cells_and_scrolls_the_page_up_and_down(visit
     widget.frame()
     assert (read.inner_text(), widget.locked) == (f"{truth['plain'][3, 7]:.3f}", "")
     widget.page.touchscreen.tap(*at(3, 5))
+    widget.node.locator(".most", has_text="Locked: obey").wait_for()  # the click follows the tap
     assert widget.locked == "obey"
     finger(widget.page, at(3, 5), at(3, 4), at(4, 2))  # it strays from the locked row
     widget.frame()

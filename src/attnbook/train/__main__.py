@@ -139,13 +139,18 @@ def _checkpoint(text: str) -> Path:
     return path
 
 
+def run_of(chosen: argparse.Namespace) -> Run:
+    """The run that these options ask for."""
+    sizes = {name: getattr(chosen, name) for name in (*SIZES, "dropout")} | {"norm_first": True}
+    names = ("task", "steps", "batch", "learning_rate", "warmup", "clip", "seed")
+    return Run(sizes=sizes, **{name: getattr(chosen, name) for name in names})
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Train, measure, write the checkpoint and its card; returns the exit code."""
     chosen = parse(arguments)
     process = Process(chosen.device)
-    sizes = {name: getattr(chosen, name) for name in (*SIZES, "dropout")} | {"norm_first": True}
-    names = ("task", "steps", "batch", "learning_rate", "warmup", "clip", "seed")
-    run = Run(sizes=sizes, **{name: getattr(chosen, name) for name in names})
+    run = run_of(chosen)
     state = chosen.out.with_suffix(".state")
     try:
         with closing(process):

@@ -10,15 +10,15 @@ export function watchInput(view, signal) {
     const box = heatmap.canvas.getBoundingClientRect();
     return heatmap.cell(event.clientX - box.left, event.clientY - box.top);
   };
-  let touch = false;
-  on("pointerdown", (event) => (touch = event.pointerType !== "mouse"));
+  let [touch, before] = [false, null]; // what was read when the finger came down: it may tremble
+  on("pointerdown", (event) => ([touch, before] = [event.pointerType !== "mouse", view.cursor]));
   on("pointermove", (event) => {
     if (event.pointerType === "mouse") view.read(under(event));
     else if (view.figure.fits) slide(view, under(event));
   });
   on("pointerleave", (event) => event.pointerType === "mouse" && view.read(null));
   on("blur", () => view.read(null));
-  on("click", (event) => click(view, under(event), touch));
+  on("click", (event) => click(view, under(event), touch, before));
   on("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !key(view, event.key)) return;
     event.preventDefault();
@@ -42,8 +42,8 @@ function slide(view, { row, column }) {
 }
 
 // A finger reads the cells of the locked row without unlocking it; a second tap on the same cell unlocks.
-function click(view, cell, touch) {
-  const again = view.cursor?.row === cell.row && view.cursor?.column === cell.column;
+function click(view, cell, touch, before) {
+  const again = before?.row === cell.row && before?.column === cell.column;
   view.read(cell);
   if (!touch || view.locked !== cell.row || again) view.lock(cell.row);
 }
