@@ -4,8 +4,9 @@ In Chromium, 360, 768 and 1440 pixels wide, by day and by night, with all folds 
 console messages, requests to other hosts, sideways scroll, and shifts while the page is scrolled through (the
 most of them, in its own measure). In the files: links and anchors inside the site that lead nowhere, and the
 weight of HTML, styles and scripts, gzipped, without pictures and fonts. Lighthouse takes its mobile preset, a
-slow phone on a slow network, simulated; the site comes compressed as a host would send it; its figures are
-medians. What it says of performance depends on the machine, and on what else runs there.
+slow phone on a slow network, simulated; the site comes compressed as a host would send it; one browser, at
+rest, takes all its runs; its figures are medians. What it says of performance depends on the machine, and on
+what else runs there.
 """
 
 import argparse
@@ -15,7 +16,9 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +37,7 @@ OTHERS = ("search.html",)  # no contents list it
 KINDS = {"performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}
 HEAVIEST = 600_000
 SHIFT = 0.01  # in Chromium's measure, where 0.1 is said to be good; a widget may not move at all
+REST = 5  # seconds: a browser that has just started is busy with itself, which Lighthouse lays to the page
 HEADER = ["page", "performance", "accessibility", "best practices", "SEO"]
 HEADER += ["axe, console, links, width", "shift", "kB"]
 
@@ -120,15 +124,36 @@ def install(folder: Path = INSTALLED) -> Path:
     return program
 
 
-def lighthouse(program: Path, address: str, rounds: int, kinds=tuple(KINDS)) -> dict[str, float]:
+@contextmanager
+def rested(wanted: bool):
+    """The port of a Chromium that has come to rest, where it is wanted: Lighthouse's, for all its runs."""
+    if not wanted:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        command = [find_chromium(), *arguments(), "--headless=new", "--remote-debugging-port=0"]
+        silent = subprocess.DEVNULL
+        running = subprocess.Popen([*command, f"--user-data-dir={folder}"], stdout=silent, stderr=silent)
+        try:
+            said = Path(folder) / "DevToolsActivePort"
+            while not said.exists() and running.poll() is None:
+                time.sleep(0.1)
+            if running.poll() is not None:
+                raise RuntimeError(f"{command[0]} could not be started: it ended with {running.returncode}")
+            time.sleep(REST)
+            yield int(said.read_text("utf8").split()[0])
+        finally:
+            running.terminate()
+            running.wait()
+
+
+def lighthouse(program: Path, port: int, address: str, rounds: int, kinds=tuple(KINDS)) -> dict[str, float]:
     """The median of a page's scores, in percent."""
-    flags = " ".join(["--headless=new", *arguments()])
-    command = ["node", program, address, "--quiet", "--output=json", f"--chrome-flags={flags}"]
+    command = ["node", program, address, "--quiet", "--output=json", f"--port={port}"]
     command += [f"--only-categories={','.join(kinds)}", "--no-enable-error-reporting"]
-    environment = {**os.environ, "CHROME_PATH": find_chromium()}
     runs = []
     for _ in range(rounds):
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         if done.returncode:
             raise RuntimeError(f"Lighthouse could not look at {address}: {done.stderr[-500:]}")
         runs.append(json.loads(done.stdout)["categories"])
@@ -170,13 +195,17 @@ def main(words: list[str] | None = None) -> int:
     kinds = [kind for kind in KINDS if kind != "performance" or not options.no_speed]
     pages = options.pages or [*inspection.toc_pages(), *OTHERS]
     faults, rows = [], []
-    with serving(options.html) as site, opened(not options.no_browser) as browser:
+    with (
+        serving(options.html) as site,
+        opened(not options.no_browser) as browser,
+        rested(bool(program)) as port,
+    ):
         version = browser.version if browser else "as installed"
         for name in pages:
             of_file, bytes_ = read_through(options.html, name)
             seen, shift = looked_at(browser, site, name) if browser else ([], None)
             scored = program and name not in OTHERS
-            scores = lighthouse(program, site + name, options.rounds, kinds) if scored else {}
+            scores = lighthouse(program, port, site + name, options.rounds, kinds) if scored else {}
             found = [*of_file, *seen]
             rows.append(row(name, scores, len(found), shift, bytes_))
             print(" · ".join(rows[-1]), flush=True)

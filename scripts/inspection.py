@@ -21,6 +21,9 @@ THEME_LOG = "[PST]"  # the theme says which colours it chose, on every page
 AT_REST = """() => Promise.allSettled(document.getAnimations()
     .filter(change => change.effect.getComputedTiming().endTime < Infinity)
     .map(change => change.finished)).then(() => true)"""
+# What a page asks for behind its first frame is there.
+PROGRAMS = """() => document.readyState === "complete" &&
+    (document.documentElement.dataset.programs || !document.querySelector("script[data-later]"))"""
 # Each widget lives, or says that it cannot.
 MOUNTED = """() => [...document.querySelectorAll(".ab-widget")].every((widget) => widget.dataset.state)"""
 UNFOLD = "document.querySelectorAll('details').forEach(fold => fold.open = true)"
@@ -70,7 +73,7 @@ def listen(page, own: str) -> list[str]:
 
 def mount(page) -> None:
     """Be there as its reader, once a page's scripts have run: widgets far down are mounted, too."""
-    page.wait_for_load_state("load")
+    page.wait_for_function(PROGRAMS)
     page.mouse.move(1, 1)
     page.wait_for_function(MOUNTED)
 
@@ -103,10 +106,20 @@ def soup(page: Path) -> BeautifulSoup:
     return BeautifulSoup(page.read_text("utf8"), "html.parser")
 
 
+@cache
+def programs(page: Path) -> tuple[str, ...]:
+    """The scripts of a page, as it names them: the first asks for the others (see _ext/book/first.js)."""
+    named = []
+    for tag in soup(page).select("script[src]"):
+        static = tag["src"].partition("_static/")[0] + "_static/"
+        named += [tag["src"], *(static + name for name in tag.get("data-later", "").split())]
+    return tuple(named)
+
+
 def references(page: Path) -> set[str]:
     """What a page points to on its own site."""
     tags = soup(page).select("[href], [src]")
-    found = {tag.get("href") or tag.get("src") for tag in tags}
+    found = {*programs(page), *(tag.get("href") or tag.get("src") for tag in tags)}
     return {reference for reference in found if reference and not urlsplit(reference).scheme}
 
 
@@ -131,7 +144,6 @@ def broken_links(page: Path) -> list[str]:
 
 def weight(page: Path) -> int:
     """Bytes of a page's HTML, styles and scripts, as a host compresses them."""
-    tags = soup(page).select("link[rel=stylesheet], script[src]")
-    named = [tag.get("href") or tag.get("src") for tag in tags]
+    named = [*programs(page), *(tag["href"] for tag in soup(page).select("link[rel=stylesheet]"))]
     loaded = {page, *((page.parent / name.partition("?")[0]).resolve() for name in named)}
     return sum(len(gzip.compress(file.read_bytes(), 6)) for file in loaded)

@@ -1,7 +1,8 @@
 """One script for the site, in place of the eight that the theme and its friends bring.
 
 A slow phone waits longer for their number than for their size. What only some
-pages need stays a file of its own.
+pages need stays a file of its own. All of them come once the text has been
+seen: first.js asks for them behind the first frame.
 """
 
 import hashlib
@@ -31,9 +32,13 @@ AMENDED = {
     # What scrolls can be reached by keyboard: long formulas, too.
     '".pst-scrollable-table-container"]': '".pst-scrollable-table-container","div.math",".ab-api .math"]',
 }
+SEARCH = "searchtools.js"  # works with the theme's, before it is read
 TAG = re.compile(
     rf'[ \t]*<script defer src="([^"]*)_static/(?:{"|".join(map(re.escape, NAMES))})[^>]*></script>\n?'
 )
+
+FIRST = re.compile(r"<script(?= data-type=)")
+WAITS = re.compile(r'[ \t]*<script defer[^>]* src="(?:\.\./)*_static/([^"]*)"></script>\n?')
 
 
 def write_script(app: Sphinx, exception: Exception | None) -> None:
@@ -54,13 +59,21 @@ def write_script(app: Sphinx, exception: Exception | None) -> None:
     version = hashlib.sha256(program.encode()).hexdigest()[:8]
     for page, text in fresh.items():
         place = f"{TAG.search(text)[1]}_static/{TOGETHER}?v={version}"
-        page.write_text(in_one(text, f'<script defer src="{place}"></script>\n'), "utf8")
+        page.write_text(behind(in_one(text, f'<script defer src="{place}"></script>\n')), "utf8")
 
 
 def in_one(text: str, tag: str) -> str:
     """A page with this script where the first of the many was."""
     start = TAG.search(text).start()
     return text[:start] + tag + TAG.sub("", text[start:])
+
+
+def behind(text: str) -> str:
+    """A page whose scripts come behind its first frame, but for the one that asks for them."""
+    if SEARCH in text:
+        return text
+    later = " ".join(WAITS.findall(text))
+    return FIRST.sub(f'<script data-later="{later}"', WAITS.sub("", text))
 
 
 def setup(app: Sphinx) -> None:

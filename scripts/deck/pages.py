@@ -35,7 +35,7 @@ def export(page: Path, folder: Path, book: str, title: str) -> int:
         formula.string = formula["data-tex"]
     decks = stacks(article)
     data = whole.select(DATA)
-    scripts = [tag["src"] for tag in whole.select("script[src]") if "/widgets/" in tag["src"]]
+    scripts = re.findall(r"widgets/[\w-]+\.js", whole.select_one("script[data-later]")["data-later"])
     copy_files(page.parents[1], folder, decks)
     text = written(decks, data, scripts, f"{book}/{page.parent.name}/{page.name}", title)
     (folder / page.name).write_text(text, "utf8")
@@ -67,8 +67,7 @@ def written(decks: list[list[Slide]], data: list[Tag], scripts: list[str], chapt
     """The page of slides."""
     name = soup(decks[0][0].headline).get_text()
     styles = "\n".join(f'<link rel="stylesheet" href="{STATIC}/{one}">' for one in STYLES)
-    widgets = [re.sub(r"^.*?_static/|\?.*$", "", one) for one in scripts]
-    programs = ["deck-math.js", "mathjax/tex-chtml.js", "deck-widgets.js", *widgets, "reveal.js", "deck.js"]
+    programs = ["deck-math.js", "mathjax/tex-chtml.js", "deck-widgets.js", *scripts, "reveal.js", "deck.js"]
     loaded = "\n".join(f'<script defer src="{STATIC}/{one}"></script>' for one in programs)
     sections = "\n".join(f"<section>\n{''.join(map(section, deck))}</section>" for deck in decks)
     return f"""<!DOCTYPE html>

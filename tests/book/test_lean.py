@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from fontTools.ttLib import TTFont
-from inspection import soup
+from inspection import PROGRAMS, mount, programs, soup
 
 ROOT = Path(__file__).parents[2]
 WHOLE = ROOT / "assets" / "mathjax" / "output" / "chtml" / "fonts" / "woff-v2"
@@ -62,10 +62,38 @@ def test_type_is_asked_for_before_the_text_is_there(browser, site, name, least, 
 
 
 def test_every_page_names_one_script_of_the_themes(html, page_name):
-    named = [tag["src"] for tag in soup(html / page_name).select("script[src]")]
+    named = programs(html / page_name)
     assert sum("book-pages.js" in name for name in named) == 1
     assert not [name for name in named if any(part in name for part in PARTS)]
-    assert all(tag.has_attr("defer") for tag in soup(html / page_name).select("script[src]")[1:])
+    assert len(soup(html / page_name).select("script[src]")) == 1
+
+
+def test_programs_come_behind_the_first_frame(browser, site):
+    """Those that give the page its buttons and widgets: the text is seen before, however slow the machine."""
+    page = browser.new_page()
+    starts = """performance.getEntriesByType("resource")
+        .filter(({ name }) => /book-pages.js|widgets.*js/.test(name)).map(({ startTime }) => startTime)"""
+    page.goto(site + CHAPTER)
+    page.wait_for_function(PROGRAMS)
+    starts = page.evaluate(starts)
+    painted = page.evaluate("performance.getEntriesByName('first-paint')[0].startTime")
+    assert len(starts) >= 3
+    assert min(starts) > painted - 20  # the frame is drawn on another thread
+    page.close()
+
+
+def test_a_page_that_nobody_sees_has_its_programs(browser, site):
+    """Such as a tab in the background, which has no frame."""
+    page = browser.new_page()
+    page.add_init_script("""
+        const frames = requestAnimationFrame;
+        Object.defineProperty(document, "hidden", { get: () => true });
+        globalThis.requestAnimationFrame = () => 0;
+        document.addEventListener("programs-here", () => (globalThis.requestAnimationFrame = frames));""")
+    page.goto(site + CHAPTER)
+    page.wait_for_function(PROGRAMS, polling=50)  # or it would wait for a frame
+    mount(page)
+    page.close()
 
 
 def test_the_one_script_says_whose_it_is(html):

@@ -249,8 +249,7 @@ def test_a_finger_that_slides_reads_cells_and_scrolls_the_page_up_and_down(visit
     finger(widget.page, *places, at(3, 6), at(3, 7))
     widget.frame()
     assert (read.inner_text(), widget.locked) == (f"{truth['plain'][3, 7]:.3f}", "")
-    widget.page.touchscreen.tap(*at(3, 5))
-    widget.node.locator(".most", has_text="Locked: obey").wait_for()  # the click follows the tap
+    widget.page.mouse.click(*at(3, 5))  # on a busy machine, a tap may last too long to be one
     assert widget.locked == "obey"
     finger(widget.page, at(3, 5), at(3, 4), at(4, 2))  # it strays from the locked row
     widget.frame()
@@ -258,6 +257,25 @@ def test_a_finger_that_slides_reads_cells_and_scrolls_the_page_up_and_down(visit
     before = widget.page.evaluate("scrollY")
     finger(widget.page, at(3, 5), *((at(3, 5)[0], at(3, 5)[1] - 30 * step) for step in range(1, 8)))
     widget.page.wait_for_function("before => scrollY > before + 50", arg=before)
+
+
+def test_a_tap_that_trembles_reads_and_leaves_the_row_locked(visit, truth):
+    """Chromium holds back the moves of a tap, other browsers may not; so they are made here."""
+    widget = visit(width=400, has_touch=True, is_mobile=True).widget(PLAIN)
+    tremble = """(map, [x, y]) => {
+        const make = (Kind, name, by) => map.dispatchEvent(new Kind(name,
+            { pointerType: "touch", clientX: x + by, clientY: y + by, bubbles: true, composed: true }));
+        make(PointerEvent, "pointerdown", 0);
+        make(PointerEvent, "pointermove", 1);
+        make(PointerEvent, "pointerup", 1);
+        make(PointerEvent, "click", 1);
+    }"""
+    widget.page.mouse.click(*widget.point(3, 5))
+    widget.map.evaluate(tremble, [*widget.point(3, 2)])
+    assert widget.node.locator(".value").inner_text() == f"{truth['plain'][3, 2]:.3f}"
+    assert widget.locked == "obey"
+    widget.map.evaluate(tremble, [*widget.point(3, 2)])
+    assert widget.locked == ""
 
 
 def test_masked_cells_are_hatched_and_zeros_are_not(visit, truth):

@@ -417,19 +417,37 @@ def test_two_do_not_disturb_each_other(visit):
     assert dates.written == translate("1. Mai 2001", "zh").text
 
 
-def test_a_text_that_came_after_its_translation_is_translated(visit, built):
-    """As when Python changes a widget before it shows it."""
+@pytest.fixture
+def later(built):
+    """The page of translators, where the first's text came after its translation: the new text.
+
+    As when Python changes a widget before it shows it.
+    """
     text = (built / "translator.html").read_text("utf-8")
     start, end = re.search(r'widget-state\+json">(.*?)</script>', text, re.S).span(1)
     data = json.loads(text[start:end])
-    next(one for one in data["state"].values() if one["state"]["title"] == "Dates")["state"]["text"] = (
-        "1. Mai 2001"
-    )
-    changed = text[:start] + json.dumps(data).replace("<", "\\u003c") + text[end:]
-    (built / "later.html").write_text(changed, "utf-8")
+    changed = "1. Mai 2001"
+    next(one for one in data["state"].values() if one["state"]["title"] == "Dates")["state"]["text"] = changed
+    text = text[:start] + json.dumps(data).replace("<", "\\u003c") + text[end:]
+    (built / "later.html").write_text(text, "utf-8")
+    return changed
+
+
+def test_a_text_that_came_after_its_translation_is_translated(visit, later):
     translator = Translator(visit("later.html"), DATES)
-    made = translator.finish("1. Mai 2001", "zh")
+    made = translator.finish(later, "zh")
     assert translator.written == made.text
+
+
+@pytest.mark.bad_input
+def test_a_text_that_cannot_be_translated_leaves_the_translation_before(visit, later):
+    block = lambda page: page.route("**/dates-translate.js*", lambda route: route.abort())  # noqa: E731
+    translator = Translator(visit("later.html", prepare=block), DATES)
+    translator.wait("root.querySelector('.ab-note').textContent.includes('could not be loaded')")
+    translator.live.locator("canvas").first.wait_for()  # its maps, too
+    made = translate("Saturday, March 7, 2009", "zh")
+    assert translator.step == [len(made.written)] * 2
+    assert translator.columns().endswith("2009")
 
 
 def test_what_came_with_the_page_is_what_python_computes(sent, built):

@@ -120,9 +120,6 @@ function approach(script, go) {
   near.observe(place);
 }
 
-for (const move of ["pointermove", "pointerdown", "keydown"]) addEventListener(move, reachAll, { once: true, passive: true });
-addEventListener("hashchange", reachAll);
-
 // The page's views that nobody has mounted yet, nor will.
 const waiting = () => [...document.querySelectorAll(VIEW)].filter((script) => !places(script).dataset.state && !far.has(places(script)));
 
@@ -136,6 +133,8 @@ function define(name, widget) {
 
 // When every script has come, what is left has no data, or no program.
 function end() {
+  for (const move of ["pointermove", "pointerdown", "keydown"]) addEventListener(move, reachAll, { once: true, passive: true });
+  addEventListener("hashchange", reachAll);
   for (const script of waiting()) {
     const { id, kind } = entryOf(script);
     mount(script, () => {
@@ -180,5 +179,5 @@ function provide(name, module) {
 }
 
 globalThis.attnbook = { shared, define, load, provide };
-if (document.readyState === "complete") end();
-else document.addEventListener("DOMContentLoaded", end, { once: true });
+// Scripts come with the page, or behind its first frame; then the book's first.js says when they are here.
+for (const event of ["DOMContentLoaded", "programs-here"]) document.addEventListener(event, end, { once: true });
