@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 WHOLE = ROOT / "assets" / "mathjax" / "output" / "chtml" / "fonts" / "woff-v2"
 CHAPTER = "chapters/04-self-attention.html"
 FORMULAS = "chapters/notation.html"  # begins with them
+CONTENTS = '<dialog id="pst-secondary-sidebar-modal">'  # what a page holds behind its text
 PARTS = (
     "documentation_options",
     "doctools",
@@ -59,6 +60,22 @@ def test_type_is_asked_for_before_the_text_is_there(browser, site, name, least, 
     assert any("serif-4-latin-600" in font for font in early)  # bold words stand in its first lines
     assert len(fonts) == len(set(fonts))  # what was asked for early is what the text is set in
     page.close()
+
+
+def test_text_stands_where_it_will_before_the_contents_beside_it_are_there(browser, site):
+    """A frame may be drawn when a page is read half."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, java_script_enabled=False)
+    page = context.new_page()
+    left = lambda: page.locator("article h1").bounding_box()["x"]  # noqa: E731
+    page.goto(site + CHAPTER)
+    whole = left()
+    text = page.content()
+    assert text.count(CONTENTS) == 1
+    page.route("**/*.html", lambda route: route.fulfill(body=text.partition(CONTENTS)[0]))
+    page.goto(site + CHAPTER)
+    assert page.locator(".page-toc").count() == 0
+    assert left() == whole
+    context.close()
 
 
 def test_every_page_names_one_script_of_the_themes(html, page_name):
