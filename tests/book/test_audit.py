@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,14 @@ def test_speed_can_be_left_out(tmp_path, monkeypatch, capsys):
     assert audit.main([*options, "--no-speed"]) == 1
     assert asked == [list(audit.KINDS), *2 * [["accessibility", "best-practices", "seo"]]]
     assert "gives 90 for seo" in capsys.readouterr().out
+
+
+@pytest.mark.bad_input
+def test_a_browser_that_does_not_start_is_said(monkeypatch):
+    monkeypatch.setattr(audit, "find_chromium", lambda: shutil.which("false"))
+    message = "false could not be started: it ended with 1"
+    with pytest.raises(RuntimeError, match=message), audit.rested(True):
+        pass
 
 
 @pytest.mark.parametrize(("planted", "code"), [("", 0), ('<a href="#nowhere">a place</a>', 1)])
