@@ -23,6 +23,7 @@ from sphinx.util.docutils import SphinxDirective
 
 WIDTH = 76  # characters of a signature on one line; a longer one gets a line for each parameter
 FORMULA = re.compile(r"\$([^$]+)\$[,.;]?\s*")
+SYMBOL = re.compile(r"\w(_\w)?")
 FROM_PYTHON = {"__init__", "__call__", "forward"}  # no headings of their own: the class is called so
 
 
@@ -188,10 +189,17 @@ def shortened(thing: object) -> str:
 
 
 def display_formulas(doc: str) -> str:
-    """Markdown in which the formulas of a paragraph that begins with one stand on lines of their own."""
+    """Markdown in which the formulas of a paragraph that begins with one stand on lines of their own.
+
+    A symbol that is explained, such as $x_t$, stays in its sentence.
+    """
+
+    def displayed(found: re.Match) -> str:
+        return found[0] if SYMBOL.fullmatch(found[1]) else f"\n\n$${found[1]}$$\n\n"
+
     paragraphs = doc.split("\n\n")
     return "\n\n".join(
-        FORMULA.sub(r"\n\n$$\1$$\n\n", paragraph) if paragraph.startswith("$") else paragraph
+        FORMULA.sub(displayed, paragraph) if paragraph.startswith("$") else paragraph
         for paragraph in paragraphs
     )
 

@@ -85,3 +85,12 @@ def test_a_name_without_docstring_is_found():
         thing = getattr(attnbook, name, None)
         if inspect.isclass(thing):
             assert api.own_doc(thing), name
+
+
+def test_formulas_stand_alone_and_symbols_in_their_sentence(sections):
+    """Where a docstring begins with formulas, and then explains what stands in them."""
+    formulas = sections["Seq2Seq"].select(".math")
+    alone = [formula["data-tex"] for formula in formulas if formula.name == "div"]
+    assert len(alone) == 2
+    assert all("=" in formula for formula in alone)
+    assert {formula["data-tex"] for formula in formulas if formula.name == "span"} == {r"\(x_t\)", r"\(h_t\)"}
