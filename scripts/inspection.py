@@ -106,14 +106,10 @@ def soup(page: Path) -> BeautifulSoup:
     return BeautifulSoup(page.read_text("utf8"), "html.parser")
 
 
-@cache
 def programs(page: Path) -> tuple[str, ...]:
     """The scripts of a page, as it names them: the first asks for the others (see _ext/book/first.js)."""
-    named = []
-    for tag in soup(page).select("script[src]"):
-        static = tag["src"].partition("_static/")[0] + "_static/"
-        named += [tag["src"], *(static + name for name in tag.get("data-later", "").split())]
-    return tuple(named)
+    tags = soup(page).select("script[src]")
+    return tuple(name for tag in tags for name in (tag["src"], *tag.get("data-later", "").split()))
 
 
 def references(page: Path) -> set[str]:

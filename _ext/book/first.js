@@ -8,18 +8,17 @@
 
 {
   const { src, dataset } = document.currentScript;
-  const place = (name) => new URL(`../${name}`, src);
   const add = (tag, properties) => document.head.appendChild(Object.assign(document.createElement(tag), properties));
 
   // The type that the page is set in is asked for at once, or its text would jump when it comes. A page opened as a file may not ask.
   if (location.protocol !== "file:") {
-    for (const name of dataset.type.split(" ")) add("link", { rel: "preload", as: "font", crossOrigin: "", href: place(name) });
+    for (const name of dataset.type.split(" ")) add("link", { rel: "preload", as: "font", crossOrigin: "", href: new URL(`../${name}`, src) });
   }
 
   // The text is seen first. Behind its frame come the programs that give the page its buttons and widgets, each after the one before.
   // A page that nobody sees has no frame.
   const begin = () => {
-    const last = dataset.later.split(" ").map((name) => add("script", { async: false, src: place(name) })).pop();
+    const last = dataset.later.split(" ").map((name) => add("script", { async: false, src: name })).pop();
     last.onload = last.onerror = () => {
       document.documentElement.dataset.programs = "here";
       document.dispatchEvent(new Event("programs-here"));

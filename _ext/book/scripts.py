@@ -32,13 +32,12 @@ AMENDED = {
     # What scrolls can be reached by keyboard: long formulas, too.
     '".pst-scrollable-table-container"]': '".pst-scrollable-table-container","div.math",".ab-api .math"]',
 }
-SEARCH = "searchtools.js"  # works with the theme's, before it is read
+SEARCH = "searchtools.js"  # a page that has it keeps all its scripts: it uses what the theme's declare
 TAG = re.compile(
     rf'[ \t]*<script defer src="([^"]*)_static/(?:{"|".join(map(re.escape, NAMES))})[^>]*></script>\n?'
 )
-
 FIRST = re.compile(r"<script(?= data-type=)")
-WAITS = re.compile(r'[ \t]*<script defer[^>]* src="(?:\.\./)*_static/([^"]*)"></script>\n?')
+WAITS = re.compile(r'[ \t]*<script defer[^>]* src="([^"]*)"></script>\n?')
 
 
 def write_script(app: Sphinx, exception: Exception | None) -> None:

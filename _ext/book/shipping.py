@@ -15,7 +15,7 @@ OURS = ("widgets",)  # one program loads others by the name of what it shows
 SLIDES = ("book.css", "drawings.css", "pygments.css")  # `make slides` takes them from here
 LICENCE = re.compile(r"LICEN[CS]E|^OFL\.txt$")
 NAMED = re.compile(r"""\b(?:href|src|content)="([^"#?]+)""")
-LATER = re.compile(r'\bdata-later="([^"]*)"')  # by first.js, each named as below _static
+LATER = re.compile(r'\bdata-later="([^"]*)"')  # scripts that first.js asks for
 STYLED = re.compile(r"""url\(\s*["']?(?!data:)([^"')#?]+)""")
 MAP = re.compile(r"\n?//# sourceMappingURL=\S+")  # where debuggers find the theme's sources
 
@@ -58,16 +58,13 @@ def named(file: Path, folder: Path, address: str) -> set[Path]:
     pattern = {".html": NAMED, ".css": STYLED}.get(file.suffix)
     text = file.read_text("utf8") if pattern else ""
     names = pattern.findall(text) if pattern else []
-    later = {
-        folder / "_static" / one.partition("?")[0] for some in LATER.findall(text) for one in some.split()
-    }
+    names += [name.partition("?")[0] for some in LATER.findall(text) for name in some.split()]
     own = f"{address.rstrip('/')}/" if address else None
     places = [
         (folder / name.removeprefix(own) if own and name.startswith(own) else file.parent / unquote(name))
         for name in names
     ]
-    places = {*later, *map(Path.resolve, places)}
-    return {place for place in places if place.is_file() and folder in place.parents}
+    return {place for place in map(Path.resolve, places) if place.is_file() and folder in place.parents}
 
 
 def is_licence(path: Path, kept: set[Path]) -> bool:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from book import shipping
 from fontTools.ttLib import TTFont
 from inspection import PROGRAMS, mount, programs, soup
 
@@ -110,7 +111,20 @@ def test_a_page_that_nobody_sees_has_its_programs(browser, site):
     page.goto(site + CHAPTER)
     page.wait_for_function(PROGRAMS, polling=50)  # or it would wait for a frame
     mount(page)
+    states = page.locator(".ab-widget").evaluate_all("all => all.map(widget => widget.dataset.state)")
+    assert len(states) > 3
+    assert set(states) == {"live"}
     page.close()
+
+
+def test_the_site_holds_what_its_pages_ask_for_later(tmp_path):
+    (tmp_path / "_static").mkdir()
+    programs = [tmp_path / "_static" / name for name in ("first.js", "second.js", "nobodys.js")]
+    for program in programs:
+        program.write_text("")
+    later = "_static/first.js?v=1 _static/second.js"
+    (tmp_path / "index.html").write_text(f'<script data-later="{later}"></script>')
+    assert shipping.asked_for(tmp_path) == set(programs[:2])
 
 
 def test_the_one_script_says_whose_it_is(html):
