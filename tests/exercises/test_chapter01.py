@@ -1,12 +1,13 @@
 """Chapter 1: every right way passes, every trap is turned down in words of its own."""
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
-
-from attnbook.exercises.chapter01_networks import _Cell
 
 
 def assert_says(verdict, words: str) -> None:
@@ -29,6 +30,8 @@ BITS = {"strings": 64, "bits": 6, "thirty": 141.01, "longest": 13}
         {"thirty": torch.tensor(141.0)},
         {"longest": 13.0},
         {"longest": torch.tensor([13])},
+        {"longest": Fraction(13)},
+        {"thirty": Decimal(141)},
         {"remark": "easy"},
     ],
 )
@@ -43,7 +46,7 @@ def test_bits_in_any_form(check, other):
         ({"strings": 81}, "four places with three letters"),
         ({"strings": 24}, "A letter may come again"),
         ({"strings": 63}, "not 63"),
-        ({"bits": 3 * math.log(4)}, "natural logarithm"),
+        ({"bits": 3 * math.log(4)}, "3·ln 4"),
         ({"bits": math.log2(12)}, "3 · log₂ 4"),
         ({"bits": 2}, "2 bits is one letter"),
         ({"bits": 64}, "number of strings"),
@@ -51,10 +54,11 @@ def test_bits_in_any_form(check, other):
         ({"bits": 7}, "L · log₂ V bits"),
         ({"thirty": 30 * math.log(26)}, "natural logarithm"),
         ({"thirty": 30 * math.log10(26)}, "30·log₁₀ 26"),
-        ({"thirty": 150}, "32 letters apart"),
+        ({"thirty": 150}, "enough for 32 letters"),
         ({"thirty": 240}, "as a file stores them"),
         ({"thirty": math.log2(780)}, "length stands in front"),
         ({"thirty": 26 * math.log2(30)}, "changed places"),
+        ({"thirty": 26**30}, "26³⁰ is the number of strings"),
         ({"thirty": 1}, "here L = 30 and V = 26"),
         ({"longest": 14}, "Round down"),
         ({"longest": 13.6}, "round to what still fits"),
@@ -156,9 +160,9 @@ def test_layers_by_many_roads(check, answer):
         (lambda n, k: math.ceil((n - 1) / (k // 2)), "one side only"),
         (lambda n, k: 1 + n * (k - 1), "other way"),
         (lambda n, k: max(1, math.ceil((n - 1) / (k - 1))), "single word"),
-        (lambda n, k: (n - 1) / (k - 1), "round up"),
-        (lambda n, k: n, "other numbers"),
-        (lambda n, k: [n, k], "wanted a number"),
+        (lambda n, k: (n - 1) / (k - 1), "Round up"),
+        (lambda n, k: n, "With length = 101, kernel = 5 your function returned 101; wanted 25"),
+        (lambda n, k: [n, k], "should be a number, and holds 2"),
         (lambda n: n, "takes 1 positional argument"),
         (25, "wants a function"),
     ],
@@ -170,85 +174,103 @@ def test_layer_traps(check, answer, words):
 # --- 1.4 ---------------------------------------------------------------------------------------------------
 
 
-def states(cell, first, embedded):
-    found = [first]
-    for t in range(embedded.shape[1]):
-        found.append(cell(embedded[:, t], found[-1]))
+def changed_rows(decode, context, embedded, new=torch.randn_like, differ=lambda a, b: not torch.equal(a, b)):
+    """For each sentence: do its outputs differ once its context is replaced by `new(its context)`?"""
+    found = []
+    for row in range(len(context)):
+        other = context.clone()
+        other[row] = new(other[row])
+        found.append(differ(decode(other, embedded)[row], decode(context, embedded)[row]))
     return found
 
 
-def repaired(cell, context, embedded):
-    return torch.stack(states(cell, context, embedded)[1:], dim=1)
+def by_gradient(decode, context, embedded):
+    """A gradient for each sentence, of a random mix of its outputs: unusual, and right."""
+    context = context.clone().requires_grad_()
+    for row in range(len(context)):
+        outputs = decode(context, embedded)[row]
+        if not outputs.requires_grad:
+            return False
+        (gradient,) = torch.autograd.grad((outputs * torch.randn_like(outputs)).sum(), context)
+        if not gradient[row].any():
+            return False
+    return True
 
 
-def into_a_table(cell, context, embedded):
-    outputs = torch.zeros(*embedded.shape[:2], context.shape[1])
-    for t in range(embedded.shape[1]):
-        context = outputs[:, t] = cell(embedded[:, t], context)
-    return outputs
+def by_swapping(decode, context, embedded):
+    """Each sentence gets all the other contexts in turn."""
+    before = decode(context, embedded)
+    heard = torch.zeros(len(context), dtype=torch.bool)
+    for row in range(len(context)):
+        for other in range(len(context)):
+            mixed = context.clone()
+            mixed[row] = context[other]
+            heard[row] |= (decode(mixed, embedded)[row] != before[row]).any()
+    return heard.all()
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        repaired,
-        into_a_table,
-        lambda c, h, e: torch.stack(states(c, h, e)[1:]).transpose(0, 1),
-        lambda c, h, e: torch.cat([s[:, None] for s in states(c, h, e)[1:]], dim=1),
-        lambda c, h, e: (repaired(c, h, e), states(c, h, e)[-1]),
-        lambda c, h, e: repaired(c, h.clone(), e),
+        lambda *inputs: all(changed_rows(*inputs)),
+        lambda *inputs: np.all(changed_rows(*inputs)),
+        lambda *inputs: all(changed_rows(*inputs, lambda row: 1e6 * torch.rand_like(row))),
+        lambda *inputs: all(changed_rows(*inputs, differ=lambda a, b: (a - b).abs().max() > 0)),
+        by_gradient,
+        by_swapping,
     ],
 )
-def test_decoders_that_listen(check, answer):
+def test_tests_of_listening_by_many_roads(check, answer):
     assert check("1.4", answer).passed
 
 
-def starts_anew(cell, context, embedded):
-    return torch.stack([cell(x, context) for x in embedded.unbind(1)], dim=1)
+def changes_the_first_number(row):
+    return torch.cat((row[:1] + 1, row[1:]))
 
 
-def adds_every_time(cell, context, embedded):
-    state, outputs = torch.zeros_like(context), []
-    for x in embedded.unbind(1):
-        state = cell(x, state + context)
-        outputs.append(state)
-    return torch.stack(outputs, dim=1)
+def all_numbers(a, b):
+    return bool((a != b).all())
 
 
-def batch_too_small(cell, context, embedded):
-    return torch.stack([cell(x, context[0]) for x in embedded.unbind(1)], dim=1)
+def the_first_token(a, b):
+    return not torch.equal(a[0], b[0])
+
+
+def roughly(a, b):
+    return not torch.allclose(a, b, atol=1e-3)
+
+
+def hears_one_sentence(decode, context, embedded):
+    return all(changed_rows(decode, context, embedded)[:2])
+
+
+def spoils_the_context(decode, context, embedded):
+    before = decode(context, embedded)
+    context += torch.randn_like(context)
+    return not torch.equal(decode(context, embedded), before)
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda c, h, e: repaired(c, torch.zeros_like(h), e), "still starts from zeros"),
-        (starts_anew, "starts from the context again"),
-        (lambda c, h, e: repaired(c, torch.zeros_like(h), e) + h[:, None], "never heard it"),
-        (lambda c, h, e: repaired(c, h, e) + h[:, None], "never heard it"),
-        (adds_every_time, "at every step"),
-        (lambda c, h, e: torch.stack(states(c, h, e)[:-1], dim=1), "*after* a token"),
-        (lambda c, h, e: torch.stack(states(c, h, e), dim=1), "T + 1 outputs"),
-        (lambda c, h, e: states(c, h, e)[-1], "last state only"),
-        (lambda c, h, e: torch.stack(states(c, h, e)[1:]), "another order"),
-        (lambda c, h, e: repaired(c, h[:1].expand_as(h), e), "context of row 0"),
-        (lambda c, h, e: repaired(c, h, e.flip(1)), "from the last to the first"),
-        (lambda c, h, e: repaired(c, h, e.flip(1)).flip(1), "from the last to the first"),
-        (lambda c, h, e: repaired(c, h.mean(0, keepdim=True).expand_as(h), e), "other numbers"),
-        (lambda c, h, e: repaired(lambda x, s: c(s, x), h, e), "x: wanted shape (B, 5), got (3, 6)"),
-        (batch_too_small, "state: wanted shape (B, 6), got (6,)"),
-        (lambda c, h, e: None, "Does it end with `return`?"),
+        (lambda d, c, e: not torch.equal(d(torch.randn_like(c), e), d(c, e)), "all sentences at once"),
+        (lambda *inputs: any(changed_rows(*inputs)), "do so for every sentence"),
+        (lambda *inputs: changed_rows(*inputs)[0], "do so for every sentence"),
+        (hears_one_sentence, "Two sentences out of three"),
+        (lambda *inputs: all(changed_rows(*inputs, lambda row: row + 1)), "Adding the same number"),
+        (lambda *inputs: all(changed_rows(*inputs, lambda row: 2 * row)), "A multiple of the context"),
+        (lambda *inputs: all(changed_rows(*inputs, changes_the_first_number)), "only some numbers"),
+        (lambda *inputs: all(changed_rows(*inputs, differ=all_numbers)), "at all tokens"),
+        (lambda *inputs: all(changed_rows(*inputs, differ=the_first_token)), "at all tokens"),
+        (lambda *inputs: all(changed_rows(*inputs, differ=roughly)), "compare exactly"),
+        (lambda *inputs: not all(changed_rows(*inputs)), "swapped"),
+        (spoils_the_context, "in place"),
+        (lambda *inputs: 0.5, "True or False"),
+        (lambda *inputs: None, "returned None"),
     ],
 )
-def test_decoders_that_do_not(check, answer, words):
+def test_tests_of_listening_that_fail(check, answer, words):
     assert_says(check("1.4", answer), words)
-
-
-def test_the_broken_decoder_of_the_exercise_gives_the_same_for_any_context():
-    cell = _Cell(3, 4, 0)
-    embedded = torch.randn(1, 5, 3)
-    one, other = (repaired(cell, torch.randn(1, 4), embedded) for _ in range(2))
-    assert not torch.allclose(one, other)
 
 
 # --- 1.5 ---------------------------------------------------------------------------------------------------
@@ -300,6 +322,16 @@ def unwatched(network, x):
     return x.grad
 
 
+def on_x_itself(network, x):
+    x.requires_grad_()
+    network(x[None])[0, -1].sum().backward()
+    return x.grad.norm(dim=-1)
+
+
+def jacobian(network, x):
+    return torch.autograd.functional.jacobian(lambda x: network(x[None])[0, -1], x)  # (D, T, D)
+
+
 def of_a_vector(network, x):
     return gradient(network, x, lambda y: y[0, -1])
 
@@ -323,6 +355,9 @@ def of_a_vector(network, x):
         (lambda n, x: gradient(n, x).norm(dim=-1).flip(0), "other numbers"),
         (lambda n, x: gradient(lambda y: n(y[0]), x), "a batch of one sequence"),
         (unwatched, "Autograd has to be told"),
+        (on_x_itself, "second call with the same `x`"),
+        (lambda n, x: jacobian(n, x).square().sum((0, 2)).sqrt(), "each number of the last output by itself"),
+        (lambda n, x: jacobian(n, x).norm(dim=-1).sum(0), "each number of the last output by itself"),
         (of_a_vector, "one number"),
         (torch.ones(5), "wants a function"),
     ],

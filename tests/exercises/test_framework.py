@@ -23,7 +23,7 @@ from attnbook.exercises import (
     chapter04_multi_head,
     check,
 )
-from attnbook.exercises.comparing import judge_function, random, slip
+from attnbook.exercises.judges import Function, random, slip
 from attnbook.exercises.registry import exercise
 from attnbook.exercises.verdict import Wrong
 
@@ -96,7 +96,7 @@ def test_no_exercise_starts_from_numbers_that_a_usual_seed_gives():
 
 def test_two_exercises_cannot_share_an_id():
     with pytest.raises(ValueError, match=r"'3\.3' is taken"):
-        exercise("3.3", "Another", task="", praise="")(lambda answer: "")
+        exercise("3.3", "Another", praise="", judge=lambda answer: "")
 
 
 def test_every_exercise_has_its_words_in_order():
@@ -106,7 +106,6 @@ def test_every_exercise_has_its_words_in_order():
     assert min(counts.values()) >= 3
     for each in EXERCISES.values():
         assert each.title
-        assert each.task.endswith(".")
         assert each.praise.endswith(".")
 
 
@@ -119,7 +118,7 @@ def test_a_blank_answer_is_not_started(fresh, exercise_id, blank):
     verdict = fresh(exercise_id, blank)
     assert (verdict.state, verdict.passed) == ("pending", False)
     assert "Not started yet" in verdict.message
-    assert EXERCISES[exercise_id].task in verdict.message
+    assert EXERCISES[exercise_id].place in verdict.message
 
 
 def test_check_without_an_answer_is_not_started(fresh):
@@ -203,7 +202,7 @@ def broken_silently(query, key, value):
             broken_shapes,
             ["RuntimeError", "scores = query @ key", "(3, 5, 4)", "(3, 7, 4)", "key.transpose(-2, -1)"],
         ),
-        (broken_reversal, ["RuntimeError", "return query @ key.T", "every axis", "the batch too"]),
+        (broken_reversal, ["RuntimeError", "return query @ key.T", "all axes", "the batch too"]),
         (broken_view, ["view", "reshape", "straight line"]),
         (broken_dots, ["TypeError", "weights @ value", "`...` is still in your code"]),
         (broken_name, ["NameError", "sofmax", "Run the cell that defines"]),
@@ -371,16 +370,13 @@ def test_a_slip_that_cannot_happen_on_these_shapes_is_passed_over():
     def broken(x):
         raise RuntimeError
 
+    def same(x):
+        return x
+
     slips = [slip("cannot happen", broken), slip("doubled", lambda x: 2 * x)]
+    judge = Function(same, {"x": "(3,)"}, [(random(3, seed=0),)], slips)
     with pytest.raises(Wrong, match="doubled"):
-        judge_function(
-            lambda x: x + x,
-            call="f(x)",
-            cases=[{"x": random(3, seed=0)}],
-            right=lambda x: x,
-            returns={"x": "(3,)"},
-            slips=slips,
-        )
+        judge(lambda x: x + x)
 
 
 # --- what is shown ---------------------------------------------------------------------------------------

@@ -1,199 +1,464 @@
-"""Chapter 1: bits to carry, and the ways between two words."""
+"""Chapter 1: bits to carry, the ways between two words, a decoder that ignores its context, and gradients."""
 
 import math
+from collections.abc import Callable
 
-from attnbook.exercises.reading import judge_number, read_dict
+import torch
+from torch import Tensor, nn
+
+from attnbook.exercises.judges import (
+    Function,
+    Numbers,
+    Suspect,
+    Suspects,
+    number,
+    random,
+    sizes,
+    slip,
+)
 from attnbook.exercises.registry import exercise
 
 # --- 1.1 ---------------------------------------------------------------------------------------------------
 
-LETTERS, STATE_BITS = 26, 64
-
-
-@exercise(
+exercise(
     "1.1",
     "Bits by hand",
-    task=(
-        "give the number of different `strings` of 3 letters from an alphabet of 4, the `bits` that one of "
-        "them carries, the bits of `thirty` letters from an alphabet of 26, and the `longest` string over "
-        "26 letters that a memory of 64 bits can tell from all others of its length."
-    ),
-    praise=(
-        "Bits grow in step with the length, and a memory of fixed size doesn't grow at all: at some length "
-        "the one overtakes the other, however cleverly the memory is used."
+    praise="Bits grow in step with the length, and a memory of fixed size doesn't grow at all: at some "
+    "length the one overtakes the other, however cleverly the memory is used.",
+    judge=Numbers(
+        number(
+            "strings",
+            4**3,
+            "Each of the 3 places may hold any of the 4 letters, so the choices multiply.",
+            slip(
+                "12 is 4 × 3. Each of the 3 places may hold any of the 4 letters: the choices multiply.", 12
+            ),
+            slip("81 is 3⁴, four places with three letters each. Here there are 3 places and 4 letters.", 81),
+            slip("24 counts strings in which no letter comes twice. A letter may come again.", 24),
+        ),
+        number(
+            "bits",
+            6,
+            "L letters from V carry L · log₂ V bits.",
+            slip("this is 3·ln 4. A bit is a choice between two: take log₂.", 3 * math.log(4)),
+            slip(
+                "this is log₂ 12. There are 4³ = 64 strings, not 12, and log₂ 4³ = 3 · log₂ 4.", math.log2(12)
+            ),
+            slip("2 bits is one letter. There are three.", 2),
+            slip("64 is the number of strings. Bits are its logarithm: how many doublings of 1 make 64?", 64),
+            slip(
+                "24 is 8 bits a letter, as a file stores them. Four letters need only log₂ 4 bits each.", 24
+            ),
+        ),
+        number(
+            "thirty",
+            30 * math.log2(26),
+            "L letters from V carry L · log₂ V bits, here L = 30 and V = 26.",
+            slip("this is 30·ln 26, with the natural logarithm. Bits take log₂.", 30 * math.log(26)),
+            slip("this is 30·log₁₀ 26. Bits take log₂.", 30 * math.log10(26)),
+            slip(
+                "150 gives each letter 5 whole bits, enough for 32 letters. For 26 it is log₂ 26 = 4.70.", 150
+            ),
+            slip("240 is 8 bits a letter, as a file stores them. 26 letters need log₂ 26 bits each.", 240),
+            slip("this is log₂(30 · 26). The length stands in front: 30 · log₂ 26.", math.log2(30 * 26)),
+            slip("this is 26 · log₂ 30: length and alphabet have changed places.", 26 * math.log2(30)),
+            slip("26³⁰ is the number of strings. Bits are its logarithm: 30 · log₂ 26.", 26**30),
+            near=0.6,
+        ),
+        number(
+            "longest",
+            13,
+            "Divide the 64 bits by the bits of one letter, log₂ 26 = 4.70, and round to what still fits.",
+            slip("14 letters carry 65.8 bits, a little more than 64. Round down: it must still fit.", 14),
+            slip("12 is 64 / 5 rounded down. A letter carries log₂ 26 = 4.70 bits, less than 5.", 12),
+            slip("8 is 64 / 8, with 8 bits a letter. One of 26 letters carries only log₂ 26 = 4.70 bits.", 8),
+            slip("64 letters would be one bit each, and one bit tells only two letters apart.", 64),
+            slip(
+                "2 is 64 / 26 rounded down. Divide by the bits of a letter, log₂ 26, not by the letters.", 2
+            ),
+            slip("this is 64 / ln 26. With log₂ a letter carries 4.70 bits.", 19),
+        ),
     ),
 )
-def bits_by_hand(answer) -> str:
-    given = read_dict(answer, ("strings", "bits", "thirty", "longest"))
-    judge_number(
-        given,
-        "strings",
-        4**3,
-        0.01,
-        [
-            (4 * 3, "12 is 4 × 3. Each of the 3 places may hold any of the 4 letters: the choices multiply."),
-            (3**4, "81 is 3⁴, four places with three letters each. Here there are 3 places and 4 letters."),
-            (4 * 3 * 2, "24 counts strings in which no letter comes twice. A letter may come again."),
-        ],
-        "Each of the 3 places may hold any of the 4 letters, so the choices multiply.",
-    )
-    judge_number(
-        given,
-        "bits",
-        6,
-        0.01,
-        [
-            (
-                3 * math.log(4),
-                "this is 3·ln 4, with the natural logarithm. A bit is a choice between two: take log₂.",
-            ),
-            (
-                math.log2(12),
-                "this is log₂ 12. There are 4³ = 64 strings, not 12: the logarithm of 4³ is 3 · log₂ 4.",
-            ),
-            (2, "2 bits is one letter. There are three."),
-            (64, "64 is the number of strings. Bits are its logarithm: how often must 2 double to reach it?"),
-            (3 * 8, "24 is 8 bits a letter, as a file stores them. Four letters need only log₂ 4 bits each."),
-        ],
-        "L letters from V carry L · log₂ V bits.",
-    )
-    judge_number(
-        given,
-        "thirty",
-        30 * math.log2(LETTERS),
-        0.6,
-        [
-            (30 * math.log(LETTERS), "this is 30·ln 26, with the natural logarithm. Bits take log₂."),
-            (30 * math.log10(LETTERS), "this is 30·log₁₀ 26. Bits take log₂."),
-            (
-                30 * 5,
-                "150 gives each letter 5 whole bits, and 5 bits could tell 32 letters apart. For 26 it is "
-                "log₂ 26 = 4.70 a letter.",
-            ),
-            (30 * 8, "240 is 8 bits a letter, as a file stores them. 26 letters need log₂ 26 bits each."),
-            (math.log2(30 * LETTERS), "this is log₂(30 · 26). The length stands in front: 30 · log₂ 26."),
-            (
-                LETTERS * math.log2(30),
-                "this is 26 · log₂ 30: length and alphabet have changed places.",
-            ),
-        ],
-        "L letters from V carry L · log₂ V bits, here L = 30 and V = 26.",
-    )
-    judge_number(
-        given,
-        "longest",
-        math.floor(STATE_BITS / math.log2(LETTERS)),
-        0.01,
-        [
-            (14, "14 letters carry 65.8 bits, a little more than 64. Round down: it must still fit."),
-            (12, "12 is 64 / 5 rounded down. A letter carries log₂ 26 = 4.70 bits, less than 5."),
-            (8, "8 is 64 / 8, with 8 bits a letter. One of 26 letters carries only log₂ 26 = 4.70 bits."),
-            (64, "64 letters would be one bit each, and one bit tells only two letters apart."),
-            (2, "2 is 64 / 26 rounded down. Divide by the bits of a letter, log₂ 26, not by the letters."),
-            (
-                math.floor(STATE_BITS / math.log(LETTERS)),
-                "this is 64 / ln 26. With log₂ a letter carries 4.70 bits.",
-            ),
-        ],
-        "Divide the 64 bits by the bits of one letter, log₂ 26 = 4.70, and round to what still fits.",
-    )
-    return ""
-
 
 # --- 1.2 ---------------------------------------------------------------------------------------------------
 
-WORDS, KERNEL = 41, 5
-
-
-@exercise(
+exercise(
     "1.2",
     "From the first word to the last",
-    task=(
-        "for a sentence of 41 words, give the number of cells or layers between the first word and what the "
-        "network makes of the last: `recurrent` (cells), `convolution` (layers with a kernel of 5, which "
-        "see as far to both sides) and `attention` (layers); then the number of `scores` that one layer of "
-        "attention computes."
-    ),
-    praise=(
-        "41, 20, 1, and 1681 scores for that 1. Attention doesn't abolish the cost of distance: it pays for "
-        "all pairs at once, in parallel."
-    ),
-)
-def path_lengths(answer) -> str:
-    given = read_dict(answer, ("recurrent", "convolution", "attention", "scores"))
-    distance, half = WORDS - 1, KERNEL // 2
-    judge_number(
-        given,
-        "recurrent",
-        WORDS,
-        0.01,
-        [
-            (
-                distance,
-                "40 is the number of hand-overs from cell to cell. We count the cells: the first word passes "
-                "its own cell too, and comes out of the last one's.",
+    praise="41, 20, 1, and 1681 scores for that 1. Attention doesn't abolish the cost of distance: it pays "
+    "for all pairs at once, in parallel.",
+    judge=Numbers(
+        number(
+            "recurrent",
+            41,
+            "One cell reads each word, and hands its state to the next.",
+            slip(
+                "40 is the number of hand-overs from cell to cell. We count the cells: the first word "
+                "passes its own cell too, and comes out of the last one's.",
+                40,
             ),
-            (1, "one cell reads one word. The first word must be handed on until the last one is read."),
-        ],
-        "One cell reads each word, and hands its state to the next.",
-    )
-    judge_number(
-        given,
-        "convolution",
-        distance // half,
-        0.01,
-        [
-            (
-                distance // (KERNEL - 1),
+            slip("one cell reads one word. The first word must be handed on until the last one is read.", 1),
+        ),
+        number(
+            "convolution",
+            20,
+            "A kernel of 5 reaches 2 words to either side, and each layer adds as much again. How many 2s "
+            "to 40?",
+            slip(
                 "10 is right for the whole window, 1 + n·4 ≥ 41. But half of that window lies beyond the "
                 "last word. To *one* side a layer reaches 2 words further.",
+                10,
             ),
-            (math.ceil(WORDS / KERNEL), "9 lays windows of 5 side by side. Each layer moves on by 2, not 5."),
-            (
-                distance // KERNEL,
-                "8 is 40 / 5. A kernel of 5 covers the word itself and 2 on either side: it moves on by 2.",
+            slip("9 lays windows of 5 side by side. Each layer moves on by 2, not 5.", 9),
+            slip(
+                "8 is 40 / 5. A kernel of 5 covers the word itself and 2 on either side: it moves on by 2.", 8
             ),
-            (distance, "40 moves on one word a layer. A kernel of 5 reaches 2 words to one side."),
-            (
-                math.ceil(math.log(distance, KERNEL)),
-                "3 would be right if each layer made the window 5 times as wide. It only adds to it.",
-            ),
-            (1, "one layer sees 5 words, and the two words are 40 apart."),
-            (
-                math.ceil(WORDS / half),
-                "21 is 41 / 2 rounded up. From the first word to the last it is 40 places.",
+            slip("40 moves on one word a layer. A kernel of 5 reaches 2 words to one side.", 40),
+            slip("3 would be right if each layer made the window 5 times as wide. It only adds to it.", 3),
+            slip("one layer sees 5 words, and the two words are 40 apart.", 1),
+            slip("21 is 41 / 2 rounded up. From the first word to the last it is 40 places.", 21),
+        ),
+        number(
+            "attention",
+            1,
+            "The last word's query meets the first word's key directly.",
+            slip("no word is handed on here: every word is compared with every word, in one layer.", 41, 40),
+            slip("not 0: the first word's value passes one layer of attention to reach the last.", 0),
+            slip("one layer is enough: the last word's query meets the first word's key directly.", 2),
+        ),
+        number(
+            "scores",
+            41**2,
+            "Each of the 41 words asks each of the 41 words, itself among them.",
+            slip("1640 leaves out that each word meets itself, too.", 1640),
+            slip("820 counts each pair once. But a's score for b is not b's score for a.", 820),
+            slip("861 counts each pair once. But a's score for b is not b's score for a.", 861),
+            slip("41 is the scores of one word. All 41 words ask.", 41),
+            slip("82 is 41 + 41. Each of 41 queries meets each of 41 keys.", 82),
+        ),
+    ),
+)
+
+# --- 1.3 ---------------------------------------------------------------------------------------------------
+
+
+def layers_needed(length: int, kernel: int) -> int:
+    return math.ceil((length - 1) / (kernel - 1))
+
+
+exercise(
+    "1.3",
+    "How many layers?",
+    praise="Twice the length needs twice the layers. A Transformer of six layers sees any length that fits "
+    "into memory; six convolutions of kernel 3 see 13 words.",
+    judge=Function(
+        layers_needed,
+        {"layers": "a number"},
+        cases=[
+            *((101, 5), (102, 5), (100, 5), (30, 3), (12, 7), (2, 3), (1, 3), (512, 9)),
+            *(
+                (length, 2 * half + 1)
+                for length, half in (sizes(seed, (1, 600), (1, 8)) for seed in range(12))
             ),
         ],
-        "A kernel of 5 reaches 2 words to either side, and each layer adds as much again. How many 2s to 40?",
-    )
-    judge_number(
-        given,
-        "attention",
-        1,
-        0.01,
-        [
-            (WORDS, "no word is handed on here: every word is compared with every word, in one layer."),
-            (distance, "no word is handed on here: every word is compared with every word, in one layer."),
-            (0, "not 0: the first word's value passes one layer of attention to reach the last."),
-            (2, "one layer is enough: the last word's query meets the first word's key directly."),
-        ],
-        "The last word's query meets the first word's key directly.",
-    )
-    judge_number(
-        given,
-        "scores",
-        WORDS**2,
-        0.01,
-        [
-            (WORDS * distance, "1640 leaves out that each word meets itself, too."),
-            (WORDS * distance // 2, "820 counts each pair once. But a's score for b is not b's score for a."),
-            (
-                WORDS * (WORDS + 1) // 2,
-                "861 counts each pair once. But a's score for b is not b's score for a.",
+        slips=(
+            slip(
+                "For a single word no layer is needed: n = 0 gives a window of 1.",
+                lambda n, k: max(1, math.ceil((n - 1) / (k - 1))),
             ),
-            (WORDS, "41 is the scores of one word. All 41 words ask."),
-            (2 * WORDS, "82 is 41 + 41. Each of 41 queries meets each of 41 keys."),
-        ],
-        "Each of the 41 words asks each of the 41 words, itself among them.",
+            slip(
+                "You rounded down. 1 + n·(k − 1) must reach the length: one layer too few leaves words "
+                "unseen.",
+                lambda n, k: (n - 1) // (k - 1),
+            ),
+            slip(
+                "You divided by k. Each layer adds k − 1 words to the window: one place was there before.",
+                lambda n, k: math.ceil(n / k),
+                lambda n, k: math.ceil((n - 1) / k),
+            ),
+            slip(
+                "One word too many: with no layer at all, the window already holds the word itself. Only "
+                "length − 1 words are left to cover.",
+                lambda n, k: math.ceil(n / (k - 1)),
+            ),
+            slip(
+                "This is the number that logarithms give, as if each layer made the window k times as wide. "
+                "It adds k − 1 words each time and no more: the growth is linear.",
+                lambda n, k: math.ceil(math.log(n, k)),
+                lambda n, k: math.ceil(math.log2(n)),
+            ),
+            slip(
+                "You counted the way from one end to the other, to one side only. Here the window as a "
+                "whole, both sides together, has to hold `length` words.",
+                lambda n, k: math.ceil((n - 1) / (k // 2)),
+            ),
+            slip(
+                "This is the window of `length` layers. The question runs the other way: how many layers "
+                "for a window of that length?",
+                lambda n, k: 1 + n * (k - 1),
+            ),
+            slip(
+                "This is the quotient, not rounded. Round up to a whole layer.",
+                lambda n, k: (n - 1) / (k - 1),
+            ),
+        ),
+    ),
+)
+
+# --- 1.4 ---------------------------------------------------------------------------------------------------
+
+INWARD, ONWARD = random(5, 6, seed=100), random(6, 6, seed=101) / 6**0.5
+CONTEXT, EMBEDDED = random(3, 6, seed=110), random(3, 4, 5, seed=120)
+
+
+def _decode(context: Tensor, embedded: Tensor, again: Callable = lambda t, state, context: state) -> Tensor:
+    """The states of a writer that starts from `context`; `again` gives the state that step t starts from."""
+    state, outputs = context, []
+    for t, x in enumerate(embedded.unbind(1)):
+        state = torch.tanh(x @ INWARD.to(x) + again(t, state, context) @ ONWARD.to(x))  # (B, D)
+        outputs.append(state)
+    return torch.stack(outputs, 1)  # (B, T, D)
+
+
+def _from(start: Callable[[Tensor], Tensor]) -> tuple:
+    """The inputs of a detector, for a writer that starts from `start(context)`."""
+    return lambda context, embedded: _decode(start(context), embedded), CONTEXT, EMBEDDED
+
+
+def _late(t: int, state: Tensor, context: Tensor) -> Tensor:
+    return context if t == 3 else torch.zeros_like(state) if t == 0 else state
+
+
+def listens(decode: Callable, context: Tensor, embedded: Tensor) -> bool:
+    for row in range(len(context)):
+        other = context.clone()
+        other[row] = torch.randn_like(other[row])
+        if torch.equal(decode(other, embedded)[row], decode(context, embedded)[row]):
+            return False
+    return True
+
+
+def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda outputs: outputs) -> Callable:
+    """A detector that changes all contexts at once, to `new(context)`."""
+    return lambda decode, context, embedded: (
+        not torch.equal(look(decode(new(context), embedded)), look(decode(context, embedded)))
     )
-    return ""
+
+
+exercise(
+    "1.4",
+    "The decoder that didn't listen",
+    praise="A writer that ignores its context raises no error, and its loss still falls a little. Only a "
+    "test of what the outputs *depend* on finds it, and yours does.",
+    judge=Suspects(
+        listens,
+        (
+            Suspect(
+                "the decoder of formula 1.2",
+                _from(lambda context: context),
+                True,
+                "Its first state is the context. Replace one sentence's context by other numbers, and "
+                "compare that sentence's outputs before and after.",
+            ),
+            Suspect(
+                "the decoder above, which starts from zeros",
+                _from(torch.zeros_like),
+                False,
+                "Whatever the context is, its outputs stay the same to the last digit.",
+            ),
+            Suspect(
+                "a decoder that gives every sentence the context of sentence 0",
+                _from(lambda context: context[:1].expand_as(context)),
+                False,
+                "Sentences 1 and 2 never hear their own context. Change one sentence's context at a time, "
+                "look at that sentence's outputs, and do so for every sentence.",
+            ),
+            Suspect(
+                "a decoder that gives each sentence its neighbour's context",
+                _from(lambda context: context.roll(1, 0)),
+                False,
+                "Some outputs change, but those of another sentence. Look at the outputs of the sentence "
+                "whose context you changed.",
+            ),
+            Suspect(
+                "a decoder that gives sentence 2 no context",
+                _from(lambda context: torch.cat((context[:2], 0 * context[2:]))),
+                False,
+                "Two sentences out of three hear their context. Every one of them should.",
+            ),
+            Suspect(
+                "a decoder that reads only the last number of the context",
+                _from(lambda context: context[:, -1:].expand_as(context)),
+                True,
+                "You changed only some numbers of the context. Replace them all: `torch.randn_like`.",
+            ),
+            Suspect(
+                "a decoder that adds the context before its last token",
+                (lambda context, embedded: _decode(context, embedded, _late), CONTEXT, EMBEDDED),
+                True,
+                "Only its last output depends on the context. Compare the outputs at all tokens, and take "
+                "one that changes for enough: `not torch.equal(a, b)`.",
+            ),
+            Suspect(
+                "a decoder that hears the context faintly",
+                _from(lambda context: 1e-4 * context),
+                True,
+                "The outputs hardly move, but they do. Where nothing depends on the context they are "
+                "*equal*: compare exactly.",
+            ),
+            Suspect(
+                "a decoder that takes the mean off the context",
+                _from(lambda context: context - context.mean(-1, keepdim=True)),
+                True,
+                "Adding the same number everywhere changes nothing there. Use fresh random numbers: "
+                "`torch.randn_like`.",
+            ),
+            Suspect(
+                "a decoder that brings the context to length 1",
+                _from(lambda context: context / context.norm(dim=-1, keepdim=True)),
+                True,
+                "A multiple of the context looks the same to it. Use fresh random numbers: "
+                "`torch.randn_like`.",
+            ),
+        ),
+        slips=(
+            slip(
+                "If your answer is always True, it is a guess: run `decode` with another context.",
+                lambda *_: True,
+            ),
+            slip(
+                "If your answer is always False, it is a guess: run `decode` with another context.",
+                lambda *_: False,
+            ),
+            slip(
+                "You changed the contexts of all sentences at once, so you can't tell whose context an "
+                "output depends on. Change one sentence's at a time, and look at that sentence's outputs.",
+                _replace_all(torch.randn_like),
+                _replace_all(torch.zeros_like),
+            ),
+            slip(
+                "You compared only the first outputs, and only in the batch as a whole. Compare all tokens, "
+                "and one sentence at a time.",
+                _replace_all(torch.randn_like, lambda outputs: outputs[:, 0]),
+            ),
+        ),
+        pure="Your test changes `context` or `embedded` in place, so whatever runs next starts from other "
+        "numbers. Work on a copy: `other = context.clone()`.",
+    ),
+)
+
+# --- 1.5 ---------------------------------------------------------------------------------------------------
+
+
+class _Mix(nn.Module):
+    """A made-up network on `(1, T, D)`: a nonlinear mix over places and features."""
+
+    def __init__(self, places: Tensor, width: int) -> None:
+        super().__init__()
+        self.register_buffer("places", places)  # (T, T)
+        self.register_buffer("features", random(width, width, seed=170))  # (D, D)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 3 or x.shape[0] != 1:
+            raise ValueError(f"network: wanted a batch of one sequence, (1, T, D), got {tuple(x.shape)}")
+        return torch.sin(self.places.to(x) @ x @ self.features.to(x))  # (1, T, D)
+
+
+def _gradient(network: nn.Module, x: Tensor, total: Callable = lambda y: y[-1].sum()) -> Tensor:
+    x = x.detach().clone().requires_grad_()
+    return torch.autograd.grad(total(network(x[None])[0]), x)[0]  # (T, D)
+
+
+def measure_reach(network: nn.Module, x: Tensor) -> Tensor:
+    return _gradient(network, x).norm(dim=-1)  # (T,)
+
+
+def _jacobian(network: nn.Module, x: Tensor) -> Tensor:
+    return torch.autograd.functional.jacobian(lambda x: network(x[None])[0, -1], x)  # (D, T, D)
+
+
+def _reach_case(length: int, width: int, seed: int, blind: int = 0) -> tuple:
+    places = random(length, length, seed=seed) / length
+    places[:, :blind] = 0  # nothing of the first places is seen
+    return _Mix(places, width), random(length, width, seed=seed + 1)
+
+
+exercise(
+    "1.5",
+    "How far does it reach?",
+    praise="Your instrument works on networks that it has never seen. What it shows is how much a small "
+    "change at a place moves the last output, and so how much that place can learn from an error there.",
+    judge=Function(
+        measure_reach,
+        {"reach": "(T,)"},
+        cases=[
+            _reach_case(5, 4, 150),
+            _reach_case(6, 3, 160, blind=2),
+            *(_reach_case(*sizes(seed, (2, 7), (2, 6)), 200 + 2 * seed) for seed in range(6)),
+        ],
+        pure="Your function leaves its mark on `x` itself: it is changed, or requires a gradient, or holds "
+        "one. A second call with the same `x` would add its gradient to the first. Work on a copy: "
+        "`x.clone().requires_grad_()`.",
+        slips=(
+            slip(
+                "You summed all outputs: these are the gradients of all of them together. Only the last one "
+                "counts: `y[0, -1].sum()`.",
+                lambda network, x: _gradient(network, x, Tensor.sum).norm(dim=-1),
+            ),
+            slip(
+                "This is the reach to the *first* output. The last one is `y[0, -1]`.",
+                lambda network, x: _gradient(network, x, lambda y: y[0].sum()).norm(dim=-1),
+            ),
+            slip(
+                "You took the gradient of each number of the last output by itself. Wanted is the gradient "
+                "of their *sum*: `y[0, -1].sum()`.",
+                lambda network, x: _jacobian(network, x).square().sum((0, 2)).sqrt(),
+                lambda network, x: _jacobian(network, x).norm(dim=-1).sum(0),
+            ),
+            slip(
+                "You added up each gradient's numbers; positive and negative ones cancel. The length of a "
+                "vector is the root of the sum of its squares: `norm(dim=-1)`.",
+                lambda network, x: _gradient(network, x).sum(-1),
+                lambda network, x: _gradient(network, x).sum(-1).abs(),
+                lambda network, x: _gradient(network, x).mean(-1),
+            ),
+            slip(
+                "These are the squares of the lengths. The root is missing.",
+                lambda network, x: _gradient(network, x).square().sum(-1),
+            ),
+            slip(
+                "You added up the absolute values. The length of a vector is the root of the sum of its "
+                "squares.",
+                lambda network, x: _gradient(network, x).abs().sum(-1),
+            ),
+            slip(
+                "This is the largest entry of each gradient. The length takes all of them: `norm(dim=-1)`.",
+                lambda network, x: _gradient(network, x).abs().amax(-1),
+            ),
+            slip(
+                "This is one length for all places together. Keep the places apart: `norm(dim=-1)` runs "
+                "over the features only.",
+                lambda network, x: _gradient(network, x).norm(),
+            ),
+            slip(
+                "These are lengths along the places, one for each feature. The features are the last axis: "
+                "`norm(dim=-1)`.",
+                lambda network, x: _gradient(network, x).norm(dim=0),
+            ),
+            slip(
+                "These are the gradients themselves, `(T, D)`. One length for each place is wanted: "
+                "`norm(dim=-1)`.",
+                _gradient,
+            ),
+            slip(
+                "These are the lengths of the outputs, not of a gradient.",
+                lambda network, x: network(x[None])[0].norm(dim=-1),
+            ),
+            slip(
+                "The gradient's batch axis is still there, `(1, T)`. Take it off: `[0]`.",
+                lambda network, x: measure_reach(network, x)[None],
+            ),
+        ),
+    ),
+)

@@ -5,9 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from attnbook.exercises.comparing import judge_function, random, slip
-from attnbook.exercises.reading import judge_number, read_dict
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import exercise, judge_function, judge_number, random, read_dict, slip
 
 # --- 2.1 ---------------------------------------------------------------------------------------------------
 

@@ -4,8 +4,7 @@ import math
 
 from torch import Tensor
 
-from attnbook.exercises.comparing import judge_function, random, slip
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import exercise, judge_function, random, slip
 
 # --- 2.2 ---------------------------------------------------------------------------------------------------
 

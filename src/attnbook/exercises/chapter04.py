@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 
 from attnbook.attention import scaled_dot_product_attention
-from attnbook.exercises.comparing import judge_function, random, slip
-from attnbook.exercises.reading import read_dict, read_numbers
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import exercise, judge_function, random, read_dict, read_numbers, slip
 from attnbook.exercises.verdict import Wrong
 
 # --- 4.1 ---------------------------------------------------------------------------------------------------

@@ -5,8 +5,7 @@ import math
 from torch import Tensor
 
 from attnbook.attention import scaled_dot_product_attention
-from attnbook.exercises.comparing import judge_function, random, slip
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import exercise, judge_function, random, slip
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, scale: float | None = None) -> Tensor:

@@ -2,9 +2,7 @@
 
 from torch import Tensor
 
-from attnbook.exercises.comparing import judge_function, random, slip
-from attnbook.exercises.reading import read_dict
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import exercise, judge_function, random, read_dict, slip
 from attnbook.exercises.verdict import Wrong
 
 # --- 4.4 ---------------------------------------------------------------------------------------------------

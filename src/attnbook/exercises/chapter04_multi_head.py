@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from attnbook.exercises.chapter04_heads import MERGE_SLIPS, SPLIT_SLIPS, merge_heads, split_heads
-from attnbook.exercises.comparing import judge_function, random, slip
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import exercise, judge_function, random, slip
 
 
 def _multi_head(

@@ -6,9 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from attnbook.encoder import EncoderLayer, FeedForward
-from attnbook.exercises.comparing import as_function, random
-from attnbook.exercises.reading import read_dict, read_numbers, read_truth
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import as_function, exercise, random, read_dict, read_numbers, read_truth
 from attnbook.exercises.running import run
 from attnbook.exercises.verdict import Wrong
 

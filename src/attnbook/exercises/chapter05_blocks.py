@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from attnbook.exercises.comparing import judge_function, random, slip
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import exercise, judge_function, random, slip
 
 # --- 5.2 ---------------------------------------------------------------------------------------------------
 

@@ -3,9 +3,7 @@
 import torch
 from torch import Tensor
 
-from attnbook.exercises.comparing import describe, judge_function, slip
-from attnbook.exercises.reading import read_dict, read_numbers
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import describe, exercise, judge_function, read_dict, read_numbers, slip
 from attnbook.exercises.verdict import Wrong
 
 # --- 6.1 ---------------------------------------------------------------------------------------------------

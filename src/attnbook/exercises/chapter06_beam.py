@@ -6,8 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from attnbook.exercises.comparing import as_function, describe
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import as_function, describe, exercise
 from attnbook.exercises.running import run
 from attnbook.exercises.verdict import Unfinished, Wrong
 

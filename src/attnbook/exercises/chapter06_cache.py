@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from attnbook.attention import scaled_dot_product_attention
-from attnbook.exercises.comparing import as_function, describe, random, read_tensor, same
-from attnbook.exercises.registry import exercise
-from attnbook.exercises.running import run, shape
+from attnbook.exercises.comparing import shape
+from attnbook.exercises.old import as_function, describe, exercise, random, read_tensor, same
+from attnbook.exercises.running import run
 from attnbook.exercises.verdict import Unfinished, Wrong
 from attnbook.masks import causal_mask
 

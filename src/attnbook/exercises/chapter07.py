@@ -5,8 +5,7 @@ import math
 import torch
 
 from attnbook.embeddings import Embeddings
-from attnbook.exercises.reading import read_dict, read_numbers, read_shape
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import exercise, read_dict, read_numbers, read_shape
 from attnbook.exercises.verdict import Wrong
 
 # --- 7.1 ---------------------------------------------------------------------------------------------------

@@ -5,8 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from attnbook.exercises.comparing import judge_function, random, slip
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import exercise, judge_function, random, slip
 
 # --- 7.4 ---------------------------------------------------------------------------------------------------
 

@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from attnbook.embeddings import sinusoids
-from attnbook.exercises.comparing import judge_function, random, slip
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import exercise, judge_function, random, slip
 
 # --- 7.2 ---------------------------------------------------------------------------------------------------
 

@@ -2,9 +2,7 @@
 
 import torch
 
-from attnbook.exercises.comparing import judge_function, slip
-from attnbook.exercises.reading import judge_number, read_dict, read_shape
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import exercise, judge_function, judge_number, read_dict, read_shape, slip
 from attnbook.exercises.verdict import Wrong
 from attnbook.transformer import Transformer
 

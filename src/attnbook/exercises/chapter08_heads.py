@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from attnbook.exercises.comparing import as_function, random, read_results
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import as_function, exercise, random, read_results
 from attnbook.exercises.running import run
 from attnbook.exercises.verdict import Wrong
 

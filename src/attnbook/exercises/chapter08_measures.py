@@ -5,8 +5,7 @@ from datetime import date as Date
 import torch
 from torch import Tensor
 
-from attnbook.exercises.comparing import as_function, judge_function, slip
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.old import as_function, exercise, judge_function, slip
 from attnbook.exercises.running import run
 from attnbook.exercises.verdict import Wrong
 

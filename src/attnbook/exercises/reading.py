@@ -1,6 +1,4 @@
-"""Read answers that are not functions: dictionaries of numbers, shapes and truths."""
-
-from collections.abc import Iterable, Sequence
+"""Read what a learner passed or returned, in any form that holds the right thing."""
 
 import numpy as np
 import torch
@@ -9,8 +7,36 @@ from torch import Tensor
 from attnbook.exercises.comparing import describe
 from attnbook.exercises.verdict import Unfinished, Wrong
 
-Numbers = float | Sequence[float]
-Slips = Iterable[tuple[Numbers, str]]  # wrong numbers, with the words for each
+
+def read(value, wanted, name: str):
+    """`value` as the kind of thing that `wanted` is; raises `Wrong` where it can't be one."""
+    if value is ...:
+        raise Unfinished(f"`{name}` is still `...`.")
+    if value is None and wanted is not None:
+        raise Wrong(f"Your function returned None for the {name}. Does it end with `return`?")
+    if isinstance(wanted, dict):
+        found = read_dict(value, tuple(wanted))
+        return {key: read(found[key], wanted[key], key) for key in wanted}
+    for kind, reader in READERS:
+        if isinstance(wanted, kind):
+            return reader(value, name)
+    return value
+
+
+def read_results(result, wanted: tuple, names: tuple[str, ...]) -> tuple:
+    """The things that a function returned, in the order of `names`; more than was wanted does no harm."""
+    if isinstance(result, dict) and set(names) <= set(result):
+        result = tuple(result[name] for name in names)
+    if len(names) == 1:
+        several = isinstance(result, tuple) and len(result) > 0 and not isinstance(wanted[0], list | tuple)
+        return (read(result[0] if several else result, wanted[0], names[0]),)
+    if isinstance(result, Tensor | np.ndarray) and result.ndim and len(result) == len(names):
+        result = tuple(result)
+    if not isinstance(result, tuple | list) or len(result) < len(names):
+        raise Wrong(
+            f"Your function returned {describe(result)}; wanted {len(names)} things: {', '.join(names)}."
+        )
+    return tuple(read(*parts) for parts in zip(result[: len(names)], wanted, names, strict=True))
 
 
 def read_dict(answer, keys: tuple[str, ...]) -> dict:
@@ -31,35 +57,24 @@ def read_dict(answer, keys: tuple[str, ...]) -> dict:
     return values
 
 
-def read_numbers(value, name: str, count: int = 1) -> list[float]:
+def read_numbers(value, name: str, count: int = 1) -> tuple[float, ...]:
     """`count` numbers, from a number, list, tuple, array or tensor."""
     wanted = "a number" if count == 1 else f"{count} numbers"
     try:
+        if isinstance(value, Tensor | np.ndarray):
+            value = value.flatten().tolist()
         if isinstance(value, bool | str):
             raise TypeError
-        numbers = torch.as_tensor(value).double().flatten().tolist()
-    except Exception:
+        numbers = tuple(map(float, value if isinstance(value, list | tuple) else [value]))
+    except (TypeError, ValueError, OverflowError):
         raise Wrong(f"`{name}` should be {wanted}, and is {describe(value)}.") from None
     if len(numbers) != count:
         raise Wrong(f"`{name}` should be {wanted}, and holds {len(numbers)}: {describe(value)}.")
     return numbers
 
 
-def judge_number(given: dict, name: str, wanted: Numbers, tolerance: float, slips: Slips, rule: str) -> None:
-    """Raise `Wrong` unless `given[name]` is `wanted`, one number or several; a fitting slip speaks."""
-    wanted = np.atleast_1d(wanted)
-    numbers = np.array(read_numbers(given[name], name, len(wanted)))
-
-    def close(other: Numbers) -> bool:
-        return bool((np.abs(numbers - np.atleast_1d(other)) <= tolerance).all())
-
-    if close(wanted):
-        return
-    for wrong, words in slips:
-        if close(wrong):
-            raise Wrong(f"`{name}`: {words}")
-    shown = ", ".join(f"{number:g}" for number in numbers)
-    raise Wrong(f"`{name}`: not {shown}. {rule}")
+def read_number(value, name: str) -> float:
+    return read_numbers(value, name)[0]
 
 
 def read_shape(value, name: str) -> tuple[int, ...]:
@@ -68,7 +83,7 @@ def read_shape(value, name: str) -> tuple[int, ...]:
         return tuple(value.shape)
     try:
         sizes = tuple(float(size) for size in value)
-    except Exception:
+    except (TypeError, ValueError):
         raise Wrong(f"`{name}` should be a shape such as `(3, 5)`, and is {describe(value)}.") from None
     if not all(size.is_integer() for size in sizes):
         raise Wrong(f"`{name}` should be a shape of whole numbers, and is {describe(value)}.")
@@ -82,3 +97,47 @@ def read_truth(value, name: str) -> bool:
     if isinstance(value, bool | int | float) and value in (0, 1):
         return bool(value)
     raise Wrong(f"`{name}` should be True or False, and is {describe(value)}.")
+
+
+def read_ids(value, name: str) -> list[int]:
+    """Whole numbers, from a list, tuple, array or tensor."""
+    if isinstance(value, Tensor | np.ndarray):
+        value = value.flatten().tolist()
+    if isinstance(value, list | tuple):
+        if any(item is ... for item in value):
+            raise Unfinished(f"There is still a `...` in the {name}.")
+        numbers = [read_number(item, name) for item in value]
+        if all(number.is_integer() for number in numbers):
+            return list(map(int, numbers))
+    raise Wrong(f"The {name} should be a list of whole numbers, and is {describe(value)}.")
+
+
+def read_text(value, name: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise Wrong(f"The {name} should be text, and is {describe(value)}.")
+
+
+def read_tensor(value, name: str) -> Tensor:
+    """A tensor from whatever holds numbers: torch, numpy, nested lists, a number."""
+    try:
+        return _as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise Wrong(f"The {name} should be a tensor, and is {describe(value)}.") from None
+
+
+def _as_tensor(value) -> Tensor:
+    if isinstance(value, list | tuple) and any(isinstance(item, list | tuple | Tensor) for item in value):
+        return torch.stack([_as_tensor(item) for item in value])
+    if isinstance(value, str) or (isinstance(value, Tensor | np.ndarray) and "complex" in str(value.dtype)):
+        raise TypeError
+    return torch.as_tensor(value).detach().cpu()
+
+
+READERS = (
+    (Tensor, read_tensor),
+    (bool, read_truth),
+    (int | float, read_number),
+    (str, read_text),
+    (list | tuple, read_ids),
+)

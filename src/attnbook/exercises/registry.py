@@ -3,39 +3,36 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
-
 from attnbook.exercises.comparing import describe
+from attnbook.exercises.running import plain_torch
 from attnbook.exercises.verdict import Summary, Unfinished, Verdict, Wrong
 
 
 class Exercise(NamedTuple):
-    """One exercise: its id ("3.2"), its title, the task in one line, and how an answer is judged.
+    """One exercise: its id ("3.2"), its title, what a right answer has shown, and how an answer is judged.
 
-    `judge(answer)` returns a note for the learner ("" for none), or raises `Wrong` or `Unfinished`. `praise`
-    says, in a sentence or two, what a right answer has shown.
+    `judge(answer)` returns a note for the learner ("" for none), or raises `Wrong` or `Unfinished`.
     """
 
     exercise_id: str
     title: str
-    task: str
     praise: str
     judge: Callable
+
+    @property
+    def place(self) -> str:
+        return (
+            f"The task is in chapter {self.exercise_id.split('.')[0]}, under “Exercise {self.exercise_id}”."
+        )
 
 
 EXERCISES: dict[str, Exercise] = {}
 
 
-def exercise(exercise_id: str, title: str, *, task: str, praise: str) -> Callable:
-    """Register the decorated function as the judge of an exercise."""
-
-    def register(judge: Callable) -> Callable:
-        if exercise_id in EXERCISES:
-            raise ValueError(f"exercise_id: {exercise_id!r} is taken by {EXERCISES[exercise_id].title!r}")
-        EXERCISES[exercise_id] = Exercise(exercise_id, title, task, praise, judge)
-        return judge
-
-    return register
+def exercise(exercise_id: str, title: str, *, praise: str, judge: Callable) -> None:
+    if exercise_id in EXERCISES:
+        raise ValueError(f"exercise_id: {exercise_id!r} is taken by {EXERCISES[exercise_id].title!r}")
+    EXERCISES[exercise_id] = Exercise(exercise_id, title, praise, judge)
 
 
 class Checker:
@@ -77,9 +74,9 @@ class Checker:
 def _judge(asked: Exercise, answer) -> tuple[str, str]:
     """State and message for an answer. Whatever a learner passes, this gives words and never a traceback."""
     if _is_blank(answer):
-        return "pending", f"Not started yet. Replace each `...` and run the cell again.\n\nTask: {asked.task}"
+        return "pending", f"Not started yet. Replace each `...` and run the cell again.\n\n{asked.place}"
     try:
-        with torch.device("cpu"):  # whatever default device the reader has set
+        with plain_torch():
             note = asked.judge(answer)
     except Wrong as wrong:
         return "wrong", str(wrong)
@@ -87,7 +84,7 @@ def _judge(asked: Exercise, answer) -> tuple[str, str]:
         return "pending", f"{unfinished} Fill it in and run the cell again."
     except Exception as error:
         words = f"This answer could not be read: it is {_describe(answer)}, and reading it gave {error!r}."
-        return "wrong", f"{words}\n\nTask: {asked.task}"
+        return "wrong", f"{words}\n\n{asked.place}"
     return "passed", "\n\n".join(filter(None, (asked.praise, note)))
 
 

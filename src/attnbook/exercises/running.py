@@ -1,16 +1,20 @@
 """Run a learner's code, and say in words that help what went wrong in it."""
 
+import copy
 import linecache
 import os
 import re
 import sysconfig
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 import torch
 from torch import Tensor
 
+from attnbook.exercises.comparing import shape
 from attnbook.exercises.verdict import Unfinished, Wrong
 
 LIBRARIES = tuple(
@@ -61,8 +65,8 @@ HINTS = (
     ),
     (
         r"cannot be multiplied|Expected size for first two dim|size mismatch|mismatch in its core dim",
-        "`A @ B` needs the last axis of A to be as long as the last but one of B. To meet every key "
-        "with every query, swap the key's last two axes only: `key.transpose(-2, -1)`.",
+        "`A @ B` needs the last axis of A to be as long as the last but one of B. Write the two shapes side "
+        "by side: only (…, n, m) @ (…, m, p) fits.",
     ),
     (
         r"`-` operator, with a bool|bool tensor is not supported|only supports boolean masks",
@@ -70,7 +74,8 @@ HINTS = (
     ),
     (
         r"Boolean value of Tensor",
-        "`if` and `and` want one truth, and a mask holds many: use `masked_fill` or `torch.where`.",
+        "`if` and `and` need a single True or False, and a mask holds many: use `masked_fill` or "
+        "`torch.where`.",
     ),
     (
         r"out of bounds",
@@ -98,25 +103,50 @@ HINTS = (
 )
 
 
+@contextmanager
+def plain_torch() -> Iterator[None]:
+    """PyTorch as it starts: CPU, float32, gradients on. Afterwards all is as the reader has set it."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with (
+            torch.device("cpu"),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            torch.random.fork_rng(devices=[]),  # a GPU's random state is not ours to reset
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
 def run(function, inputs: dict, call: str):
     """Call a learner's function on copies; return what it gave and the names of inputs that it changed."""
-    copies = {name: value.clone() if isinstance(value, Tensor) else value for name, value in inputs.items()}
+    copies = copy.deepcopy(inputs)
     try:
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.default_generator.manual_seed(0)  # a GPU's random state is not ours to reset
-            result = function(*copies.values())
+        torch.default_generator.manual_seed(0)
+        result = function(*copies.values())
+    except (Wrong, Unfinished):
+        raise
     except (Exception, SystemExit) as error:
         raise Wrong(explain(error, inputs, call)) from None
-    tensors = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
-    changed = {name for name, value in tensors.items() if not _same(copies[name], value)}
     if result is ...:
         raise Unfinished("Not done yet: your function still returns `...`.")
-    return result, changed
+    return result, {name for name, value in inputs.items() if not _unchanged(copies[name], value)}
 
 
-def _same(copy: Tensor, original: Tensor) -> bool:
-    return copy.shape == original.shape and copy.dtype == original.dtype and torch.equal(copy, original)
+def _unchanged(copied, original) -> bool:
+    if isinstance(original, Tensor):
+        same = copied.shape == original.shape and copied.dtype == original.dtype
+        marked = copied.requires_grad != original.requires_grad or copied.grad is not None
+        return same and not marked and torch.equal(copied, original)
+    if isinstance(original, dict):
+        return copied.keys() == original.keys() and all(_unchanged(copied[k], original[k]) for k in original)
+    if isinstance(original, list | tuple):
+        return len(copied) == len(original) and all(map(_unchanged, copied, original))
+    return copied == original if isinstance(original, int | float | str) else True
 
 
 def explain(error: BaseException, inputs: dict, call: str) -> str:
@@ -125,28 +155,38 @@ def explain(error: BaseException, inputs: dict, call: str) -> str:
     if len(message) > 600:
         message = message[:600] + " …"
     parts = [f"Your code stopped with `{type(error).__name__}`:", _indent(message)]
-    frame = their_frame(error.__traceback__)
-    if frame is not None:
-        number, function, line, shapes = frame
-        parts += (
-            [f"at line {number} of your code, in `{function}`:", _indent(line)]
-            if line
-            else [f"at line {number} of your code."]
-        )
-        parts += [f"There, {shapes}."] if shapes else []
-    else:
-        parts += [f"The inputs: {shapes_of(inputs)}."] if shapes_of(inputs) else []
-    hint = hint_for(message, frame[2] if frame else "", call)
+    line, variables = "", inputs
+    found = their_frame(error.__traceback__)
+    if found is not None:
+        frame, number = found
+        variables = frame.f_locals
+        line = linecache.getline(frame.f_code.co_filename, number).strip()
+        where = f"at line {number} of your code"
+        parts += [f"{where}, in `{frame.f_code.co_name}`:", _indent(line)] if line else [f"{where}."]
+    if shapes := shapes_of(variables):
+        parts.append(f"There, {shapes}." if found else f"The inputs: {shapes}.")
+    hint = hint_for(message, line, call, variables)
     return "\n\n".join(parts + ([hint] if hint else []))
 
 
-def hint_for(message: str, line: str, call: str) -> str:
-    if re.search(r"@\s*W_output", line) and re.search(r"multiplied|size of tensor b", message):
+def hint_for(message: str, line: str, call: str, variables: dict) -> str:
+    """What usually lies behind such an error on such a line."""
+    misfit = re.search(r"multiplied|Expected size|must match|size of tensor b|mismatch|\.T\b", message)
+    if misfit and re.search(r"@\s*W_output", line):
         return "Lay the heads side by side again, (B, T, D), before `@ W_output`."
-    if re.search(r"\.T\b", line) and re.search(r"multiplied|Expected size|must match|\.T", message):
-        return "`.T` turns every axis round, the batch too. Swap the last two only: `key.transpose(-2, -1)`."
+    turned = re.search(r"(\w+)\.T\b", line)
+    if misfit and turned and getattr(variables.get(turned[1]), "ndim", 0) > 2:
+        name = turned[1]
+        return f"`.T` reverses all axes, the batch too. Swap only the last two: `{name}.transpose(-2, -1)`."
+    if misfit and re.search(r"\b(q|query)\w* @ (k|keys?)\b(?!\.(transpose\(-|mT|T\b))", line):
+        return "To compare every query with every key, swap the key's last two axes: `key.transpose(-2, -1)`."
     if re.search(r"mask", line) and re.search(r"size of tensor|broadcast", message):
         return "The mask doesn't fit the scores: it needs a row for each query and a column for each key."
+    if re.search(r"\b(max|min)\(", line) and "Boolean value of Tensor" in message:
+        return (
+            "Python's `max` and `min` compare two whole objects. To compare number by number, use "
+            "`.clamp(min=...)`, `.clamp(max=...)` or `torch.maximum`."
+        )
     if re.search(r"@|matmul|bmm", line) and "+" not in line and "size of tensor b" in message:
         message = "shapes cannot be multiplied"  # torch says the same of + and of @
     for pattern, hint in HINTS:
@@ -155,14 +195,12 @@ def hint_for(message: str, line: str, call: str) -> str:
     return ""
 
 
-def their_frame(traceback: TracebackType | None) -> tuple[int, str, str, str] | None:
-    """The learner's own innermost frame: line number, function, source line, tensor shapes."""
+def their_frame(traceback: TracebackType | None) -> tuple[FrameType, int] | None:
+    """The learner's own innermost frame and the line in it."""
     found = None
     while traceback is not None:
-        code = traceback.tb_frame.f_code
-        if is_theirs(code.co_filename):
-            line = linecache.getline(code.co_filename, traceback.tb_lineno).strip()
-            found = traceback.tb_lineno, code.co_name, line, shapes_of(traceback.tb_frame.f_locals)
+        if is_theirs(traceback.tb_frame.f_code.co_filename):
+            found = traceback.tb_frame, traceback.tb_lineno
         traceback = traceback.tb_next
     return found
 
@@ -177,10 +215,6 @@ def shapes_of(named: dict) -> str:
     """`query` is (3, 5, 4), `key` is (3, 7, 4)."""
     tensors = {name: value for name, value in named.items() if isinstance(value, Tensor)}
     return ", ".join(f"`{name}` is {shape(value)}" for name, value in tensors.items())
-
-
-def shape(value: Tensor) -> str:
-    return str(tuple(value.shape))
 
 
 def _indent(text: str) -> str:

@@ -1,0 +1,370 @@
+"""Three judges of an answer: `Numbers`, `Function` and `Suspects`. `Together` makes one of several.
+
+Each knows the right answer and the usual slips: wrong answers with the words that help with each. An answer
+that no slip explains is compared with the right one, and the learner is told what differs.
+"""
+
+import copy
+import inspect
+import random as dice
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from attnbook.exercises.comparing import alike, describe, shape
+from attnbook.exercises.reading import read, read_dict, read_numbers, read_results, read_shape
+from attnbook.exercises.running import run, shapes_of
+from attnbook.exercises.verdict import Unfinished, Wrong
+
+
+class Slip(NamedTuple):
+    """What to tell the learner about a known wrong answer, and the answers that it is true of."""
+
+    words: str
+    wrongs: tuple
+
+
+def slip(words: str, *wrongs) -> Slip:
+    return Slip(words, wrongs)
+
+
+def random(*sizes: int, seed: int) -> Tensor:
+    """Normal random numbers that leave the reader's random state alone, and that no usual seed gives."""
+    generator = torch.Generator("cpu").manual_seed(271_828_182 + seed)
+    return torch.randn(*sizes, generator=generator, dtype=torch.float32, device="cpu")
+
+
+def sizes(seed: int, *ranges: tuple[int, int]) -> list[int]:
+    """A random whole number from each range, both ends included: the sizes of a random case."""
+    generator = dice.Random(seed)
+    return [generator.randint(*ends) for ends in ranges]
+
+
+# --- numbers -----------------------------------------------------------------------------------------------
+
+
+class Number(NamedTuple):
+    """A number, several numbers, or a shape, under its name in the learner's dictionary."""
+
+    name: str
+    wanted: float | tuple
+    rule: str  # what to tell a learner whose number is no known slip
+    slips: tuple[Slip, ...]
+    near: float
+    read: Callable[[object, str], tuple]
+
+
+def number(name: str, wanted: float | Sequence[float], rule: str, *slips: Slip, near: float = 0.01) -> Number:
+    count = np.size(wanted)
+    return Number(name, wanted, rule, slips, near, lambda value, name: read_numbers(value, name, count))
+
+
+def shape_of(name: str, wanted: tuple[int, ...], rule: str, *slips: Slip) -> Number:
+    return Number(name, tuple(wanted), rule, slips, 0, read_shape)
+
+
+class Numbers:
+    """Judge a dictionary with an entry for each row of the table."""
+
+    def __init__(self, *table: Number) -> None:
+        self.table = table
+
+    def __call__(self, answer) -> str:
+        given = read_dict(answer, tuple(row.name for row in self.table))
+        for row in self.table:
+            found = row.read(given[row.name], row.name)
+            if self.same(row, found, row.wanted):
+                continue
+            fitting = [
+                each.words for each in row.slips for wrong in each.wrongs if self.same(row, found, wrong)
+            ]
+            shown = str(found) if row.read is read_shape else ", ".join(f"{n:g}" for n in found)
+            raise Wrong(f"`{row.name}`: {fitting[0] if fitting else f'not {shown}. {row.rule}'}")
+        return ""
+
+    @staticmethod
+    def same(row: Number, found, wanted) -> bool:
+        found, wanted = np.atleast_1d(found), np.atleast_1d(wanted)
+        return found.shape == wanted.shape and bool((np.abs(found - wanted) <= row.near).all())
+
+
+# --- a function --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Function:
+    """Judge a function by what it returns for each of the `cases`, tuples of its inputs.
+
+    `right` is the right answer: its name and parameters are those that the learner's function should have,
+    and the kind of thing that it returns (tensor, number, True, list of ids, text) is the kind that is
+    wanted. `returns` names each result, with its shape in letters. A slip is told only if it gives what the
+    learner's function gave for all cases up to the first that shows it to be wrong.
+    """
+
+    right: Callable
+    returns: dict[str, str]
+    cases: Sequence[tuple]
+    slips: Sequence[Slip] = ()
+    rule: str = ""  # what to tell a learner whose answer no slip explains
+    compare: Callable[[tuple, tuple], bool] = alike
+    use: Callable | None = None  # `use(function, *case)`, where it isn't just `function(*case)`
+    pure: str = ""  # what to tell a learner who changes the inputs, where that makes an answer wrong
+
+    @property
+    def call(self) -> str:
+        return f"{self.right.__name__}({', '.join(inspect.signature(self.right).parameters)})"
+
+    def named(self, case: tuple) -> dict:
+        names = list(inspect.signature(self.use or self.right).parameters)
+        return dict(zip(names[1:] if self.use else names, case, strict=True))
+
+    def __call__(self, answer) -> str:
+        function, changed = as_function(answer, self.call), set()
+        if self.use:
+            function = _used(function, self.use)
+        for place, case in enumerate(self.cases):
+            wanted = self.wanted(case)
+            raw, touched = run(function, self.named(case), self.call)
+            changed |= touched
+            got = self.read(raw, wanted)
+            if touched and self.pure:
+                raise Wrong(self.pure)
+            for name, *pair in zip(self.returns, got, wanted, strict=True):
+                _judge_dtype(name, *pair)
+            if not self.compare(got, wanted):
+                raise Wrong(self.diagnose(raw, got, wanted, place))
+        if not changed:
+            return ""
+        return (
+            f"One thing: your code changes {_names(changed)} in place, which surprises whoever calls it. "
+            "Work on new tensors or lists."
+        )
+
+    def wanted(self, case: tuple) -> tuple:
+        result = self.result(self.right, case)
+        return (result,) if len(self.returns) == 1 else tuple(result)
+
+    def read(self, raw, wanted: tuple) -> tuple:
+        return read_results(raw, wanted, tuple(self.returns))
+
+    def result(self, function: Callable, case: tuple):
+        """What a right or wrong function of ours gives, in double precision."""
+        inputs = [_double(each) for each in copy.deepcopy(case)]
+        return self.use(function, *inputs) if self.use else function(*inputs)
+
+    def explains(self, wrong: Callable, place: int, got: tuple) -> bool:
+        """Whether a slip gives `got` for the case at `place`, and is right for all cases before it."""
+        try:
+            before = [self.wanted(case) for case in self.cases[:place]]
+            return all(
+                self.compare(theirs, self.read(self.result(wrong, case), theirs))
+                for case, theirs in zip(self.cases, [*before, got], strict=False)
+            )
+        except Exception:  # this slip cannot happen with such inputs
+            return False
+
+    def diagnose(self, raw, got: tuple, wanted: tuple, place: int) -> str:
+        inputs, example = self.named(self.cases[place]), ""
+        if not any(isinstance(each, Tensor) for each in wanted):
+            shown = [f"{name} = {_short(value)}" for name, value in inputs.items() if _is_plain(value)]
+            with_inputs = f"With {', '.join(shown)} your" if shown else "Your"
+            pair = [_short(each[0] if len(each) == 1 else each) for each in (got, wanted)]
+            example = f"{with_inputs} function returned {pair[0]}; wanted {pair[1]}."
+        for words, wrongs in self.slips:
+            if any(self.explains(wrong, place, got) for wrong in wrongs):
+                return "\n\n".join(filter(None, (words, example)))
+        return self._other_order(raw, wanted) or "\n\n".join(
+            filter(None, (example or self._look(got, wanted, inputs), self.rule))
+        )
+
+    def _other_order(self, raw, wanted: tuple) -> str:
+        if not isinstance(raw, tuple | list) or len(raw) < 2 or any(part is ... for part in raw):
+            return ""
+        names = tuple(self.returns)
+        for parts in permutations(raw, len(names)):
+            try:
+                right = self.compare(self.read(parts, wanted), wanted)
+            except Exception:
+                continue
+            if right and len(names) == 1:
+                return f"Your function returns {len(raw)} things. Return the {names[0]} first, or alone."
+            if right:
+                return f"These are the right results in another order: return {', '.join(names)}."
+        return ""
+
+    def _look(self, got: tuple, wanted: tuple, inputs: dict) -> str:
+        for (name, letters), ours, theirs in zip(self.returns.items(), got, wanted, strict=True):
+            if not alike(ours, theirs):
+                return _look(name, letters, ours, theirs, inputs)
+        return "This is not what was wanted."
+
+
+def as_function(answer, call: str) -> Callable:
+    """The learner's function; a class is made into an object first."""
+    name = call.split("(")[0]
+    if answer is ... or answer is None:
+        raise Unfinished(f"`{name}` is still missing.")
+    if isinstance(answer, type):
+        answer, _ = run(answer, {}, f"{answer.__name__}()")
+    if not callable(answer):
+        raise Wrong(
+            f"This exercise wants a function, and got {describe(answer)}. Pass the function itself, "
+            f"without calling it: `{name}`, not `{call}`."
+        )
+    return answer
+
+
+def _used(function: Callable, use: Callable) -> Callable:
+    return lambda *inputs: use(function, *inputs)
+
+
+def _double(value):
+    if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
+        return type(value)(map(_double, value))
+    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def _names(changed: set[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(changed))
+
+
+def _is_plain(value) -> bool:
+    return isinstance(value, int | float | str) or (isinstance(value, list) and all(map(_is_plain, value)))
+
+
+def _short(value) -> str:
+    words = f"{value:.5g}" if isinstance(value, float) else repr(value)
+    return words if len(words) <= 120 else words[:120] + " …"
+
+
+def _judge_dtype(name: str, got, wanted) -> None:
+    """Masks must be boolean and ids whole numbers; of other numbers any kind will do."""
+    if not isinstance(wanted, Tensor) or wanted.is_floating_point():
+        return
+    if wanted.dtype == torch.bool and got.dtype != torch.bool:
+        raise Wrong(
+            f"`{name}` is {got.dtype}; wanted a boolean tensor, which a comparison such as `ids != pad` "
+            "gives. Numbers in a mask are *added* to the scores."
+        )
+    if wanted.dtype != torch.bool and got.dtype not in (torch.int64, torch.int32):
+        raise Wrong(
+            f"`{name}` is {got.dtype}; wanted whole numbers, torch.int64: only those can index a table."
+        )
+
+
+def _look(name: str, letters: str, got: Tensor, wanted: Tensor, inputs: dict) -> str:
+    """What can be seen of a wrong tensor from outside."""
+    if len(set(got.shape)) > 1:
+        for order in permutations(range(got.dim())):
+            if got.dim() == wanted.dim() and alike(got.permute(order), wanted):
+                return (
+                    f"The numbers are right, but the axes of `{name}` are in another order: wanted "
+                    f"{letters}, here {shape(wanted)}; yours is {shape(got)}."
+                )
+    if got.shape != wanted.shape:
+        shapes = shapes_of(inputs)
+        words = f"`{name}` has shape {shape(got)}; wanted {letters}, here {shape(wanted)}."
+        return f"{words}\n\nThe inputs: {shapes}." if shapes else words
+    if not got.isfinite().all() and wanted.isfinite().all():
+        return (
+            f"`{name}` holds NaN or infinity: {int((~got.isfinite()).sum())} of {got.numel()} "
+            "numbers. NaN often comes from 0/0, or from a softmax over nothing but -inf."
+        )
+    if letters.startswith("(B") and len(got) > 1 and alike(got[0], wanted[0]):
+        return (
+            f"`{name}` is right for batch item 0 and wrong for a later one: did you use item 0 only, "
+            "as in `query[0]`? Keep the batch axis."
+        )
+    place = np.unravel_index(int((got.double() - wanted.double()).abs().argmax()), tuple(got.shape))
+    where = ", ".join(str(int(index)) for index in place)
+    return (
+        f"`{name}` has the right shape, but other numbers: at [{where}] it is {got[place]:.4g}, "
+        f"wanted {wanted[place]:.4g}. Try your code on numbers small enough to follow by hand."
+    )
+
+
+# --- suspects ----------------------------------------------------------------------------------------------
+
+
+class Suspect(NamedTuple):
+    """What the learner's detector is run on, and what it should say."""
+
+    name: str
+    inputs: tuple
+    truth: bool | dict[str, bool]
+    words: str  # what to tell a learner whose detector errs here, and is no known slip
+
+
+@dataclass
+class Suspects:
+    """Judge a detector by what it says of good and bad specimens.
+
+    `right` is a right detector: its name and parameters are those that the learner's should have. A slip is
+    told only if it says of every suspect what the learner's detector said.
+    """
+
+    right: Callable
+    line_up: Sequence[Suspect]
+    slips: Sequence[Slip] = ()
+    pure: str = ""
+
+    def __call__(self, answer) -> str:
+        judge = Function(self.right, {}, ())
+        function, changed = as_function(answer, judge.call), set()
+        said = []
+        for suspect in self.line_up:
+            raw, touched = run(function, judge.named(suspect.inputs), judge.call)
+            said.append(read(raw, suspect.truth, judge.call))
+            changed |= touched
+            if touched and self.pure:
+                raise Wrong(self.pure)
+        for suspect, verdict in zip(self.line_up, said, strict=True):
+            if verdict != suspect.truth:
+                fitting = [words for words, wrongs in self.slips if said in map(self.says, wrongs)]
+                raise Wrong(
+                    f"Of {suspect.name} your test says {_said(verdict)}; it is {_said(suspect.truth)}."
+                    f"\n\n{[*fitting, self._opposite(said) or suspect.words][0]}"
+                )
+        return f"One thing: your code changes {_names(changed)} in place." if changed else ""
+
+    def _opposite(self, said: list) -> str:
+        turned = [_turned(suspect.truth) for suspect in self.line_up]
+        return "Your test says the opposite every time: True and False are swapped." if said == turned else ""
+
+    def says(self, detector: Callable) -> list:
+        """What a detector of ours says of each suspect."""
+        return [detector(*copy.deepcopy(suspect.inputs)) for suspect in self.line_up]
+
+
+def _turned(truth: bool | dict[str, bool]) -> bool | dict[str, bool]:
+    return {key: not truth[key] for key in truth} if isinstance(truth, dict) else not truth
+
+
+def _said(verdict) -> str:
+    if isinstance(verdict, dict):
+        return ", ".join(f"{key}: {value}" for key, value in verdict.items())
+    return str(verdict)
+
+
+# --- several answers ---------------------------------------------------------------------------------------
+
+
+class Together:
+    """Judge several answers, in a tuple or a dictionary, each with a judge of its own."""
+
+    def __init__(self, **judges: Callable) -> None:
+        self.judges = judges
+
+    def __call__(self, answer) -> str:
+        names = tuple(self.judges)
+        if isinstance(answer, dict):
+            answer = tuple(read_dict(answer, names).values())
+        if not isinstance(answer, tuple | list) or len(answer) != len(names):
+            raise Wrong(f"This exercise wants {len(names)} things: `({', '.join(names)})`.")
+        notes = [judge(part) for judge, part in zip(self.judges.values(), answer, strict=True)]
+        return "\n\n".join(filter(None, notes))

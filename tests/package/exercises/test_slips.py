@@ -1,0 +1,129 @@
+"""Every slip of every exercise is told in its own words, and is never taken for another or for right."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from attnbook.exercises import EXERCISES, Checker
+from attnbook.exercises.judges import Function, Numbers, Suspects, Together
+
+JUDGES = {name: each.judge for name, each in EXERCISES.items() if not hasattr(each.judge, "__code__")}
+
+
+def right(judge):
+    """An answer that passes."""
+    if isinstance(judge, Numbers):
+        return {row.name: row.wanted for row in judge.table}
+    if isinstance(judge, Together):
+        return tuple(map(right, judge.judges.values()))
+    return judge.right
+
+
+def wrong(judge) -> Iterator[tuple[str, object]]:
+    """The words for each slip, and an answer that makes it."""
+    if isinstance(judge, Numbers):
+        for row in judge.table:
+            for words, wrongs in row.slips:
+                for value in wrongs:
+                    yield f"`{row.name}`: {words}", right(judge) | {row.name: value}
+    elif isinstance(judge, Together):
+        for place, part in enumerate(judge.judges.values()):
+            for words, answer in wrong(part):
+                answers = list(right(judge))
+                answers[place] = answer
+                yield words, tuple(answers)
+    else:
+        for words, wrongs in judge.slips:
+            yield from ((words, answer) for answer in wrongs)
+    if isinstance(judge, Suspects):
+        for misjudged, suspect in enumerate(judge.line_up):
+            yield suspect.words, errs_once(judge, misjudged)
+
+
+def errs_once(judge: Suspects, misjudged: int):
+    """A detector that is right of all suspects but one, which it tells by the order in which they come."""
+    truths = [suspect.truth for suspect in judge.line_up]
+    truth = truths[misjudged]
+    if isinstance(truth, dict):
+        key = next(iter(truth))
+        truths[misjudged] = truth | {key: not truth[key]}
+    else:
+        truths[misjudged] = not truth
+    order = itertools.cycle(truths)
+    return lambda *_: next(order)
+
+
+def parts(judge) -> list:
+    return (
+        [part for each in judge.judges.values() for part in parts(each)]
+        if isinstance(judge, Together)
+        else [judge]
+    )
+
+
+@pytest.fixture
+def check() -> Checker:
+    return Checker(EXERCISES)
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_the_right_answer_passes(check, name):
+    verdict = check(name, right(JUDGES[name]))
+    assert verdict.passed, verdict
+    assert "One thing" not in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "answer"),
+    [
+        pytest.param(name, *slip, id=f"{name}-{place}")
+        for name, judge in JUDGES.items()
+        for place, slip in enumerate(wrong(judge))
+    ],
+)
+def test_every_slip_is_told_in_its_own_words(check, name, words, answer):
+    verdict = check(name, answer)
+    assert verdict.state == "wrong"
+    assert words in verdict.message
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_no_two_slips_agree_on_the_first_case_that_rejects_them(name):
+    """Nor a slip and the right answer: else a learner might be told of a slip that was never made."""
+    assert [pair for part in parts(JUDGES[name]) for pair in collisions(part)] == []
+
+
+def collisions(judge) -> Iterator[tuple[str, str]]:
+    if isinstance(judge, Numbers):
+        for row in judge.table:
+            known = [("the right answer", row.wanted)]
+            for words, wrongs in row.slips:
+                for value in wrongs:
+                    yield from ((words, other) for other, theirs in known if judge.same(row, value, theirs))
+                known += [(words, value) for value in wrongs]
+    elif isinstance(judge, Suspects):
+        known = [("the right answer", [suspect.truth for suspect in judge.line_up])]
+        assert judge.says(judge.right) == known[0][1]
+        for words, wrongs in judge.slips:
+            said = [judge.says(detector) for detector in wrongs]
+            yield from ((words, other) for each in said for other, theirs in known if each == theirs)
+            known += [(words, each) for each in said]
+    else:
+        for words, wrongs in judge.slips:
+            for answer in wrongs:
+                yield from ((words, other) for other in mistaken(judge, words, answer))
+
+
+def mistaken(judge: Function, words: str, answer) -> list[str]:
+    """What else gives what this slip gives, on the first case that shows it to be wrong."""
+    for place, case in enumerate(judge.cases):
+        wanted = judge.wanted(case)
+        got = judge.read(judge.result(answer, case), wanted)
+        if not judge.compare(got, wanted):
+            return [
+                other
+                for other, wrongs in judge.slips
+                if other != words and any(judge.explains(each, place, got) for each in wrongs)
+            ]
+    return ["the right answer"]
