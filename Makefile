@@ -16,21 +16,21 @@
 #   make bench-training how long the trainings of the shipped models take
 #   make audit    build, and measure every page: Lighthouse (installed into _build/lighthouse), axe-core, links, weight
 #   make lock     write requirements.txt anew (UPGRADE=--upgrade: with the newest versions)
-#   make drawings write the book's drawings anew from scripts/draw.py
+#   make drawings write the book's drawings anew from website/bookpress/drawings
 #   make address  carry the address on GitHub from _config.yml to where it is needed (URL=https://…: set it there, too)
 #   make hub-links HUB=https://…  links that open each chapter on a JupyterHub
-#   make release CH=04    the students' version of a chapter's assignment, in assignments/release
+#   make release CH=04    the students' version of a chapter's assignment, in course/release
 #   make collect CH=04 FROM=folder-or-zip   take in what students handed in
 #   make grade CH=04      grade what is new or changed (JOBS=2 at a time; STUDENT=… that one, again)
 #   make formgrader       open nbgrader's pages, to mark written answers
-#   make feedback CH=04   a page for each student, in assignments/feedback
-#   make grades           the points as CSV, for Moodle, Canvas and plain, in assignments/grades
+#   make feedback CH=04   a page for each student, in course/feedback
+#   make grades           the points as CSV, for Moodle, Canvas and plain, in course/grades
 #   make clean    remove what was built (the installed .venv stays)
 
 BOOK ?= .
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
-COURSE = "$(BIN)/python" scripts/course
+COURSE = "$(BIN)/python" -m coursework
 
 .PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training audit lock drawings address hub-links release collect grade formgrader feedback grades clean
 
@@ -40,21 +40,21 @@ book: $(STAMP)
 	@cd "$(BOOK)" && touch _build/complete && echo "The book is built. Read it with 'make serve', or open $$PWD/_build/html/index.html"
 
 serve: book
-	@"$(BIN)/python" scripts/serve.py "$(BOOK)/_build/html"
+	@"$(BIN)/python" -m bookpress.serve "$(BOOK)/_build/html"
 
 lab: $(STAMP)
 	@"$(BIN)/jupyter" lab chapters $(LAB)
 
 zip: book
-	@"$(BIN)/python" scripts/pack.py "$(BOOK)/_build/html" "$(BOOK)/_build/self-attention-step-by-step.zip"
+	@"$(BIN)/python" -m bookpress.pack "$(BOOK)/_build/html" "$(BOOK)/_build/self-attention-step-by-step.zip"
 
 pdf: book
-	@"$(BIN)/python" scripts/pdf.py "$(BOOK)/_build/html" "$(BOOK)/_build/self-attention-step-by-step.pdf"
+	@"$(BIN)/python" -m bookpress.pdf "$(BOOK)/_build/html" "$(BOOK)/_build/self-attention-step-by-step.pdf"
 
 slides: $(STAMP)
-	@"$(BIN)/python" scripts/slides.py "$(CH)"
+	@"$(BIN)/python" -m bookpress.slides "$(CH)"
 	@$(MAKE) --no-print-directory book
-	@"$(BIN)/python" scripts/slides.py "$(CH)" "$(BOOK)/_build/html" "$(BOOK)/_build/slides"
+	@"$(BIN)/python" -m bookpress.slides "$(CH)" "$(BOOK)/_build/html" "$(BOOK)/_build/slides"
 
 test: lint book
 	"$(BIN)/python" -m pytest
@@ -63,37 +63,37 @@ lint: $(STAMP)
 	"$(BIN)/ruff" check . && "$(BIN)/ruff" format --check .
 
 bench: $(STAMP)
-	"$(BIN)/python" benchmarks/package.py
+	"$(BIN)/python" -m benchmarks.package
 
 bench-widgets: $(STAMP)
-	"$(BIN)/python" benchmarks/widgets.py
+	"$(BIN)/python" -m benchmarks.widgets
 
 bench-translator: book
-	"$(BIN)/python" benchmarks/translator.py
+	"$(BIN)/python" -m benchmarks.translator
 
 bench-chapters: $(STAMP)
-	"$(BIN)/python" benchmarks/chapters.py
+	"$(BIN)/python" -m benchmarks.chapters
 
 bench-grading: $(STAMP)
-	"$(BIN)/python" benchmarks/grading.py
+	"$(BIN)/python" -m benchmarks.grading
 
 bench-training: $(STAMP)
-	"$(BIN)/python" benchmarks/training.py
+	"$(BIN)/python" -m benchmarks.training
 
 audit: book
-	"$(BIN)/python" benchmarks/audit.py $(AUDIT)
+	"$(BIN)/python" -m benchmarks.audit $(AUDIT)
 
 lock: $(STAMP)
-	sh scripts/lock.sh $(UPGRADE)
+	sh .ci/lock.sh $(UPGRADE)
 
 drawings: $(STAMP)
-	@"$(BIN)/python" scripts/draw.py
+	@"$(BIN)/python" -m bookpress.drawings
 
 address: $(STAMP)
-	@"$(BIN)/python" scripts/address.py $(URL)
+	@"$(BIN)/python" -m bookpress.address $(URL)
 
 hub-links: $(STAMP)
-	@"$(BIN)/python" scripts/hub_links.py "$(HUB)"
+	@"$(BIN)/python" -m bookpress.hub_links "$(HUB)"
 
 release: $(STAMP)
 	@$(COURSE) release "$(CH)"
@@ -116,5 +116,5 @@ grades: $(STAMP)
 clean:
 	rm -rf "$(BOOK)/_build" .pytest_cache .ruff_cache .hypothesis
 
-$(STAMP): requirements.txt pyproject.toml scripts/install.sh
-	@sh scripts/install.sh && touch $(STAMP)
+$(STAMP): requirements.txt pyproject.toml course/pyproject.toml website/pyproject.toml .ci/install.sh
+	@sh .ci/install.sh && touch $(STAMP)

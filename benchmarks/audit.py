@@ -24,11 +24,10 @@ from pathlib import Path
 
 from playwright.sync_api import TimeoutError, sync_playwright
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
-import inspection  # noqa: E402
-from chromium import MISSING, arguments, find_chromium  # noqa: E402
-from serve import server  # noqa: E402
+from benchmarks import ROOT
+from bookpress import inspection
+from bookpress.chromium import MISSING, arguments, find_chromium
+from bookpress.serve import server
 
 PINNED = Path(__file__).parent / "lighthouse"
 INSTALLED = ROOT / "_build" / "lighthouse"

@@ -15,7 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from benchmarks import ROOT
+
 CHAPTERS = ROOT / "chapters"
 MEMORY = 1500  # MB
 HEADER = ["chapter", "seconds", "processor seconds", "memory, MB"]
@@ -49,10 +50,9 @@ def execute(notebook: Path) -> dict:
 
 def measure(notebook: Path) -> dict:
     """Run a notebook in a process of its own, so that nothing but its kernel is counted."""
-    command = [sys.executable, __file__, "--execute", str(notebook)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "TQDM_DISABLE": "1"}, check=False
-    )
+    command = [sys.executable, "-m", "benchmarks.chapters", "--execute", str(notebook.resolve())]
+    env = {**os.environ, "TQDM_DISABLE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT, check=False)
     if done.returncode:
         raise RuntimeError(f"{notebook.name} does not run to its end:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,6 +1,6 @@
 """How fast a class is graded, and in how much memory: synthetic submissions of chapter 4's assignment.
 
-    python benchmarks/grading.py [SUBMISSIONS [PROCESSES …]]     (200, with 1 and 2 processes)
+    python -m benchmarks.grading [SUBMISSIONS [PROCESSES …]]     (200, with 1 and 2 processes)
 
 Seven in ten are right, two in ten wrong, one in ten hostile. Writes benchmarks/grading.md.
 """
@@ -21,13 +21,11 @@ from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "scripts" / "course"))
-
-from course import Course  # noqa: E402
-from grade import grade  # noqa: E402
-from release import release  # noqa: E402
-from watch import family  # noqa: E402
+from benchmarks import ROOT
+from coursework.course import Course
+from coursework.grade import grade
+from coursework.release import release
+from coursework.watch import family
 
 NAME = "ch04"
 HOSTILE = {
@@ -89,9 +87,9 @@ def share(process: int) -> int:
 
 def measure(count: int, jobs: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder, "assignments")
-        shutil.copytree(ROOT / "assignments" / "source" / NAME, folder / "source" / NAME)
-        shutil.copy(ROOT / "assignments" / "nbgrader_config.py", folder)
+        folder = Path(folder, "course")
+        shutil.copytree(ROOT / "course" / "source" / NAME, folder / "source" / NAME)
+        shutil.copy(ROOT / "course" / "nbgrader_config.py", folder)
         course = Course(folder)
         release(course, NAME)
         for student, notebook in submissions(course, count):

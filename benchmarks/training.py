@@ -1,6 +1,6 @@
 """How long the trainings of `python -m attnbook.train` take: `make bench-training` writes training.md.
 
-    python benchmarks/training.py [--device cpu|cuda] [--rounds N] [--write FILE]
+    python -m benchmarks.training [--device cpu|cuda] [--rounds N] [--write FILE]
 
 A step is what a run of 60 steps takes beyond one of 10, divided by 50: what comes once, the start and the
 writing of what was reached, falls out. The table has the median over rounds, in turns, and what it means for

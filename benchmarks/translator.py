@@ -10,7 +10,6 @@ import argparse
 import gzip
 import platform
 import statistics
-import sys
 import threading
 import time
 from pathlib import Path
@@ -21,12 +20,10 @@ from playwright.sync_api import sync_playwright
 from attnbook import checkpoints, greedy_decode
 from attnbook.data import write_date
 from attnbook.widgets.translation import CHECKPOINT
-
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
-from chromium import arguments, find_chromium  # noqa: E402
-from inspection import mount  # noqa: E402
-from serve import server  # noqa: E402
+from benchmarks import ROOT
+from bookpress.chromium import arguments, find_chromium
+from bookpress.inspection import mount
+from bookpress.serve import server
 
 SITE = ROOT / "_build" / "html"
 PAGE = "chapters/index.html"

@@ -15,8 +15,8 @@ from ipywidgets.embed import embed_data
 
 from attnbook import AttentionExplorer
 from attnbook.widgets.encoding import encode_weights
+from benchmarks import ROOT
 
-ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "benchmarks" / "peers"
 PATIENCE = 60  # seconds for a page to open; making it may take twice as long
 MEMORY = 12 << 30  # bytes that making one page may take
@@ -47,8 +47,7 @@ def weights_of(layers: int, heads: int, length: int) -> np.ndarray:
 
 def make_attnbook(weights: np.ndarray, folder: Path) -> float:
     """The explorer's page as the book builds it, its style in place of the site's; the seconds it took."""
-    sys.path.insert(0, str(ROOT / "_ext"))
-    from book.widgets import BUNDLES, STYLE, VIEW, WIDGETS, data_of
+    from bookpress.extension.widgets import BUNDLES, STYLE, VIEW, WIDGETS, data_of
 
     tokens = [f"t{i}" for i in range(weights.shape[-1])]
     AttentionExplorer(np.eye(2), tokens[:2])._repr_mimebundle_()  # imports are not counted

@@ -26,7 +26,9 @@ from typing import ClassVar
 
 import numpy as np
 from playwright.sync_api import sync_playwright
-from widget_pages import (
+
+import attnbook.widgets
+from benchmarks.widget_pages import (
     MEMORY,
     PATIENCE,
     PEERS,
@@ -38,8 +40,6 @@ from widget_pages import (
     make_peer,
     weights_of,
 )
-
-import attnbook.widgets
 
 HERE = Path(__file__).parent
 SITE = Path(attnbook.widgets.__file__).parent / "bundles" / "site"
@@ -71,7 +71,8 @@ def file_of(path: str, folder: Path, modules: Path) -> Path:
     name = path.lstrip("/").partition("?")[0]
     if name.startswith("npm/"):
         return modules / SCRIPTS[name.removeprefix("npm/").partition(".")[0]]
-    return next((at / name for at in (folder, SITE, ROOT / "assets") if (at / name).is_file()), folder / name)
+    places = (folder, SITE, ROOT / "website" / "assets")
+    return next((at / name for at in places if (at / name).is_file()), folder / name)
 
 
 class Server(SimpleHTTPRequestHandler):

@@ -1,9 +1,19 @@
-"""Every test starts from the same seed, on one thread, so that a failure repeats."""
+"""What tests share: one seed, one thread, and the built site in a real browser."""
+
+import threading
+from pathlib import Path
 
 import pytest
 import torch
+from playwright.sync_api import sync_playwright
+
+from bookpress import ROOT
+from bookpress.chromium import MISSING, arguments, find_chromium
+from bookpress.inspection import AT_REST, mount, toc_pages
+from bookpress.serve import server
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+HTML = ROOT / "_build" / "html"
 
 
 def pytest_configure(config):
@@ -15,6 +25,12 @@ def pytest_report_header():
     return f"devices under test: {', '.join(DEVICES)}"
 
 
+def pytest_generate_tests(metafunc):
+    """A test that takes `page_name` runs on every page of the book."""
+    if "page_name" in metafunc.fixturenames:
+        metafunc.parametrize("page_name", toc_pages())
+
+
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
@@ -23,3 +39,53 @@ def _seed():
 @pytest.fixture(params=DEVICES)
 def device(request):
     return request.param
+
+
+@pytest.fixture(scope="session")
+def html() -> Path:
+    """The folder of the built site."""
+    if not (ROOT / "_build" / "complete").exists():
+        pytest.fail("the book is not built, or its last build failed: run `make book` first", pytrace=False)
+    return HTML
+
+
+@pytest.fixture(scope="session")
+def site(html):
+    """The address of the built site, served on this machine."""
+    with server(str(html), port=0) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/"
+        running.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = find_chromium()
+    if not path:
+        pytest.fail(MISSING, pytrace=False)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=arguments())
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Opens a page of the site: `visit("chapters/index.html", width=360, theme="dark")`."""
+    contexts = []
+
+    def open_page(name: str, *, width=1440, height=900, theme="light", watch=None, mounted=True):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
+        contexts.append(context)
+        page = context.new_page()
+        if watch:
+            watch(page)
+        page.goto(site + name, wait_until="networkidle")
+        if mounted:
+            mount(page)
+        page.evaluate(AT_REST)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()

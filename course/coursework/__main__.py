@@ -1,0 +1,90 @@
+"""The course's commands: `python -m coursework release 04` and so on; make calls them."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from coursework.course import Course, CourseError
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="coursework", description=__doc__)
+    parser.add_argument(
+        "--course", type=Path, default=Path(__file__).resolve().parents[1], help="the course's folder"
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, says in {
+        "release": "make the students' version of a chapter's assignment",
+        "collect": "take in what a learning platform gives you",
+        "grade": "grade what is new or changed",
+        "feedback": "write a page for each student",
+        "grades": "write the points as CSV for Moodle, Canvas, and plain",
+        "formgrader": "open nbgrader's pages, to mark written answers",
+    }.items():
+        command = commands.add_parser(name, help=says)
+        if name not in ("grades", "formgrader"):
+            command.add_argument("chapter", nargs="?", default="", help="04")
+        if name == "collect":
+            command.add_argument("source", nargs="?", default="", metavar="FROM", help="a folder or a zip")
+        if name in ("grade", "feedback"):
+            command.add_argument("--student", default="", help="this one only")
+        if name == "grade":
+            command.add_argument(
+                "--jobs", default=str(max(1, (os.cpu_count() or 2) // 2)), help="how many at a time"
+            )
+            command.add_argument("--unsafe", action="store_true", help="without a sandbox")
+        if name == "formgrader":
+            command.add_argument("options", nargs="*", help="handed on to the Jupyter server")
+    chosen = parser.parse_args(words)
+    try:
+        return run(Course(chosen.course), chosen)
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "\ninterrupted: what was graded is kept, and the same command goes on from there", file=sys.stderr
+        )
+        return 130
+
+
+def run(course: Course, chosen: argparse.Namespace) -> int:
+    match chosen.command:
+        case "release":
+            from coursework.release import release
+
+            print(release(course, chosen.chapter))
+        case "collect":
+            from coursework.collect import collect
+
+            print(collect(course, chosen.chapter, chosen.source))
+        case "grade":
+            from coursework.bubblewrap import SandboxMissingError
+            from coursework.grade import grade
+
+            if not chosen.jobs.isdigit() or int(chosen.jobs) < 1:
+                raise CourseError(f"JOBS is {chosen.jobs!r}: wanted a whole number from 1 up")
+            try:
+                return int(
+                    grade(course, chosen.chapter, chosen.student, int(chosen.jobs), unsafe=chosen.unsafe) > 0
+                )
+            except SandboxMissingError as error:
+                raise CourseError(str(error)) from None
+        case "feedback":
+            from coursework.feedback import feedback
+
+            print(feedback(course, chosen.chapter, chosen.student))
+        case "grades":
+            from coursework.grades import grades
+
+            print(grades(course))
+        case "formgrader":
+            from coursework.formgrader import formgrader
+
+            return formgrader(course, chosen.options)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

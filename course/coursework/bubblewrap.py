@@ -1,0 +1,156 @@
+"""The command that a sandbox is started with: what is in its sight, and what it may take."""
+
+import contextlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+from matplotlib.font_manager import FontManager
+from traitlets import Integer
+from traitlets.config import Configurable
+
+import attnbook
+from coursework import syscalls
+
+HERE = Path(__file__).parent
+SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/etc/alternatives",
+    "/etc/fonts",
+)
+PREFIX = os.path.realpath(sys.prefix)
+PYTHONS = {PREFIX, os.path.realpath(sys.base_prefix)}
+PYTHON = f"{PREFIX}/bin/{Path(sys.executable).name}"
+SHARED = ("__init__.py", "inside.py", "values.py", "memory.py", "weight.py")
+PACKAGE = Path(attnbook.__file__).parent
+
+
+class Limits(Configurable):
+    """What one submission may take. Set in nbgrader_config.py: `c.Limits.memory_mb = 2000`."""
+
+    cell_seconds = Integer(20, help="for one cell, and for the checks of one test cell").tag(config=True)
+    submission_seconds = Integer(180, help="for the whole submission").tag(config=True)
+    memory_mb = Integer(
+        1500, help="for all processes of a submission, beyond what Python and PyTorch take"
+    ).tag(config=True)
+    processes = Integer(64, help="processes and threads at the same time").tag(config=True)
+    output_kb = Integer(500, help="output of one cell").tag(config=True)
+    all_output_kb = Integer(2000, help="output of all cells").tag(config=True)
+    own_cells = Integer(200, help="cells that a student added").tag(config=True)
+    disk_mb = Integer(64, help="files that it writes").tag(config=True)
+    files = Integer(5000, help="how many of them").tag(config=True)
+    message_mb = Integer(16, help="one value that a student's function returns").tag(config=True)
+
+
+class SandboxMissingError(RuntimeError):
+    """Grading cannot be made safe on this machine."""
+
+
+MISSING = """Grading runs each submission in bubblewrap, and that does not work here: {reason}
+  Debian, Ubuntu   sudo apt install bubblewrap      (version 0.8 or newer)
+  Ubuntu 24.04+    sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0      (lets it make namespaces)
+  elsewhere        grade on a Linux machine
+`UNSAFE=yes` grades without it: then each submission can read and change all that you can."""
+
+
+def bubblewrap(limits: Limits) -> list[str]:
+    """The command that what is to run in the sandbox is added to."""
+    size = str(limits.disk_mb * 2**20)
+    command = ["bwrap", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
+    if os.getuid() == 0:  # inside.py turns into a user of its own, whose processes can be counted
+        command += [
+            "--unshare-ipc",
+            "--unshare-pid",
+            "--unshare-net",
+            "--unshare-uts",
+            "--unshare-cgroup-try",
+        ]
+        command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    else:
+        command += ["--unshare-all", "--unshare-user", "--disable-userns"]
+    command += ["--hostname", "sandbox", "--chdir", "/tmp", "--proc", "/proc", "--dev", "/dev"]
+    command += ["--ro-bind", "/dev/null", "/dev/zero"]  # of which memory could be made
+    for path in ("/dev/shm", "/tmp"):
+        command += ["--perms", "1777", "--size", size, "--tmpfs", path]
+    for path in SYSTEM:
+        if os.path.islink(path):
+            command += ["--symlink", os.readlink(path), path]
+        else:
+            command += ["--ro-bind-try", path, path]
+    seen = {path: path for path in PYTHONS if not path.startswith("/usr")}
+    seen |= {str(PACKAGE): "/course/attnbook"}
+    seen |= {str(HERE / name): f"/course/{HERE.name}/{name}" for name in SHARED}
+    for path, place in seen.items():
+        for parent in reversed(Path(place).parents[:-1]):
+            command += ["--perms", "0755", "--dir", str(parent)]
+        command += ["--ro-bind", path, place]
+    fonts = Path(matplotlib.get_cachedir(), f"fontlist-v{FontManager.__version__}.json")
+    if fonts.is_file():  # looking for all fonts anew takes a sandbox seconds
+        for folder in ("/tmp/.cache", "/tmp/.cache/matplotlib"):
+            command += ["--perms", "0777", "--dir", folder]
+        command += ["--ro-bind", str(fonts), f"/tmp/.cache/matplotlib/{fonts.name}"]
+    command += ["--remount-ro", "/dev", "--remount-ro", "/"]
+    for name, value in environment("/tmp", "/course").items():
+        command += ["--setenv", name, value]
+    return command
+
+
+def exposed_by(folder: Path) -> str:
+    """What every sandbox sees and this folder lies in; "" where it lies in none of that."""
+    for path in (*SYSTEM, *sorted(PYTHONS), PACKAGE):
+        if folder.resolve().is_relative_to(os.path.realpath(path)):
+            return str(path)
+    return ""
+
+
+def environment(home: str, course: str) -> dict[str, str]:
+    """All variables that a submission sees."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    names = {
+        "HOME": home,
+        "PYTHONPATH": course,
+        "USER": "student",
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+    }
+    return threads | names | {"PYTHONDONTWRITEBYTECODE": "1", "TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
+
+
+@contextlib.contextmanager
+def filtered(command: list[str]):
+    """The command with the filter of system calls, and the pipe through which bubblewrap gets that."""
+    ours, theirs = os.pipe()
+    try:
+        os.write(theirs, syscalls.program())
+        os.close(theirs)
+        yield [command[0], "--seccomp", str(ours), *command[1:]], [ours]
+    finally:
+        os.close(ours)
+
+
+@cache
+def check_sandbox() -> None:
+    """Raises SandboxMissingError, with what to do, unless a sandbox can be started here."""
+    if platform.system() != "Linux":
+        raise SandboxMissingError(MISSING.format(reason=f"Linux is needed, and this is {platform.system()}."))
+    if not syscalls.known_machine():
+        raise SandboxMissingError(MISSING.format(reason=f"it knows no {platform.machine()} processors."))
+    if not shutil.which("bwrap"):
+        raise SandboxMissingError(MISSING.format(reason="the command bwrap is missing."))
+    with filtered([*bubblewrap(Limits()), PYTHON, "-c", ""]) as (command, pipes):
+        done = subprocess.run(command, pass_fds=pipes, capture_output=True, text=True)
+    if done.returncode:
+        raise SandboxMissingError(
+            MISSING.format(reason=done.stderr.strip() or f"bwrap ends with {done.returncode}.")
+        )

@@ -1,0 +1,211 @@
+"""Takes in what a learning platform gives out: files named as Moodle, Canvas or plain folders do."""
+
+import json
+import os
+import re
+import time
+import unicodedata
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from coursework.course import LARGEST, Course, CourseError, RefusedError, read_cells, read_record, write
+from coursework.outputs import plain
+
+MOODLE = re.compile(r"(?P<name>[^_/]+)_(?P<id>\d+)_assignsubmission_file(?:_(?P<file>[^/]*))?")
+CANVAS = re.compile(r"(?P<name>[^_/]+)_(?:LATE_)?(?P<id>\d+)_\d+_(?P<file>.+)")
+EARLIEST = time.mktime((1981, 1, 1, 0, 0, 0, 0, 0, -1))  # before: a file that has no date
+UNSEEN = ("__MACOSX", ".DS_Store", ".ipynb_checkpoints", "Thumbs.db", "desktop.ini")
+
+
+@dataclass
+class Found:
+    """One file that came: whose it is, what it is called, and how to read it."""
+
+    where: str
+    size: int
+    time: float
+    read: object = field(repr=False)
+    name: str = ""
+    platform: str = "plain"
+    number: str = ""
+    file: str = ""
+
+
+def collect(course: Course, chapter: str, source: str) -> str:
+    """Takes each student's newest file into submitted/; the answer names every other file, and why."""
+    name = course.assignment(chapter)
+    path = Path(source).expanduser()
+    if not source or not path.exists():
+        raise CourseError(f"FROM is {source!r}: wanted a folder or a zip of what students handed in")
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise CourseError(f"FROM is {source!r}: neither a folder nor a zip")
+    said, taken, kept = [], 0, 0
+    for student, files in by_student(course, name, path, said).items():
+        good, reasons = [], []
+        for found in sorted(files, key=lambda one: (one.time, one.where)):
+            try:
+                good.append((found, check(found, name)))
+            except RefusedError as error:
+                reasons.append(f"{found.file}: {error}")
+                said.append(f"not taken: {found.where}: {error}")
+        for found, _ in good[:-1]:
+            said.append(
+                f"not taken: {found.where}: a newer attempt of {student} is there, {good[-1][0].where}"
+            )
+        newer = later_one(course, name, student, *good[-1]) if good else ""
+        if newer:
+            said.append(
+                f"not taken: {good[-1][0].where}: a newer attempt of {student} was collected before, {newer}"
+            )
+            continue
+        new = put(course, name, student, files[-1], *(good[-1] if good else (None, None)), reasons)
+        taken += bool(good) and new
+        kept += bool(good) and not new
+    same = f", {kept} as they were before" if kept else ""
+    return "\n".join([*map(plain, said), f"{name}: {taken} taken{same}, {len(said)} files not taken"])
+
+
+def by_student(course: Course, assignment: str, path: Path, said: list[str]) -> dict[str, list[Found]]:
+    """Files by student; two who share a name are told apart by their platform's number."""
+    names: dict[str, dict[str, list[Found]]] = {}
+    for found in walk(path, said):
+        parts = PurePosixPath(found.where).parts
+        if any(part in UNSEEN or part.startswith("._") for part in parts):
+            continue
+        if not whose(found, parts):
+            said.append(
+                f"not taken: {found.where}: no student's name in its path (wanted STUDENT/file.ipynb)"
+            )
+            continue
+        same = names.setdefault(slug(found.name), {})
+        same.setdefault(found.number or found.name, []).append(found)
+    students = {}
+    for name, numbers in sorted(names.items()):
+        for place, files in enumerate(numbers.values(), 1):
+            number = files[0].number
+            long = f"{name}-{number or place}"
+            before = read_record(course.folder / "submitted" / name / assignment / "from.json").get("number")
+            named = before == number if before and number else len(numbers) == 1  # also at an earlier time
+            taken = (course.folder / "submitted" / long / assignment).exists()
+            students[name if named and not taken else long] = files
+    return students
+
+
+def walk(path: Path, said: list[str]) -> Iterator[Found]:
+    """Every file below a folder or in a zip. Links are not followed, and nothing is unpacked."""
+    if path.is_file():
+        for info in contents(path):
+            where = plain(info.filename, 2000)
+            yield Found(where, info.file_size, moment(info), lambda info=info: unpack(path, info))
+        return
+
+    def closed(error: OSError) -> None:
+        said.append(f"not taken: {error.filename}: {error.strerror}")
+
+    for folder, _, files in os.walk(path, onerror=closed):
+        for file in files:
+            one = Path(folder, file)
+            if one.is_symlink() or not one.is_file():
+                continue
+            about = one.stat()
+            where = plain(one.relative_to(path).as_posix(), 2000)
+            yield Found(where, about.st_size, about.st_mtime, one.read_bytes)
+
+
+def contents(path: Path) -> list[zipfile.ZipInfo]:
+    try:
+        with zipfile.ZipFile(path) as pack:
+            return [info for info in pack.infolist() if not info.is_dir()]
+    except Exception as error:  # a zip can be damaged in any way
+        raise CourseError(f"FROM is {str(path)!r}: a zip that cannot be read: {plain(error)}") from None
+
+
+def moment(info: zipfile.ZipInfo) -> float:
+    try:
+        return time.mktime((*info.date_time, 0, 0, -1))
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def unpack(path: Path, info: zipfile.ZipInfo) -> bytes:
+    """At most a little more than a notebook may have, whatever the zip says of its size."""
+    try:
+        with zipfile.ZipFile(path) as pack, pack.open(info) as stream:
+            return stream.read(LARGEST + 1)
+    except Exception as error:  # so can one of its files
+        raise RefusedError(f"cannot be unpacked: {plain(error)}") from None
+
+
+def whose(found: Found, parts: tuple[str, ...]) -> bool:
+    """Fills in the student and the file's own name; False where no name is to be seen."""
+    for part in reversed(parts):
+        match = MOODLE.fullmatch(part) or CANVAS.fullmatch(part)
+        if match:
+            found.platform = "moodle" if match.re is MOODLE else "canvas"
+            found.name, found.number, found.file = match["name"], match["id"], match["file"] or parts[-1]
+            return bool(slug(found.name))
+    if len(parts) < 2:
+        return False
+    found.name, found.file = parts[-2] if parts[-2] != parts[-1] else parts[0], parts[-1]
+    if re.fullmatch(r"ch\d\d", found.name) and len(parts) > 2:  # nbgrader's own STUDENT/ch04/ch04.ipynb
+        found.name = parts[-3]
+    return bool(slug(found.name))
+
+
+def slug(name: str) -> str:
+    """A folder's name for a student: "Ada Lovelace" is ada-lovelace; letters of all scripts stay."""
+    letters = unicodedata.normalize("NFKC", name).lower()
+    return re.sub(r"[^\w]+", "-", letters).strip("-_")[:80]
+
+
+def check(found: Found, name: str) -> bytes:
+    """The bytes of a file that can be graded; raises RefusedError with the reason."""
+    # "ch04-1", "ch04 (1)": a second attempt; "Copy of ch04", "Copy_of_ch04": from Colab
+    match = re.fullmatch(r"(?:Copy[ _]of[ _])*(ch\d\d)(?:-\d+| ?\(\d+\))?\.ipynb", found.file)
+    if not match:
+        raise RefusedError(f"wrong file name, wanted {name}.ipynb")
+    if match[1] != name:
+        raise RefusedError(f"not for this chapter, wanted {name}.ipynb")
+    if found.size > LARGEST:
+        raise RefusedError(
+            f"too large: {found.size / 1e6:.0f} MB, at most {LARGEST / 1e6:.0f} MB (clear its outputs)"
+        )
+    try:
+        data = found.read()
+    except OSError as error:
+        raise RefusedError(f"cannot be read: {error.strerror}") from None
+    read_cells(data)
+    return data
+
+
+def later_one(course: Course, name: str, student: str, found: Found, data: bytes) -> str:
+    """Where a newer file that is there already came from; "" where this one is to be taken."""
+    folder = course.folder / "submitted" / student / name
+    before, path = read_record(folder / "from.json"), folder / f"{name}.ipynb"
+    if not path.exists() or path.read_bytes() == data or found.time < EARLIEST:
+        return ""
+    return before.get("file", "") if before.get("time", 0) > found.time else ""
+
+
+def put(course, name, student, last, found, data, reasons) -> bool:
+    """Writes a submission, whole or not at all; False where the same one is there already."""
+    folder = course.folder / "submitted" / student / name
+    path, refused = folder / f"{name}.ipynb", folder / "refused.txt"
+    if found is None:
+        if not path.exists():  # an earlier good file stays
+            write(refused, "; ".join(reasons))
+            write(folder / "from.json", about(last))
+        return False
+    if path.exists() and path.read_bytes() == data:
+        return False
+    write(path, data.decode("utf8"))
+    refused.unlink(missing_ok=True)
+    write(folder / "from.json", about(found))
+    return True
+
+
+def about(found: Found) -> str:
+    kept = {"name": found.name, "platform": found.platform, "number": found.number, "file": found.where}
+    return json.dumps(kept | {"time": found.time}, ensure_ascii=False, indent=1)

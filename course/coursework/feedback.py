@@ -1,0 +1,115 @@
+"""A page for each student: points, code, the tests' words, comments. One file that asks for nothing else."""
+
+import re
+from pathlib import Path
+
+import bleach
+import nbformat
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from markupsafe import Markup
+from nbconvert.filters import Highlight2HTML, strip_ansi
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbgrader import utils
+from nbgrader.preprocessors import GetGrades
+from pygments.formatters import HtmlFormatter
+
+from coursework.align import is_test
+from coursework.course import Course, CourseError, read_record, record, write
+
+TAGS = """a abbr b blockquote br code del em h1 h2 h3 h4 h5 h6 hr i li ol p pre strong sub sup
+    table tbody td th thead tr ul"""
+LINKS = {"a": ["href"], "td": ["align"], "th": ["align"], "ol": ["start"]}
+
+
+def feedback(course: Course, chapter: str, student: str = "") -> str:
+    """Writes feedback/STUDENT/chNN/chNN.html for all who are graded."""
+    name = course.assignment(chapter)
+    there = sorted(path.parent.parent.name for path in course.folder.glob(f"autograded/*/{name}/graded.json"))
+    if student and student not in there:
+        raise CourseError(f"STUDENT is {student!r}: not graded yet for {name}")
+    if not there:
+        raise CourseError(f"nothing of {name} is graded yet: make grade CH={name[2:]}")
+    chosen = [student] if student else there
+    for number, one in enumerate(chosen, 1):
+        path = course.folder / "feedback" / one / name / f"{name}.html"
+        write(path, page(course, name, one))
+        print(f"{number:4}/{len(chosen)}  {path.relative_to(course.folder)}", flush=True)
+    return f"{name}: {len(chosen)} pages in {(course.folder / 'feedback').relative_to(course.folder.parent)}"
+
+
+def page(course: Course, name: str, student: str) -> str:
+    notebook = nbformat.read(course.notebook("autograded", name, student), as_version=4)
+    resources = {
+        "nbgrader": {"notebook": name, "assignment": name, "student": student, "db_url": course.db_url}
+    }
+    notebook, resources = GetGrades().preprocess(notebook, resources)
+    heading, notebook.cells[0].source = split_title(notebook.cells[0].source)
+    with course.gradebook() as gradebook:
+        grades = gradebook.find_submission_notebook(name, name, student).grades
+        waiting = {grade.name for grade in grades if grade.needs_manual_grade}
+    handed_in = read_record(course.folder / "submitted" / student / name / "from.json")
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(["html", "j2"])
+    )
+    return templates.get_template("feedback.html.j2").render(
+        title=heading,
+        student=handed_in.get("name", student),
+        cells=[view(cell, waiting) for cell in notebook.cells],
+        says=record(course, name, student).get("says", []),
+        score=resources["nbgrader"]["score"],
+        most=resources["nbgrader"]["max_score"],
+        waiting=sum(cell.metadata.nbgrader.points for cell in notebook.cells if name_of(cell) in waiting),
+        colours=Markup(HtmlFormatter(style="xcode").get_style_defs(".highlight")),
+    )
+
+
+def view(cell, waiting: set[str]) -> dict:
+    """What the page shows of a cell."""
+    data = cell.metadata.get("nbgrader", {})
+    kind = "test" if is_test(cell) else "answer" if utils.is_solution(cell) else "given" if data else "own"
+    return {
+        "kind": kind,
+        "code": cell.cell_type == "code",
+        "name": data.get("grade_id", ""),
+        "graded": utils.is_grade(cell),
+        "score": data.get("score"),
+        "points": data.get("points"),
+        "waiting": data.get("grade_id") in waiting,
+        "comment": data.get("comment"),
+        "source": Markup(Highlight2HTML()(cell.source)) if cell.cell_type == "code" else prose(cell.source),
+        "outputs": [
+            found for output in cell.get("outputs", []) for found in show(output, test=kind == "test")
+        ],
+    }
+
+
+def show(output, *, test: bool) -> list[dict]:
+    """Text and pictures of an output; of a failed test what it says, in words."""
+    if output.output_type == "stream":
+        return [{"kind": "text", "text": strip_ansi(output.text)}]
+    if output.output_type == "error":
+        says = f"{output.ename}: {output.evalue}" if output.evalue else output.ename
+        if test and output.ename == "AssertionError" and output.evalue:
+            says = output.evalue
+        return [{"kind": "error", "text": says}]
+    pictures = [name for name in ("image/png", "image/jpeg") if name in output.data]
+    if pictures:
+        data = re.sub(r"[^A-Za-z0-9+/=]", "", output.data[pictures[0]])
+        return [{"kind": "picture", "address": f"data:{pictures[0]};base64,{data}"}]
+    return [{"kind": "text", "text": strip_ansi(output.data.get("text/plain", ""))}]
+
+
+def prose(source: str) -> Markup:
+    """Markdown as HTML that holds nothing but text, tables and links to web pages."""
+    html = MarkdownWithMath(renderer=IPythonRenderer(escape=False, exclude_anchor_links=True)).render(source)
+    return Markup(bleach.clean(html, TAGS.split(), LINKS, protocols=["http", "https", "mailto"], strip=True))
+
+
+def split_title(source: str) -> tuple[str, str]:
+    """The first heading of the notebook, and what comes after it."""
+    found = re.match(r"# (.+)\n*", source)
+    return (found[1], source[found.end() :]) if found else ("Feedback", source)
+
+
+def name_of(cell) -> str:
+    return cell.metadata.get("nbgrader", {}).get("grade_id", "")

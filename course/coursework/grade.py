@@ -1,0 +1,131 @@
+"""Grades what was handed in: one sandbox a submission, several at a time, one line a student."""
+
+import json
+import multiprocessing
+import warnings
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import nbformat
+from nbgrader.preprocessors import SaveAutoGrades
+from sqlalchemy.exc import SAWarning
+
+from coursework.bubblewrap import check_sandbox, exposed_by
+from coursework.course import Course, CourseError, read_record, record, stamp, write
+from coursework.outputs import first_line, plain
+from coursework.process import in_process
+from coursework.sandbox import NotGradedError
+
+PRELOAD = ["nbgrader.api", "torch", "attnbook", "process"]
+
+
+def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe: bool = False) -> int:
+    """Grades a chapter; returns how many submissions could not be graded."""
+    name = course.assignment(chapter)
+    course.released(name)
+    if not unsafe:
+        seen = exposed_by(course.folder)
+        if seen:
+            raise CourseError(
+                f"COURSE is {course.folder}: every sandbox sees {seen}, and so the solutions; "
+                "move the repository out of there"
+            )
+        check_sandbox()
+    there = sorted(path.parent.name for path in course.folder.glob(f"submitted/*/{name}"))
+    if student and student not in there:
+        raise CourseError(f"STUDENT is {student!r}: nothing of theirs was collected for {name}")
+    if not there:
+        raise CourseError(f"nothing of {name} was collected yet: make collect CH={name[2:]} FROM=…")
+    due = (
+        [student]
+        if student
+        else [one for one in there if stamp(course, name, one) != record(course, name, one).get("of")]
+    )
+    print(f"{name}: {len(there)} handed in, {len(due)} to grade, {jobs} at a time", flush=True)
+    copy = course.back_up()
+    if copy:
+        print(f"the gradebook was copied to {copy.relative_to(course.folder)}", flush=True)
+    failed = {}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOAD)
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        running = {pool.submit(in_process, context, course.folder, name, one, unsafe): one for one in due}
+        for number, done in enumerate(as_completed(running), 1):
+            one = running[done]
+            try:
+                line = save(course, name, one, done.result())
+            except NotGradedError as error:
+                line = failed[one] = f"{one}: NOT GRADED: {plain(error)}; the same command tries again"
+            except Exception as error:  # one submission never stops the class
+                why = f"{type(error).__name__}: {first_line(str(error))}"
+                line = failed[one] = f"{one}: NOT GRADED, the grader failed: {why}"
+            print(f"{number:4}/{len(due)}  {line}", flush=True)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        report = write_report(course, name, there, failed)
+    print(f"report: {report.relative_to(course.folder)}")
+    return len(failed)
+
+
+def save(course: Course, name: str, student: str, result: dict) -> str:
+    """Puts one graded submission into the gradebook and its notebook beside it; returns its line."""
+    notebook, handed_in = (
+        result["notebook"],
+        read_record(course.folder / "submitted" / student / name / "from.json"),
+    )
+    with warnings.catch_warnings(), course.gradebook() as gradebook:
+        warnings.simplefilter("ignore", SAWarning)  # of nbgrader's own way with its tables
+        first, _, family = handed_in.get("name", student).rpartition(" ")
+        gradebook.update_or_create_student(student, first_name=first, last_name=family)
+        gradebook.update_or_create_submission(name, student)
+        resources = {
+            "nbgrader": {"notebook": name, "assignment": name, "student": student, "db_url": course.db_url}
+        }
+        SaveAutoGrades().preprocess(notebook, resources)
+        gradebook.db.expire_all()
+        submission = gradebook.find_submission(name, student)
+        notebook_grades = submission.notebooks[0].grades
+        score, most = submission.score, submission.max_score
+        by_hand = sum(grade.max_score for grade in notebook_grades if grade.needs_manual_grade)
+        lost = [
+            f"{grade.name} {grade.max_score - grade.score:g}"
+            for grade in notebook_grades
+            if not grade.needs_manual_grade and grade.score < grade.max_score
+        ]
+    path = course.notebook("autograded", name, student)
+    write(path, nbformat.writes(notebook))
+    kept = {key: result[key] for key in ("of", "says", "seconds", "peak")}
+    kept |= {"score": score, "most": most, "by_hand": by_hand, "lost": lost}
+    write(path.with_name("graded.json"), json.dumps(kept, indent=1, ensure_ascii=False))
+    return line_of(student, kept)
+
+
+def line_of(student: str, kept: dict) -> str:
+    """What the report says of a student."""
+    return f"{student}: {words_of(kept)}"
+
+
+def words_of(kept: dict) -> str:
+    """What came out, in words."""
+    parts = [f"{kept['score']:g} of {kept['most']:g}"]
+    if kept["by_hand"]:
+        parts.append(f"{kept['by_hand']:g} to mark by hand")
+    if kept["lost"]:
+        parts.append(f"lost: {', '.join(kept['lost'])}")
+    return "; ".join([*parts, *(f"! {says}" for says in kept["says"])])
+
+
+def write_report(course: Course, name: str, students: list[str], failed: dict[str, str]) -> Path:
+    """One line a student: what came out of what is handed in now; else why nothing did, and what before."""
+    path = course.folder / "grades" / f"{name}-report.txt"
+    lines = []
+    for student in students:
+        kept = record(course, name, student)
+        if kept.get("of") == stamp(course, name, student):
+            lines.append(line_of(student, kept))
+        else:
+            before = f"; before: {words_of(kept)}" if kept else ""
+            lines.append(failed.get(student, f"{student}: NOT GRADED yet") + before)
+    write(path, "".join(f"{line}\n" for line in lines))
+    return path

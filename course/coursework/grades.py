@@ -1,0 +1,87 @@
+"""Points as CSV: one plain table of all chapters, and for each chapter what Moodle and Canvas take in."""
+
+import csv
+import io
+from datetime import UTC, datetime
+
+from nbgrader.api import MissingEntry
+
+from coursework.course import Course, CourseError, read_record, write
+
+# No column of comments: an empty one would empty those that are in Moodle.
+MOODLE = ("Identifier", "Full name", "Grade", "Maximum grade", "Last modified (grade)")
+CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
+
+
+def grades(course: Course) -> str:
+    """Writes grades/*.csv; points marked by hand are in them as far as they are given."""
+    names = course.assignments()
+    students = sorted(
+        {path.parent.parent.name for path in course.folder.glob("autograded/*/ch*/graded.json")}
+    )
+    if not students:
+        raise CourseError("nothing is graded yet: make grade CH=04")
+    table, rows, open_marks = [["student", "name", *names, "total"]], {}, 0
+    with course.gradebook() as gradebook:
+        for student in students:
+            scores = {}
+            for name in names:
+                try:
+                    submission = gradebook.find_submission(name, student)
+                except MissingEntry:
+                    continue
+                scores[name] = submission.score, submission.max_score
+                open_marks += submission.needs_manual_grade
+                handed_in = read_record(course.folder / "submitted" / student / name / "from.json")
+                rows.setdefault(name, []).append((student, handed_in, *scores[name]))
+            known = [
+                read_record(course.folder / "submitted" / student / name / "from.json") for name in scores
+            ]
+            full = next((one["name"] for one in known if one.get("name")), student)
+            points = [f"{scores[name][0]:g}" if name in scores else "" for name in names]
+            table.append([student, safe(full), *points, f"{sum(score for score, _ in scores.values()):g}"])
+    written = [save(course, "grades", table)]
+    for name, found in rows.items():
+        of_moodle = [row for row in found if row[1].get("platform") == "moodle"]
+        of_canvas = [row for row in found if row[1].get("platform") == "canvas"]
+        if of_moodle:
+            written.append(save(course, f"{name}-moodle", [MOODLE, *map(for_moodle, of_moodle)]))
+        if of_canvas:
+            most = ["    Points Possible", "", "", "", "", f"{of_canvas[0][3]:g}"]
+            lines = [[*CANVAS, name], most, *map(for_canvas, of_canvas)]
+            written.append(save(course, f"{name}-canvas", lines))
+    waiting = (
+        f"\n{open_marks} submissions still have answers to mark by hand: make formgrader"
+        if open_marks
+        else ""
+    )
+    return f"{len(students)} students: {', '.join(written)}{waiting}"
+
+
+def for_moodle(row) -> list[str]:
+    """A line of an assignment's grading worksheet: Moodle finds the student by "Participant 123".
+
+    A grade that was changed in Moodle after the date of this line stays as it is there.
+    """
+    _, handed_in, score, most = row
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
+    return [f"Participant {handed_in['number']}", safe(handed_in["name"]), f"{score:g}", f"{most:g}", now]
+
+
+def for_canvas(row) -> list[str]:
+    """A line of the gradebook: Canvas finds the student by the number in ID."""
+    _, handed_in, score, _ = row
+    return [safe(handed_in["name"]), handed_in["number"], "", "", "", f"{score:g}"]
+
+
+def safe(cell: str) -> str:
+    """A name that a spreadsheet would take for a formula is written as text."""
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t") else cell
+
+
+def save(course: Course, name: str, lines: list) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    path = course.folder / "grades" / f"{name}.csv"
+    write(path, text.getvalue())
+    return str(path.relative_to(course.folder.parent))

@@ -1,0 +1,68 @@
+"""Makes the students' version of an assignment, and looks for what must not be in it."""
+
+import io
+import logging
+import re
+
+import nbformat
+from nbgrader.converters import GenerateAssignment
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+
+from coursework.course import Course, CourseError, digest, write
+
+REGIONS = re.compile(r"^ *### BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)^ *### END \1 *$", re.DOTALL | re.MULTILINE)
+
+MARKER = re.compile(r"^ *### *(BEGIN|END)\b", re.MULTILINE)
+
+
+def release(course: Course, chapter: str) -> str:
+    name = course.assignment(chapter)
+    source = nbformat.read(course.notebook("source", name), as_version=4)
+    unpaired = [
+        cell.metadata.nbgrader.grade_id
+        for cell in source.cells
+        if MARKER.search(REGIONS.sub("", cell.source))
+    ]
+    if unpaired:
+        raise CourseError(
+            f"{name} is not released: a ### BEGIN or ### END stands alone in {', '.join(unpaired)}"
+        )
+    path, stamp = course.notebook("release", name), course.folder / "release" / name / "source.sha256"
+    stamp.unlink(missing_ok=True)
+    course.back_up()
+    directory = CourseDirectory(config=course.config, assignment_id=name)
+    maker = GenerateAssignment(coursedir=directory, config=course.config, force=True)
+    maker.log, said = logging.Logger("release"), io.StringIO()
+    maker.log.addHandler(logging.StreamHandler(said))
+    maker.log.setLevel(logging.ERROR)
+    try:
+        maker.start()
+    except NbGraderException:
+        raise CourseError(f"{name} is not released, nbgrader says:\n{said.getvalue()}") from None
+    released = nbformat.read(path, as_version=4)
+    survived = find_secrets(source, released)
+    if survived:
+        path.unlink()
+        raise CourseError(f"{name} is not released, for it would give away:\n  " + "\n  ".join(survived))
+    write(stamp, digest(course.notebook("source", name)))
+    points = sum(cell.metadata.nbgrader.get("points", 0) for cell in source.cells)
+    where = path.relative_to(course.folder.parent)
+    return (
+        f"{name} is released: {where}, {points:g} points. Hand this file out; students hand in {name}.ipynb."
+    )
+
+
+def find_secrets(source, released) -> list[str]:
+    """Lines of solutions and hidden tests, and markers, that stand in the released notebook."""
+    public = "\n".join(REGIONS.sub("", cell.source) for cell in source.cells).splitlines()
+    shown = {line.strip() for line in public}
+    text = nbformat.writes(released)
+    lines = {line.strip(): cell for cell in released.cells for line in cell.source.splitlines()}
+    found = [f"{marker} …" for marker in ("### BEGIN", "### END") if marker in text]
+    for cell in source.cells:
+        for kind, region in REGIONS.findall(cell.source):
+            for line in map(str.strip, region.splitlines()):
+                if line and line in lines and line not in shown:
+                    found.append(f"{kind.lower()} of {cell.metadata.nbgrader.grade_id}: {line}")
+    return found

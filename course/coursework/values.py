@@ -1,0 +1,250 @@
+"""Plain values and tensors as JSON, between processes that do not trust each other: nothing is unpickled.
+
+A message is a value, the objects in it that can change (lists, dicts, sets, arrays, tensors), each once and
+by its number, and the blocks of memory in which its tensors lie, so that views of one memory arrive as such.
+The answer names the objects of the question by the same numbers and says what is in them now: what a function
+does to its arguments happens to the caller's own. Both sides use this module: the grader, and `inside.py`.
+"""
+
+import base64
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from coursework.memory import MOST_ELEMENTS, Block, ValueRefusedError, lay, once, read_bytes, span
+from coursework.weight import counted, weigh
+
+PLAIN = (type(None), bool, int, str)
+DTYPES = {
+    name: getattr(torch, name)
+    for name in (
+        *("bool", "uint8", "int8", "int16", "int32", "int64"),
+        *("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
+    )
+}
+CONTAINERS = {"list": list, "dict": dict, "set": set}
+
+
+@dataclass
+class Known:
+    """What a question and its answer both speak of, by number, and what was last said of it."""
+
+    objects: list = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    said: dict = field(default_factory=lambda: {"objects": [], "blocks": []})
+
+
+def dumps(message: dict) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def loads(line: bytes) -> dict:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueRefusedError(f"not a message: {error}") from None
+    if not isinstance(message, dict):
+        raise ValueRefusedError(f"not a message, but a {type(message).__name__}")
+    return message
+
+
+def encode(value, known: Known | None = None) -> dict:
+    """`value` and all that is known, as it is now, as JSON can hold it; what is new becomes known."""
+    known = Known() if known is None else known
+    numbers = {id(one): number for number, one in enumerate(known.objects)}
+    found, contents = write(value, known.objects, numbers), []
+    for one in known.objects:  # which grows meanwhile
+        contents.append(write_object(one, known.objects, numbers))
+    write_memory(known, contents)
+    blocks = [base64.b64encode(read_bytes(block)).decode() for block in known.blocks]
+    known.said = {"objects": contents, "blocks": blocks}
+    return {"value": found} | known.said
+
+
+def write(value, objects: list, numbers: dict[int, int], depth: int = 0):
+    """A value as it stands in its place: as it is, or as {"kind": …}; an object by its number."""
+    if depth > 20:
+        raise ValueRefusedError("a tuple that is nested more than 20 deep")
+    if type(value) in PLAIN:
+        return value
+    if isinstance(value, float | np.floating):
+        return {"kind": "float", "value": float(value).hex()}
+    if isinstance(value, np.bool_ | np.integer):
+        return value.item()
+    if isinstance(value, tuple):
+        return {"kind": "tuple", "value": [write(item, objects, numbers, depth + 1) for item in value]}
+    if not isinstance(value, list | dict | set | np.ndarray | torch.Tensor):
+        raise ValueRefusedError(
+            f"a {type(value).__name__}: only numbers, strings, truths, None, tensors, and lists, tuples, "
+            "sets and dicts of them are asked for"
+        )
+    if id(value) not in numbers:
+        numbers[id(value)] = len(objects)
+        objects.append(value)
+    return {"kind": "object", "value": numbers[id(value)]}
+
+
+def write_object(one, objects: list, numbers: dict[int, int]) -> dict:
+    """What is in an object. Where a tensor lies is added by `write_memory`."""
+    if isinstance(one, torch.Tensor):
+        if one.layout != torch.strided or one.is_quantized:
+            raise ValueRefusedError("a tensor that is sparse or quantized")
+        return {
+            "kind": "tensor",
+            "dtype": str(one.dtype).removeprefix("torch."),
+            "shape": list(one.shape),
+            "stride": list(one.stride()),
+        }
+    if isinstance(one, np.ndarray):
+        if one.dtype.name not in DTYPES:
+            raise ValueRefusedError(f"an array of {one.dtype}")
+        data = one.astype(one.dtype.newbyteorder("=")).tobytes()
+        shape = {"dtype": one.dtype.name, "shape": list(one.shape)}
+        return {"kind": "array", "value": base64.b64encode(data).decode()} | shape
+    if isinstance(one, dict):
+        items = [[write(key, objects, numbers), write(item, objects, numbers)] for key, item in one.items()]
+        return {"kind": "dict", "value": items}
+    kind = "list" if isinstance(one, list) else "set"
+    return {"kind": kind, "value": [write(item, objects, numbers) for item in one]}
+
+
+def write_memory(known: Known, contents: list[dict]) -> None:
+    """Says of each tensor where it lies: a block reaches from the first to the last byte in use."""
+    new: dict[int, list[tuple[dict, torch.Tensor]]] = {}
+    for one, about in zip(known.objects, contents, strict=True):
+        if about["kind"] != "tensor" or not one.numel():
+            continue
+        tensor = one.detach().cpu().resolve_conj().resolve_neg()
+        place, (start, stop) = tensor.untyped_storage().data_ptr(), span(tensor)
+        about["stride"] = list(tensor.stride())
+        for number, block in enumerate(known.blocks):
+            if place == block.storage.data_ptr() and block.start <= start and stop <= block.stop:
+                about |= {"block": number, "start": start - block.start}
+                break
+        else:
+            new.setdefault(place, []).append((about, tensor))
+    for tensors in new.values():
+        start = min(span(tensor)[0] for _, tensor in tensors)
+        start -= start % max(tensor.itemsize for _, tensor in tensors)
+        stop = max(span(tensor)[1] for _, tensor in tensors)
+        for about, tensor in tensors:
+            about |= {"block": len(known.blocks), "start": span(tensor)[0] - start}
+        known.blocks.append(Block(tensors[0][1].untyped_storage(), start, stop))
+
+
+def decode(message, known: Known | None = None):
+    """What `encode` took; what is known comes to be as the message says.
+
+    Raises ValueRefusedError for anything that `encode` does not write.
+    """
+    known = Known() if known is None else known
+    try:
+        read_blocks(message["blocks"], known)
+        read_objects(message["objects"], known)
+        return weigh(read(message["value"], known.objects), known.objects)
+    except ValueRefusedError:
+        raise
+    except (
+        *(KeyError, IndexError, TypeError, ValueError, AttributeError),
+        *(RuntimeError, OverflowError, RecursionError, BufferError),
+    ) as error:
+        raise ValueRefusedError(f"not a value: {type(error).__name__}: {str(error)[:200]}") from None
+
+
+def read(value, objects: list):
+    if type(value) in PLAIN:
+        return value
+    kind, inner = value["kind"], value["value"]
+    if kind == "object" and type(inner) is int and inner >= 0:
+        return objects[inner]
+    if kind == "float":
+        return float.fromhex(inner)
+    if kind == "tuple":
+        return tuple(read(item, objects) for item in inner)
+    raise ValueRefusedError("not a value: of an unknown kind")
+
+
+def read_blocks(blocks: list[str], known: Known) -> None:
+    """Changed memory is written where the caller's tensors lie, and nowhere else; new memory is made."""
+    for number, text in enumerate(blocks):
+        if number < len(known.blocks) and text == known.said["blocks"][number]:
+            continue
+        new = new_block(text)
+        if number == len(known.blocks):
+            known.blocks.append(new)
+            continue
+        old = known.blocks[number]
+        if new.stop != old.stop - old.start:
+            raise ValueRefusedError("memory that has changed its size")
+        for one, said in zip(known.objects, known.said["objects"], strict=True):
+            if said.get("block") == number:
+                changed = lay(new, one.dtype, said["shape"], said["stride"], said["start"])
+                once(one.data).copy_(once(changed))
+    if len(blocks) < len(known.blocks):
+        raise ValueRefusedError("memory is missing")
+
+
+def new_block(text: str) -> Block:
+    data = bytearray(base64.b64decode(text, validate=True))
+    memory = torch.frombuffer(data, dtype=torch.uint8) if data else torch.empty(0, dtype=torch.uint8)
+    return Block(memory.untyped_storage(), 0, len(data))
+
+
+def read_objects(contents: list[dict], known: Known) -> None:
+    """Objects are made first and filled afterwards, since each can be in any other."""
+    before = len(known.objects)
+    if len(contents) < before:
+        raise ValueRefusedError("objects are missing")
+    for about in contents[before:]:
+        known.objects.append(
+            CONTAINERS[about["kind"]]() if about["kind"] in CONTAINERS else make(about, known)
+        )
+    for number, (one, about) in enumerate(zip(known.objects, contents, strict=True)):
+        if number < before and about == known.said["objects"][number]:
+            continue
+        if isinstance(one, torch.Tensor | np.ndarray):
+            if number < before:
+                replace(one, make(about, known))
+            continue
+        if not isinstance(one, CONTAINERS.get(about["kind"], ())):
+            raise ValueRefusedError("an object that has changed its kind")
+        items = list(read_items(counted(about), known.objects))
+        one.clear()
+        one.extend(items) if isinstance(one, list) else one.update(items)
+
+
+def read_items(about: dict, objects: list) -> Iterator:
+    for item in about["value"]:
+        yield tuple(read(part, objects) for part in item) if about["kind"] == "dict" else read(item, objects)
+
+
+def make(about: dict, known: Known) -> torch.Tensor | np.ndarray:
+    """A tensor in its block, or an array."""
+    shape, dtype = about["shape"], DTYPES[about["dtype"]]
+    if math.prod(shape) > MOST_ELEMENTS:
+        raise ValueRefusedError(f"a tensor of more than {MOST_ELEMENTS:,} elements")
+    if about["kind"] == "array":
+        stride = [math.prod(shape[place + 1 :]) for place in range(len(shape))]
+        return lay(new_block(about["value"]), dtype, shape, stride, 0).numpy()
+    if about["kind"] != "tensor":
+        raise ValueRefusedError("not a value: of an unknown kind")
+    if 0 in shape:
+        return lay(Block(torch.UntypedStorage(0), 0, 0), dtype, shape, about["stride"], 0)
+    number, start = about["block"], about["start"]
+    if type(number) is not int or not 0 <= number < len(known.blocks):
+        raise ValueRefusedError("a tensor without memory")
+    return lay(known.blocks[number], dtype, shape, about["stride"], start)
+
+
+def replace(old: torch.Tensor | np.ndarray, new: torch.Tensor | np.ndarray) -> None:
+    """A tensor or an array of the caller's becomes another one."""
+    if isinstance(old, torch.Tensor) and isinstance(new, torch.Tensor):
+        old.data = new
+    elif isinstance(old, np.ndarray) and isinstance(new, np.ndarray) and old.shape == new.shape:
+        old[...] = new
+    else:
+        raise ValueRefusedError("an object that has changed its kind")

@@ -1,0 +1,139 @@
+"""`make audit` finds what is planted, says on which page it is, and fails."""
+
+import json
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from benchmarks import audit
+from bookpress import ROOT, inspection
+
+HOME = "chapters/index.html"
+GOOD = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>A page</title>
+<link rel="icon" href="icon.svg"></head>
+<body style="margin: 0"><main><article><section id="here"><h1>A page</h1>
+<p>Words. <a href="#here">Here</a>.</p>
+%s</section></article></main></body></html>"""
+
+
+@pytest.fixture
+def found(browser, tmp_path):
+    """What the audit finds on a page into which something was planted, in the window that is named."""
+
+    def look(planted: str, width: int = 360, **files: str) -> list[str]:
+        (tmp_path / "chapters").mkdir()
+        (tmp_path / "chapters" / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+        for name, text in files.items():
+            (tmp_path / "chapters" / f"{name}.js").write_text(text)
+        (tmp_path / HOME).write_text(GOOD % planted)
+        with audit.serving(tmp_path) as site:
+            seen, _ = audit.looked_at(browser, site, HOME, widths=[width], themes=["light"])
+        return [*audit.read_through(tmp_path, HOME)[0], *seen]
+
+    return look
+
+
+def test_a_sound_page_is_clean(found):
+    assert found("") == []
+
+
+@pytest.mark.parametrize(
+    ("planted", "words"),
+    [
+        ('<img src="icon.svg" width="9" height="9">', "axe: image-alt"),
+        ('<p style="color: #bbb; background: #fff">pale</p>', "axe: color-contrast"),
+        ('<a href="#nowhere">a place</a>', "#nowhere leads nowhere"),
+        ('<a href="none.html">a page</a>', "none.html leads nowhere"),
+        ('<div style="width: 500px; height: 9px"></div>', "px wide in a window of 360"),
+        ('<script src="loud.js"></script>', "log: hello"),
+        ('<script src="late.js"></script>', "its widgets shift by"),
+        ('<div class="ab-widget">nobody mounts it</div>', "a widget has not come"),
+        ('<script src="asks.js"></script>', "error: Connecting to 'http://other.example/'"),
+    ],
+)
+def test_what_is_planted_is_found(found, planted, words):
+    faults = found(
+        planted,
+        loud="console.log('hello')",
+        asks="fetch('http://other.example/').catch(() => 0)",
+        late="""const widget = "<div class=ab-widget data-state=live>widget</div>";
+            document.currentScript.insertAdjacentHTML("afterend", widget);
+            setTimeout(() => document.querySelector("h1").style.height = "300px", 300)""",
+    )
+    assert any(words in fault for fault in faults), faults
+    assert all(fault.startswith(HOME) for fault in faults)
+
+
+def test_a_heavy_chapter_is_named(tmp_path):
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / HOME).write_text('<script src="heavy.js"></script>')
+    (tmp_path / "chapters" / "heavy.js").write_bytes(random.Random(0).randbytes(620_000))
+    inspection.soup.cache_clear()
+    faults, size = audit.read_through(tmp_path, HOME)
+    assert size > 600_000
+    assert faults == [f"{HOME}: {size / 1000:.0f} kB of HTML, styles and scripts, 600 allowed"]
+
+
+def test_a_missed_aim_is_named():
+    scores = {"performance": 94, "accessibility": 100, "best-practices": 100, "seo": 99}
+    assert audit.missed(HOME, scores) == [
+        f"{HOME}: Lighthouse gives 94 for performance, 95 wanted",
+        f"{HOME}: Lighthouse gives 99 for seo, 100 wanted",
+    ]
+    assert audit.missed("chapters/api.html", scores | {"seo": 100}) == []
+
+
+def test_speed_can_be_left_out(tmp_path, monkeypatch, capsys):
+    """Where it is, the other three still count, and Lighthouse isn't asked for it."""
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / HOME).write_text((GOOD % "").replace('<link rel="icon" href="icon.svg">', ""))
+    monkeypatch.setattr(audit, "install", lambda: Path("lighthouse"))
+    asked, seo = [], 1.0
+
+    def lighthouse(command, **options):
+        chosen = next(word for word in map(str, command) if word.startswith("--only-categories="))
+        asked.append(chosen.partition("=")[2].split(","))
+        scores = {kind: {"score": {"performance": 0.5, "seo": seo}.get(kind, 1.0)} for kind in asked[-1]}
+        return subprocess.CompletedProcess(command, 0, json.dumps({"categories": scores}), "")
+
+    monkeypatch.setattr(audit.subprocess, "run", lighthouse)
+    options = ["--html", str(tmp_path), "--pages", HOME, "--rounds", "1", "--no-browser"]
+    options += ["--write", str(tmp_path / "audit.md")]
+    assert audit.main(options) == 1
+    assert audit.main([*options, "--no-speed"]) == 0
+    assert f"| `{HOME}` | – | 100 | 100 | 100 |" in (tmp_path / "audit.md").read_text("utf8")
+    seo = 0.9
+    assert audit.main([*options, "--no-speed"]) == 1
+    assert asked == [list(audit.KINDS), *2 * [["accessibility", "best-practices", "seo"]]]
+    assert "gives 90 for seo" in capsys.readouterr().out
+
+
+@pytest.mark.bad_input
+def test_a_browser_that_does_not_start_is_said(monkeypatch):
+    monkeypatch.setattr(audit, "find_chromium", lambda: shutil.which("false"))
+    message = "false could not be started: it ended with 1"
+    with pytest.raises(RuntimeError, match=message), audit.rested(True):
+        pass
+
+
+@pytest.mark.parametrize(("planted", "code"), [("", 0), ('<a href="#nowhere">a place</a>', 1)])
+def test_the_command_fails_where_something_is_missed(tmp_path, capsys, planted, code):
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / HOME).write_text((GOOD % planted).replace('<link rel="icon" href="icon.svg">', ""))
+    options = ["--html", str(tmp_path), "--pages", HOME, "--rounds", "0", "--no-browser"]
+    assert audit.main([*options, "--write", str(tmp_path / "audit.md")]) == code
+    written = (tmp_path / "audit.md").read_text("utf8")
+    assert f"| `{HOME}` |" in written
+    assert (
+        ("#nowhere leads nowhere" in written)
+        == ("#nowhere leads nowhere" in capsys.readouterr().out)
+        == (code == 1)
+    )
+
+
+def test_every_chapter_has_an_aim():
+    numbered = [f"chapters/{path.stem}.html" for path in sorted((ROOT / "chapters").glob("0*.ipynb"))]
+    assert audit.chapters() == (HOME, *numbered)

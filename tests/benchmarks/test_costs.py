@@ -1,0 +1,40 @@
+"""The measure of what a chapter costs: it counts the kernel, and a chapter that fails fails it."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from benchmarks import chapters as costs
+
+
+def notebook(folder: Path, *cells: str) -> Path:
+    one = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in cells])
+    nbformat.write(one, folder / "one.ipynb")
+    return folder / "one.ipynb"
+
+
+def test_the_kernels_memory_and_time_are_counted(tmp_path):
+    idle = costs.measure(notebook(tmp_path, "pass"))
+    busy = costs.measure(
+        notebook(
+            tmp_path,
+            "held = bytearray(b'x') * 400_000_000",
+            "del held",
+            "import time\nbegin = time.process_time()\nwhile time.process_time() < begin + 2: pass",
+        )
+    )
+    assert 20 < idle["memory"] < 300
+    assert busy["memory"] - idle["memory"] == pytest.approx(400, abs=40)
+    assert busy["processor"] - idle["processor"] > 1.5
+    assert busy["seconds"] > 2
+
+
+def test_a_chapter_that_fails_is_named(tmp_path):
+    with pytest.raises(RuntimeError, match=r"one\.ipynb does not run to its end:(.|\n)*ZeroDivisionError"):
+        costs.measure(notebook(tmp_path, "1 / 0"))
+
+
+def test_too_much_memory_is_told():
+    measured = {"light": {"memory": 1499}, "heavy": {"memory": 1501}}
+    assert costs.heavy(measured) == ["heavy"]

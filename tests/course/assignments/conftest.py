@@ -1,0 +1,195 @@
+"""Runs an assignment's cells with what a student might write in place of a solution."""
+
+import json
+import traceback
+from dataclasses import dataclass, field
+from functools import cache
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+import torch
+from IPython.core.inputtransformer2 import TransformerManager
+from nbgrader.preprocessors import ClearSolutions
+
+from bookpress import ROOT
+from coursework import inside, values
+from coursework.course import Course
+from coursework.recheck import Recheck
+
+COURSE = Course(ROOT / "course")
+SOURCE = ROOT / "course" / "source"
+NUMBERS = sorted(folder.name.removeprefix("ch") for folder in SOURCE.glob("ch*"))
+
+
+@dataclass
+class Cell:
+    """One cell of an assignment, with nbgrader's data on it."""
+
+    kind: str
+    source: str
+    name: str
+    grade: bool
+    solution: bool
+    locked: bool
+    points: int
+
+    @property
+    def is_test(self) -> bool:
+        return self.kind == "code" and self.grade
+
+    @property
+    def is_written(self) -> bool:
+        return self.kind == "markdown" and self.grade
+
+    @property
+    def is_task(self) -> bool:
+        return self.kind == "code" and self.solution
+
+
+@dataclass
+class Graded:
+    """Points by the name of the test cell, and what each failed test said."""
+
+    points: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, Exception] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+
+
+def notebook(number: str) -> dict:
+    return json.loads((SOURCE / f"ch{number}" / f"ch{number}.ipynb").read_text("utf8"))
+
+
+@cache
+def read_cells(number: str) -> list[Cell]:
+    """The cells of a chapter's assignment."""
+    return [
+        Cell(
+            cell["cell_type"],
+            "".join(cell["source"]),
+            data["grade_id"],
+            **{name: data[name] for name in ("grade", "solution", "locked")},
+            points=data.get("points", 0),
+        )
+        for cell in notebook(number)["cells"]
+        for data in [cell["metadata"]["nbgrader"]]
+    ]
+
+
+def find(number: str, name: str) -> Cell:
+    return next(cell for cell in read_cells(number) if cell.name == name)
+
+
+def starter(cell: Cell) -> str:
+    """What a student finds in a solution cell, as nbgrader makes it with the course's settings."""
+    made = nbformat.v4.new_code_cell(cell.source, metadata={"nbgrader": {"solution": True, "grade": False}})
+    return ClearSolutions(config=COURSE.config).preprocess_cell(made, {"language": "python"}, 0)[0].source
+
+
+def grade(number: str, answers: dict[str, str] | None = None) -> Graded:
+    """Run the notebook's code from top to bottom, with `answers` in place of the solutions they name."""
+    answers, namespace, result = answers or {}, {"__name__": "__main__"}, Graded()
+    assert set(answers) <= {cell.name for cell in read_cells(number) if cell.is_task}
+    for cell in read_cells(number):
+        if cell.kind != "code":
+            continue
+        try:
+            run(answers.get(cell.name, cell.source), cell.name, namespace)
+        except Exception as error:
+            if not cell.is_test:
+                raise
+            result.errors[cell.name], result.lost[cell.name] = error, cell.points
+        if cell.is_test:
+            result.points[cell.name] = 0 if cell.name in result.errors else cell.points
+    return result
+
+
+class Here:
+    """In place of a sandbox: the student's functions, asked for values just as the grader asks one."""
+
+    limits = SimpleNamespace(cell_seconds=20)
+
+    def __init__(self, namespace: dict):
+        self.shell = SimpleNamespace(user_ns=namespace)
+
+    def check(self) -> None:
+        """It never ends by itself."""
+
+    def call(self, function: str, given: dict, random: torch.Tensor, seconds: float) -> dict:
+        message = {"function": function, "given": given, "random": values.encode(random), "seconds": seconds}
+        with torch.random.fork_rng([]):
+            return values.loads(values.dumps(inside.call(self.shell, values.loads(values.dumps(message)))))
+
+
+def recheck(number: str, answers: dict[str, str]) -> Graded:
+    """The same with the grader's recheck: its tests see stand-ins of the functions."""
+    namespace, result = {"__name__": "__main__"}, Graded()
+    check = Recheck(nbformat.reads(json.dumps(notebook(number)), as_version=4), Here(namespace))
+    for cell in read_cells(number):
+        if cell.kind != "code":
+            continue
+        if not cell.is_test:
+            run(answers.get(cell.name, cell.source), cell.name, namespace)
+            check.pass_by(cell.name)
+        elif failure := check.test(cell.name):
+            result.errors[cell.name] = RuntimeError(f"{failure.name}: {failure.says}")
+            result.lost[cell.name] = cell.points
+    return result
+
+
+def run(source: str, name: str, namespace: dict) -> None:
+    """Run one cell; where it says `%pip`, as a notebook would."""
+    exec(compile(TransformerManager().transform_cell(source), name, "exec"), namespace)
+
+
+def changed(number: str, task: str, changes: str | list[tuple[str, str]]) -> str:
+    """A solution cell as a student might write it: `changes` is the whole cell, or pairs of old and new text.
+
+    Each old text must stand in the instructor's solution exactly once.
+    """
+    if isinstance(changes, str):
+        return changes
+    source = find(number, task).source
+    for old, new in changes:
+        assert source.count(old) == 1, f"{source.count(old)} times {old!r} in {task}"
+        source = source.replace(old, new)
+    return source
+
+
+def judge(number: str, task: str, changes, loses: dict[str, int], says: str) -> None:
+    """A wrong solution loses exactly the points that it should, and the first failed test says why."""
+    answers = {task: changed(number, task, changes)}
+    for way in (grade, recheck):
+        result = way(number, answers)
+        told = f"by {way.__name__}: {tell(result) or 'nothing failed'}"
+        assert result.lost == loses, told
+        first = next(iter(result.errors.values()))
+        kept = way is recheck and "a function of yours raised this error in a hidden test" in str(first)
+        assert kept or says in str(first), told
+
+
+def accept(number: str, task: str, changes) -> None:
+    """Another right solution gets every point."""
+    answers = {task: changed(number, task, changes)}
+    for way in (grade, recheck):
+        result = way(number, answers)
+        assert not result.lost, f"by {way.__name__}: {tell(result)}"
+
+
+def tell(result: Graded) -> str:
+    return "\n\n".join("".join(traceback.format_exception(error)) for error in result.errors.values())
+
+
+@pytest.fixture(scope="session")
+def homework() -> SimpleNamespace:
+    """What the tests of all assignments share."""
+    return SimpleNamespace(
+        numbers=NUMBERS,
+        notebook=notebook,
+        cells=read_cells,
+        find=find,
+        starter=starter,
+        grade=grade,
+        judge=judge,
+        accept=accept,
+    )

@@ -1,0 +1,633 @@
+"""Hand out, take in, grade again, write points: each command says what it did, and what it did not take."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from bookpress import ROOT
+from coursework.align import align, is_test
+from coursework.course import Course, CourseError, RefusedError, read_cells
+
+ASSIGNMENTS = sorted(path.stem for path in (ROOT / "course" / "source").glob("ch*/ch*.ipynb"))
+
+
+def test_errors_name_what_was_given(classroom, tmp_path):
+    with pytest.raises(CourseError, match="CH is '7': wanted one of 01"):
+        classroom.course.assignment("7")
+    with pytest.raises(CourseError, match=r"no course, since it holds no nbgrader_config\.py"):
+        Course(tmp_path)
+    from coursework.collect import collect
+    from coursework.feedback import feedback
+    from coursework.grade import grade
+    from coursework.grades import grades
+
+    with pytest.raises(CourseError, match="FROM is '/nowhere': wanted a folder or a zip"):
+        collect(classroom.course, "1", "/nowhere")
+    with pytest.raises(CourseError, match="STUDENT is 'nobody'"):
+        grade(classroom.course, "1", "nobody")
+    with pytest.raises(CourseError, match="nothing of ch01 is graded yet"):
+        feedback(classroom.course, "1")
+    with pytest.raises(CourseError, match="nothing is graded yet"):
+        grades(classroom.course)
+
+
+@pytest.mark.parametrize(
+    "words", [["grade", "77"], ["collect", "01", "/nowhere"], ["grade", "01", "--jobs", "none"]]
+)
+def test_the_command_line_says_it_too(classroom, words):
+    command = [sys.executable, "-m", "coursework", "--course", str(classroom.folder), *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.match("(CH|FROM|JOBS) is ", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+# Release
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_every_assignment_is_released_without_its_secrets(name, tmp_path):
+    from coursework.release import release
+
+    folder = tmp_path / "course"
+    shutil.copytree(ROOT / "course" / "source", folder / "source")
+    shutil.copy(ROOT / "course" / "nbgrader_config.py", folder)
+    assert "is released" in release(Course(folder), name)
+    text = (folder / "release" / name / f"{name}.ipynb").read_text("utf8")
+    source = nbformat.read(folder / "source" / name / f"{name}.ipynb", as_version=4)
+    for word in ("BEGIN", "END SOLUTION", "HIDDEN", "Marking guide"):
+        assert word not in text
+    given = nbformat.reads(text, as_version=4)
+    assert given_away(source, given) == []
+    regions = sum(cell.source.count("### BEGIN ") for cell in source.cells)
+    assert len(given_away(source, source)) == regions > 4  # were nothing taken out, it would be seen
+    for cell in given.cells:
+        if cell.metadata.nbgrader.solution and cell.cell_type == "code":
+            assert "raise NotImplementedError(" in cell.source
+
+
+def given_away(source, given) -> list[str]:
+    """Of which regions of the source a line stands in a notebook, though it stands nowhere in the open."""
+    regions, public = [], set()
+    for cell in source.cells:
+        inside = False
+        for line in map(str.strip, cell.source.splitlines()):
+            if line.startswith(("### BEGIN", "### END")):
+                inside = line.startswith("### BEGIN")
+                if inside:
+                    regions.append((cell.metadata.nbgrader.grade_id, set()))
+            elif inside:
+                regions[-1][1].add(line)
+            else:
+                public.add(line)
+    shown = {line.strip() for cell in given.cells for line in cell.source.splitlines()} - public
+    return [name for name, secret in regions if secret & shown]
+
+
+@pytest.mark.parametrize(
+    "marker", ["BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"]
+)
+def test_a_marker_that_stands_alone_stops_the_release(classroom, marker):
+    """nbgrader itself would hand out the hidden tests that a lone END follows."""
+    from coursework.release import release
+
+    path = classroom.course.notebook("source", "ch01")
+    notebook = nbformat.read(path, as_version=4)
+    cell = next(cell for cell in notebook.cells if marker in cell.source)
+    cell.source = (
+        cell.source.replace(f"### {marker}\n", "")
+        .replace(f"\n### {marker}", "")
+        .replace(f"\n    ### {marker}", "")
+    )
+    nbformat.write(notebook, path)
+    with pytest.raises(CourseError, match=f"stands alone in {cell.metadata.nbgrader.grade_id}"):
+        release(classroom.course, "1")
+
+
+def test_a_release_that_would_give_something_away_is_refused(classroom, monkeypatch):
+    from nbgrader.converters import GenerateAssignment
+    from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
+
+    from coursework.release import release
+
+    for lost, secret in ((ClearSolutions, "return 2 \\* x"), (ClearHiddenTests, "assert double\\(-3\\)")):
+        kept = [one for one in GenerateAssignment.preprocessors.default() if one is not lost]
+        with monkeypatch.context() as patch:
+            patch.setattr(GenerateAssignment.preprocessors, "default_args", (kept,))
+            with pytest.raises(CourseError, match=f"would give away(.|\n)*{secret}"):
+                release(classroom.course, "1")
+        assert not classroom.course.notebook("release", "ch01").exists()
+
+
+def test_a_source_that_changed_has_to_be_released_again(classroom):
+    from coursework.grade import grade
+
+    path = classroom.course.notebook("source", "ch01")
+    path.write_text(path.read_text("utf8") + "\n", "utf8")
+    with pytest.raises(CourseError, match="has changed since it was released: make release CH=01"):
+        grade(classroom.course, "1")
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_the_model_solution_gets_every_point_by_the_very_way_that_students_take(name, tmp_path):
+    """In the sandbox, and in the recheck with stand-ins for its functions."""
+    from nbgrader.utils import determine_grade
+
+    from coursework.judge import grade_one
+    from coursework.release import release
+
+    folder = tmp_path / "course"
+    shutil.copytree(ROOT / "course" / "source" / name, folder / "source" / name)
+    shutil.copy(ROOT / "course" / "nbgrader_config.py", folder)
+    course = Course(folder)
+    release(course, name)
+    (folder / "submitted" / "model" / name).mkdir(parents=True)
+    shutil.copy(course.notebook("source", name), course.notebook("submitted", name, "model"))
+    result = grade_one(course, name, "model")
+    tests = [cell for cell in result["notebook"].cells if is_test(cell)]
+    lost = {
+        cell.metadata.nbgrader.grade_id: cell.outputs for cell in tests if len(set(determine_grade(cell))) > 1
+    }
+    assert lost == {}
+    assert len(tests) > 4
+    assert all("was altered: put back" in line for line in result["says"]), result["says"]
+
+
+# Collect
+
+
+def files_of(room, folder: Path) -> dict[str, str]:
+    right = json.dumps(room.answer())
+    second = json.dumps(room.answer(double="def double(x):\n    return x + x"))
+    return {
+        "Ada Lovelace_101_assignsubmission_file/ch01.ipynb": right,
+        "Ada Lovelace_102_assignsubmission_file_/ch01.ipynb": right,
+        "Grace Hopper_103_assignsubmission_file_ch01.ipynb": right,
+        "hamiltonmargaret_LATE_77_9001_ch01-1.ipynb": right,
+        "Emmy Noether/ch01.ipynb": right,
+        "Emmy Noether/ch01 (1).ipynb": second,
+        "王小明/ch01.ipynb": right,
+        "Mary Colab/Copy of ch01.ipynb": right,
+        "Karen Colab_107_assignsubmission_file_/Copy_of_ch01.ipynb": right,
+        "Wrong Name_104_assignsubmission_file_/homework.ipynb": right,
+        "Other Chapter_105_assignsubmission_file_/ch02.ipynb": right,
+        "Broken File_106_assignsubmission_file_/ch01.ipynb": '{"cells": [',
+        "No Cells/ch01.ipynb": "[]",
+        "Far Too Large/ch01.ipynb": right + " " * 10_000_001,
+        "../../escape/ch01.ipynb": right,
+        "__MACOSX/Ada Lovelace/._ch01.ipynb": "x",
+        "stray.ipynb": right,
+    }
+
+
+WANTED = {
+    "ada-lovelace-101": "101",
+    "ada-lovelace-102": "102",
+    "grace-hopper": "103",
+    "hamiltonmargaret": "77",
+    "emmy-noether": "",
+    "王小明": "",
+    "mary-colab": "",
+    "karen-colab": "107",
+    "escape": "",
+}
+REFUSED = {
+    "wrong-name": "homework.ipynb: wrong file name, wanted ch01.ipynb",
+    "other-chapter": "ch02.ipynb: not for this chapter, wanted ch01.ipynb",
+    "broken-file": "ch01.ipynb: broken JSON: Expecting value: line 1 column 12 (char 11)",
+    "no-cells": "ch01.ipynb: not a notebook: ",
+    "far-too-large": "ch01.ipynb: too large: 10 MB, at most 10 MB (clear its outputs)",
+}
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["zip", "folder"])
+def test_what_platforms_give_is_taken_in(classroom, tmp_path, packed):
+    from coursework.collect import collect
+
+    files = files_of(classroom, tmp_path)
+    if packed:
+        source = tmp_path / "all.zip"
+        with zipfile.ZipFile(source, "w") as pack:
+            for number, (name, text) in enumerate(files.items()):
+                pack.writestr(zipfile.ZipInfo(name, (2026, 3, 1, 12, number, 0)), text)
+    else:
+        source = tmp_path / "all" / "of" / "them"
+        for number, (name, text) in enumerate(files.items()):
+            path = source / name.replace("../", "")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf8")
+            os.utime(path, (1_000_000 + number, 1_000_000 + number))
+        (source / "link").mkdir()
+        (source / "link" / "ch01.ipynb").symlink_to("/etc/passwd")
+    said = collect(classroom.course, "1", str(source))
+    assert said.splitlines()[-1] == "ch01: 9 taken, 7 files not taken"
+    submitted = classroom.folder / "submitted"
+    assert {path.name for path in submitted.iterdir()} == set(WANTED) | set(REFUSED)
+    for student, number in WANTED.items():
+        about = json.loads((submitted / student / "ch01" / "from.json").read_text("utf8"))
+        assert about["number"] == number
+        read_cells((submitted / student / "ch01" / "ch01.ipynb").read_bytes())
+    for student, why in REFUSED.items():
+        assert (submitted / student / "ch01" / "refused.txt").read_text("utf8").startswith(why)
+        assert not (submitted / student / "ch01" / "ch01.ipynb").exists()
+        assert f": {why.split(': ', 1)[1]}" in said
+    assert "x + x" in (submitted / "emmy-noether" / "ch01" / "ch01.ipynb").read_text("utf8")
+    assert "not taken: Emmy Noether/ch01.ipynb: a newer attempt of emmy-noether is there" in said
+    assert "not taken: stray.ipynb: no student's name in its path" in said
+    assert not (tmp_path.parent / "escape").exists()
+    again = collect(classroom.course, "1", str(source))
+    assert again.splitlines()[-1] == "ch01: 0 taken, 9 as they were before, 7 files not taken"
+
+
+def test_a_good_file_takes_the_place_of_a_refused_one_and_not_the_other_way_round(classroom, tmp_path):
+    from coursework.collect import collect
+
+    path = tmp_path / "in" / "Ada" / "ch01.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text("{", "utf8")
+    collect(classroom.course, "1", str(tmp_path / "in"))
+    folder = classroom.folder / "submitted" / "ada" / "ch01"
+    assert (folder / "refused.txt").exists()
+    path.write_text(json.dumps(classroom.answer()), "utf8")
+    collect(classroom.course, "1", str(tmp_path / "in"))
+    assert not (folder / "refused.txt").exists()
+    path.write_text("{", "utf8")
+    collect(classroom.course, "1", str(tmp_path / "in"))
+    assert (folder / "ch01.ipynb").exists()
+    assert not (folder / "refused.txt").exists()
+
+
+def test_a_file_that_is_no_zip_is_refused(classroom, tmp_path):
+    from coursework.collect import collect
+
+    (tmp_path / "all.zip").write_text("not a zip")
+    with pytest.raises(CourseError, match="neither a folder nor a zip"):
+        collect(classroom.course, "1", str(tmp_path / "all.zip"))
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_taken(classroom, tmp_path):
+    from coursework.collect import collect
+
+    right = json.dumps(classroom.answer())
+    source = tmp_path / "in"
+    for student, data in {
+        "Ada": right.encode(),
+        "Bob": right.encode("utf-16"),
+        "Cyd": right.replace("intro", "\\ud800").encode(),
+        "Dan": b'{"cells": "\xed\xa0\x80"}',
+    }.items():
+        (source / student).mkdir(parents=True)
+        (source / student / "ch01.ipynb").write_bytes(data)
+    said = collect(classroom.course, "1", str(source))
+    assert said.splitlines()[-1] == "ch01: 2 taken, 2 files not taken"
+    assert "not taken: Bob/ch01.ipynb: broken JSON: its text is not UTF-8" in said
+    assert "not taken: Dan/ch01.ipynb: broken JSON: its text is not UTF-8" in said
+
+
+def test_a_damaged_zip_is_named_and_what_is_whole_in_it_is_taken(classroom, tmp_path):
+    from coursework.collect import collect
+
+    right, path = json.dumps(classroom.answer()), tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as pack:
+        for student in ("Eve", "Fay"):
+            pack.writestr(f"{student}/ch01.ipynb", right)
+    data = bytearray(path.read_bytes())
+    data[60:90] = b"\xff" * 30
+    path.write_bytes(data)
+    said = collect(classroom.course, "1", str(path))
+    assert "not taken: Eve/ch01.ipynb: cannot be unpacked: " in said
+    assert said.splitlines()[-1] == "ch01: 1 taken, 1 files not taken"
+    place = data.find(b"PK\x01\x02")
+    data[place : place + 4] = b"XXXX"
+    path.write_bytes(data)
+    with pytest.raises(CourseError, match="a zip that cannot be read"):
+        collect(classroom.course, "1", str(path))
+
+
+def test_names_of_files_do_not_move_the_cursor(classroom, tmp_path):
+    from coursework.collect import collect
+
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as pack:
+        pack.writestr("Eve\x1b[2J\n\u202ezoe: 20/ch01.ipynb", json.dumps(classroom.answer()))
+        pack.writestr("Eve\x1b[2J\nzoe: 20 of 20/x.ipynb", "")
+    said = collect(classroom.course, "1", str(path))
+    assert len(said.splitlines()) == 2
+    about = (classroom.folder / "submitted" / "eve-2j-zoe-20" / "ch01" / "from.json").read_text("utf8")
+    assert not {"\x1b", "\u202e"} & set(said + about)
+    assert json.loads(about)["name"] == "Eve[2J zoe: 20"
+
+
+def hand_over(classroom, folder: Path, number: int, moment: int, code: str) -> str:
+    """Collects one file of an Ada Lovelace's."""
+    from coursework.collect import collect
+
+    path = folder / str(moment) / f"Ada Lovelace_{number}_assignsubmission_file_" / "ch01.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(classroom.answer(double=code)))
+    os.utime(path, (moment, moment))
+    return collect(classroom.course, "1", str(folder / str(moment)))
+
+
+def test_two_of_one_name_stay_two_when_they_come_one_after_the_other(classroom, tmp_path):
+    for moment, (number, code) in enumerate([(101, "a = 1"), (102, "b = 1"), (101, "a = 2"), (102, "b = 2")]):
+        assert "1 taken" in hand_over(classroom, tmp_path, number, 1_700_000_000 + moment, code)
+    found = {
+        path.parts[-3]: path.read_text("utf8") for path in classroom.folder.glob("submitted/*/ch01/*.ipynb")
+    }
+    assert set(found) == {"ada-lovelace", "ada-lovelace-102"}
+    assert "a = 2" in found["ada-lovelace"]
+    assert "b = 2" in found["ada-lovelace-102"]
+
+
+def test_an_older_file_does_not_take_the_place_of_a_newer_one(classroom, tmp_path):
+    hand_over(classroom, tmp_path, 101, 1_700_000_900, "new = 1")
+    said = hand_over(classroom, tmp_path, 101, 1_700_000_000, "old = 1")
+    assert "a newer attempt of ada-lovelace was collected before" in said
+    assert "0 taken, 1 files not taken" in said
+    assert "new = 1" in classroom.course.notebook("submitted", "ch01", "ada-lovelace").read_text("utf8")
+
+
+def test_where_nothing_was_collected_grading_says_how(classroom):
+    from coursework.grade import grade
+
+    with pytest.raises(CourseError, match="nothing of ch01 was collected yet: make collect CH=01"):
+        grade(classroom.course, "1")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xfe", b"null", b'{"nbformat": 99}', b'{"nbformat": 4, "cells": [3]}']
+)
+def test_what_is_no_notebook_is_refused_in_words(data):
+    with pytest.raises(RefusedError, match=r"broken JSON|not a notebook"):
+        read_cells(data)
+
+
+# Grade
+
+
+def test_what_is_graded_is_the_release_with_the_students_answers_in_it(classroom):
+    released = classroom.course.released("ch01")
+    notebook = classroom.answer(
+        drop=["imports", "double-numbers"], extra=["mine = 1"], **{"double-tensors": "pass"}
+    )
+    notebook.cells.append(notebook.cells[3].copy())
+    graded, said = align(released, notebook.cells)
+    names = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in graded.cells]
+    wanted = [cell.metadata.nbgrader.grade_id for cell in released.cells]
+    assert [name for name in names if name] == wanted
+    sources = {cell.metadata.nbgrader.grade_id: cell.source for cell in released.cells}
+    for cell in graded.cells:
+        data = cell.metadata.get("nbgrader", {})
+        if data.get("locked"):
+            assert cell.source == sources[data["grade_id"]]
+    assert "mine = 1" in [cell.source for cell in graded.cells]
+    assert any("double-tensors was altered: put back" in one for one in said)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Grading without sandboxes: every test passes."""
+    from coursework import grade
+
+    graded = []
+
+    def at_once(context, folder, name, student, unsafe):
+        course = Course(folder)
+        if student == "interrupts":
+            raise KeyboardInterrupt
+        if student == "crashes":
+            raise RuntimeError("its process ended with -9")
+        graded.append(student)
+        notebook, said = align(
+            course.released(name), read_cells(course.notebook("submitted", name, student).read_bytes())
+        )
+        return {
+            "of": grade.stamp(course, name, student),
+            "notebook": notebook,
+            "says": said,
+            "seconds": 1,
+            "peak": 1,
+        }
+
+    monkeypatch.setattr(grade, "in_process", at_once)
+    return graded
+
+
+def test_only_what_is_new_or_changed_is_graded(classroom, quick, capsys):
+    from coursework.grade import grade
+
+    for student in ("ada", "grace"):
+        classroom.hand_in(student, classroom.answer())
+    assert grade(classroom.course, "1") == 0
+    assert "1/2  ada: 5 of 8; 3 to mark by hand" in capsys.readouterr().out
+    grade(classroom.course, "1")
+    assert sorted(quick) == ["ada", "grace"]
+    classroom.hand_in("grace", classroom.answer(double="def double(x):\n    return x + x"))
+    classroom.hand_in("emmy", classroom.answer())
+    grade(classroom.course, "1")
+    assert quick[2:] == ["emmy", "grace"]
+    grade(classroom.course, "1", "ada")
+    assert quick[4:] == ["ada"]
+    assert set(classroom.report()) == {"ada", "emmy", "grace"}
+
+
+def test_one_that_cannot_be_graded_does_not_stop_the_class(classroom, quick, capsys):
+    from coursework.grade import grade
+
+    for student in ("ada", "crashes", "grace"):
+        classroom.hand_in(student, classroom.answer())
+    assert grade(classroom.course, "1") == 1
+    assert (
+        "crashes: NOT GRADED, the grader failed: RuntimeError: its process ended with -9"
+        in capsys.readouterr().out
+    )
+    assert set(classroom.report()) == {"ada", "crashes", "grace"}
+    assert classroom.report()["crashes"].startswith("NOT GRADED, the grader failed: RuntimeError")
+
+
+def test_interrupted_grading_goes_on_where_it_was(classroom, quick):
+    from coursework.grade import grade
+
+    for student in ("ada", "interrupts", "zoe"):
+        classroom.hand_in(student, classroom.answer())
+    with pytest.raises(KeyboardInterrupt):
+        grade(classroom.course, "1")
+    assert "ada" in classroom.report()
+    shutil.rmtree(classroom.folder / "submitted" / "interrupts")
+    grade(classroom.course, "1")
+    assert quick.count("ada") == 1
+    assert "zoe" in classroom.report()
+
+
+def test_marks_given_by_hand_outlive_grading_again(classroom, quick):
+    from coursework.grade import grade
+
+    classroom.hand_in("ada", classroom.answer())
+    grade(classroom.course, "1")
+    with classroom.course.gradebook() as gradebook:
+        mark = gradebook.find_grade("why", "ch01", "ch01", "ada")
+        mark.manual_score, mark.needs_manual_grade = 2.5, False
+        gradebook.db.commit()
+    grade(classroom.course, "1", "ada")
+    assert classroom.report()["ada"].startswith("7.5 of 8")
+
+
+def test_an_answer_left_as_it_was_gets_nothing(classroom, quick):
+    from coursework.grade import grade
+
+    untouched = classroom.course.released("ch01")
+    classroom.hand_in("ada", untouched)
+    grade(classroom.course, "1")
+    assert "why 3" in classroom.report()["ada"]
+
+
+def test_a_refused_file_is_0_points_and_its_reason(classroom, tmp_path, capsys):
+    from coursework.collect import collect
+    from coursework.grade import grade
+
+    (tmp_path / "in" / "Ada").mkdir(parents=True)
+    (tmp_path / "in" / "Ada" / "homework.ipynb").write_text("{}")
+    collect(classroom.course, "1", str(tmp_path / "in"))
+    assert grade(classroom.course, "1") == 0
+    line = classroom.report()["ada"]
+    assert line.startswith("0 of 8;")
+    assert "! homework.ipynb: wrong file name, wanted ch01.ipynb" in line
+
+
+def test_grading_copies_the_gradebook_before_it_writes(classroom, quick, capsys):
+    from coursework.grade import grade
+
+    classroom.hand_in("ada", classroom.answer())
+    grade(classroom.course, "1")
+    before = set((classroom.folder / "backups").glob("*.db"))
+    classroom.hand_in("zoe", classroom.answer())
+    grade(classroom.course, "1")
+    (made,) = set((classroom.folder / "backups").glob("*.db")) - before
+    assert f"the gradebook was copied to backups/{made.name}" in capsys.readouterr().out
+    with Gradebook(f"sqlite:///{made}") as gradebook:
+        assert [student.id for student in gradebook.students] == ["ada"]
+
+
+def test_the_gradebook_is_copied_before_each_run_and_ten_copies_stay(classroom):
+    for _ in range(12):
+        assert classroom.course.back_up().is_file()
+    assert len(list((classroom.folder / "backups").glob("*.db"))) == 10
+
+
+# Points
+
+
+def test_points_for_every_platform(classroom, quick):
+    from coursework.grade import grade
+    from coursework.grades import grades
+
+    people = {
+        "ada": ("moodle", "101", "Ada Lovelace"),
+        "margaret": ("canvas", "77", "=hamiltonmargaret"),
+        "emmy": ("plain", "", "Emmy Noether"),
+    }
+    for student, (platform, number, name) in people.items():
+        classroom.hand_in(student, classroom.answer())
+        about = {"name": name, "platform": platform, "number": number, "file": "", "time": 0}
+        (classroom.folder / "submitted" / student / "ch01" / "from.json").write_text(json.dumps(about))
+    grade(classroom.course, "1")
+    assert "3 submissions still have answers to mark by hand: make formgrader" in grades(classroom.course)
+    read = lambda name: list(csv.DictReader((classroom.folder / "grades" / name).open()))  # noqa: E731
+    assert {row["name"]: row["ch01"] for row in read("grades.csv")} == {
+        "Ada Lovelace": "5",
+        "Emmy Noether": "5",
+        "'=hamiltonmargaret": "5",
+    }
+
+
+def test_the_worksheet_is_what_moodle_takes_in(classroom, quick):
+    """It looks for three headings, and reads comments where it finds a heading for them."""
+    before = datetime.now(UTC).replace(microsecond=0)
+    ((line,), headings) = points_of(classroom, "moodle", "101", "Ada Lovelace")
+    assert {"Identifier", "Grade", "Last modified (grade)"} <= set(headings)
+    assert not [heading for heading in headings if "eedback" in heading]
+    assert line["Identifier"].removeprefix("Participant ") == "101"
+    assert (line["Grade"], line["Maximum grade"]) == ("5", "8")
+    made = datetime.strptime(line["Last modified (grade)"], "%Y-%m-%d %H:%M:%S %z")
+    assert before <= made <= datetime.now(UTC)
+
+
+def test_the_table_is_what_canvas_takes_in(classroom, quick):
+    """Students' columns in this order, the assignments' after Section; then the most one can get."""
+    (most, line), headings = points_of(classroom, "canvas", "77", "=hamiltonmargaret")
+    assert headings == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "ch01"]
+    assert most["Student"].strip() == "Points Possible"
+    assert most["ch01"] == "8"
+    assert not any(most[heading] for heading in headings[1:-1])
+    assert (line["Student"], line["ID"], line["ch01"]) == ("'=hamiltonmargaret", "77", "5")
+
+
+def points_of(classroom, platform: str, number: str, name: str) -> tuple[list[dict], list[str]]:
+    """The lines and headings of what a platform gets when this one student handed in."""
+    from coursework.grade import grade
+    from coursework.grades import grades
+
+    classroom.hand_in("one", classroom.answer())
+    about = {"name": name, "platform": platform, "number": number, "file": "", "time": 0}
+    (classroom.folder / "submitted" / "one" / "ch01" / "from.json").write_text(json.dumps(about))
+    grade(classroom.course, "1")
+    grades(classroom.course)
+    assert {path.name for path in (classroom.folder / "grades").glob("*.csv")} == {
+        "grades.csv",
+        f"ch01-{platform}.csv",
+    }
+    with (classroom.folder / "grades" / f"ch01-{platform}.csv").open(encoding="utf8", newline="") as file:
+        lines = csv.DictReader(file)
+        return list(lines), list(lines.fieldnames)
+
+
+def test_machines_that_share_a_class_grade_it_as_one_would(new_room, tmp_path):
+    """As the guide says: released on each, collected on one, and each has the folders of some students."""
+    from coursework.collect import collect
+    from coursework.grade import grade
+    from coursework.grades import grades
+
+    one, *machines = (new_room(tmp_path / name) for name in ("alone", "first", "second"))
+    handed_in = {
+        "Ada Lovelace_101": one.answer(),
+        "Emmy Noether_102": one.answer(double="def double(x):\n    return 2 * x + 1"),
+        "Grace Hopper_103": one.answer(middle="def middle(numbers):\n    return numbers[1]"),
+        "Zoe Late_104": "no notebook",
+    }
+    for name, notebook in handed_in.items():
+        path = tmp_path / "moodle" / f"{name}_assignsubmission_file" / "ch01.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(notebook if isinstance(notebook, str) else json.dumps(notebook), "utf8")
+    collect(one.course, "1", str(tmp_path / "moodle"))
+    students = sorted((one.folder / "submitted").iterdir())
+    assert len(students) == 4
+    for machine, share in zip(machines, (students[::2], students[1::2]), strict=True):
+        for student in share:
+            shutil.copytree(student, machine.folder / "submitted" / student.name)
+    for room in (one, *machines):
+        assert grade(room.course, "1") == 0
+        grades(room.course)
+    lines = lambda room, name: (room.folder / "grades" / name).read_text("utf8").splitlines()  # noqa: E731
+    for name, heading in (("grades.csv", 1), ("ch01-moodle.csv", 1), ("ch01-report.txt", 0)):
+        alone, shares = lines(one, name), [lines(machine, name) for machine in machines]
+        assert all(share[:heading] == alone[:heading] and len(share) == 2 + heading for share in shares)
+        together = [line for share in shares for line in share[heading:]]
+        without_time = [
+            sorted(line.rsplit(",", name == "ch01-moodle.csv")[0] for line in some)
+            for some in (together, alone[heading:])
+        ]
+        assert without_time[0] == without_time[1]
+    scores = {line.split(": ")[1].split(" of ")[0] for line in lines(one, "ch01-report.txt")}
+    assert len(scores) >= 3  # they differ, so that a mix-up would show

@@ -1,0 +1,224 @@
+"""Where machine or grader fail, nobody is graded; where a submission holds the grader up, it ends."""
+
+import json
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import pytest
+from nbgrader.utils import determine_grade
+
+from coursework.bubblewrap import Limits, SandboxMissingError, check_sandbox, exposed_by
+from coursework.course import CourseError
+from coursework.outputs import clean_output
+from coursework.process import report_result
+from coursework.sandbox import NotGradedError, Sandbox
+
+FORK = multiprocessing.get_context("fork")
+LIMITS = "c.Limits.cell_seconds = 3\n"
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Grading processes are forked from this one, so that what a test changes is changed in them, too."""
+    from coursework import grade
+
+    monkeypatch.setattr(grade.multiprocessing, "get_context", lambda _: FORK)
+    monkeypatch.setattr(FORK, "set_forkserver_preload", lambda _: None, raising=False)
+
+
+def graded(room, student: str = "ada") -> Path:
+    return room.course.notebook("autograded", "ch01", student)
+
+
+def test_a_sandbox_that_does_not_start_grades_nobody(classroom, here, monkeypatch, capsys):
+    from coursework import sandbox
+    from coursework.grade import grade
+
+    classroom.hand_in("ada", classroom.answer())
+    monkeypatch.setattr(sandbox, "START", 0.05)
+    started = []
+    close = Sandbox.close
+    monkeypatch.setattr(Sandbox, "close", lambda self: (close(self), started.append(self.process.poll())))
+    with pytest.raises(NotGradedError, match="its sandbox did not start: it took more than"):
+        Sandbox(Limits())
+    assert started[0] is not None
+    assert grade(classroom.course, "1") == 1
+    assert "ada: NOT GRADED: its sandbox did not start: " in capsys.readouterr().out
+    assert not graded(classroom).exists()
+    monkeypatch.setattr(sandbox, "START", 120)
+    assert grade(classroom.course, "1") == 0
+    assert classroom.report()["ada"] == "5 of 8; 3 to mark by hand"
+
+
+def test_the_report_tells_an_earlier_result_from_that_of_what_is_handed_in_now(classroom, here, monkeypatch):
+    from coursework import sandbox
+    from coursework.grade import grade
+
+    classroom.hand_in("ada", classroom.answer())
+    classroom.hand_in("zoe", classroom.answer())
+    assert grade(classroom.course, "1") == 0
+    for student in ("ada", "zoe"):
+        classroom.hand_in(student, classroom.answer(double="double = abs"))
+    monkeypatch.setattr(sandbox, "START", 0.05)
+    assert grade(classroom.course, "1", "ada") == 1
+    before = "; before: 5 of 8; 3 to mark by hand"
+    assert classroom.report()["ada"].startswith("NOT GRADED: its sandbox did not start: ")
+    assert classroom.report()["ada"].endswith(before)
+    assert classroom.report()["zoe"] == f"NOT GRADED yet{before}"
+
+
+def test_a_machine_short_of_memory_is_no_students_fault(classroom, here, monkeypatch, capsys):
+    """What was not judged is due again."""
+    from coursework import sandbox
+    from coursework.grade import grade
+
+    classroom.hand_in("ada", classroom.answer(double="import time\ntime.sleep(3)\ndouble = abs"))
+    with monkeypatch.context() as patch:
+        patch.setattr(sandbox.Sandbox, "look", short_once_it_runs)
+        assert grade(classroom.course, "1") == 1
+    says = "ada: NOT GRADED: the machine ran short of memory; the same command tries again"
+    assert says in capsys.readouterr().out
+    assert not graded(classroom).exists()
+    assert grade(classroom.course, "1") == 0
+    assert classroom.report()["ada"].startswith("2 of 8")
+
+
+def short_once_it_runs(self) -> None:
+    if self.watched:
+        self.stop("the machine ran short of memory", fault=True)
+
+
+def test_a_watcher_that_fails_ends_the_sandbox(monkeypatch):
+    from coursework import sandbox
+
+    with Sandbox(Limits(cell_seconds=5)) as room:
+        monkeypatch.setattr(sandbox, "memory_left", lambda: int("unheard of"))
+        with pytest.raises(NotGradedError, match="the grader lost sight of it: ValueError"):
+            room.run("import time; time.sleep(4)")
+        assert room.process.wait(5) is not None
+
+
+def test_what_is_kept_from_the_grader_is_not_taken_for_nothing(monkeypatch):
+    from coursework import watch
+
+    here, plainly = os.getpid(), Path.read_bytes
+    there = watch.memory(here, exact=False)
+
+    def refuse(path):
+        if path.name == "smaps_rollup":
+            raise PermissionError(13, "Permission denied")
+        return plainly(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert watch.memory(here, exact=True) == pytest.approx(there, rel=0.2)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: refuse(path.with_name("smaps_rollup")))
+    with pytest.raises(PermissionError):
+        watch.memory(here, exact=False)
+    monkeypatch.setattr(watch.os, "statvfs", lambda path: (_ for _ in ()).throw(PermissionError(13, path)))
+    with pytest.raises(PermissionError):
+        watch.count_files([1, here])
+
+
+# A grading process that comes to no end
+
+
+def hold(pipe, folder, name, student, unsafe):
+    """As report_result, but for a recheck that no alarm reaches."""
+    import signal
+
+    from coursework import recheck
+
+    def never(self, name):
+        if name != "double-numbers":
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+            time.sleep(600)
+
+    recheck.Recheck.test = never
+    report_result(pipe, folder, name, student, unsafe)
+
+
+def test_what_was_confirmed_before_the_grader_was_held_up_counts(new_room, tmp_path, monkeypatch):
+    from coursework import process
+
+    room = new_room(tmp_path, LIMITS)
+    room.hand_in("ada", room.answer())
+    monkeypatch.setattr(process, "report_result", hold)
+    monkeypatch.setattr(process, "SLACK", 0)
+    began = time.monotonic()
+    result = process.in_process(FORK, room.folder, "ch01", "ada", unsafe=False)
+    assert time.monotonic() - began < 120
+    points = {
+        cell.metadata.nbgrader.grade_id: determine_grade(cell)[0]
+        for cell in result["notebook"].cells
+        if cell.metadata.nbgrader.grade and cell.cell_type == "code"
+    }
+    assert points == {"double-numbers": 2, "double-tensors": 0, "middle-odd": 0}
+    assert result["says"][0].startswith("after cell double-numbers: checking what it returned did not end")
+    assert not multiprocessing.active_children()
+
+
+def test_a_grading_process_may_not_take_all_memory(new_room, tmp_path, monkeypatch):
+    """A test that fills the memory costs its own points, and nothing else."""
+    from coursework import process
+
+    room = new_room(tmp_path, LIMITS)
+    room.hand_in("ada", room.answer())
+    monkeypatch.setattr(process, "report_result", fill)
+    result = process.in_process(FORK, room.folder, "ch01", "ada", unsafe=False)
+    said = {
+        cell.metadata.nbgrader.grade_id: [output.ename for output in cell.outputs]
+        for cell in result["notebook"].cells
+        if cell.metadata.nbgrader.grade and cell.cell_type == "code"
+    }
+    assert said == {"double-numbers": ["MemoryError"], "double-tensors": [], "middle-odd": []}
+
+
+def fill(pipe, folder, name, student, unsafe):
+    from coursework import recheck
+
+    plainly = recheck.Recheck.execute
+
+    def execute(self, name):
+        return bytes(2**32) if name == "double-numbers" else plainly(self, name)
+
+    recheck.Recheck.execute = execute
+    report_result(pipe, folder, name, student, unsafe)
+
+
+# What cannot be made safe
+
+
+def test_a_course_that_every_sandbox_would_see_is_refused(classroom, monkeypatch):
+    from coursework import bubblewrap
+    from coursework.grade import grade
+
+    assert exposed_by(classroom.folder) == ""
+    assert exposed_by(Path("/usr/local/src/book/course")) == "/usr"
+    assert exposed_by(Path(bubblewrap.PREFIX) / "book") == bubblewrap.PREFIX
+    monkeypatch.setattr(bubblewrap, "PYTHONS", {str(classroom.folder.parent)})
+    classroom.hand_in("ada", classroom.answer())
+    with pytest.raises(CourseError, match=r"every sandbox sees .*, and so the solutions; move"):
+        grade(classroom.course, "1")
+
+
+def test_a_mac_is_told_that_linux_is_needed(monkeypatch):
+    check_sandbox.cache_clear()
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    with pytest.raises(SandboxMissingError, match="Linux is needed, and this is Darwin"):
+        check_sandbox()
+    check_sandbox.cache_clear()
+
+
+def test_of_what_a_process_sends_no_more_is_kept_than_a_limit():
+    sent = {
+        "output_type": "error",
+        "ename": "E\n" * 500,
+        "evalue": "x" * 9000,
+        "traceback": ["y" * 9000] * 99,
+    }
+    kept = clean_output(sent)
+    assert len(json.dumps(kept)) < 90_000
+    assert "\n" not in kept["ename"]

@@ -1,0 +1,254 @@
+"""The page that a student gets, in a browser: what it says, and that nothing in it runs or asks."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+import nbformat
+import pytest
+from playwright.sync_api import sync_playwright
+
+from bookpress.chromium import MISSING, arguments, find_chromium
+
+ATTACK = """<script>window.ran = "script"</script>
+<img src="https://evil.example/x.png" onerror="window.ran = 'img'">
+<iframe src="https://evil.example/frame"></iframe>
+<svg onload="window.ran = 'svg'"><animate onbegin="window.ran = 'animate'"></svg>
+<a href="javascript:window.ran = 'link'">a link</a>
+<form action="https://evil.example/form"><button>press</button></form>
+<style>@import "https://evil.example/style.css"; body { display: none }</style>
+<b onclick="window.ran = 'bold'">bold</b>"""
+SHOWS = f"""
+from IPython.display import HTML, Javascript, Markdown, SVG, display
+import ipywidgets
+attack = {ATTACK!r}
+display(HTML(attack), Markdown(attack), Javascript("window.ran = 'js'"))
+display({{"text/html": attack, "text/latex": attack, "image/svg+xml": attack}}, raw=True)
+display({{"image/png": attack, "application/vnd.jupyter.widget-view+json": {{"model_id": "1"}}}}, raw=True)
+display(ipywidgets.HTML(attack))
+display({{"image/png": "iVBORw0KGgoAAAANSUhEUg==\\" onerror=\\"window.ran = 'png'"}}, raw=True)
+print(attack)
+def double(x):
+    raise ValueError(attack)
+"""
+FIGURE = """
+import matplotlib.pyplot as plt
+plt.plot([1, 2])
+plt.show()
+def double(x):
+    return 2 * x
+"""
+
+
+@pytest.fixture(scope="module")
+def room(new_room, tmp_path_factory):
+    """Four students, graded: right, wrong, hostile, and one whose file was refused."""
+    from coursework.feedback import feedback
+    from coursework.grade import grade
+
+    room = new_room(tmp_path_factory.mktemp("feedback"))
+    room.hand_in("ada", room.answer(double=FIGURE, why="It **adds** $x + x$."))
+    room.hand_in("grace", room.answer(double="def double(x):\n    return abs(2 * x)"))
+    room.hand_in("eve", room.answer(double=SHOWS, why=ATTACK, extra=[f"# {ATTACK}".replace("\n", "\n# ")]))
+    room.hand_in("broken", "{")
+    assert grade(room.course, "1", jobs=2) == 0
+    with room.course.gradebook() as gradebook:
+        mark = gradebook.find_grade("why", "ch01", "ch01", "grace")
+        mark.manual_score, mark.needs_manual_grade = 2, False
+        gradebook.find_comment(
+            "why", "ch01", "ch01", "grace"
+        ).manual_comment = "Which sum? <script>x</script>"
+        gradebook.db.commit()
+    assert "4 pages" in feedback(room.course, "1")
+    return room
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = find_chromium()
+    if not path:
+        pytest.fail(MISSING, pytrace=False)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=arguments())
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, room):
+    """Opens a student's page; `page.asked` lists all that it asked of anyone."""
+    pages = []
+
+    def open_page(student, width=1200):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        pages.append(page)
+        page.asked, page.errors = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("console", lambda message: page.errors.append(message.text))
+        page.goto((room.folder / "feedback" / student / "ch01" / "ch01.html").as_uri())
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+
+
+def test_a_right_submission(visit):
+    page = visit("ada")
+    assert page.locator("h1").inner_text() == "Chapter 1, assignment: Twice"
+    assert re.sub(r"\s+", " ", page.locator(".total").inner_text()).startswith("5 / 8 3 of these points")
+    assert page.locator(".points li").all_inner_texts() == [
+        "double-numbers 2/2",
+        "double-tensors 1/1",
+        "middle-odd 2/2",
+        "why …/3",
+    ]
+    assert page.locator("img").evaluate("image => image.complete && image.naturalWidth > 100")
+    assert page.locator(".prose-answer strong").inner_text() == "adds"
+    assert page.locator(".verdict").count() == 0
+
+
+def test_a_wrong_one_is_told_why_and_not_how_it_is_tested(visit):
+    page = visit("grace")
+    assert page.locator(".total strong").inner_text() == "5 / 8"
+    assert page.locator(".verdict").all_inner_texts() == ["Twice −3 is −6 (hidden-canary)."]
+    assert page.locator(".comment").inner_text() == "Comment. Which sum? <script>x</script>"
+    assert "assert double(-3)" not in page.content()
+
+
+def test_a_refused_file_says_why(visit):
+    page = visit("broken")
+    assert page.locator(".total strong").inner_text() == "0 / 8"
+    assert "broken JSON" in page.locator(".says").inner_text()
+
+
+def test_nothing_of_a_submission_runs(visit):
+    page = visit("eve")
+    page.wait_for_timeout(500)
+    for link in page.locator("a:not([href^='#'])").all():
+        assert (link.get_attribute("href") or "").split(":")[0] in ("", "http", "https", "mailto")
+    for one in page.locator("b, a, button").all():
+        if one.is_visible():
+            one.click(no_wait_after=True)
+    assert page.evaluate("window.ran") is None
+    assert page.locator("script, iframe, svg, form, button, object, embed").count() == 0
+    names = "[...document.querySelectorAll('*')].flatMap(node => node.getAttributeNames())"
+    assert [name for name in page.evaluate(names) if name.startswith("on")] == []
+    loads = "[...document.querySelectorAll('[src], [srcset], [data], [poster], link')].map(node => node.src)"
+    assert [address for address in page.evaluate(loads) if not address.startswith("data:")] == []
+    assert page.locator("h1").is_visible()
+
+
+def test_even_a_script_that_got_through_would_not_run(browser, room, tmp_path):
+    """The page's own policy forbids it."""
+    text = (room.folder / "feedback" / "ada" / "ch01" / "ch01.html").read_text("utf8")
+    (tmp_path / "page.html").write_text(text.replace("</main>", f"{ATTACK}</main>"), "utf8")
+    page = browser.new_page()
+    asked = []
+    page.on("requestfinished", lambda request: asked.append(request.url))
+    page.on("requestfailed", lambda request: request.failure == "csp" or asked.append(request.url))
+    page.goto((tmp_path / "page.html").as_uri())
+    page.get_by_text("a link", exact=True).dispatch_event("click")
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.ran") is None
+    assert len(asked) == 1
+    page.close()
+
+
+@pytest.mark.parametrize("student", ["ada", "grace", "eve", "broken"])
+@pytest.mark.parametrize("width", [1200, 360])
+def test_a_page_asks_for_nothing_and_fits(visit, student, width):
+    page = visit(student, width)
+    page.wait_for_timeout(200)
+    assert [url for url in page.asked if not url.startswith("data:")] == page.asked[:1]
+    assert page.errors == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_nothing_active_is_kept_for_nbgraders_pages(room):
+    """Outputs are text and pictures before anyone opens them."""
+    notebook = nbformat.read(room.course.notebook("autograded", "ch01", "eve"), as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert len(outputs) > 5
+    assert {kind for output in outputs for kind in output.get("data", {})} <= {"text/plain"}
+    assert "widgets" not in notebook.metadata
+
+
+# nbgrader's own pages, for marking by hand
+
+
+@pytest.fixture(scope="module")
+def formgrader(room, tmp_path_factory):
+    """`make formgrader` on this course."""
+    log = tmp_path_factory.mktemp("formgrader") / "log.txt"
+    options = ["--no-browser", "--port=0", "--ip=127.0.0.1", "--IdentityProvider.token=marks"]
+    command = [
+        sys.executable,
+        "-m",
+        "coursework",
+        "--course",
+        str(room.folder),
+        "formgrader",
+        "--",
+        *options,
+    ]
+    folders = {
+        f"JUPYTER_{name}_DIR": str(log.parent / name.lower()) for name in ("CONFIG", "RUNTIME", "DATA")
+    }
+    with open(log, "wb") as out:
+        server = subprocess.Popen(
+            command, env=os.environ | folders, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        for _ in range(600):
+            found = re.search(r"(http://127\.0\.0\.1:\d+)/", log.read_text("utf8"))
+            if found:
+                break
+            assert server.poll() is None, log.read_text("utf8")
+            time.sleep(0.2)
+        yield found[1]
+    finally:
+        os.killpg(server.pid, signal.SIGINT)
+        time.sleep(1)
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=60)
+
+
+def test_answers_are_marked_by_hand_in_nbgraders_pages(formgrader, browser, room):
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.set_default_timeout(60_000)
+    asked = []
+    page.on("requestfinished", lambda request: asked.append(request.url))
+    page.goto(f"{formgrader}/formgrader?token=marks")
+    page.get_by_role("link", name="Manual Grading").click()
+    page.get_by_role("link", name="ch01").click()
+    page.get_by_role("link", name="ch01").last.click()
+    page.locator("tbody tr a").first.wait_for()
+    assert page.locator("tbody tr").count() == 4
+    with room.course.gradebook() as gradebook:
+        number = gradebook.find_submission_notebook("ch01", "ch01", "eve").id
+    page.goto(f"{formgrader}/formgrader/submissions/{number}/")
+    page.locator("input#why").wait_for()
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.ran") is None
+    assert page.locator("iframe[src*=evil], img[src*=evil]").count() == 0
+    page.locator("input#why").fill("1.5")
+    page.locator("input#why").press("Enter")
+    for _ in range(100):
+        with room.course.gradebook() as gradebook:
+            if gradebook.find_grade("why", "ch01", "ch01", "eve").manual_score == 1.5:
+                break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the mark did not reach the gradebook")
+    assert [url for url in asked if not url.startswith((formgrader, "data:", "blob:"))] == []
+    page.close()
+
+
+def test_nbgraders_pages_need_the_token(formgrader):
+    with urllib.request.urlopen(f"{formgrader}/formgrader/gradebook", timeout=30) as answer:
+        assert "/login" in answer.url

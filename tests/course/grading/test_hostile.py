@@ -1,0 +1,536 @@
+"""A class with all kinds of submissions: each gets its line and its score, the rest are graded."""
+
+import ast
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from coursework.bubblewrap import Limits, SandboxMissingError, check_sandbox, environment
+from coursework.sandbox import Sandbox, SandboxError
+
+LIMITS = """
+c.Limits.cell_seconds = 6
+c.Limits.submission_seconds = 40
+c.Limits.memory_mb = 400
+c.Limits.processes = 40
+c.Limits.output_kb = 50
+c.Limits.disk_mb = 8
+c.Limits.files = 400
+c.Limits.all_output_kb = 400
+c.Limits.own_cells = 30
+"""
+SECRET = "a-password-of-the-instructors"
+LOOK = """
+import os
+found = []
+for folder in ("/", "/root", "/home", "/work", "/tmp", {course!r}):
+    for name, folders, files in os.walk(folder):
+        if name.startswith(({prefix!r}, {base!r}, "/usr", "/proc", "/sys", "/dev", "/course/attnbook")):
+            folders.clear()
+            continue
+        found += [os.path.join(name, file) for file in files if file.endswith((".ipynb", ".db"))]
+print("found", found)
+open({course!r} + "/source/ch01/ch01.ipynb")
+"""
+MEMORY = """
+import ctypes
+wanted = ("hidden-" + "can").encode() + b"ary"
+hits = 0
+for line in open("/proc/self/maps"):
+    start, end = (int(place, 16) for place in line.split()[0].split("-"))
+    if line.split()[1].startswith("rw") and end - start < 2**26:
+        hits += ctypes.string_at(start, end - start).count(wanted)
+def double(x):
+    raise LookupError(f"{max(0, hits - 1)} times in memory")
+"""
+WRITE = """
+import os
+said = []
+for path in ("/course/inside.py", "/usr/x", "/etc/x", "/x", "/dev/x", "/proc/sys/kernel/hostname",
+             {course!r} + "/x", {course!r} + "/gradebook.db", os.path.expanduser("~/mine")):
+    try:
+        with open(path, "w") as file:
+            file.write("mine")
+        said.append(path)
+    except OSError as error:
+        pass
+raise PermissionError(f"wrote {{said}}")
+"""
+FORGE = """
+import json, os
+def forge():
+    for number in range(3, 20):
+        try:
+            os.write(number, b'{"outputs": []}\\n' * 50)
+        except OSError:
+            pass
+forge()
+"""
+SHARED = """
+import sys
+def double(x):
+    if not sys._getframe(1).f_code.co_filename.endswith("inside.py"):
+        return 2 * x
+    lists = []
+    for _ in range(45):
+        lists = [lists, lists]
+    return lists
+"""
+SPOOF = """
+raise type("E\\nzoe: 20 of 20", (Exception,), {})("\\x1b[2J\\x1b]0;title\\x07 half a letter: \\ud800")
+"""
+TELLS = """
+def double(x):
+    if not hasattr(x, "shape") and x < 0:
+        raise ValueError(f"it was asked for {x}")
+    return 2 * x
+"""
+HUGE = """
+def double(x):
+    import os
+    for number in range(3, 20):
+        try:
+            os.write(number, b"x" * 200_000_000)
+        except OSError:
+            pass
+"""
+STRANGE = """
+from coursework import values
+plainly = values.encode
+def encode(value, known=None):
+    answer = plainly(value, known)
+    tensor = {"kind": "tensor", "dtype": "float32", "shape": [2**39, 2**39], "stride": [0, 0]}
+    answer["objects"].append(tensor | {"block": 0, "start": 0})
+    return answer | {"value": {"kind": "object", "value": len(answer["objects"]) - 1}}
+values.encode = encode
+def double(x):
+    return 2 * x
+"""
+STUBBORN = """
+import signal
+signal.signal = lambda *_: None
+signal.setitimer(signal.ITIMER_REAL, 0)
+signal.setitimer = lambda *_: None
+def double(x):
+    while True:
+        pass
+"""
+
+
+def crowd(of_all: str = "pass", of_each: str = "pass") -> str:
+    """Six processes that hold 150 MB each, and what is done in all of them or in each."""
+    return f"""
+import ctypes, os, time
+{of_all}
+for _ in range(6):
+    if os.fork() == 0:
+        {of_each}
+        block = bytearray(os.urandom(1000)) * 150_000
+        time.sleep(60)
+        os._exit(0)
+time.sleep(20)
+"""
+
+
+CROWD = crowd()
+NAMELESS = crowd(of_all=r'ctypes.CDLL(None).prctl(15, b"\xff\xfe")')  # a name that is no text
+UNSEEN = crowd(of_each="ctypes.CDLL(None).prctl(4, 0)")  # may not be looked into
+ORPHANS = """
+import os, time
+for _ in range(6):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            block = bytearray(os.urandom(1000)) * 150_000
+            time.sleep(60)
+        os._exit(0)
+time.sleep(20)
+"""
+# Memory that would be in no process's own count, and namespaces in which there would be more of it.
+HIDDEN = """
+import ctypes, mmap, os, socket
+kernel = ctypes.CDLL(None, use_errno=True)
+clone = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
+def call(name, *arguments):
+    if getattr(kernel, name)(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), name)
+ways = {
+    "file": lambda: os.memfd_create("x"),
+    "segment": lambda: call("shmget", 0, 2**20, 0o1600),
+    "queue": lambda: call("msgget", 0, 0o1600),
+    "named queue": lambda: call("mq_open", b"/x", os.O_CREAT | os.O_RDWR, 0o600, None),
+    "pair": lambda: socket.socketpair(),
+    "ring": lambda: call("syscall", 425, 8, bytes(120)),
+    "shared": lambda: mmap.mmap(-1, 2**20),
+    "zeros": lambda: mmap.mmap(os.open("/dev/zero", os.O_RDWR), 2**20),
+    "namespace": lambda: call("unshare", 0x10000000),
+    "child": lambda: call("syscall", clone, 0x10000011, 0, 0, 0, 0),
+}
+worked = []
+for name, way in ways.items():
+    try:
+        way()
+        worked.append(name)
+    except PermissionError:
+        pass
+raise PermissionError(f"worked: {worked}")
+"""
+EMPTY = """
+import time
+for number in range(1_000_000):
+    open(f"/tmp/{number}", "w").close()
+"""
+RIGHT = "def double(x):\n    return 2 * x\n"
+
+
+def of_double(body: str) -> str:
+    return "def double(x):\n" + "".join(f"    {line}\n" for line in body.splitlines())
+
+
+@pytest.fixture(scope="module")
+def listener():
+    """A server of this machine's: who connects is counted."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        came = []
+
+        def count():
+            while True:
+                try:
+                    came.append(server.accept())
+                except OSError:
+                    return
+
+        threading.Thread(target=count, daemon=True).start()
+        yield SimpleNamespace(port=server.getsockname()[1], came=came)
+
+
+@pytest.fixture(scope="module")
+def room(new_room, tmp_path_factory, listener):
+    """The class, graded once."""
+    from coursework.grade import grade
+
+    room = new_room(tmp_path_factory.mktemp("hostile"), LIMITS)
+    folder, port = str(room.folder), listener.port
+    look = LOOK.format(
+        course=folder, prefix=os.path.realpath(sys.prefix), base=os.path.realpath(sys.base_prefix)
+    )
+    answers = {
+        "right": {},
+        "wrong": {"double": of_double("return abs(2 * x)")},
+        "in-place": {"double": of_double("x *= 2\nreturn x")},
+        "own-cells": {
+            "double": of_double("return times(x, 2)"),
+            "extra": ["def times(x, n):\n    return n * x"],
+        },
+        "no-names": {},
+        "endless": {"double": of_double("while True:\n    pass")},
+        "stubborn": {"double": STUBBORN},
+        "memory": {"double": of_double("blocks = []\nwhile True:\n    blocks.append(bytearray(10**7))")},
+        "crowd": {"double": RIGHT, "extra": [CROWD]},
+        "fork-bomb": {"double": "import os\nwhile True:\n    os.fork()"},
+        "children": {"double": "import os, time\nwhile os.fork():\n    pass\ntime.sleep(60)"},
+        "orphans": {"double": RIGHT, "extra": [ORPHANS]},
+        "hidden-memory": {"double": HIDDEN},
+        "empty-files": {"double": RIGHT, "extra": [EMPTY]},
+        "threads": {
+            "double": "import threading, time\nwhile True:\n"
+            "    threading.Thread(target=time.sleep, args=[60]).start()"
+        },
+        "reader": {"double": look},
+        "memory-reader": {"double": MEMORY},
+        "writer": {"double": WRITE.format(course=folder)},
+        "disk": {"double": of_double("with open('/tmp/full', 'wb') as file:\n    file.write(bytes(10**8))")},
+        "gradebook": {"double": f"import sqlite3\nsqlite3.connect({folder!r} + '/gradebook.db')"},
+        "socket": {"double": f"import socket\nsocket.create_connection(('127.0.0.1', {port}))"},
+        "internet": {"double": "import socket\nsocket.create_connection(('192.0.2.1', 80), timeout=3)"},
+        "variables": {"double": "import os\nprint(dict(os.environ))\n" + RIGHT},
+        "output": {"double": "print('x' * 200_000_000)\n" + RIGHT},
+        "prints": {
+            "double": of_double(
+                "while True:\n    try:\n        print('again')\n    except Exception:\n        pass"
+            )
+        },
+        "pipe": {"double": HUGE},
+        "exit": {"double": RIGHT, "middle": "import os\nos._exit(0)"},
+        "leaves": {"double": of_double("import sys\nsys.exit(0)")},
+        "deleted": {"drop": ["double-numbers", "middle-odd"], "double": of_double("return 0")},
+        "altered": {"double": of_double("return 0"), "double-numbers": "assert True"},
+        "patches": {
+            "double": "import torch\ntorch.allclose = lambda *a, **k: True\n"
+            "import builtins\nbuiltins.sorted = lambda x: [2, 2, 2]\n" + of_double("return x")
+        },
+        "skips-tests": {"double": "get_ipython().run_cell = lambda *a, **k: None"},
+        "forger": {"double": FORGE + of_double("forge()\nreturn 0")},
+        "strange": {"double": STRANGE},
+        "nameless": {"double": RIGHT, "extra": [NAMELESS]},
+        "unseen": {"double": RIGHT, "extra": [UNSEEN]},
+        "shared-lists": {"double": SHARED},
+        "spoof": {"double": RIGHT, "extra": [SPOOF]},
+        "tells": {"double": TELLS},
+        "talks": {"double": RIGHT, "extra": ["print('x' * 40_000)"] * 20},
+        "many-cells": {"double": RIGHT, "extra": ["1 / 0"] * 500},
+        "surrogate": {"double": 'print("\\ud800")\n' + RIGHT},
+    }
+    for student, answer in answers.items():
+        notebook = room.answer(**answer)
+        if student == "no-names":
+            for cell in notebook.cells:
+                cell.metadata, cell.id = {}, f"{len(cell.source):x}"
+        room.hand_in(student, notebook)
+    room.hand_in("broken", '{"cells": [')
+    room.hand_in("nested", "[" * 100_000)
+    room.hand_in(
+        "no-cells", '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": "code"}]}'
+    )
+    before = set(room.folder.rglob("*"))
+    os.environ["A_SECRET"] = SECRET
+    try:
+        room.failed = grade(room.course, "1", jobs=2)
+    finally:
+        del os.environ["A_SECRET"]
+    made = {path.relative_to(room.folder).parts[0] for path in set(room.folder.rglob("*")) - before}
+    room.made, room.lines = made, room.report()
+    return room
+
+
+NUMBERS, TENSORS, MIDDLE = 2, 1, 2
+ALL = NUMBERS + TENSORS + MIDDLE
+# By student: the points that the tests give, and what the line says.
+EXPECTED = {
+    "right": (ALL, []),
+    "wrong": (ALL - NUMBERS, ["lost: double-numbers 2"]),
+    "in-place": (ALL - TENSORS, ["lost: double-tensors 1"]),
+    "own-cells": (ALL, []),
+    "no-names": (ALL, ["the cell double was missing", "the test double-numbers was deleted: put back"]),
+    "endless": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
+    "stubborn": (0, ["it took more than 6 seconds and would not be interrupted"]),
+    "memory": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
+    "crowd": (0, ["it took more than 400 MB of memory"]),
+    "fork-bomb": (None, ["lost: double-numbers 2, double-tensors 1"]),
+    "children": (MIDDLE, ["cell double: BlockingIOError: [Errno 11] Resource temporarily unavailable"]),
+    "orphans": (0, ["it took more than 400 MB of memory"]),
+    "hidden-memory": (MIDDLE, ["cell double: PermissionError: worked: []"]),
+    "empty-files": (0, ["it made more than 400 files"]),
+    "threads": (MIDDLE, ["cell double: RuntimeError: can't start new thread"]),
+    "reader": (MIDDLE, ["cell double: FileNotFoundError"]),
+    "memory-reader": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
+    "writer": (MIDDLE, ["cell double: PermissionError: wrote ['/tmp/mine']"]),
+    "disk": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
+    "gradebook": (MIDDLE, ["cell double: OperationalError: unable to open database file"]),
+    "socket": (MIDDLE, ["cell double: PermissionError: [Errno 1] Operation not permitted"]),
+    "internet": (MIDDLE, ["cell double: PermissionError: [Errno 1] Operation not permitted"]),
+    "variables": (ALL, []),
+    "output": (MIDDLE, ["cell double: OutputError: more than 50 kB of output: the cell was stopped"]),
+    "prints": (None, ["lost: double-numbers 2, double-tensors 1"]),  # a slow machine stops it for good
+    "pipe": (0, ["its process sent more than"]),
+    "exit": (ALL - MIDDLE, ["its process ended itself (exit status 0)"]),
+    "leaves": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
+    "deleted": (MIDDLE, ["the test double-numbers was deleted: put back", "the test middle-odd was deleted"]),
+    "altered": (MIDDLE, ["the test double-numbers was altered: put back"]),
+    "patches": (
+        MIDDLE,
+        ["double-numbers passes in the notebook, but not in the grader's recheck: Twice 3 is 6."],
+    ),
+    "skips-tests": (0, ["double-numbers passes in the notebook, but not in the grader's recheck"]),
+    "forger": (0, []),
+    "strange": (0, ["passes in the notebook, but not in the grader's recheck: a tensor of more than"]),
+    "nameless": (0, ["it took more than 400 MB of memory"]),
+    "unseen": (0, ["it took more than 400 MB of memory"]),
+    "shared-lists": (
+        MIDDLE,
+        ["recheck: lists that hold each other so often that they cannot be written out"],
+    ),
+    "spoof": (ALL, ["cell number 4: E zoe: 20 of 20: [2J]0;title half a letter: "]),
+    "tells": (ALL - NUMBERS, ["lost: double-numbers 2"]),
+    "talks": (ALL, ["more than 400 kB of output altogether: the rest is left out"]),
+    "many-cells": (
+        ALL,
+        ["500 cells of the student's own: all after the first 30", "and 21 more"],
+    ),
+    "surrogate": (ALL, []),
+    "broken": (0, ["broken JSON"]),
+    "nested": (0, ["broken JSON"]),
+    "no-cells": (0, ["not a notebook"]),
+}
+
+
+def test_everyone_is_graded(room):
+    assert room.failed == 0
+    assert set(room.lines) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("student", EXPECTED)
+def test_a_line_and_a_score(room, student):
+    points, says = EXPECTED[student]
+    line = room.lines[student]
+    if points is None:  # left to chance: which of its processes answers first, how fast it can be interrupted
+        assert line.startswith(("0 of 8", "2 of 8")), line
+    else:
+        assert line.startswith(f"{points:g} of 8"), line
+    assert all(words in line for words in says), line
+
+
+def test_no_line_is_too_long_to_read_and_none_moves_the_cursor(room):
+    report = (room.folder / "grades" / "ch01-report.txt").read_text("utf8")
+    assert max(map(len, room.lines.values())) < 2500
+    assert not set(report) & {chr(number) for number in (*range(10), *range(11, 32), 127, 0x9B)}
+    assert "zoe" not in room.lines
+
+
+def test_a_function_cannot_send_hidden_numbers_home_in_its_error(room):
+    says = outputs(room, "tells", "double-numbers")[0]
+    assert says["ename"] == "ValueError"
+    assert says["evalue"] == "a function of yours raised this error in a hidden test"
+    assert "it was asked for" not in text_of(room, "tells").replace(json.dumps(TELLS)[1:-1], "").replace(
+        'f\\"it was asked for {x}', ""
+    )
+
+
+@pytest.mark.parametrize("student", ["right", "own-cells", "variables", "surrogate"])
+def test_nothing_is_said_of_a_clean_one(room, student):
+    assert room.lines[student] == "5 of 8; 3 to mark by hand"
+
+
+def text_of(room, student) -> str:
+    return room.course.notebook("autograded", "ch01", student).read_text("utf8")
+
+
+def outputs(room, student, name) -> list:
+    cells = json.loads(text_of(room, student))["cells"]
+    return next(
+        cell["outputs"] for cell in cells if cell["metadata"].get("nbgrader", {}).get("grade_id") == name
+    )
+
+
+def test_what_was_too_long_says_so(room):
+    for student, words in {
+        "endless": "stopped after 6 seconds",
+        "memory": "MemoryError",
+        "disk": "OSError",
+    }.items():
+        assert words in str(outputs(room, student, "double-numbers")), student
+
+
+def test_hidden_tests_never_enter_a_sandbox(room):
+    """Neither as a file nor in memory."""
+    assert "found []" in str(outputs(room, "reader", "double"))
+    assert "LookupError: 0 times in memory" in str(outputs(room, "memory-reader", "double-numbers"))
+
+
+def test_the_hidden_tests_words_are_told_and_not_their_code(room):
+    says = outputs(room, "wrong", "double-numbers")[0]
+    assert says["evalue"] == "Twice −3 is −6 (hidden-canary)."
+    assert "assert double(-3)" not in text_of(room, "wrong")
+
+
+def test_nobody_was_reached(room, listener):
+    assert listener.came == []
+
+
+def test_no_variable_of_the_instructors_is_seen(room):
+    shown = ast.literal_eval("".join(outputs(room, "variables", "double")[0]["text"]))
+    assert set(shown) - set(environment("", "")) <= {"PWD"}
+    assert SECRET not in shown.values()
+
+
+def test_nothing_is_written_but_what_grading_writes(room):
+    assert room.made <= {"autograded", "grades", "backups"}
+    assert max(path.stat().st_size for path in room.folder.rglob("*.ipynb")) < 500_000
+
+
+def test_the_rest_of_a_memory_bombs_class_has_its_memory(room):
+    """No sandbox held more than it may, with a little for what it takes between two looks."""
+    peaks = {
+        path.parts[-3]: json.loads(path.read_text("utf8"))["peak"] / 2**20
+        for path in room.folder.glob("autograded/*/ch01/graded.json")
+    }
+    assert 0 < peaks["right"] < 400
+    assert max(peaks.values()) < 1200, peaks
+
+
+def test_every_process_has_ended(room):
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,comm="], capture_output=True, text=True).stdout
+    processes = {
+        int(pid): (int(parent), name)
+        for pid, parent, name in (line.split(None, 2) for line in listed.splitlines())
+    }
+    for parent, name in processes.values():
+        if name == "bwrap":
+            while parent not in (1, os.getpid()) and parent in processes:
+                parent = processes[parent][0]
+            assert parent != os.getpid()
+
+
+def test_without_bubblewrap_grading_refuses(released, monkeypatch):
+    from coursework.grade import grade
+
+    check_sandbox.cache_clear()
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(
+        SandboxMissingError, match=r"bwrap is missing(.|\n)*apt install bubblewrap(.|\n)*UNSAFE=yes"
+    ):
+        grade(released.course, "1")
+    check_sandbox.cache_clear()
+
+
+def test_bubblewrap_that_does_not_work_is_told_from_a_missing_one(monkeypatch, tmp_path):
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2; exit 1\n")
+    broken.chmod(0o755)
+    check_sandbox.cache_clear()
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(SandboxMissingError, match="No permissions to create a new namespace"):
+        check_sandbox()
+    check_sandbox.cache_clear()
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_its_only_network_is_its_own(monkeypatch, user):
+    """It cannot even ask for a socket; beneath that there is nothing to reach."""
+    from coursework import sandbox as module
+
+    monkeypatch.setattr(module.os, "getuid", lambda: user if user else os.geteuid())
+    with Sandbox(Limits(cell_seconds=5)) as sandbox:
+        shown = sandbox.run("print(*(line.split(':')[0] for line in open('/proc/net/dev') if ':' in line))")
+    assert shown[0]["text"].split() == ["lo"]
+
+
+def test_processors_whose_calls_it_does_not_know_are_refused(monkeypatch):
+    check_sandbox.cache_clear()
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(SandboxMissingError, match="it knows no riscv64 processors"):
+        check_sandbox()
+    check_sandbox.cache_clear()
+
+
+def test_a_grader_who_is_not_root_has_as_tight_a_sandbox(monkeypatch, listener):
+    """The command differs: bubblewrap makes a user's namespace then."""
+    from coursework import sandbox as module
+
+    monkeypatch.setattr(module.os, "getuid", lambda: 1000)
+    assert "--unshare-all" in module.bubblewrap(Limits())
+    with Sandbox(Limits(cell_seconds=5)) as sandbox:
+        assert sandbox.run("print(6 * 7)")[0]["text"] == "42\n"
+        call = f"import socket; socket.create_connection(('127.0.0.1', {listener.port}))"
+        for code, error in {
+            call: "PermissionError",
+            f"open({str(module.HERE / 'grade.py')!r})": "FileNotFoundError",
+            "open('/course/x', 'w')": "OSError",
+        }.items():
+            assert sandbox.run(code)[-1]["ename"] == error, code
+    assert listener.came == []
+
+
+def test_told_so_it_runs_without(monkeypatch):
+    monkeypatch.setenv("PATH", os.path.dirname(shutil.which("cat")))
+    with Sandbox(Limits(cell_seconds=5), unsafe=True) as sandbox:
+        assert sandbox.run("print(6 * 7)")[0]["text"] == "42\n"
+        with pytest.raises(SandboxError, match="exit status 3"):
+            sandbox.run("import os; os._exit(3)")

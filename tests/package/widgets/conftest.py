@@ -1,0 +1,345 @@
+"""A small built site of explorers, served under a strict content policy, and hands to read them with."""
+
+import functools
+import http.server
+import json
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bookpress import ROOT
+
+SOURCES = ("script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self'")
+POLICY = "; ".join(["default-src 'none'", *SOURCES])
+
+CONF = f"""
+project = "widgets"
+extensions = ["myst_nb"]
+html_theme = "basic"
+html_static_path = [{str(ROOT / "website" / "assets")!r}]
+html_css_files = ["book.css"]
+html_theme_options = {{"body_min_width": 0}}
+# The search box would be an inline script.
+html_sidebars = {{"**": []}}
+myst_enable_extensions = ["dollarmath"]
+nb_execution_mode = "force"
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+
+def setup(app):
+    from bookpress.extension import maths, widgets
+    maths.setup(app)
+    widgets.setup(app)
+"""
+
+PAGES = sorted((Path(__file__).parent).glob("*.md"))
+HEAD = """---
+orphan: true
+file_format: mystnb
+kernelspec: {name: python3, display_name: Python}
+---
+"""
+
+PAGE = (
+    HEAD
+    + """# Explorers
+
+Math that is meant: $x^2$.
+
+```{code-cell}
+import numpy as np, torch
+from attnbook.widgets import AttentionExplorer
+torch.manual_seed(0)
+words = "A robot must obey the orders given it".split()
+plain = torch.softmax(3 * torch.randn(8, 8), -1)
+AttentionExplorer(plain, words, title="Plain")
+```
+
+<p class="after">after the first</p>
+
+```{code-cell}
+may = torch.ones(12, 12).tril().bool()
+masked = torch.softmax((3 * torch.randn(3, 4, 12, 12)).masked_fill(~may, -torch.inf), -1)
+masked[..., 5, :] = 0
+masked[..., 5, 2] = 1
+hostile = ["<img src=x onerror=window.hacked=1>", "</script><script>window.hacked=1</script>", "$x$",
+           "\\u202eabc", "", "\\n", "x" * 10_000, " lead", "שלום", "日本語", "<!--<script>", "&amp;"]
+AttentionExplorer(masked, hostile, mask=may, title="<b>Hostile</b> $y$")
+```
+
+<p class="after">after the second</p>
+
+```{code-cell}
+dates = torch.softmax(3 * torch.randn(3, 11, 30), -1)
+AttentionExplorer(dates, list("2009-03-07|"), list("Saturday, March 7, 2009 is it."), title="Dates")
+```
+
+<p class="after">after the third</p>
+
+```{code-cell}
+long = torch.softmax(3 * torch.randn(96, 96), -1)
+AttentionExplorer(long, [f"token{i}" for i in range(96)])
+```
+
+<p class="after">after the fourth</p>
+
+```{code-cell}
+np.savez("truth.npz", plain=plain, masked=masked, dates=dates, long=long)
+```
+"""
+)
+
+LARGE = (
+    HEAD
+    + """# Large maps
+
+```{code-cell}
+import numpy as np
+from attnbook.widgets import AttentionExplorer
+def sparse(size):
+    weights = np.zeros((size, size), np.float32)
+    weights[np.arange(size), np.arange(size) // 2] = 1
+    return weights
+causal = np.tri(2100, dtype=bool)
+AttentionExplorer(sparse(2100), [f"t{i}" for i in range(2100)], mask=causal, title="Alone too large")
+```
+
+```{code-cell}
+AttentionExplorer(sparse(512), [f"t{i}" for i in range(512)], title="Large")
+```
+
+```{code-cell}
+AttentionExplorer(sparse(128), [f"t{i}" for i in range(128)], mask=causal[:128, :128], title="Masked")
+```
+"""
+)
+
+OTHER = (
+    HEAD
+    + """# Widgets that need a kernel
+
+```{code-cell}
+import ipywidgets
+ipywidgets.IntSlider(value=7)
+```
+"""
+)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder under the content policy, and says nothing."""
+
+    def end_headers(self):
+        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """The site's folder: pages (`plain.html` has no widgets) and JupyterLab's modules."""
+    source = tmp_path_factory.mktemp("site")
+    for name, text in {
+        "conf.py": CONF,
+        "index.md": PAGE,
+        "large.md": LARGE,
+        "other.md": OTHER,
+        **{page.name: page.read_text("utf-8") for page in PAGES},
+        "plain.md": "---\norphan: true\n---\n# No widgets\n",
+    }.items():
+        (source / name).write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(source), str(source / "html")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for bundle in (ROOT / "src" / "attnbook" / "widgets" / "bundles").glob("*.js"):  # JupyterLab's modules
+        (source / "html" / bundle.name).write_bytes(bundle.read_bytes())
+    (source / "html" / "blank.html").write_text("<!doctype html><title>blank</title><body></body>")
+    return source / "html"
+
+
+@pytest.fixture(scope="session")
+def sent(built):
+    """What Python sent with a page, one state for each of its widgets: `sent("path")`."""
+
+    def read(name: str) -> list[dict]:
+        text = (built / f"{name}.html").read_text("utf-8")
+        states = json.loads(re.search(r'widget-state\+json">(.*?)</script>', text, re.S)[1])["state"]
+        return [states[one]["state"] for one in re.findall(r'widget-view\+json">\{"model_id": "(\w+)"', text)]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def truth(built) -> dict:
+    """The weights that the pages' Python knew."""
+    known = {}
+    for page in ("truth.npz", "explorer.npz"):
+        with np.load(built.parent / page) as arrays:
+            known |= {name: arrays[name] for name in arrays.files}
+    return known
+
+
+@pytest.fixture(scope="session")
+def address(built):
+    handler = functools.partial(Quiet, directory=str(built))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def places():
+    """Where the text after each widget of a page stands."""
+    tops = "nodes => nodes.map(node => node.getBoundingClientRect().top + scrollY)"
+    return lambda page: page.locator(".after").evaluate_all(tops)
+
+
+class Visit:
+    """An open page: what went wrong on it, what it asked for, and its explorers."""
+
+    def __init__(self, page):
+        self.page = page
+        self.faults, self.requests = [], []
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on(
+            "console", lambda entry: entry.type in ("error", "warning") and self.faults.append(entry.text)
+        )
+        page.on("request", lambda request: self.requests.append(request.url))
+
+    def widget(self, index: int) -> "Widget":
+        return Widget(self.page, self.page.locator(".ab-widget").nth(index))
+
+
+def slide(page, *points: tuple[float, float]) -> None:
+    """A finger is put down on the first point, moves over the others and is lifted."""
+    session = page.context.new_cdp_session(page)
+    for kind, (x, y) in zip(["touchStart", *["touchMove"] * len(points[1:])], points, strict=True):
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@pytest.fixture
+def finger():
+    """A finger that slides."""
+    return slide
+
+
+class Widget:
+    """One explorer, as a reader handles it."""
+
+    def __init__(self, page, node):
+        self.page, self.node = page, node
+        self.map = node.locator(".map")
+        self.canvas = self.map.locator("canvas")
+
+    def point(self, row: int, column: int) -> tuple[float, float]:
+        """Where the middle of a cell is in the window."""
+        rows, columns = self.shape
+        # the cell first, as a large map scrolls in its own box
+        self.map.evaluate(
+            """(map, [y, x]) => {
+              const box = map.closest('.scroll'), {width, height} = map.getBoundingClientRect();
+              box.scrollLeft = x * width - box.clientWidth / 2;
+              box.scrollTop = y * height - box.clientHeight / 2;
+              scrollBy(0, map.getBoundingClientRect().top + y * height - innerHeight / 2);
+            }""",
+            [(row + 0.5) / rows, (column + 0.5) / columns],
+        )
+        self.frame()
+        box = self.map.bounding_box()
+        return (
+            box["x"] + box["width"] * (column + 0.5) / columns,
+            box["y"] + box["height"] * (row + 0.5) / rows,
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.node.locator(".queries .label").count(), self.node.locator(".keys .label").count()
+
+    def hover(self, row: int, column: int) -> str:
+        """The number read at a cell."""
+        x, y = self.point(row, column)
+        self.page.mouse.move(x + 1, y)  # a mouse that is there already would not move
+        self.page.mouse.move(x, y)
+        return self.node.locator(".value").inner_text()
+
+    def click(self, row: int, column: int) -> None:
+        self.page.mouse.click(*self.point(row, column))
+
+    @property
+    def said(self) -> str:
+        """What a screen reader hears."""
+        return self.node.locator("[aria-live]").text_content()
+
+    @property
+    def locked(self) -> str:
+        """The query whose row is locked, or nothing."""
+        text = self.node.locator(".most").text_content()
+        return text.removeprefix("Locked: ").split(" → ")[0] if text.startswith("Locked: ") else ""
+
+    def pixels(self, row: int, column: int) -> np.ndarray:
+        """The colours of a cell as drawn, without its edges."""
+        self.frame()
+        rows, columns = self.shape
+        data = self.canvas.evaluate(
+            """(canvas, [row, column, rows, columns]) => {
+              const w = canvas.width / columns, h = canvas.height / rows;
+              const at = [column * w + w / 5, row * h + h / 5, 0.6 * w, 0.6 * h].map(Math.round);
+              return Array.from(canvas.getContext("2d").getImageData(...at).data);
+            }""",
+            [row, column, rows, columns],
+        )
+        return np.array(data, np.uint8).reshape(-1, 4)[:, :3]
+
+    def frame(self) -> None:
+        """Wait until what was asked for is drawn."""
+        self.page.evaluate(
+            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens a page: `visit("index.html", width=360, theme="dark")`; requests to other hosts are refused."""
+    contexts = []
+
+    def open_page(
+        name="index.html",
+        *,
+        width=1000,
+        height=900,
+        theme="light",
+        prepare=None,
+        touched=True,
+        **options,
+    ) -> Visit:
+        size = {"width": width, "height": height}
+        context = browser.new_context(viewport=size, color_scheme=theme, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.route(lambda url: not url.startswith((address, "data:")), lambda route: route.abort())
+        opened = Visit(page)
+        if prepare:
+            prepare(page)
+        page.goto(address + name, wait_until="load")
+        if touched:
+            page.mouse.move(1, 1)  # the reader is there: widgets far down the page are mounted, too
+        ready = ("index.html", "large.html", *(f"{path.stem}.html" for path in PAGES))
+        if touched and name in ready and options.get("java_script_enabled", True):
+            page.wait_for_function(
+                "() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)"
+            )
+        return opened
+
+    yield open_page
+    for context in contexts:
+        context.close()

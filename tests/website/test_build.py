@@ -1,0 +1,285 @@
+"""What `make` promises: a strict build, no stale page, one address, and words that help."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+
+from bookpress import ROOT, address, inspection, serve
+from bookpress.extension import execution
+
+TOC = "format: jb-book\nroot: chapters/index\nchapters:\n  - file: chapters/cells\n"
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A book of two pages with this one's settings and styles, and a package of one file."""
+    shutil.copytree(
+        ROOT / "website" / "assets", tmp_path / "website" / "assets", ignore=shutil.ignore_patterns("mathjax")
+    )
+    for name in ("_config.yml", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "requirements.txt").write_text("")
+    (tmp_path / "_toc.yml").write_text(TOC)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "value.txt").write_text("first value")
+    (tmp_path / "chapters").mkdir()
+    write_page(tmp_path, "> **Measured.** It is so.\n\n> A quotation.")
+    write_cells(tmp_path, "from pathlib import Path", "print(Path('../src/value.txt').read_text())")
+    return tmp_path
+
+
+def write_page(book, text):
+    (book / "chapters" / "index.md").write_text(f"# Home\n\n{text}\n")
+
+
+def write_cells(book, *cells, name="cells"):
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_markdown_cell(f"# {name}"), *map(nbformat.v4.new_code_cell, cells)]
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, book / "chapters" / f"{name}.ipynb")
+
+
+def make(book, target="book"):
+    """Run this repository's own Makefile on another book; nothing is installed."""
+    command = ["make", "-o", ".venv/installed", target, f"BOOK={book}", f"BIN={Path(sys.executable).parent}"]
+    given = ("MAKE", "MFLAGS", "BOOK_BASEURL", "SOURCE_DATE_EPOCH")  # and all that begins so
+    env = {name: value for name, value in os.environ.items() if not name.startswith(given)}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+
+
+def page(book, name="cells"):
+    return (book / "_build" / "html" / "chapters" / f"{name}.html").read_text("utf8")
+
+
+def test_change_in_the_package_reaches_the_pages(tiny):
+    first = make(tiny)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "make serve" in first.stdout
+    assert "first value" in page(tiny)
+    assert '<div class="note ab-measured admonition">' in page(tiny, "index")
+    assert "<blockquote>" in page(tiny, "index")
+
+    (tiny / "src" / "value.txt").write_text("second value")
+    second = make(tiny)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "second value" in page(tiny)
+
+    (tiny / "website" / "assets" / "book.css").write_text("/* bare */")
+    assert make(tiny).returncode == 0
+    assert (tiny / "_build" / "html" / "_static" / "book.css").read_text() == "/* bare */"
+
+
+def test_a_site_that_is_built_again_holds_what_its_pages_ask_for(tiny):
+    site = tiny / "_build" / "html"
+
+    def built() -> dict[str, bytes]:
+        done = make(tiny)
+        assert done.returncode == 0, done.stdout + done.stderr
+        inspection.soup.cache_clear()
+        for name in ("index", "cells"):
+            assert inspection.broken_links(site / "chapters" / f"{name}.html") == []
+        assert not list(site.rglob("*.map"))
+        return {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*.*")}
+
+    first = built()
+    assert built() == first  # nothing is written
+    write_page(tiny, "> **Measured.** It is otherwise.\n\n> A quotation.")
+    second = built()  # one page is written
+    assert second.keys() == first.keys()
+    changed = {name for name in first if first[name] != second[name] and "_sources" not in name}
+    assert changed == {"chapters/index.html", "searchindex.js", "_static/search-texts.js", "search.html"}
+
+
+WAITS = """
+import time
+from pathlib import Path
+Path("{mine}").touch()
+end = time.monotonic() + 20
+while not (met := Path("{other}").exists()) and time.monotonic() < end:
+    time.sleep(0.05)
+print(f"met: {{met}}")
+"""
+
+
+def test_chapters_run_side_by_side(tiny):
+    (tiny / "_toc.yml").write_text(TOC + "  - file: chapters/more\n")
+    write_cells(tiny, WAITS.format(mine="a.txt", other="b.txt"))
+    write_cells(tiny, WAITS.format(mine="b.txt", other="a.txt"), name="more")
+    done = make(tiny)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("met: True" in page(tiny)) == (os.cpu_count() > 1)
+    said = done.stdout + done.stderr
+    assert [line for line in said.splitlines() if "IPKernelApp" in line or "fontTools" in line] == []
+
+
+def test_build_is_strict_and_stays_so(tiny):
+    (tiny / "_toc.yml").write_text(TOC + "  - file: chapters/noisy\n")
+    write_cells(tiny, "1 / 0")
+    write_cells(tiny, "import warnings", "warnings.warn('this is deprecated')", name="noisy")
+    write_page(tiny, "> **Mesured.** A typo.\n\nA [link](nowhere.md) to nothing.")
+    complaints = (
+        "ZeroDivisionError",
+        "stderr was found",
+        "names no callout",
+        "nowhere.md",
+    )
+    for _ in range(2):  # the second build must not take what the first one left for good
+        result = make(tiny)
+        assert result.returncode != 0
+        assert [words for words in complaints if words not in result.stdout + result.stderr] == []
+        assert not (tiny / "_build" / "complete").exists()
+
+
+def test_the_cache_is_named_after_what_chapters_run_on(tmp_path):
+    def write(name, text):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+        return execution.fingerprint(*execution.what_chapters_run_on(tmp_path))
+
+    write("requirements.txt", "torch==1")
+    seen = [write("src/attnbook/attention.py", "one")]
+    for name in ("src/attnbook/attention.py", "src/new.bin", "requirements.txt"):
+        seen.append(write(name, "two"))
+    assert len(set(seen)) == len(seen)
+    assert write("src/attnbook/__pycache__/attention.pyc", "three") == seen[-1]
+    assert write("README.md", "three") == seen[-1]
+    assert Path(execution.__file__) in execution.what_chapters_run_on(tmp_path)
+
+
+def test_a_change_of_the_extension_reads_every_page_again_and_of_the_assets_writes_them(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "styles").mkdir()
+    (tmp_path / "styles" / "book.css").write_text("p {}")
+    (tmp_path / "requirements.txt").write_text("")
+    values = {}
+    add = lambda name, default, rebuild: values.update({name: rebuild})  # noqa: E731
+    execution.setup(SimpleNamespace(add_config_value=add, connect=lambda *_: None))
+    config = SimpleNamespace(html_static_path=["styles"])
+    execution.choose_cache(SimpleNamespace(srcdir=str(tmp_path), outdir=str(tmp_path / "html")), config)
+    assert {values[name]: getattr(config, name) for name in values} == {
+        "env": execution.fingerprint(Path(execution.__file__).parent),
+        "html": execution.fingerprint(tmp_path / "styles"),
+    }
+
+
+def test_only_the_latest_execution_caches_are_kept(tmp_path):
+    for age, name in enumerate("abcde"):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+    app = SimpleNamespace(config=SimpleNamespace(nb_execution_cache_path=str(tmp_path / "a")))
+    execution.forget_old_caches(app, None)
+    assert {cache.name for cache in tmp_path.iterdir()} == {"a", "b", "c"}
+
+
+def test_address_stands_in_one_place_and_everything_follows(tmp_path):
+    assert address.carried() == address.wanted(), "run `make address`"
+    chapters = sorted((ROOT / "chapters").glob("*.ipynb"))
+    assert [file.name for file in chapters if address.wanted() not in file.read_text("utf8")] == []
+
+    shutil.copytree(ROOT / "chapters", tmp_path / "chapters")
+    for name in ("_config.yml", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    config, new = tmp_path / "_config.yml", "https://github.com/someone/another-name"
+    config.write_text(config.read_text("utf8").replace(address.wanted(), new), "utf8")
+    changed = address.rewrite(tmp_path)
+    assert {"pyproject.toml", "README.md", *(file.name for file in chapters)} <= {f.name for f in changed}
+    assert address.carried(tmp_path) == new
+    assert [file for file in changed if address.slug(address.wanted()) in file.read_text("utf8")] == []
+    assert address.rewrite(tmp_path) == []
+
+
+def test_address_is_set_by_one_command_and_no_file_is_left_out(tmp_path):
+    mine = "https://github.com/someone/another-name"
+    left_out = {".venv", "_build", ".git", "node_modules", "__pycache__", ".ruff_cache", ".hypothesis"}
+    naming = []
+    for file in ROOT.rglob("*"):
+        if file.is_file() and not left_out.intersection(file.relative_to(ROOT).parts):
+            data = file.read_bytes()
+            if address.slug(address.wanted()).encode() in data or address.wanted().encode() in data:
+                naming.append(copy := tmp_path / file.relative_to(ROOT))
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(data)
+    assert len(naming) > 8
+    address.choose(mine + ".git", tmp_path)
+    address.rewrite(tmp_path)
+    assert address.wanted(tmp_path) == address.carried(tmp_path) == mine
+    old = address.slug(address.wanted())
+    assert [str(file) for file in naming if old in file.read_text("utf8")] == []
+
+
+NAMING = """[tests]({0}/actions) · pip install "git+{0}", or {0}.git; {0}. {1}/tree
+https://mybinder.org/v2/gh/{1}/main https://colab.research.google.com/github/{1}/blob/main/a.ipynb
+Not these: https://github.com/xann/book, ann/book-2, ann/bookshop, ann/book.io
+"""
+
+
+@pytest.mark.parametrize("new", ["ann/book-2026", "joann/book", "ann/my-ann", "book/ann", "ann/book.2"])
+def test_an_address_that_holds_the_old_one_is_carried_whole(tmp_path, new):
+    def write(root, slug):
+        root.mkdir()
+        url = f"https://github.com/{slug}"
+        (root / "_config.yml").write_text(f"repository:\n  url: {url}\n  branch: main\n")
+        (root / "pyproject.toml").write_text(f'[project.urls]\nRepository = "{url}"\n')
+        (root / "README.md").write_text(NAMING.format(url, slug))
+        return {file.name: file.read_text() for file in root.iterdir()}
+
+    before, after = write(tmp_path / "old", "ann/book"), write(tmp_path / "new", new)
+    address.choose(f"https://github.com/{new}/", tmp_path / "old")
+    assert {file.name for file in address.rewrite(tmp_path / "old")} == before.keys() - {"_config.yml"}
+    assert {file.name: file.read_text() for file in (tmp_path / "old").iterdir()} == after
+    assert address.rewrite(tmp_path / "old") == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["someone/book", "https://github.com/someone", "git@github.com:a/b", "https://gitlab.example/a/b"],
+)
+def test_what_is_no_address_on_github_is_refused(tmp_path, url):
+    for name in ("_config.yml", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    with pytest.raises(ValueError, match="your-book"):
+        address.choose(url, tmp_path)
+    assert address.wanted(tmp_path) == address.wanted()
+    config = (tmp_path / "_config.yml").read_text("utf8").replace(address.wanted(), url)  # by hand
+    (tmp_path / "_config.yml").write_text(config, "utf8")
+    with pytest.raises(ValueError, match="lead to GitHub"):
+        address.rewrite(tmp_path)
+
+
+def test_a_refused_address_is_explained_without_a_traceback():
+    command = [sys.executable, "-m", "bookpress.address", "https://gitlab.example/a/b"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("an address like https://github.com/you/your-book is wanted")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_serve_listens_here_only_and_finds_a_free_port(tmp_path):
+    (tmp_path / "index.html").write_text("the book")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        site = serve.server(str(tmp_path), port=taken.getsockname()[1])
+        assert site.server_address[0] == "127.0.0.1"
+        assert site.server_port != taken.getsockname()[1]
+    with site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        with urllib.request.urlopen(f"http://127.0.0.1:{site.server_port}/") as answer:
+            assert answer.read() == b"the book"
+        site.shutdown()
+
+
+def test_missing_python_is_explained():
+    env = {**os.environ, "PYTHON": "/no/such/python"}
+    command = ["sh", ".ci/install.sh"]
+    result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "apt install python3" in result.stderr
+    assert "brew install python" in result.stderr

@@ -1,0 +1,103 @@
+"""The drawings: one source, readable on a phone, by day and by night, in the book and outside it."""
+
+import re
+
+import pytest
+
+from bookpress import ROOT
+from bookpress.drawings import drawings
+
+IMAGES = ROOT / "chapters" / "images"
+
+
+DRAWINGS = {name: drawing.svg() for name, drawing in drawings().items()}
+MEASURE = """() => {
+  const svg = document.querySelector("svg"), frame = svg.getBoundingClientRect();
+  const scale = frame.width / svg.viewBox.baseVal.width;
+  return [...svg.querySelectorAll("text")].map(text => {
+    const box = text.getBoundingClientRect();
+    const inside = box.left >= frame.left && box.right <= frame.right
+      && box.top >= frame.top && box.bottom <= frame.bottom;
+    return [text.textContent, inside, parseFloat(getComputedStyle(text).fontSize) * scale];
+  });
+}"""
+PARTS = {"paper", "surface", "lit", "query-tint", "key-tint", "value-tint"}
+
+
+def test_files_are_what_the_source_makes():
+    assert [n for n, text in DRAWINGS.items() if (IMAGES / n).read_text("utf8") != text] == [], (
+        "run `make drawings`"
+    )
+
+
+def test_every_svg_of_the_book_is_drawn_by_it():
+    assert {path.name for path in IMAGES.glob("*.svg")} == set(DRAWINGS)
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_text_fits_into_the_drawing(browser, name):
+    """Also in the fonts of a page that knows nothing of the book's."""
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    page.set_content(f"<body style='margin:16px'>{DRAWINGS[name]}")
+    page.add_style_tag(content="svg { width: 100%; height: auto }")
+    boxes = page.evaluate(MEASURE)
+    page.close()
+    assert boxes
+    assert [words for words, inside, _ in boxes if not inside] == []
+    assert [(words, size) for words, _, size in boxes if size < 11] == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_stand_out_from_what_they_lie_on(theme):
+    style = next(iter(DRAWINGS.values()))
+    block = re.findall(r"\.ab-drawing { (--paper.*?) }", style)[theme == "dark"]
+    colors = dict(re.findall(r"--([\w-]+): (#\w+);", block))
+    assert set(colors) >= PARTS
+    for words in ("ink", "muted", "query", "key", "value"):
+        for ground in PARTS:
+            if words == "muted" and ground not in ("paper", "surface"):
+                continue  # quiet words lie on nothing else
+            if words in ("query", "key", "value") and ground not in ("paper", "surface", f"{words}-tint"):
+                continue
+            assert contrast(colors[words], colors[ground]) >= 4.5, (words, ground)
+
+
+def contrast(one: str, other: str) -> float:
+    def light(color):
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    bright, dark = sorted((light(one), light(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_page_gives_a_drawing_its_colours(visit, theme):
+    """In the page the drawing's paper is the page's own, in either theme, and the file's style is gone."""
+    page = visit("chapters/04-self-attention.html", theme=theme)
+    drawing = page.locator("svg.ab-drawing").first
+    assert drawing.locator("style").count() == 0
+    fill = drawing.locator(".paper").evaluate("e => getComputedStyle(e).fill")
+    assert fill == page.evaluate(
+        """() => { const probe = document.createElement("i"); probe.style.color = "var(--ab-bg)";
+        document.body.append(probe); return getComputedStyle(probe).color; }"""
+    )
+    lit = drawing.locator(".box.lit").first.evaluate("e => getComputedStyle(e).fill")
+    assert lit != fill
+
+
+def test_file_alone_follows_the_readers_theme(browser):
+    fills = []
+    for theme in ("light", "dark"):
+        context = browser.new_context(color_scheme=theme)
+        page = context.new_page()
+        page.goto((IMAGES / "map-04.svg").as_uri())
+        fills.append(page.evaluate("getComputedStyle(document.querySelector('.paper')).fill"))
+        context.close()
+    assert fills[0] != fills[1]
+
+
+def test_every_chapter_has_its_map():
+    for chapter in sorted((ROOT / "chapters").glob("[0-9]*.ipynb")):
+        assert f"](images/map-{chapter.name[:2]}.svg)" in chapter.read_text("utf8"), chapter.name

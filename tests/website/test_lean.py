@@ -1,0 +1,165 @@
+"""Pages come fast and stand still: few files, few elements, colours and type from the first moment on."""
+
+import re
+from pathlib import Path
+
+import pytest
+from fontTools.ttLib import TTFont
+
+from bookpress import ROOT
+from bookpress.extension import shipping
+from bookpress.inspection import PROGRAMS, mount, programs, soup
+
+WHOLE = ROOT / "website" / "assets" / "mathjax" / "output" / "chtml" / "fonts" / "woff-v2"
+CHAPTER = "chapters/04-self-attention.html"
+FORMULAS = "chapters/notation.html"  # begins with them
+CONTENTS = '<dialog id="pst-secondary-sidebar-modal">'  # what a page holds behind its text
+PARTS = (
+    "documentation_options",
+    "doctools",
+    "clipboard",
+    "copybutton",
+    "bootstrap",
+    "sphinx-theme",
+    "book-theme",
+)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_first_moment_has_the_readers_colours(browser, site, theme):
+    """Before any script runs that waits."""
+    page = browser.new_page(color_scheme=theme)
+    late = re.compile(r"book-pages\.js|/widgets/")
+    page.route(late, lambda route: route.abort())
+    page.goto(site + CHAPTER)
+    assert page.locator("html").get_attribute("data-theme") == theme
+    assert page.locator("html").get_attribute("data-mode") == "auto"
+    page.close()
+
+
+def test_a_choice_goes_before_the_system(browser, site):
+    context = browser.new_context(color_scheme="light")
+    context.add_init_script("localStorage.setItem('mode', 'dark'); localStorage.setItem('theme', 'dark')")
+    page = context.new_page()
+    page.route(re.compile(r"book-pages\.js"), lambda route: route.abort())
+    page.goto(site + CHAPTER)
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    context.close()
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [(CHAPTER, 4, 5), (FORMULAS, 6, 7)])
+def test_type_is_asked_for_before_the_text_is_there(browser, site, name, least, most):
+    page = browser.new_page()
+    fonts = []
+    page.on("request", lambda request: request.resource_type == "font" and fonts.append(request.url))
+    with page.expect_event("load"):
+        page.goto(site + name)
+    page.evaluate("document.fonts.ready")
+    early = page.locator("link[rel=preload][as=font]").evaluate_all("links => links.map(link => link.href)")
+    assert least <= len(early) <= most
+    assert any("MathJax_Main" in font for font in early) == (name == FORMULAS)
+    assert fonts[: len(early)] == early
+    assert any("serif-4-latin-600" in font for font in early)  # bold words stand in its first lines
+    assert len(fonts) == len(set(fonts))  # what was asked for early is what the text is set in
+    page.close()
+
+
+def test_text_stands_where_it_will_before_the_contents_beside_it_are_there(browser, site):
+    """A frame may be drawn when a page is read half."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, java_script_enabled=False)
+    page = context.new_page()
+    left = lambda: page.locator("article h1").bounding_box()["x"]  # noqa: E731
+    page.goto(site + CHAPTER)
+    whole = left()
+    text = page.content()
+    assert text.count(CONTENTS) == 1
+    page.route("**/*.html", lambda route: route.fulfill(body=text.partition(CONTENTS)[0]))
+    page.goto(site + CHAPTER)
+    assert page.locator(".page-toc").count() == 0
+    assert left() == whole
+    context.close()
+
+
+def test_every_page_names_one_script_of_the_themes(html, page_name):
+    named = programs(html / page_name)
+    assert sum("book-pages.js" in name for name in named) == 1
+    assert not [name for name in named if any(part in name for part in PARTS)]
+    assert len(soup(html / page_name).select("script[src]")) == 1
+
+
+def test_programs_come_behind_the_first_frame(browser, site):
+    """Those that give the page its buttons and widgets: the text is seen before, however slow the machine."""
+    page = browser.new_page()
+    page.add_init_script("""document.addEventListener("DOMContentLoaded",
+        () => requestAnimationFrame(() => (window.framed = performance.now())));""")
+    page.goto(site + CHAPTER)
+    page.wait_for_function(PROGRAMS)
+    starts = page.evaluate("""performance.getEntriesByType("resource")
+        .filter(({ name }) => /book-pages.js|widgets.*js/.test(name)).map(({ startTime }) => startTime)""")
+    assert len(starts) >= 3
+    assert min(starts) >= page.evaluate("window.framed")
+    page.close()
+
+
+def test_a_page_that_nobody_sees_has_its_programs(browser, site):
+    """Such as a tab in the background, which has no frame."""
+    page = browser.new_page()
+    page.add_init_script("""
+        const frames = requestAnimationFrame;
+        Object.defineProperty(document, "hidden", { get: () => true });
+        globalThis.requestAnimationFrame = () => 0;
+        document.addEventListener("programs-here", () => (globalThis.requestAnimationFrame = frames));""")
+    page.goto(site + CHAPTER)
+    page.wait_for_function(PROGRAMS, polling=50)  # or it would wait for a frame
+    mount(page)
+    states = page.locator(".ab-widget").evaluate_all("all => all.map(widget => widget.dataset.state)")
+    assert len(states) > 3
+    assert set(states) == {"live"}
+    page.close()
+
+
+def test_the_site_holds_what_its_pages_ask_for_later(tmp_path):
+    (tmp_path / "_static").mkdir()
+    programs = [tmp_path / "_static" / name for name in ("first.js", "second.js", "nobodys.js")]
+    for program in programs:
+        program.write_text("")
+    later = "_static/first.js?v=1 _static/second.js"
+    (tmp_path / "index.html").write_text(f'<script data-later="{later}"></script>')
+    assert shipping.asked_for(tmp_path) == set(programs[:2])
+
+
+def test_the_one_script_says_whose_it_is(html):
+    program = html / "_static" / "book-pages.js"
+    licence = html / "_static" / "book-pages.js.LICENSE.txt"
+    assert f"see {licence.name}" in program.read_text("utf8")
+    assert "Bootstrap" in licence.read_text("utf8")
+
+
+def test_code_marks_only_what_has_a_look_of_its_own(html, visit):
+    page = visit(CHAPTER)
+    colours = """() => {
+        const pre = document.querySelector(".cell_input .highlight pre");
+        const of = (node) => getComputedStyle(node).color;
+        return [of(pre), ...[...document.querySelectorAll(".highlight pre > span[class]")].map(of)];
+    }"""
+    plain, *marked = page.evaluate(colours)
+    assert len(marked) > 500
+    assert plain not in marked
+
+
+def codes(font: Path) -> set[int]:
+    return set(TTFont(font).getBestCmap() or ())
+
+
+def test_fonts_of_formulas_hold_the_letters_in_use(html):
+    sheet = (html / "_static" / "book-pages.css").read_text("utf8")
+    found = re.findall(r'content: *"(?:\\([0-9A-Fa-f]+)|([^"\\]))"', sheet)
+    wanted = {int(code, 16) if code else ord(letter) for code, letter in found}
+    assert len(wanted) > 100
+    fonts = sorted((html / "_static" / "letters").glob("MathJax_[!Z]*.woff"))
+    assert len(fonts) > 10
+    assert (html / "_static" / "letters" / "LICENSE").is_file()
+    for font in fonts:
+        whole, cut = codes(WHOLE / font.name), codes(font)
+        assert wanted & whole <= cut <= whole, font.name
+        assert len(cut - wanted) <= 3, font.name  # what others are made of

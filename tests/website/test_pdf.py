@@ -1,0 +1,217 @@
+"""The printed book: contents, page numbers, links and bookmarks that agree with each other."""
+
+import os
+import re
+import subprocess
+import sys
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from bs4 import BeautifulSoup
+from pypdf import PdfReader
+
+from bookpress import ROOT, contents, pdf
+from bookpress.chromium import MISSING, find_chromium
+
+NAMES = ["chapters/index.html", "chapters/02-query-key-value.html", "chapters/glossary.html"]
+A4 = (595, 842)
+
+
+@pytest.fixture(scope="module")
+def printed(html, tmp_path_factory) -> PdfReader:
+    """Three pages of the site as a book: the first, a chapter with widgets, and one with links into it."""
+    if not find_chromium():
+        pytest.fail(MISSING, pytrace=False)
+    file = tmp_path_factory.mktemp("pdf") / "book.pdf"
+    count = pdf.book(html, file, NAMES, "A Title")
+    reader = PdfReader(file)
+    assert len(reader.pages) == count
+    return reader
+
+
+@pytest.fixture(scope="module")
+def marks(printed) -> list[tuple[str, int]]:
+    """The bookmarks, and the pages that they lead to."""
+
+    def flat(items):
+        for item in items:
+            if isinstance(item, list):
+                yield from flat(item)
+            else:
+                yield plain(item.title), printed.get_destination_page_number(item)
+
+    return list(flat(printed.outline))
+
+
+def plain(text: str) -> str:
+    """Text without its spaces, and with one form of each character."""
+    return re.sub(r"\s", "", unicodedata.normalize("NFKC", text)).replace("’", "'").replace("ʼ", "'")
+
+
+def front(printed) -> int:
+    """How many pages stand before the first chapter."""
+    return printed.page_labels.index("1")
+
+
+def links(page) -> list:
+    return [one.get_object() for one in page.get("/Annots", [])]
+
+
+def test_every_page_of_the_contents_is_in_the_book():
+    from_toc = [
+        line.split("file: ")[1] for line in (ROOT / "_toc.yml").read_text().splitlines() if "file: " in line
+    ]
+    assert contents.pages() == ("chapters/index", *from_toc)
+
+
+def test_pages_are_a4_and_numbered_after_the_front(printed):
+    assert {(round(page.mediabox.width), round(page.mediabox.height)) for page in printed.pages} == {A4}
+    assert printed.page_labels[: front(printed)] == ["i", "ii", "iii", "iv"][: front(printed)]
+    assert len(printed.pages) > 30
+    for page, label in list(zip(printed.pages, printed.page_labels, strict=True))[front(printed) :]:
+        assert label in re.findall(r"\d+", page.extract_text())
+
+
+def test_the_contents_have_numbers_of_their_own(printed):
+    texts = [printed.pages[number].extract_text().split() for number in range(front(printed))]
+    assert "i" not in texts[0]
+    assert "ii" in texts[1]
+
+
+TOO_LARGE = """([width, height]) => [...document.querySelectorAll("article *")]
+  .filter((node) => node.checkVisibility() && !node.closest("mjx-container"))
+  .filter((node) => {
+    const { right, height: own } = node.getBoundingClientRect();
+    const { breakInside, overflowX } = getComputedStyle(node);
+    const whole = breakInside === "avoid" || overflowX === "auto";
+    return right > width + 1 || (whole && own > height);
+  })
+  .map((node) => node.outerHTML.slice(0, 100))"""
+
+
+def test_nothing_is_cut_by_the_end_of_a_page(browser, site, page_name):
+    page = browser.new_page(bypass_csp=True, viewport={"width": pdf.WIDTH, "height": pdf.HEIGHT})
+    page.emulate_media(media="print")
+    page.goto(site + page_name, wait_until="networkidle")
+    pdf.ready(page, "A Title", 0)
+    assert page.evaluate(TOO_LARGE, [pdf.WIDTH, pdf.HEIGHT]) == []
+    page.close()
+
+
+def test_each_bookmark_leads_to_its_heading(printed, marks):
+    titles = [title for title, _ in marks]
+    assert [titles.count(plain(title)) for title in ("2. Query, key, value", "Glossary", "Masks")] == [
+        1,
+        1,
+        1,
+    ]
+    assert [number for _, number in marks] == sorted(number for _, number in marks)
+    for title, number in marks:
+        if "√" not in title:
+            assert title in plain(printed.pages[number].extract_text())
+
+
+def test_each_page_names_its_chapter(printed, marks):
+    where = [number for title, number in marks if title in map(plain, ("2. Query, key, value", "Glossary"))]
+    for page in printed.pages[where[0] : where[1]]:
+        assert "2. Query, key, value" in page.extract_text()
+
+
+def test_the_contents_lead_where_the_bookmarks_do(printed, marks):
+    found = [link for page in printed.pages[: front(printed)] for link in links(page)]
+    pages = [page.indirect_reference.idnum for page in printed.pages]
+    led = sorted(pages.index(link["/Dest"][0].idnum) for link in found)
+    assert led == sorted(2 * [number for _, number in marks])
+    text = plain("".join(page.extract_text() for page in printed.pages[: front(printed)]))
+    assert "ATitle" in text
+    for title, number in marks:
+        assert title in text or "√" in title
+        assert printed.page_labels[number] in text
+
+
+def test_links_between_chapters_stay_in_the_file(html, printed, marks):
+    where = dict(marks)
+    chapter, glossary = where[plain("2. Query, key, value")], where["Glossary"]
+    pages = [page.indirect_reference.idnum for page in printed.pages]
+    terms = [
+        link["/Dest"] for page in printed.pages[chapter:glossary] for link in links(page) if "/Dest" in link
+    ]
+    led = {(pages.index(place[0].idnum), int(place[3])) for place in terms}
+    assert len({number for number, _ in led if number >= glossary}) > 2  # to its terms, not to its first page
+    soup = BeautifulSoup((html / NAMES[1]).read_text("utf8"), "html.parser")
+    wanted = {link["href"].partition("#")[2] for link in soup.select('article a[href^="glossary.html#"]')}
+    assert len({place for place in led if place[0] >= glossary}) == len(wanted)
+    addresses = [str(link.get("/A", {}).get("/URI")) for page in printed.pages for link in links(page)]
+    assert not [address for address in addresses if "127.0.0.1" in address or "printed:" in address]
+    assert [address for address in addresses if address.startswith("https://")]
+
+
+def test_widgets_are_pictures_and_folds_are_open(html, printed, marks):
+    where = dict(marks)
+    pages = printed.pages[where[plain("2. Query, key, value")] : where["Glossary"]]
+    soup = BeautifulSoup((html / NAMES[1]).read_text("utf8"), "html.parser")
+    pictures = [image for image in soup.select("article img") if image["src"].endswith(".png")]
+    shown = sum(len(page["/Resources"].get("/XObject", {})) for page in pages)
+    assert len(soup.select(".ab-widget")) > 0
+    assert shown >= len({image["src"] for image in pictures})
+    text = plain("".join(page.extract_text() for page in pages))
+    assert text.count("Solution") >= 4
+    solution = soup.find("summary", string="Solution").parent.select_one("pre").text
+    assert plain(solution) in text
+
+
+def test_chinese_is_there(html, printed, marks):
+    soup = BeautifulSoup((html / NAMES[2]).read_text("utf8"), "html.parser")
+    chinese = set(re.findall(r"[\u4e00-\u9fff]", soup.select_one("article").text))
+    text = "".join(page.extract_text() for page in printed.pages[dict(marks)["Glossary"] :])
+    assert len(chinese) > 50
+    missing = chinese - set(unicodedata.normalize("NFKC", text))
+    assert len(missing) <= 0.03 * len(chinese), missing  # a few are stored as the radical that looks the same
+
+
+SCRIPTS = {"Arabic": "\u0600-\u06ff", "Chinese": "\u4e00-\u9fff", "Cyrillic": "\u0400-\u04ff"}
+SCRIPTS["Devanagari"] = "\u0900-\u097f"
+
+
+@pytest.fixture(scope="module")
+def dates(html, tmp_path_factory) -> tuple[str, str]:
+    """Chapter 3, which writes a date in every language: its page's text, and what is printed of it."""
+    file = tmp_path_factory.mktemp("dates") / "chapter.pdf"
+    name = "chapters/03-attn.html"
+    with ThreadPoolExecutor() as pool:  # this thread's Playwright may have a browser open
+        pool.submit(pdf.book, html, file, [name], "A Title").result()
+    article = BeautifulSoup((html / name).read_text("utf8"), "html.parser").select_one("article")
+    text = "".join(page.extract_text() for page in PdfReader(file).pages)
+    return article.text, unicodedata.normalize("NFKC", text)  # Arabic letters come in their joined forms
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_dates_are_printed_in_every_script(dates, script):
+    """Letters alone: shaping puts them into another order, and their vowel signs into one glyph with them."""
+    there, printed = (set(filter(str.isalpha, re.findall(f"[{SCRIPTS[script]}]", text))) for text in dates)
+    assert len(there) >= 5
+    assert there - printed == set()
+
+
+@pytest.mark.parametrize(
+    ("answers", "missing"),
+    [("*) echo A Font", []), ("*:lang=ar) echo A Font", ["Chinese", "Devanagari"])],
+)
+def test_a_script_without_a_font_is_named(tmp_path, answers, missing):
+    for name, says in (("fc-list", answers), ("chromium", "*) exit 1")):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\ncase "$*" in {says} ;; esac\n')
+        program.chmod(0o755)
+    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CHROMIUM": str(tmp_path / "chromium")}
+    command = [sys.executable, "-m", "bookpress.pdf", str(tmp_path), str(tmp_path / "book.pdf")]
+    said = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True).stderr
+    assert said.startswith(f"Warning: no font here holds {' or '.join(missing)}: ") == bool(missing)
+    assert ("fonts-noto-cjk" in said) == bool(missing)
+
+
+def test_make_pdf_prints_the_whole_book():
+    command = ["make", "--no-print-directory", "-n", "-o", "book", "pdf"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert "bookpress.pdf" in done.stdout
+    assert done.stdout.rstrip().endswith('self-attention-step-by-step.pdf"')

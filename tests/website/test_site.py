@@ -1,0 +1,186 @@
+"""The built site as a reader meets it: every page, in a browser, wide and narrow, by day and by night."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from bookpress import ROOT, address, inspection
+from bookpress.inspection import soup
+
+LOW_CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf8")
+VISIBLE = "elements => elements.filter(e => e.checkVisibility({visibilityProperty: true})).length"
+
+
+def test_page_is_quiet_and_asks_nothing_of_other_hosts(visit, site, page_name):
+    faults = []
+    page = visit(page_name, watch=lambda page: faults.append(inspection.listen(page, site)))
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_load_state("networkidle")
+    assert faults == [[]]
+
+
+def test_formulas_render(visit, page_name):
+    page = visit(page_name)
+    assert page.locator(".math").count() == page.locator(".math mjx-container").count()
+    assert page.locator("mjx-merror, [data-mjx-error], mjx-mtext[style*='red']").all_text_contents() == []
+    text = page.locator("article").inner_text()
+    assert not re.search(r"\\(frac|sqrt|mathbb|operatorname|sum)\b", text)
+
+
+def test_phone_shows_a_page_without_sideways_scroll(visit, page_name):
+    page = visit(page_name, width=360, height=740)
+    page.evaluate(inspection.UNFOLD)
+    assert inspection.sideways(page) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_table_that_goes_on_is_shaded_where_it_does(visit, theme):
+    page = visit("chapters/01-why-attention.html", width=360, height=740, theme=theme)
+    wide = page.locator(".cell_output .output.text_html").filter(has_text="k = 5, formula")
+    wide.locator("table").evaluate("table => table.style.cssText = 'visibility: hidden; min-width: 600px'")
+    left, middle, right = edges(wide)
+    assert left == middle != right
+    wide.evaluate("node => node.scrollLeft = node.scrollWidth")
+    left, middle, right = edges(wide)
+    assert left != middle == right
+
+
+def test_a_table_that_fits_is_not_shaded(visit):
+    page = visit("chapters/02-query-key-value.html")
+    for table in page.locator(".pst-scrollable-table-container").all()[:3]:
+        table.locator("table").evaluate("table => table.style.visibility = 'hidden'")
+        left, middle, right = edges(table)
+        assert left == middle == right
+
+
+def edges(node):
+    """The colours half way down a node, in its first, its middle and its last column of pixels."""
+    image = Image.open(io.BytesIO(node.screenshot())).convert("RGB")
+    return [image.getpixel((x, image.height // 2)) for x in (0, image.width // 2, image.width - 1)]
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+def test_page_has_one_search(visit, page_name, width):
+    page = visit(page_name, width=width)
+    assert page.locator(".search-button, .search-button-field, form.bd-search").evaluate_all(VISIBLE) == 1
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_stands_out(visit, page_name, theme):
+    page = visit(page_name, theme=theme)
+    assert page.locator("html").get_attribute("data-theme") == theme
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    assert page.evaluate(LOW_CONTRAST) == []
+
+
+def test_theme_switch_is_kept(visit, site):
+    page = visit("chapters/index.html", theme="light")
+    seen = set()
+    for _ in range(3):
+        page.locator(".theme-switch-button").first.click()
+        seen.add(page.locator("html").get_attribute("data-mode"))
+    assert seen == {"light", "dark", "auto"}
+    while page.locator("html").get_attribute("data-mode") != "dark":
+        page.locator(".theme-switch-button").first.click()
+    page.goto(site + "search.html", wait_until="networkidle")
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_text_is_set_in_the_books_own_type(visit):
+    page = visit("chapters/index.html")
+    page.evaluate("document.fonts.ready")
+    loaded = page.evaluate("[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)")
+    assert {"Source Serif 4", "Source Sans 3"} <= {family.strip('"') for family in loaded}
+
+
+def test_search_finds_a_page(visit):
+    page = visit("search.html?q=attention")
+    page.wait_for_selector("#search-results li a")
+    assert page.locator("#search-results li a").count() >= 1
+
+
+def test_pictures_have_words(html, page_name):
+    article = soup(html / page_name).select_one("article")
+    pictures = {image["src"]: image.get("alt", "") for image in article.select("img")}
+    files = {".png", ".svg", ".jpg"}  # what stands there when nobody wrote anything
+    assert [src for src, alt in pictures.items() if not alt.strip() or Path(alt).suffix in files] == []
+    assert [str(image) for image in soup(html / page_name).select("img:not([alt])")] == []
+    drawings = soup(html / page_name).select("svg.ab-drawing")
+    assert [str(svg)[:200] for svg in drawings if not svg.get("aria-label", "").strip()] == []
+
+
+def test_links_inside_the_site_lead_somewhere(html, page_name):
+    assert inspection.broken_links(html / page_name) == []
+
+
+def test_an_arabic_date_begins_on_the_right(visit):
+    """Its day, then its month, then its year, each to the left of the one before."""
+    page = visit("chapters/03-attn.html")
+    cells = page.locator(".cell_output td")
+    arabic = cells.filter(has_text=re.compile("^29 [\u0600-\u06ff]+ 2020$"))
+    lefts = """cell => [...cell.textContent.matchAll(/[^ ]+/g)].map(({index, 0: word}) => {
+        const range = document.createRange();
+        range.setStart(cell.firstChild, index);
+        range.setEnd(cell.firstChild, index + word.length);
+        return range.getBoundingClientRect().left;
+    })"""
+    found = [cell.evaluate(lefts) for cell in arabic.all()]
+    assert found
+    assert all(places == sorted(places, reverse=True) for places in found)
+    german = cells.get_by_text("29. Februar 2020", exact=True).first.evaluate(lefts)
+    assert german == sorted(german)
+
+
+def test_every_file_is_named_by_another(html):
+    """Neither maps of sources nor fonts and styles that no page uses."""
+    files = [file for file in html.rglob("*") if file.is_file()]
+    readable = [file.read_text("utf8") for file in files if file.suffix in {".html", ".css", ".js"}]
+    slides = {"pygments.css", "book.css", "drawings.css"}
+    sphinx = {".buildinfo", ".nojekyll", "objects.inv", "index.html", "sitemap.xml"}
+    unnamed = []
+    for file in files:
+        name = file.stem if file.parent.name == "widgets" else file.name
+        if name not in slides | sphinx and "LICENSE" not in name and name != "OFL.txt":
+            unnamed += [] if any(name in text for text in readable) else [str(file.relative_to(html))]
+    assert unnamed == []
+    assert not list(html.rglob("*.map"))
+    assert not any("sourceMappingURL" in text for text in readable)
+
+
+def test_style_sheets_ask_for_what_is_there(html):
+    for sheet in html.rglob("*.css"):
+        for name in re.findall(r"""url\(["']?(?!data:)([^"')?#]+)""", sheet.read_text("utf8")):
+            assert (sheet.parent / name).is_file(), (sheet.name, name)
+
+
+def test_launch_buttons_lead_to_this_chapter_in_the_repository(html, page_name):
+    links = [link["href"] for link in soup(html / page_name).select(".dropdown-launch-buttons a")]
+    notebook = Path(page_name).with_suffix(".ipynb")
+    if not (ROOT / notebook).exists():
+        assert not links
+        return
+    slug, branch = address.slug(address.wanted()), address.branch()
+    assert links == [
+        f"https://mybinder.org/v2/gh/{slug}/{branch}?urlpath=lab/tree/{notebook}",
+        f"https://colab.research.google.com/github/{slug}/blob/{branch}/{notebook}",
+    ]
+
+
+def test_pages_name_no_content_network(html):
+    hosts = re.compile(r"(unpkg|jsdelivr|cdnjs|googleapis|gstatic|cloudflare)", re.I)
+    pages = [page for page in html.rglob("*.html") if "_static" not in page.parts]
+    assert [page.name for page in pages if hosts.search(page.read_text("utf8"))] == []
+
+
+def test_site_and_figures_share_one_palette():
+    palette = json.loads((ROOT / "src/attnbook/palette.json").read_text("utf8"))
+    css = (ROOT / "website/assets/book.css").read_text("utf8")
+    for theme in ("light", "dark"):
+        block = re.search(rf'html\[data-theme="{theme}"\] {{(.*?)}}', css, re.S)[1]
+        variables = dict(re.findall(r"--ab-([\w-]+): ([^;]+);", block))
+        for variable, name in {"bg": "paper", "fg": "ink", "muted": "muted", "line": "line"}.items():
+            assert variables[variable] == palette[theme][name]

@@ -1,0 +1,42 @@
+"""Pages for those who listen, or use no mouse: nothing that axe-core finds, and nothing out of reach."""
+
+import pytest
+
+from bookpress import inspection
+
+SCROLLING = """() => [...document.querySelectorAll(".math")].filter((node) =>
+    ["auto", "scroll"].includes(getComputedStyle(node).overflowX) && node.scrollWidth > node.clientWidth)
+    .map((node) => [node.dataset.tex, node.tabIndex])"""
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_axe_finds_nothing(visit, page_name, width):
+    page = visit(page_name, width=width)
+    page.evaluate(inspection.UNFOLD)
+    page.evaluate(inspection.AT_REST)
+    for _ in range(5):
+        found = inspection.axe(page)
+        if not found:
+            break
+        page.wait_for_timeout(500)  # the theme looks again, a moment later, at what scrolls
+    assert found == []
+
+
+def test_long_formulas_are_reached_by_keyboard(visit):
+    page = visit("chapters/04-self-attention.html", width=360)
+    page.wait_for_function(f"() => ({SCROLLING})().every(([, index]) => index === 0)")
+    assert len(page.evaluate(SCROLLING)) >= 1
+
+
+def test_what_is_spoken_of_a_formula_takes_no_room(visit):
+    page = visit("chapters/api.html")
+    assert page.locator(".ab-api .math").count() > 30
+    assert page.evaluate(SCROLLING) == []
+
+
+def test_the_side_is_a_region_and_no_corner_a_heading(visit):
+    page = visit("chapters/01-why-attention.html")
+    assert page.get_by_role("navigation", name="The book").locator(".logo__title").is_visible()
+    assert (
+        page.locator("thead th").evaluate_all("all => all.filter(th => !th.textContent.trim()).length") == 0
+    )

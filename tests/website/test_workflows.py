@@ -1,0 +1,274 @@
+"""The workflows call what is there, with no more rights than they need; the weekly one says what broke."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from benchmarks import audit, newest
+from bookpress import ROOT, address
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.fixture(params=WORKFLOWS, ids=lambda path: path.stem)
+def workflow(request):
+    return yaml.safe_load(request.param.read_text("utf8"))
+
+
+def steps(workflow: dict) -> list[dict]:
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+def test_there_are_three():
+    assert [path.stem for path in WORKFLOWS] == ["book", "newest", "pins"]
+
+
+def test_what_is_run_exists(workflow):
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf8"), re.M))
+    targets.add(".venv/installed")  # what most of them need
+    lines = [line for step in steps(workflow) for line in step.get("run", "").splitlines()]
+    assert lines
+    for line in lines:
+        words = [word for word in shlex.split(line) if "=" not in word]
+        assert words[0] in ("make", "python", ".venv/bin/python", "cat", "echo", "gh") or is_program(words[0])
+        assert words[0] != "make" or set(words[1:]) <= targets, line
+        assert all((ROOT / word).exists() for word in words if word.startswith(("tests/",))), line
+
+
+def is_program(name: str) -> bool:
+    return (ROOT / name).is_file() and os.access(ROOT / name, os.X_OK)
+
+
+def test_rights_are_few(workflow):
+    assert workflow["permissions"] == {"contents": "read"}
+    asked = {name: job.get("permissions", {}) for name, job in workflow["jobs"].items()}
+    assert {name: rights for name, rights in asked.items() if rights} == {
+        "Book": {
+            "test": {"contents": "read", "pages": "read"},
+            "publish": {"pages": "write", "id-token": "write"},
+        },
+        "Newest versions": {},
+        "Pins": {"propose": {"actions": "write", "contents": "write", "pull-requests": "write"}},
+    }[workflow["name"]]
+
+
+def test_actions_are_githubs_own_at_a_version(workflow):
+    for step in steps(workflow):
+        assert re.fullmatch(r"actions/[\w-]+@v\d+", step.get("uses", "actions/none@v0"))
+
+
+def test_what_is_published_was_tested_and_is_on_the_books_branch():
+    book = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text("utf8"))
+    branch = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["repository"]["branch"]
+    assert book[True]["push"]["branches"] == [branch]  # YAML reads `on` as a truth
+    assert book["jobs"]["publish"]["needs"] == "test"
+    assert f"github.ref == 'refs/heads/{branch}'" in book["jobs"]["publish"]["if"]
+    assert ".ci/run" in [step.get("run") for step in book["jobs"]["test"]["steps"]]
+
+
+def test_nothing_that_is_measured_changes_what_is_published():
+    """What `make audit` writes into the repository would be a change of it, in the foot of each page."""
+    for job in ("test", "speed"):
+        options = audit_options(job)
+        assert options[options.index("--write") + 1].startswith("$RUNNER_TEMP/")
+        with pytest.raises(SystemExit, match="0"):
+            audit.main([*options, "--help"])
+
+
+def audit_options(name: str) -> list[str]:
+    """What a job of the book's workflow asks of `make audit`."""
+    lines = [step["run"] for step in job(name)["steps"] if "make audit" in step.get("run", "")]
+    assert len(lines) == 1
+    return shlex.split(shlex.split(lines[0])[-1].removeprefix("AUDIT="))
+
+
+def job(name: str, workflow: str = "book") -> dict:
+    return yaml.safe_load((ROOT / ".github" / "workflows" / f"{workflow}.yml").read_text("utf8"))["jobs"][
+        name
+    ]
+
+
+def test_publishing_waits_for_what_a_page_is_and_not_for_how_fast_it_comes():
+    assert "--no-speed" in audit_options("test")
+    assert "0" not in audit_options("test")  # rounds: Lighthouse runs
+    assert not {"--no-speed", "--rounds"} & set(audit_options("speed"))
+    assert (job("speed")["needs"], job("publish")["needs"]) == ("test", "test")
+    assert all(job(name)["timeout-minutes"] <= 120 for name in ("test", "speed"))
+    excused = [
+        step for name in ("test", "speed") for step in job(name)["steps"] if "continue-on-error" in step
+    ]
+    assert [step.get("id") for step in excused] == ["pages"]
+
+
+def test_the_site_is_at_hand_as_a_zip_and_as_a_pdf():
+    upload = next(step for step in job("test")["steps"] if "upload-artifact" in step.get("uses", ""))
+    assert upload["with"]["path"].split() == ["_build/*.zip", "_build/*.pdf"]
+    before = [step.get("run") for step in job("test")["steps"][: job("test")["steps"].index(upload)]]
+    assert {"make zip", "make pdf"} <= set(before)
+
+
+def run(program: str, *arguments: str, folder: Path = ROOT, **variables: str) -> subprocess.CompletedProcess:
+    env = os.environ | variables
+    return subprocess.run([program, *arguments], cwd=folder, env=env, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("repository", "known", "wanted"),
+    [
+        ("Ann/book", "", "https://ann.github.io/book"),
+        ("Ann/ann.github.io", "", "https://ann.github.io"),
+        ("ann/book", "https://book.example", "https://book.example"),
+    ],
+)
+def test_the_sites_address_is_githubs(tmp_path, repository, known, wanted):
+    done = run(
+        ".github/site-address",
+        known,
+        GITHUB_REPOSITORY=repository,
+        GITHUB_SERVER_URL="https://github.com",
+        GITHUB_ENV=str(tmp_path / "env"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "env").read_text() == f"BOOK_BASEURL={wanted}\n"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_fork_that_names_another_repository_is_warned(tmp_path, named):
+    repository = address.slug(address.wanted()) if named else "ann/book"
+    variables = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_ENV": str(tmp_path / "env")}
+    done = run(".github/site-address", "", GITHUB_REPOSITORY=repository, **variables)
+    assert done.returncode == 0
+    assert named == (done.stdout == "")
+    if not named:
+        assert done.stdout.startswith("::warning file=_config.yml,")
+        assert f"lead to {address.wanted()}, not to https://github.com/ann/book:" in done.stdout
+        assert "make address URL=https://github.com/ann/book'" in done.stdout
+
+
+GH = """#!/bin/sh
+echo "$@" >>"$SAID"
+case "$1 $2" in "pr list") echo "$OPEN" ;; esac
+"""
+
+
+@pytest.mark.parametrize(("change", "open_"), [("torch==2\n", "0"), ("torch==2\n", "1"), ("torch==1\n", "0")])
+def test_new_pins_are_proposed_once_and_tested(tmp_path, change, open_):
+    folder = tmp_path / "clone"
+    (folder / ".github").mkdir(parents=True)
+    program = folder / ".github" / "propose-pins"
+    program.write_bytes((ROOT / ".github" / "propose-pins").read_bytes())
+    program.chmod(0o755)
+    (folder / "requirements.txt").write_text("torch==1\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "gh").write_text(GH)
+    (tmp_path / "bin" / "gh").chmod(0o755)
+    who = {
+        f"GIT_{role}_{part}": "a@b.example" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")
+    }
+    run("git", "init", "-q", "--bare", str(tmp_path / "origin"))
+    for line in ("init -q -b main", f"remote add origin {tmp_path / 'origin'}", "add .", "commit -qm one"):
+        assert run("git", *line.split(), folder=folder, **who).returncode == 0
+    (folder / "requirements.txt").write_text(change)
+    (folder / "README.md").write_text("left by something else")
+    said = tmp_path / "said"
+    said.touch()
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    done = run(str(program), folder=folder, PATH=path, SAID=str(said), OPEN=open_, GITHUB_REF_NAME="main")
+    assert done.returncode == 0, done.stderr
+    calls = [" ".join(line.split()[:2]) for line in said.read_text().splitlines() if line[:1].isalpha()]
+    pushed = run("git", "show", "--name-only", "--format=", "pins", folder=tmp_path / "origin")
+    if change == "torch==1\n":
+        assert (calls, pushed.returncode) == ([], 128)
+        return
+    wanted = ["pr list", "pr create", "workflow run"]
+    assert [call for call in calls if call.split()[0] in ("pr", "workflow")] == wanted[:1] + wanted[
+        1 + int(open_) :
+    ]
+    assert pushed.stdout.split() == ["requirements.txt"]
+
+
+def test_pins_are_resolved_together_and_are_a_week_old():
+    lines = [step.get("run", "") for step in job("propose", "pins")["steps"]]
+    assert any(line.startswith('make lock UPGRADE="--upgrade --exclude-newer ') for line in lines)
+    assert all("GH_TOKEN" not in step.get("env", {}) for step in job("propose", "pins")["steps"][:-1])
+
+
+LOCKS = {"github-actions": ".github/workflows", "npm": "package-lock.json"}
+
+
+def test_what_moves_by_itself_is_there_and_has_a_lock_that_is_resolved():
+    updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text("utf8"))["updates"]
+    for update in updates:
+        folder, kind = ROOT / update["directory"].strip("/"), update["package-ecosystem"]
+        assert (folder / LOCKS[kind]).exists(), update  # none for pip: pins without a resolver fit nothing
+        if kind == "npm":
+            assert json.loads((folder / "package.json").read_text("utf8"))["dependencies"]
+
+
+def test_the_newest_versions_are_tried_every_week_on_pythons_that_the_package_allows():
+    weekly = yaml.safe_load((ROOT / ".github" / "workflows" / "newest.yml").read_text("utf8"))
+    assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", weekly[True]["schedule"][0]["cron"])
+    pythons = job("chapters", "newest")["strategy"]["matrix"]["python"]
+    assert pythons[0] == "3.11"  # as in pyproject.toml
+    assert pythons[-1] == "3.x"  # the newest
+
+
+def test_versions_that_cannot_be_installed_are_in_the_summary():
+    install, say, chapters = job("chapters", "newest")["steps"][-3:]
+    assert say["if"] == f"failure() && steps.{install['id']}.outcome == 'failure'"
+    assert say["run"].endswith('>> "$GITHUB_STEP_SUMMARY"')
+    assert chapters["run"] == "python -m benchmarks.newest"
+
+
+def test_every_chapter_is_tried_as_colab_opens_it():
+    step = next(
+        step for step in job("elsewhere", "newest")["steps"] if "test_colab.py" in step.get("run", "")
+    )
+    assert step["env"] == {"COLAB_CHAPTERS": "all"}
+
+
+def write(folder: Path, name: str, code: str) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+def test_the_summary_says_what_broke(tmp_path, monkeypatch, capsys):
+    write(tmp_path, "1-runs", "print(1)")
+    write(tmp_path, "2-breaks", "raise ValueError('no such | argument')")
+    write(tmp_path, "3-warns", "import warnings\nwarnings.warn('soon gone')")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    assert newest.main(tmp_path) == 1
+    text = (tmp_path / "summary.md").read_text("utf8")
+    assert text in capsys.readouterr().out
+    assert "2 of 3 chapters broke" in text
+    assert "| 1-runs | runs |" in text
+    assert "| 2-breaks | `ValueError: no such ¦ argument` |" in text
+    assert re.search(r"\| 3-warns \| `warns: .*UserWarning: soon gone` \|", text)
+
+
+def test_all_well_is_said_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    write(tmp_path, "1-runs", "print(1)")
+    assert newest.main(tmp_path) == 0
+    assert "All 1 chapters run" in capsys.readouterr().out
+
+
+def test_no_chapter_at_all_is_no_success(tmp_path, monkeypatch):
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    assert newest.main(tmp_path) == 1
+
+
+def test_what_moved_is_listed(tmp_path):
+    (tmp_path / "requirements.txt").write_text("numpy==0.1\ntqdm==0.2 ; python_version > '3'\n")
+    (tmp_path / "pyproject.toml").write_text('[project]\ndependencies = ["numpy>=0.1", "tqdm"]\n')
+    versions = newest.moved(tmp_path)
+    assert versions["numpy"][0] == "0.1"
+    assert versions["tqdm"][0] == "0.2"
+    assert "| numpy | 0.1 | " in newest.report({"1": ""}, versions)

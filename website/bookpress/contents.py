@@ -1,0 +1,23 @@
+"""The book's pages in their order, as _toc.yml has them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from bookpress import ROOT
+
+
+def pages(root: Path = ROOT) -> tuple[str, ...]:
+    """Every page of the table of contents, without an ending, the first page first."""
+    return tuple(named(yaml.safe_load((root / "_toc.yml").read_text("utf8"))))
+
+
+def named(entry: dict | list) -> Iterator[str]:
+    """The pages that an entry names, with those below it."""
+    if isinstance(entry, dict):
+        yield from (entry[key] for key in ("root", "file") if key in entry)
+        entry = entry.values()
+    for part in entry:
+        if isinstance(part, dict | list):
+            yield from named(part)

@@ -1,0 +1,150 @@
+"""What every drawing is made with: boxes, arrows, words and grids, in one hand.
+
+A drawing is 360 units wide, as wide as a phone shows it, and no word in it is smaller than 11 units. Its
+colours are variables. The file brings light and dark values of its own, for readers on GitHub or in
+JupyterLab; the book sets the file into the page and gives the variables the page's colours
+(`website/assets/drawings.css`).
+"""
+
+import re
+from html import escape
+
+from bookpress import ROOT
+
+WIDTH = 360
+SMALLEST = 11.5
+FONTS = '"Source Sans 3", "Noto Sans", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif'
+# variable of a drawing → variable of the book
+COLORS = {
+    "paper": "bg",
+    "surface": "surface",
+    "ink": "fg",
+    "muted": "muted",
+    "line": "line",
+    "accent": "accent",
+    "query": "query",
+    "key": "key",
+    "value": "value",
+}
+TINTS = {"lit": "accent", "query-tint": "query", "key-tint": "key", "value-tint": "value"}
+QKV = {"Q": "query", "K": "key", "V": "value"}  # the letters, and the colours of their wires
+SHARE = 0.16  # of the colour in its tint
+
+
+class Drawing:
+    """A drawing that grows by its methods and ends as the text of an SVG file."""
+
+    def __init__(self, height: float, width: float = WIDTH) -> None:
+        self.width, self.height = width, height
+        self.parts: list[str] = []
+
+    def add(self, tag: str, words: str | None = None, **attributes) -> None:
+        """One element; underscores in attribute names stand for hyphens, `kind` for the class."""
+        names = {"kind": "class"}
+        written = "".join(
+            f' {names.get(name, name.replace("_", "-"))}="{number(value)}"'
+            for name, value in attributes.items()
+            if value is not None
+        )
+        self.parts.append(
+            f"<{tag}{written}/>" if words is None else f"<{tag}{written}>{escape(words)}</{tag}>"
+        )
+
+    def box(self, x, y, width, height, words="", *, kind="box", size=12, radius=5) -> None:
+        """A box with words in its middle, one line for each line of them."""
+        self.add("rect", kind=kind, x=x, y=y, width=width, height=height, rx=radius)
+        lines = words.split("\n") if words else []
+        top = y + height / 2 - (len(lines) - 1) * size * 0.6
+        state = " on" if "lit" in kind.split() else " quiet" if "quiet" in kind.split() else ""
+        for row, line in enumerate(lines):
+            self.text(x + width / 2, top + row * size * 1.2, line, kind=f"word{state}", size=size)
+
+    def text(self, x, y, words, *, kind="word", size=12, anchor="middle") -> None:
+        """Words whose middle line is at y."""
+        if size < SMALLEST:
+            raise ValueError(f"size: wanted at least {SMALLEST}, got {size} for {words!r}")
+        anchor = None if anchor == "start" else anchor
+        self.add("text", words, kind=kind, x=x, y=y + size * 0.34, font_size=size, text_anchor=anchor)
+
+    def wire(self, *points, kind="wire", head=True, size=4.0) -> None:
+        """A line through the points, with an arrowhead at its end."""
+        if head:
+            (x0, y0), (x1, y1) = points[-2:]
+            length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
+            dx, dy = (x1 - x0) / length, (y1 - y0) / length
+            base = x1 - dx * size * 1.6, y1 - dy * size * 1.6
+            corners = [
+                (x1, y1),
+                (base[0] - dy * size, base[1] + dx * size),
+                (base[0] + dy * size, base[1] - dx * size),
+            ]
+            points = (*points[:-1], base)
+        self.add("path", kind=kind, d="M" + " L".join(f"{number(x)} {number(y)}" for x, y in points))
+        if head:
+            outline = "M" + " L".join(f"{number(x)} {number(y)}" for x, y in corners) + " Z"
+            self.add("path", kind=f"{kind} head", d=outline)
+
+    def grid(
+        self, x, y, rows, columns, *, cell=10, gap=1.5, kind="cell", shown=lambda row, column: True
+    ) -> None:
+        """Small squares for the numbers of a matrix; `shown` says which are there."""
+        for row in range(rows):
+            for column in range(columns):
+                state = kind if shown(row, column) else "cell none"
+                self.add(
+                    "rect",
+                    kind=state,
+                    x=x + column * (cell + gap),
+                    y=y + row * (cell + gap),
+                    width=cell,
+                    height=cell,
+                    rx=1.5,
+                )
+
+    def svg(self) -> str:
+        """The file's text."""
+        size = f'viewBox="0 0 {number(self.width)} {number(self.height)}"'
+        shown = f'width="{number(self.width * 4 / 3)}" height="{number(self.height * 4 / 3)}"'
+        return "\n".join(
+            [
+                f'<svg xmlns="http://www.w3.org/2000/svg" class="ab-drawing" {size} {shown} role="img">',
+                f"<style>\n{file_style()}</style>",
+                f'<rect class="paper" width="{number(self.width)}" height="{number(self.height)}" rx="8"/>',
+                *self.parts,
+                "</svg>\n",
+            ]
+        )
+
+
+def number(value) -> str:
+    """A number without needless digits; words as they are."""
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, int | float) else escape(str(value))
+
+
+def file_style() -> str:
+    """The style a file carries: colours for light and dark, and the rules that the book loads too."""
+    light, dark = (variables(theme) for theme in ("light", "dark"))
+    rules = re.sub(r"/\*.*?\*/\s*", "", (ROOT / "website/assets/drawings.css").read_text("utf8"), flags=re.S)
+    rules = "\n".join(line for line in rules.splitlines() if line and not line.startswith("html"))
+    return (
+        f".ab-drawing {{ {light} --font: {FONTS}; }}\n"
+        f"@media (prefers-color-scheme: dark) {{ .ab-drawing {{ {dark} }} }}\n{rules}\n"
+    )
+
+
+def variables(theme: str) -> str:
+    """The colours of the book's style sheet in a theme, by a drawing's names."""
+    css = (ROOT / "website/assets/book.css").read_text("utf8")
+    block = re.search(rf'html\[data-theme="{theme}"\] {{(.*?)}}', css, re.S)[1]
+    book = dict(re.findall(r"--ab-([\w-]+): (#\w+);", block))
+    named = {name: book[theirs] for name, theirs in COLORS.items()}
+    named |= {name: mixed(book[color], book["bg"]) for name, color in TINTS.items()}
+    return " ".join(f"--{name}: {value};" for name, value in named.items())
+
+
+def mixed(color: str, paper: str) -> str:
+    """A little of the colour on paper."""
+    parts = [
+        round(SHARE * int(color[i : i + 2], 16) + (1 - SHARE) * int(paper[i : i + 2], 16)) for i in (1, 3, 5)
+    ]
+    return "#" + "".join(f"{part:02x}" for part in parts)

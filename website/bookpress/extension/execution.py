@@ -1,0 +1,103 @@
+"""Chapters are executed again when what they run changes, not only when they change themselves.
+
+Jupyter Book's cache compares a notebook with its cells and nothing else. Here the cache lives in a folder
+named after a hash of everything a chapter runs on. Sphinx watches that folder's name among its settings, so
+a new hash also makes it read every page again; and so does a change of this extension, which runs nothing.
+
+Before the pages are read, the chapters that the cache lacks run side by side, one on each core. What they and
+the build say to each other is encrypted: a kernel warns of anything less.
+"""
+
+import hashlib
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+from jupyter_cache import get_cache
+from jupyter_cache.executors import load_executor
+from nbclient import NotebookClient
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
+
+KEPT = 3
+IGNORED = {"__pycache__", "node_modules", ".ipynb_checkpoints"}
+
+
+def fingerprint(*inputs: Path) -> str:
+    """Hash of Python's version and of every file under `inputs`."""
+    digest = hashlib.sha256(sys.version.encode())
+    for root in inputs:
+        for path in sorted(_files(root)):
+            digest.update(f"{path.relative_to(root.parent)}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return [file for file in files if file.is_file() and not IGNORED.intersection(file.parts)]
+
+
+def what_chapters_run_on(book: Path) -> tuple[Path, ...]:
+    """The package, the pinned versions, and the module that runs chapters."""
+    return book / "src", book / "requirements.txt", Path(__file__)
+
+
+def choose_cache(app: Sphinx, config: Config) -> None:
+    """Name the execution cache after what chapters run on, and tell Sphinx what pages are made with."""
+    book = Path(app.srcdir)
+    cache = Path(app.outdir).parent / ".jupyter_cache" / fingerprint(*what_chapters_run_on(book))[:12]
+    config.nb_execution_cache_path = str(cache)
+    config.book_extension = fingerprint(Path(__file__).parent)
+    config.book_assets = fingerprint(*(book / folder for folder in config.html_static_path))
+
+
+def run_ahead(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
+    """Fill the cache with the notebooks among `pages` that it lacks, several at a time.
+
+    One that fails is not kept: MyST-NB runs it again when it reads the page, and reports what went wrong.
+    """
+    if app.config.nb_execution_mode != "cache":
+        return
+    cache = get_cache(app.config.nb_execution_cache_path)
+    notebooks = [path for path in map(env.doc2path, pages) if path.endswith(".ipynb")]
+    excluded = app.config.nb_execution_excludepatterns
+    notebooks = [path for path in notebooks if not any(Path(path).match(pattern) for pattern in excluded)]
+    for path in notebooks:
+        cache.add_nb_to_project(path)
+    if cache.list_unexecuted(filter_uris=notebooks):
+        quiet = logging.getLogger(__name__)
+        quiet.setLevel(logging.ERROR)
+        executor = load_executor("local-parallel", cache, quiet)
+        executor.run_and_cache(filter_uris=notebooks, timeout=app.config.nb_execution_timeout)
+
+
+def talk_in_private() -> None:
+    """Have kernels encrypt what they say, where they can."""
+    plain = NotebookClient.create_kernel_manager
+
+    def private(client: NotebookClient):
+        manager = plain(client)
+        if manager.has_trait("transport_encryption"):
+            manager.transport_encryption = "auto"
+        return manager
+
+    NotebookClient.create_kernel_manager = private
+
+
+def forget_old_caches(app: Sphinx, exception: Exception | None) -> None:
+    """Keep the latest caches only (not just one: going back to an earlier package is then quick)."""
+    caches = Path(app.config.nb_execution_cache_path).parent.iterdir()
+    for old in sorted(caches, key=lambda cache: cache.stat().st_mtime)[:-KEPT]:
+        shutil.rmtree(old)
+
+
+def setup(app: Sphinx) -> None:
+    app.add_config_value("book_extension", "", "env")
+    app.add_config_value("book_assets", "", "html")
+    talk_in_private()
+    app.connect("config-inited", choose_cache)
+    app.connect("env-before-read-docs", run_ahead)
+    app.connect("build-finished", forget_old_caches)

@@ -1,0 +1,146 @@
+"""What is looked at on every page of the built site, by its tests and by `make audit`.
+
+In a browser: what it says and asks for, how wide it is, what moves, what axe-core finds. In its file: where
+its links lead, what it weighs.
+"""
+
+import gzip
+import os
+import re
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from bs4 import BeautifulSoup
+
+from bookpress import contents
+
+THEME_LOG = "[PST]"  # the theme says which colours it chose, on every page
+
+# The theme fades its colours in, which a busy machine stretches: a page is looked at once they have arrived.
+AT_REST = """() => Promise.allSettled(document.getAnimations()
+    .filter(change => change.effect.getComputedTiming().endTime < Infinity)
+    .map(change => change.finished)).then(() => true)"""
+# What a page asks for behind its first frame is there.
+PROGRAMS = """() => document.readyState === "complete" &&
+    (document.documentElement.dataset.programs || !document.querySelector("script[data-later]"))"""
+# Each widget lives, or says that it cannot.
+MOUNTED = """() => [...document.querySelectorAll(".ab-widget")].every((widget) => widget.dataset.state)"""
+UNFOLD = "document.querySelectorAll('details').forEach(fold => fold.open = true)"
+BEYOND = """(all, width) => all.filter(e => e.getBoundingClientRect().right > width + 1)
+    .map(e => e.outerHTML.slice(0, 80))"""
+AXE = """async () => {
+  const found = await axe.run(document, { resultTypes: ["violations"] });
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, html }) => `${id}: ${target.join(" ")} ${html.slice(0, 100)}`));
+}"""
+# Every shift that no reader caused, with the widgets that moved in it. Kept from the first moment on.
+WATCH_SHIFTS = """
+  window.shifts = [];
+  new PerformanceObserver((list) => {
+    for (const { value, hadRecentInput, sources } of list.getEntries()) {
+      const moved = sources.map(({ node }) => (node?.nodeType === 1 ? node : node?.parentElement));
+      const widget = (node) => node?.getRootNode() instanceof ShadowRoot || node?.closest(".ab-widget");
+      if (!hadRecentInput) window.shifts.push([value, moved.some(widget)]);
+    }
+  }).observe({ type: "layout-shift", buffered: true });
+"""
+SCROLL = """async () => {
+  const step = innerHeight * 0.8, pause = () => new Promise((done) => setTimeout(done, 60));
+  for (let y = 0; y < document.documentElement.scrollHeight; y += step) {
+    window.scrollTo({ top: y, behavior: "instant" });
+    await pause();
+  }
+}"""
+
+
+@cache
+def toc_pages() -> tuple[str, ...]:
+    """Every page of the table of contents, as the site names it."""
+    return tuple(f"{page}.html" for page in contents.pages())
+
+
+def listen(page, own: str) -> list[str]:
+    """A list that fills with what goes wrong on a page, what it says, what it asks of others than `own`."""
+    faults, known = [], (own, "data:", "blob:")
+    page.on("request", lambda r: r.url.startswith(known) or faults.append(f"asked: {r.url}"))
+    page.on("response", lambda r: r.status < 400 or faults.append(f"{r.status}: {r.url}"))
+    page.on("requestfailed", lambda r: faults.append(f"failed: {r.url}"))
+    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+    page.on("console", lambda m: m.text.startswith(THEME_LOG) or faults.append(f"{m.type}: {m.text}"))
+    return faults
+
+
+def mount(page) -> None:
+    """Be there as its reader, once a page's scripts have run: widgets far down are mounted, too."""
+    page.wait_for_function(PROGRAMS)
+    page.mouse.move(1, 1)
+    page.wait_for_function(MOUNTED)
+
+
+def sideways(page) -> list[str]:
+    """What makes a page wider than its window."""
+    width = page.viewport_size["width"]
+    page.evaluate("window.scrollTo({left: 500, top: 0, behavior: 'instant'})")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    faults = [f"{wide} px wide in a window of {width}"] if wide > width else []
+    faults += ["scrolls sideways"] if page.evaluate("window.scrollX") else []
+    return faults + page.locator("article > section > *").evaluate_all(BEYOND, width)
+
+
+def axe(page) -> list[str]:
+    """What axe-core finds; evaluated from outside, as the pages' policy lets no other script in."""
+    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf8") + ";0")
+    return page.evaluate(AXE)
+
+
+def shifts(page) -> tuple[float, float]:
+    """How much a page that watches has moved by itself while it was read: its widgets, and all of it."""
+    page.evaluate(SCROLL)
+    seen = page.evaluate("window.shifts")
+    return sum(value for value, widget in seen if widget), sum(value for value, _ in seen)
+
+
+@cache
+def soup(page: Path) -> BeautifulSoup:
+    return BeautifulSoup(page.read_text("utf8"), "html.parser")
+
+
+def programs(page: Path) -> tuple[str, ...]:
+    """The scripts of a page, as it names them: the first asks for the others (see extension/first.js)."""
+    tags = soup(page).select("script[src]")
+    return tuple(name for tag in tags for name in (tag["src"], *tag.get("data-later", "").split()))
+
+
+def references(page: Path) -> set[str]:
+    """What a page points to on its own site."""
+    tags = soup(page).select("[href], [src]")
+    found = {*programs(page), *(tag.get("href") or tag.get("src") for tag in tags)}
+    return {reference for reference in found if reference and not urlsplit(reference).scheme}
+
+
+def resolves(page: Path, reference: str) -> bool:
+    """Whether the file is there, and in it the place that is named."""
+    parts = urlsplit(reference)
+    target = Path(os.path.normpath(page.parent / unquote(parts.path))) if parts.path else page
+    if not target.is_file():
+        return False
+    if not parts.fragment or target.suffix != ".html":
+        return True
+    state = re.match(r"attention-(\d+)", parts.fragment)  # of that explorer of the page
+    if state:
+        return 0 < int(state[1]) <= len(soup(target).select(".ab-explorer"))
+    return soup(target).find(id=unquote(parts.fragment)) is not None
+
+
+def broken_links(page: Path) -> list[str]:
+    """Links and anchors inside the site that lead nowhere."""
+    return sorted(reference for reference in references(page) if not resolves(page, reference))
+
+
+def weight(page: Path) -> int:
+    """Bytes of a page's HTML, styles and scripts, as a host compresses them."""
+    named = [*programs(page), *(tag["href"] for tag in soup(page).select("link[rel=stylesheet]"))]
+    loaded = {page, *((page.parent / name.partition("?")[0]).resolve() for name in named)}
+    return sum(len(gzip.compress(file.read_bytes(), 6)) for file in loaded)

@@ -1,0 +1,74 @@
+"""Serves the built book to this machine and opens it in the browser: `python -m bookpress.serve FOLDER`."""
+
+import gzip
+import io
+import sys
+import webbrowser
+from functools import lru_cache, partial
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+# What pages may load, and from where: the site itself. Formulas and widgets bring styles of their own.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
+COMPRESSED = {".html", ".css", ".js", ".json", ".svg", ".txt", ".xml"}
+
+
+@lru_cache
+def compressed(file: Path, changed: int) -> bytes:
+    """The bytes of a file as a host would send them."""
+    return gzip.compress(file.read_bytes(), 6, mtime=0)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Files under the policy, compressed as hosts do it, never from the browser's cache, and no line in the
+    terminal for each.
+    """
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else an answer's bytes wait until the browser has confirmed its head
+
+    def send_head(self):
+        file = Path(self.translate_path(self.path))
+        accepted = self.headers.get("Accept-Encoding", "")
+        if file.suffix not in COMPRESSED or "gzip" not in accepted or not file.is_file():
+            return super().send_head()
+        data = compressed(file, file.stat().st_mtime_ns)
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", self.guess_type(str(file)))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        return io.BytesIO(data)
+
+    def end_headers(self):
+        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("Cache-Control", "no-cache")
+        self.send_header("Vary", "Accept-Encoding")
+        super().end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+def server(folder: str, port: int = 8000) -> ThreadingHTTPServer:
+    """A server of `folder` on 127.0.0.1 at `port`, or at a free one where that is taken."""
+    handler = partial(Quiet, directory=folder)
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError:
+        return ThreadingHTTPServer(("127.0.0.1", 0), handler)
+
+
+if __name__ == "__main__":
+    with server(sys.argv[1]) as site:
+        address = f"http://127.0.0.1:{site.server_port}/"
+        print(f"The book is at {address} (stop with Ctrl-C)", flush=True)
+        webbrowser.open(address)
+        try:
+            site.serve_forever()
+        except KeyboardInterrupt:
+            print()
