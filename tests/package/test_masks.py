@@ -13,6 +13,12 @@ def test_causal_mask_opens_the_present_and_the_past():
     assert mask.tolist() == [[True, False, False], [True, True, False], [True, True, True]]
 
 
+def test_causal_mask_is_made_on_the_device_asked_for(device):
+    assert causal_mask(3).device.type == "cpu"
+    assert causal_mask(3, device=device).device.type == device
+    assert causal_mask(3, device=torch.device("meta")).device.type == "meta"
+
+
 def test_padding_mask_closes_padding_keys_for_every_head_and_query():
     mask = padding_mask(torch.tensor([[5, 6, 0], [7, 0, 0]]), pad=0)
     assert mask.shape == (2, 1, 1, 3)

@@ -103,6 +103,11 @@ def test_the_schedule_rises_then_falls():
     assert [schedule(step, 100, decay=False) for step in (0, 50, 99)] == [1.0, 1.0, 1.0]
 
 
+def test_the_schedule_rises_in_equal_steps_and_reaches_one_after_the_last_of_them():
+    assert [schedule(step, 50, warmup=4) for step in range(5)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert [schedule(step, 50, warmup=1) for step in range(2)] == [0.5, 1.0]
+
+
 def test_the_schedule_is_used(monkeypatch):
     used = []
 
@@ -243,6 +248,7 @@ def test_a_loss_that_is_no_number_is_named():
         (torch.ones(3, 4).long(), r"target: .*\(2, T\).*got \(3, 4\)"),
         (torch.ones(2, 1).long(), r"target: .*got \(2, 1\)"),
         (torch.tensor([[1, 3, 2], [3, 4, 2]]), r"target: .*same start.*\[1, 3\]"),
+        (torch.tensor([[1, 3, 2], [0, 0, 0]]), r"target: .*same start.*\[0, 1\]"),  # a row of padding
         (torch.tensor([[1, 3, 2], [1, 4, 5]]), r"target: .*same end.*\[2, 5\]"),
     ],
 )

@@ -69,6 +69,13 @@ def test_a_date_may_be_text():
     assert write_date("2009-03-07", "en", "long") == write_date(date(2009, 3, 7), "en", "long")
 
 
+def test_the_first_and_the_last_day_are_among_the_dates():
+    assert write_date("1900-01-01", "en", "full") == "Monday, January 1, 1900"
+    assert write_date("2099-12-31", "en", "full") == "Thursday, December 31, 2099"
+    days = [day for split in SPLITS for day in dates_in(split)]
+    assert (min(days), max(days)) == (date(1900, 1, 1), date(2099, 12, 31))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("format", FORMATS)
 def test_pieces_put_together_are_the_text(language, format):

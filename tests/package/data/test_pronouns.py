@@ -39,6 +39,19 @@ def test_the_meaning_is_the_sentence_with_nouns_for_its_pronouns(pairs):
     assert replaced >= len(pairs)
 
 
+def test_a_subject_is_followed_by_a_verb_and_an_object_is_not(pairs):
+    subjects, objects = {"she", "he", "it", "they"}, {"her", "him", "it", "them"}
+    found = set()
+    for sentence, _ in pairs:
+        words = sentence.split()
+        for word, following in zip(words, [*words[1:], "."], strict=True):
+            if word in subjects | objects:
+                verb = following in ("must", "may", "could", "would")
+                assert word in (subjects if verb else objects), sentence
+                found.add((word, verb))
+    assert len(found) == 8
+
+
 def test_no_pronoun_is_ambiguous(pairs):
     for sentence, _ in pairs:
         kinds = [KIND_OF[noun] for noun in nouns_in(sentence)]

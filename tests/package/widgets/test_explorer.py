@@ -46,6 +46,27 @@ def test_it_sends_one_mask_where_all_are_the_same():
     assert AttentionExplorer(WEIGHTS, QUERIES, KEYS)._masks == []
 
 
+def test_the_masks_it_sends_are_those_of_the_maps():
+    mask = torch.ones(5, 7, dtype=torch.bool)
+    mask[1, 2:] = mask[4, 0] = False
+    weights = WEIGHTS * mask
+    weights /= weights.sum(-1, keepdim=True)
+    assert AttentionExplorer(weights, QUERIES, KEYS, mask)._masks == [encode_mask(mask.numpy())]
+    each = mask.expand(2, 3, 5, 7).clone()
+    each[0, 1] = each[1, 2] = True
+    sent = AttentionExplorer(weights, QUERIES, KEYS, each)._masks
+    assert sent == [encode_mask(one.numpy()) for one in each.flatten(0, 1)]
+
+
+def test_the_peak_without_the_first_key_is_that_of_all_frames():
+    first = torch.tensor([[0.9, 0.1, 0.0], [0.7, 0.1, 0.2]])
+    second = torch.tensor([[0.8, 0.1, 0.1], [0.6, 0.4, 0.0]])
+    explorer = AttentionExplorer(torch.stack([first, second]), list("ab"), list("xyz"), frames=["0", "1"])
+    assert explorer._peak == pytest.approx(0.9)
+    assert explorer._peak_of_rest == pytest.approx(0.4)
+    assert AttentionExplorer(torch.ones(2, 1), ["a", "b"], ["x"])._peak_of_rest == 0
+
+
 def test_choices_are_traits(explorer):
     seen = []
     explorer.observe(

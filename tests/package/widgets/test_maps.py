@@ -50,6 +50,19 @@ def test_a_mask_broadcasts(shape):
     assert check_maps(uniform(2, 7, 3, 5), THREE, FIVE, mask).mask.shape == (2, 7, 3, 5)
 
 
+def test_a_cell_of_a_mean_is_masked_only_where_every_map_masks_it():
+    weights = torch.zeros(2, 2, 3, 5)
+    weights[..., 4] = 1
+    mask = torch.zeros(2, 2, 3, 5, dtype=torch.bool)
+    mask[..., 4] = True
+    mask[0, 0, :, 0] = mask[0, 1, :, 1] = mask[1, 0, :, 2] = True
+    maps = check_maps(weights, THREE, FIVE, mask)
+    open_keys = {(-1, -1): "vwxz", (0, -1): "vwz", (1, -1): "xz", (-1, 0): "vxz", (-1, 1): "wz", (1, 0): "xz"}
+    for place, keys in open_keys.items():
+        assert maps.at(*place)[1].tolist() == [[key in keys for key in FIVE]] * 3
+    assert check_maps(weights, THREE, FIVE).at(-1, -1)[1] is None
+
+
 def wrong_row():
     weights = uniform(2, 3, 5)
     weights[1, 2] *= 1.1

@@ -50,6 +50,17 @@ def test_its_maps_are_attention_and_travel_with_it(kind):
         torch.testing.assert_close(torch.tensor(decode_weights(data)).float(), true, atol=5e-5, rtol=0)
 
 
+def test_the_rows_and_columns_of_its_maps_are_named_by_what_was_read_and_written():
+    made = translate("7 mars 2009", "iso")
+    source = ["⟨iso⟩", *"7 mars 2009"]
+    labels = {
+        kind: (made.maps(kind).queries, made.maps(kind).keys) for kind in ("encoder", "decoder", "cross")
+    }
+    assert labels["encoder"] == (source, source)
+    assert labels["cross"] == ([*"2009-03-07", "⟨end⟩"], source)
+    assert labels["decoder"] == (["⟨start⟩", *"2009-03-07"], ["⟨start⟩", *"2009-03-07"])
+
+
 def test_what_it_cannot_read_is_left_out():
     assert readable("7\u202fmars\u200f 2009Ω") == "7 mars 2009"
     assert translate("7 mars 2009ΩΩ", "iso").text == translate("7 mars 2009", "iso").text
