@@ -6,16 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from attnbook.exercises.judges import (
-    Function,
-    Numbers,
-    Suspect,
-    Suspects,
-    number,
-    random,
-    sizes,
-    slip,
-)
+from attnbook.exercises.judges import Function, Numbers, Suspect, Suspects, drawn, number, random, slips
 from attnbook.exercises.registry import exercise
 
 # --- 1.1 ---------------------------------------------------------------------------------------------------
@@ -30,53 +21,52 @@ exercise(
             "strings",
             4**3,
             "Each of the 3 places may hold any of the 4 letters, so the choices multiply.",
-            slip(
-                "12 is 4 × 3. Each of the 3 places may hold any of the 4 letters: the choices multiply.", 12
-            ),
-            slip("81 is 3⁴, four places with three letters each. Here there are 3 places and 4 letters.", 81),
-            slip("24 counts strings in which no letter comes twice. A letter may come again.", 24),
+            {
+                12: "12 is 4 × 3. Each of the 3 places may hold any of the 4 letters: the choices multiply.",
+                81: "81 is 3⁴, four places with three letters each. Here there are 3 places and 4 letters.",
+                24: "24 counts strings in which no letter comes twice. A letter may come again.",
+            },
         ),
         number(
             "bits",
             6,
             "L letters from V carry L · log₂ V bits.",
-            slip("this is 3·ln 4. A bit is a choice between two: take log₂.", 3 * math.log(4)),
-            slip(
-                "this is log₂ 12. There are 4³ = 64 strings, not 12, and log₂ 4³ = 3 · log₂ 4.", math.log2(12)
-            ),
-            slip("2 bits is one letter. There are three.", 2),
-            slip("64 is the number of strings. Bits are its logarithm: how many doublings of 1 make 64?", 64),
-            slip(
-                "24 is 8 bits a letter, as a file stores them. Four letters need only log₂ 4 bits each.", 24
-            ),
+            {
+                3 * math.log(4): "this is 3·ln 4. A bit is a choice between two: take log₂.",
+                math.log2(12): "this is log₂ 12. There are 4³ = 64 strings, and log₂ 4³ = 3 · log₂ 4.",
+                2: "2 bits is one letter. There are three.",
+                64: "64 is the number of strings. Bits are its logarithm: how many doublings of 1 make 64?",
+                24: "24 is 8 bits a letter, as a file stores them. Four letters need only log₂ 4 bits each.",
+            },
         ),
         number(
             "thirty",
             30 * math.log2(26),
             "L letters from V carry L · log₂ V bits, here L = 30 and V = 26.",
-            slip("this is 30·ln 26, with the natural logarithm. Bits take log₂.", 30 * math.log(26)),
-            slip("this is 30·log₁₀ 26. Bits take log₂.", 30 * math.log10(26)),
-            slip(
-                "150 gives each letter 5 whole bits, enough for 32 letters. For 26 it is log₂ 26 = 4.70.", 150
-            ),
-            slip("240 is 8 bits a letter, as a file stores them. 26 letters need log₂ 26 bits each.", 240),
-            slip("this is log₂(30 · 26). The length stands in front: 30 · log₂ 26.", math.log2(30 * 26)),
-            slip("this is 26 · log₂ 30: length and alphabet have changed places.", 26 * math.log2(30)),
-            slip("26³⁰ is the number of strings. Bits are its logarithm: 30 · log₂ 26.", 26**30),
+            {
+                30 * math.log(26): "this is 30·ln 26, with the natural logarithm. Bits take log₂.",
+                30 * math.log10(26): "this is 30·log₁₀ 26. Bits take log₂.",
+                150: "150 gives each letter 5 whole bits, enough for 32 letters. For 26 it is log₂ 26 = "
+                "4.70.",
+                240: "240 is 8 bits a letter, as a file stores them. 26 letters need log₂ 26 bits each.",
+                math.log2(30 * 26): "this is log₂(30 · 26). The length stands in front: 30 · log₂ 26.",
+                26 * math.log2(30): "this is 26 · log₂ 30: length and alphabet have changed places.",
+                26**30: "26³⁰ is the number of strings. Bits are its logarithm: 30 · log₂ 26.",
+            },
             near=0.6,
         ),
         number(
             "longest",
             13,
             "Divide the 64 bits by the bits of one letter, log₂ 26 = 4.70, and round to what still fits.",
-            slip("14 letters carry 65.8 bits, a little more than 64. Round down: it must still fit.", 14),
-            slip("12 is 64 / 5 rounded down. A letter carries log₂ 26 = 4.70 bits, less than 5.", 12),
-            slip("8 is 64 / 8, with 8 bits a letter. One of 26 letters carries only log₂ 26 = 4.70 bits.", 8),
-            slip("64 letters would be one bit each, and one bit tells only two letters apart.", 64),
-            slip(
-                "2 is 64 / 26 rounded down. Divide by the bits of a letter, log₂ 26, not by the letters.", 2
-            ),
-            slip("this is 64 / ln 26. With log₂ a letter carries 4.70 bits.", 19),
+            {
+                14: "14 letters carry 65.8 bits, a little more than 64. Round down: it must still fit.",
+                12: "12 is 64 / 5 rounded down. A letter carries log₂ 26 = 4.70 bits, less than 5.",
+                8: "8 is 64 / 8, with 8 bits a letter. One of 26 letters carries only log₂ 26 = 4.70 bits.",
+                64: "64 letters would be one bit each, and one bit tells only two letters apart.",
+                2: "2 is 64 / 26 rounded down. Divide by the bits of a letter, log₂ 26, not by the letters.",
+                19: "this is 64 / ln 26. With log₂ a letter carries 4.70 bits.",
+            },
         ),
     ),
 )
@@ -93,49 +83,51 @@ exercise(
             "recurrent",
             41,
             "One cell reads each word, and hands its state to the next.",
-            slip(
-                "40 is the number of hand-overs from cell to cell. We count the cells: the first word "
+            {
+                40: "40 is the number of hand-overs from cell to cell. We count the cells: the first word "
                 "passes its own cell too, and comes out of the last one's.",
-                40,
-            ),
-            slip("one cell reads one word. The first word must be handed on until the last one is read.", 1),
+                1: "one cell reads one word. The first word must be handed on until the last one is read.",
+            },
         ),
         number(
             "convolution",
             20,
             "A kernel of 5 reaches 2 words to either side, and each layer adds as much again. How many 2s "
             "to 40?",
-            slip(
-                "10 is right for the whole window, 1 + n·4 ≥ 41. But half of that window lies beyond the "
-                "last word. To *one* side a layer reaches 2 words further.",
-                10,
-            ),
-            slip("9 lays windows of 5 side by side. Each layer moves on by 2, not 5.", 9),
-            slip(
-                "8 is 40 / 5. A kernel of 5 covers the word itself and 2 on either side: it moves on by 2.", 8
-            ),
-            slip("40 moves on one word a layer. A kernel of 5 reaches 2 words to one side.", 40),
-            slip("3 would be right if each layer made the window 5 times as wide. It only adds to it.", 3),
-            slip("one layer sees 5 words, and the two words are 40 apart.", 1),
-            slip("21 is 41 / 2 rounded up. From the first word to the last it is 40 places.", 21),
+            {
+                10: "10 is right for the whole window, 1 + n·4 ≥ 41. But half of that window lies beyond "
+                "the last word. To *one* side a layer reaches 2 words further.",
+                9: "9 lays windows of 5 side by side. Each layer moves on by 2, not 5.",
+                8: "8 is 40 / 5. A kernel of 5 covers the word itself and 2 on either side: it moves on by "
+                "2.",
+                40: "40 moves on one word a layer. A kernel of 5 reaches 2 words to one side.",
+                3: "3 would be right if each layer made the window 5 times as wide. It only adds to it.",
+                1: "one layer sees 5 words, and the two words are 40 apart.",
+                21: "21 is 41 / 2 rounded up. From the first word to the last it is 40 places.",
+            },
         ),
         number(
             "attention",
             1,
             "The last word's query meets the first word's key directly.",
-            slip("no word is handed on here: every word is compared with every word, in one layer.", 41, 40),
-            slip("not 0: the first word's value passes one layer of attention to reach the last.", 0),
-            slip("one layer is enough: the last word's query meets the first word's key directly.", 2),
+            {
+                41: "no word is handed on here: every word is compared with every word, in one layer.",
+                40: "no word is handed on here: every word is compared with every word, in one layer.",
+                0: "not 0: the first word's value passes one layer of attention to reach the last.",
+                2: "one layer is enough: the last word's query meets the first word's key directly.",
+            },
         ),
         number(
             "scores",
             41**2,
             "Each of the 41 words asks each of the 41 words, itself among them.",
-            slip("1640 leaves out that each word meets itself, too.", 1640),
-            slip("820 counts each pair once. But a's score for b is not b's score for a.", 820),
-            slip("861 counts each pair once. But a's score for b is not b's score for a.", 861),
-            slip("41 is the scores of one word. All 41 words ask.", 41),
-            slip("82 is 41 + 41. Each of 41 queries meets each of 41 keys.", 82),
+            {
+                1640: "1640 leaves out that each word meets itself, too.",
+                820: "820 counts each pair once. But a's score for b is not b's score for a.",
+                861: "861 counts each pair once. But a's score for b is not b's score for a.",
+                41: "41 is the scores of one word. All 41 words ask.",
+                82: "82 is 41 + 41. Each of 41 queries meets each of 41 keys.",
+            },
         ),
     ),
 )
@@ -157,51 +149,31 @@ exercise(
         {"layers": "a number"},
         cases=[
             *((101, 5), (102, 5), (100, 5), (30, 3), (12, 7), (2, 3), (1, 3), (512, 9)),
-            *(
-                (length, 2 * half + 1)
-                for length, half in (sizes(seed, (1, 600), (1, 8)) for seed in range(12))
-            ),
+            *drawn(lambda length, half, seed: (length, 2 * half + 1), (1, 600), (1, 8), count=12),
         ],
-        slips=(
-            slip(
-                "For a single word no layer is needed: n = 0 gives a window of 1.",
-                lambda n, k: max(1, math.ceil((n - 1) / (k - 1))),
-            ),
-            slip(
-                "You rounded down. 1 + n·(k − 1) must reach the length: one layer too few leaves words "
-                "unseen.",
-                lambda n, k: (n - 1) // (k - 1),
-            ),
-            slip(
-                "You divided by k. Each layer adds k − 1 words to the window: one place was there before.",
-                lambda n, k: math.ceil(n / k),
-                lambda n, k: math.ceil((n - 1) / k),
-            ),
-            slip(
-                "One word too many: with no layer at all, the window already holds the word itself. Only "
-                "length − 1 words are left to cover.",
-                lambda n, k: math.ceil(n / (k - 1)),
-            ),
-            slip(
-                "This is the number that logarithms give, as if each layer made the window k times as wide. "
-                "It adds k − 1 words each time and no more: the growth is linear.",
-                lambda n, k: math.ceil(math.log(n, k)),
-                lambda n, k: math.ceil(math.log2(n)),
-            ),
-            slip(
-                "You counted the way from one end to the other, to one side only. Here the window as a "
-                "whole, both sides together, has to hold `length` words.",
-                lambda n, k: math.ceil((n - 1) / (k // 2)),
-            ),
-            slip(
-                "This is the window of `length` layers. The question runs the other way: how many layers "
-                "for a window of that length?",
-                lambda n, k: 1 + n * (k - 1),
-            ),
-            slip(
-                "This is the quotient, not rounded. Round up to a whole layer.",
-                lambda n, k: (n - 1) / (k - 1),
-            ),
+        slips=slips(
+            "For a single word no layer is needed: n = 0 gives a window of 1.",
+            lambda n, k: max(1, math.ceil((n - 1) / (k - 1))),
+            "You rounded down. 1 + n·(k − 1) must reach the length: one layer too few leaves words unseen.",
+            lambda n, k: (n - 1) // (k - 1),
+            "You divided by k. Each layer adds k − 1 words to the window: one place was there before.",
+            lambda n, k: math.ceil(n / k),
+            lambda n, k: math.ceil((n - 1) / k),
+            "One word too many: with no layer at all, the window already holds the word itself. Only length "
+            "− 1 words are left to cover.",
+            lambda n, k: math.ceil(n / (k - 1)),
+            "This is the number that logarithms give, as if each layer made the window k times as wide. It "
+            "adds k − 1 words each time and no more: the growth is linear.",
+            lambda n, k: math.ceil(math.log(n, k)),
+            lambda n, k: math.ceil(math.log2(n)),
+            "You counted the way from one end to the other, to one side only. Here the window as a whole, "
+            "both sides together, has to hold `length` words.",
+            lambda n, k: math.ceil((n - 1) / (k // 2)),
+            "This is the window of `length` layers. The question runs the other way: how many layers for a "
+            "window of that length?",
+            lambda n, k: 1 + n * (k - 1),
+            "This is the quotient, not rounded. Round up to a whole layer.",
+            lambda n, k: (n - 1) / (k - 1),
         ),
     ),
 )
@@ -322,26 +294,18 @@ exercise(
                 "`torch.randn_like`.",
             ),
         ),
-        slips=(
-            slip(
-                "If your answer is always True, it is a guess: run `decode` with another context.",
-                lambda *_: True,
-            ),
-            slip(
-                "If your answer is always False, it is a guess: run `decode` with another context.",
-                lambda *_: False,
-            ),
-            slip(
-                "You changed the contexts of all sentences at once, so you can't tell whose context an "
-                "output depends on. Change one sentence's at a time, and look at that sentence's outputs.",
-                _replace_all(torch.randn_like),
-                _replace_all(torch.zeros_like),
-            ),
-            slip(
-                "You compared only the first outputs, and only in the batch as a whole. Compare all tokens, "
-                "and one sentence at a time.",
-                _replace_all(torch.randn_like, lambda outputs: outputs[:, 0]),
-            ),
+        slips=slips(
+            "If your answer is always True, it is a guess: run `decode` with another context.",
+            lambda *_: True,
+            "If your answer is always False, it is a guess: run `decode` with another context.",
+            lambda *_: False,
+            "You changed the contexts of all sentences at once, so you can't tell whose context an output "
+            "depends on. Change one sentence's at a time, and look at that sentence's outputs.",
+            _replace_all(torch.randn_like),
+            _replace_all(torch.zeros_like),
+            "You compared only the first outputs, and only in the batch as a whole. Compare all tokens, and "
+            "one sentence at a time.",
+            _replace_all(torch.randn_like, lambda outputs: outputs[:, 0]),
         ),
         pure="Your test changes `context` or `embedded` in place, so whatever runs next starts from other "
         "numbers. Work on a copy: `other = context.clone()`.",
@@ -395,70 +359,45 @@ exercise(
         cases=[
             _reach_case(5, 4, 150),
             _reach_case(6, 3, 160, blind=2),
-            *(_reach_case(*sizes(seed, (2, 7), (2, 6)), 200 + 2 * seed) for seed in range(6)),
+            *drawn(_reach_case, (2, 7), (2, 6)),
         ],
         pure="Your function leaves its mark on `x` itself: it is changed, or requires a gradient, or holds "
         "one. A second call with the same `x` would add its gradient to the first. Work on a copy: "
         "`x.clone().requires_grad_()`.",
-        slips=(
-            slip(
-                "You summed all outputs: these are the gradients of all of them together. Only the last one "
-                "counts: `y[0, -1].sum()`.",
-                lambda network, x: _gradient(network, x, Tensor.sum).norm(dim=-1),
-            ),
-            slip(
-                "This is the reach to the *first* output. The last one is `y[0, -1]`.",
-                lambda network, x: _gradient(network, x, lambda y: y[0].sum()).norm(dim=-1),
-            ),
-            slip(
-                "You took the gradient of each number of the last output by itself. Wanted is the gradient "
-                "of their *sum*: `y[0, -1].sum()`.",
-                lambda network, x: _jacobian(network, x).square().sum((0, 2)).sqrt(),
-                lambda network, x: _jacobian(network, x).norm(dim=-1).sum(0),
-            ),
-            slip(
-                "You added up each gradient's numbers; positive and negative ones cancel. The length of a "
-                "vector is the root of the sum of its squares: `norm(dim=-1)`.",
-                lambda network, x: _gradient(network, x).sum(-1),
-                lambda network, x: _gradient(network, x).sum(-1).abs(),
-                lambda network, x: _gradient(network, x).mean(-1),
-            ),
-            slip(
-                "These are the squares of the lengths. The root is missing.",
-                lambda network, x: _gradient(network, x).square().sum(-1),
-            ),
-            slip(
-                "You added up the absolute values. The length of a vector is the root of the sum of its "
-                "squares.",
-                lambda network, x: _gradient(network, x).abs().sum(-1),
-            ),
-            slip(
-                "This is the largest entry of each gradient. The length takes all of them: `norm(dim=-1)`.",
-                lambda network, x: _gradient(network, x).abs().amax(-1),
-            ),
-            slip(
-                "This is one length for all places together. Keep the places apart: `norm(dim=-1)` runs "
-                "over the features only.",
-                lambda network, x: _gradient(network, x).norm(),
-            ),
-            slip(
-                "These are lengths along the places, one for each feature. The features are the last axis: "
-                "`norm(dim=-1)`.",
-                lambda network, x: _gradient(network, x).norm(dim=0),
-            ),
-            slip(
-                "These are the gradients themselves, `(T, D)`. One length for each place is wanted: "
-                "`norm(dim=-1)`.",
-                _gradient,
-            ),
-            slip(
-                "These are the lengths of the outputs, not of a gradient.",
-                lambda network, x: network(x[None])[0].norm(dim=-1),
-            ),
-            slip(
-                "The gradient's batch axis is still there, `(1, T)`. Take it off: `[0]`.",
-                lambda network, x: measure_reach(network, x)[None],
-            ),
+        slips=slips(
+            "You summed all outputs: these are the gradients of all of them together. Only the last one "
+            "counts: `y[0, -1].sum()`.",
+            lambda network, x: _gradient(network, x, Tensor.sum).norm(dim=-1),
+            "This is the reach to the *first* output. The last one is `y[0, -1]`.",
+            lambda network, x: _gradient(network, x, lambda y: y[0].sum()).norm(dim=-1),
+            "You took the gradient of each number of the last output by itself. Wanted is the gradient of "
+            "their *sum*: `y[0, -1].sum()`.",
+            lambda network, x: _jacobian(network, x).square().sum((0, 2)).sqrt(),
+            lambda network, x: _jacobian(network, x).norm(dim=-1).sum(0),
+            "You added up each gradient's numbers; positive and negative ones cancel. The length of a "
+            "vector is the root of the sum of its squares: `norm(dim=-1)`.",
+            lambda network, x: _gradient(network, x).sum(-1),
+            lambda network, x: _gradient(network, x).sum(-1).abs(),
+            lambda network, x: _gradient(network, x).mean(-1),
+            "These are the squares of the lengths. The root is missing.",
+            lambda network, x: _gradient(network, x).square().sum(-1),
+            "You added up the absolute values. The length of a vector is the root of the sum of its squares.",
+            lambda network, x: _gradient(network, x).abs().sum(-1),
+            "This is the largest entry of each gradient. The length takes all of them: `norm(dim=-1)`.",
+            lambda network, x: _gradient(network, x).abs().amax(-1),
+            "This is one length for all places together. Keep the places apart: `norm(dim=-1)` runs over "
+            "the features only.",
+            lambda network, x: _gradient(network, x).norm(),
+            "These are lengths along the places, one for each feature. The features are the last axis: "
+            "`norm(dim=-1)`.",
+            lambda network, x: _gradient(network, x).norm(dim=0),
+            "These are the gradients themselves, `(T, D)`. One length for each place is wanted: "
+            "`norm(dim=-1)`.",
+            _gradient,
+            "These are the lengths of the outputs, not of a gradient.",
+            lambda network, x: network(x[None])[0].norm(dim=-1),
+            "The gradient's batch axis is still there, `(1, T)`. Take it off: `[0]`.",
+            lambda network, x: measure_reach(network, x)[None],
         ),
     ),
 )

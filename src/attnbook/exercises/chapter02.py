@@ -1,192 +1,409 @@
-"""Chapter 2: what temperature and width do to scores and weights."""
+"""Chapter 2: temperature, queries that find a key, regression without one's own reading, and the scale."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from attnbook.exercises.old import exercise, judge_function, judge_number, random, read_dict, slip
+from attnbook.exercises.comparing import shape
+from attnbook.exercises.judges import Function, Numbers, drawn, number, random, slips
+from attnbook.exercises.reading import read, read_results
+from attnbook.exercises.registry import exercise
+from attnbook.exercises.verdict import Wrong
 
 # --- 2.1 ---------------------------------------------------------------------------------------------------
 
+EVEN, DIVIDED, AS_THEY_ARE = (1 / 3, 1 / 3, 1 / 3), (0.5, 0.25, 0.25), (0.576, 0.212, 0.212)
 
-@exercise(
+exercise(
     "2.1",
     "Hot, cold and wide",
-    task=(
-        "for the scores 2, 1 and 1 give the three weights when it is very `cold` and very `hot`; the "
-        "temperature that does what making the query `twice` as long does; the `spread` of q · k for "
-        "independent numbers of mean 0 and spread 1 with d_k = 64; and the spread when each number of "
-        "the query is twice as large (`louder`)."
-    ),
-    praise=(
-        "Cold takes the best key, hot takes the mean, and a longer query is a colder softmax. A dot "
-        "product of width d_k spreads like √d_k, times the spread of the numbers that go in."
+    praise="Cold takes the best key, hot takes the mean, and a longer query is a colder softmax. A dot "
+    "product of width d_k spreads like √d_k, times the spread of the numbers that go in.",
+    judge=Numbers(
+        number(
+            "cold",
+            (1, 0, 0),
+            "Divide the scores by a tiny τ: the gap between the first and the others becomes huge.",
+            {
+                EVEN: "an even share is what heat does. Dividing by a small τ makes gaps wider.",
+                DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
+                AS_THEY_ARE: "these are the weights at τ = 1. Let τ go to 0.",
+                (0, 0.5, 0.5): "these two score lower. All the weight goes to the highest score.",
+            },
+            near=0.02,
+        ),
+        number(
+            "hot",
+            EVEN,
+            "Divide the scores by a huge τ: no gap is left, and three equal scores share evenly.",
+            {
+                (1, 0, 0): "all for the best key is what cold does. Dividing by a large τ makes gaps small.",
+                (0, 0, 0): "the scores go to 0, all three; the weights still sum to 1.",
+                DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
+                AS_THEY_ARE: "these are the weights at τ = 1. Let τ grow.",
+            },
+        ),
+        number(
+            "twice",
+            0.5,
+            "Twice the query is twice each score. Which τ makes s / τ twice s?",
+            {
+                2: "2 is the wrong way round. Twice the query is twice the scores; a higher τ makes them "
+                "smaller.",
+                0.25: "a dot product has the query in it once: twice the query is twice the score, not four "
+                "times.",
+                math.sqrt(0.5): "no root here: twice the query is twice each score.",
+                1: "at τ = 1 nothing changes; twice as long a query doubles every score.",
+            },
+        ),
+        number(
+            "spread",
+            8,
+            "The variance of a sum of d_k independent products is the sum of their variances; spread is its "
+            "root.",
+            {
+                64: "64 is the variance. The spread is its square root.",
+                1: "each product has spread 1; the sum of 64 of them has more.",
+                1 / 8: "divided the wrong way: wider vectors give larger scores.",
+                4: "4 is the root of 16. The width is 64.",
+            },
+            near=0.05,
+        ),
+        number(
+            "louder",
+            16,
+            "Twice the query is twice each product, and twice their sum.",
+            {
+                8: "that is the spread before. Twice the query is twice each product.",
+                32: "only the query is twice as large, not the keys: the product doubles once.",
+                8 * math.sqrt(2): "spread, unlike variance, doubles when the numbers double.",
+                256: "256 is the variance. The spread is its square root.",
+            },
+            near=0.1,
+        ),
     ),
 )
-def hot_cold_and_wide(answer) -> str:
-    given = read_dict(answer, ("cold", "hot", "twice", "spread", "louder"))
-    judge_number(
-        given,
-        "cold",
-        (1, 0, 0),
-        0.02,
-        [
-            (
-                (1 / 3, 1 / 3, 1 / 3),
-                "an even share is what heat does. Dividing by a small τ makes gaps wider.",
-            ),
-            ((0.5, 0.25, 0.25), "these are the scores divided by their sum. Softmax takes exp first."),
-            (torch.tensor([2.0, 1.0, 1.0]).softmax(0), "these are the weights at τ = 1. Let τ go to 0."),
-            ((0, 0.5, 0.5), "these two score lower. All the weight goes to the highest score."),
-        ],
-        "Divide the scores by a tiny τ: the gap between the first and the others becomes huge.",
-    )
-    judge_number(
-        given,
-        "hot",
-        (1 / 3, 1 / 3, 1 / 3),
-        0.01,
-        [
-            ((1, 0, 0), "all for the best key is what cold does. Dividing by a large τ makes gaps small."),
-            ((0, 0, 0), "the scores go to 0, all three; the weights still sum to 1."),
-            ((0.5, 0.25, 0.25), "these are the scores divided by their sum. Softmax takes exp first."),
-            (torch.tensor([2.0, 1.0, 1.0]).softmax(0), "these are the weights at τ = 1. Let τ grow."),
-        ],
-        "Divide the scores by a huge τ: no gap is left, and three equal scores share evenly.",
-    )
-    judge_number(
-        given,
-        "twice",
-        0.5,
-        0.001,
-        [
-            (
-                2,
-                "2 is the wrong way round. Twice the query is twice the scores; a higher τ makes them "
-                "smaller.",
-            ),
-            (
-                0.25,
-                "a dot product has the query in it once: twice the query is twice the score, not four times.",
-            ),
-            (math.sqrt(0.5), "no root here: twice the query is twice each score."),
-            (1, "at τ = 1 nothing changes; twice as long a query doubles every score."),
-        ],
-        "Twice the query is twice each score. Which τ makes s / τ twice s?",
-    )
-    _judge_spreads(given)
-    return ""
+
+# --- 2.2 ---------------------------------------------------------------------------------------------------
+
+ENOUGH = 0.99
 
 
-def _judge_spreads(given: dict) -> None:
-    rule = (
-        "The variance of a sum of d_k independent products is the sum of their variances; spread is its root."
-    )
-    judge_number(
-        given,
-        "spread",
-        8,
-        0.05,
-        [
-            (64, "64 is the variance. The spread is its square root."),
-            (1, "each product has spread 1; the sum of 64 of them has more."),
-            (1 / 8, "divided the wrong way: wider vectors give larger scores."),
-            (4, "4 is the root of 16. The width is 64."),
-        ],
-        rule,
-    )
-    judge_number(
-        given,
-        "louder",
-        16,
-        0.1,
-        [
-            (8, "that is the spread before. Twice the query is twice each product."),
-            (32, "only the query is twice as large, not the keys: the product doubles once."),
-            (8 * math.sqrt(2), "spread, unlike variance, doubles when the numbers double."),
-            (256, "256 is the variance. The spread is its square root."),
-        ],
-        "Twice the query is twice each product, and twice their sum.",
-    )
+def query_for(keys: Tensor, wanted: int) -> Tensor:
+    return _solved(keys, wanted, 10.0)
 
+
+def _solved(keys: Tensor, wanted: int, score: float) -> Tensor:
+    """The query for which key `wanted` has this score and every other key 0."""
+    return score * torch.linalg.pinv(keys)[:, wanted]  # (d,)
+
+
+def _fetched(query_for: Callable, keys: Tensor, wanted: int) -> tuple[int, float]:
+    """How many keys get more weight than the wanted one, and its weight; what is enough counts the same."""
+    (query,) = read_results(query_for(keys, wanted), (keys[0],), ("query",))
+    if query.shape != keys[0].shape:
+        raise Wrong(
+            f"Your query has shape {shape(query)}; wanted that of a key, (d,), here {shape(keys[0])}."
+        )
+    weights = (keys @ query.to(keys)).softmax(0)  # (S,)
+    return int((weights > weights[wanted]).sum()), min(weights[wanted].item(), ENOUGH)
+
+
+def _keys(count: int, width: int, wanted: int, seed: int) -> tuple[Tensor, int]:
+    """Keys of which another one points nearly the same way as the wanted one, and is longer."""
+    keys = random(count, width, seed=seed)
+    keys[(wanted + 1) % count] = 1.5 * keys[wanted] + 0.4 * random(width, seed=seed + 1)
+    return keys, wanted
+
+
+exercise(
+    "2.2",
+    "Ask the right question",
+    praise="A key can be found if some direction tells it from all the others, even from a longer one "
+    "beside it. Nothing about the key alone says which direction that is. A model learns W^Q and W^K so "
+    "that such questions exist.",
+    judge=Function(
+        query_for,
+        {"keys with more weight": "a number", "weight of the wanted key": "a number"},
+        cases=[
+            _keys(5, 8, 2, seed=30),
+            _keys(4, 4, 3, seed=33),
+            *drawn(lambda count, more, seed: _keys(count, count + more, count - 1, seed), (2, 6), (0, 4)),
+        ],
+        use=_fetched,
+        rule="Which scores would give the wanted key 99 % of the weight? Then look for the query that makes "
+        "these scores: `keys @ query = scores` is one equation for each key.",
+        slips=slips(
+            "You ask with the wanted key itself, or with its direction. Another key points nearly the same "
+            "way and is longer, so it scores higher, however long you make the query. You need a query to "
+            "which the wanted key scores high and *every other* key low.",
+            lambda keys, wanted: keys[wanted],
+            lambda keys, wanted: 10 * keys[wanted],
+            lambda keys, wanted: 10 * keys[wanted] / keys[wanted].norm(),
+            lambda keys, wanted: keys[wanted] / keys[wanted].norm(),
+            "You ask with the difference between the wanted key and the mean. That is a good direction "
+            "where keys are spread evenly; here another key lies in the same direction, and farther out.",
+            lambda keys, wanted: keys[wanted] - keys.mean(0),
+            lambda keys, wanted: 2 * (keys[wanted] - keys.mean(0)),
+            "The direction is right: the wanted key scores higher than all others. But the query is too "
+            "short, and the softmax too warm. A longer query is a colder one.",
+            *(lambda keys, wanted, score=score: _solved(keys, wanted, score) for score in (1, 2, 3, 4, 5)),
+            "The sign is wrong: this query finds every key but the wanted one.",
+            lambda keys, wanted: _solved(keys, wanted, -10.0),
+            lambda keys, wanted: _solved(keys, wanted, -1.0),
+        ),
+    ),
+)
+
+# --- 2.3 ---------------------------------------------------------------------------------------------------
+
+
+def left_out_error(keys: Tensor, values: Tensor, bandwidth: float) -> Tensor:
+    return _error(_scores(keys, bandwidth), values)
+
+
+def _scores(keys: Tensor, bandwidth: float) -> Tensor:
+    return -((keys[:, None] - keys) ** 2) / (2 * bandwidth**2)  # (S, S)
+
+
+def _error(scores: Tensor, values: Tensor, own: float = -math.inf) -> Tensor:
+    """The mean squared error of a regression in which each reading's own score is `own`."""
+    weights = scores.clone().fill_diagonal_(own).softmax(-1)  # (S, S)
+    return ((weights @ values - values) ** 2).mean()
+
+
+def _estimates(keys: Tensor, values: Tensor, bandwidth: float) -> Tensor:
+    return _scores(keys, bandwidth).fill_diagonal_(-math.inf).softmax(-1) @ values
+
+
+def _readings(count: int, bandwidth: float, seed: int, tied: int = 0) -> tuple[Tensor, Tensor, float]:
+    keys = 4 * random(count, seed=seed)
+    keys[:tied] = keys[0]
+    return keys, keys.sin() + 0.3 * random(count, seed=seed + 1), bandwidth
+
+
+exercise(
+    "2.3",
+    "Leave one out",
+    praise="Now you can choose a bandwidth without knowing the true curve: take the one with the smallest "
+    "error. And you have written a mask: a query that may not attend to its own key.",
+    judge=Function(
+        left_out_error,
+        {"error": "()"},
+        cases=[
+            _readings(9, 1.7, 40),
+            _readings(12, 3.1, 42),
+            _readings(8, 1.3, 44, tied=3),
+            *drawn(lambda count, tenths, seed: _readings(count, tenths / 10, seed), (3, 12), (5, 40)),
+        ],
+        slips=slips(
+            "Each reading still helps to predict itself: it is its own nearest key. Close the diagonal "
+            "before softmax.",
+            lambda keys, values, h: _error(_scores(keys, h), values, own=0.0),
+            "You closed every score of 0. Two readings of the same hour have a score of 0 as well, and they "
+            "may predict each other. Only the diagonal is a reading's own.",
+            lambda keys, values, h: _error(
+                _scores(keys, h).masked_fill(keys[:, None] == keys, -math.inf), values
+            ),
+            "You set the readings' own weights to 0 after softmax: the rest of each row sums to less than "
+            "1. Close the diagonal before softmax, or divide by what is left.",
+            lambda keys, values, h: (
+                (_scores(keys, h).softmax(-1).fill_diagonal_(0) @ values - values).square().mean()
+            ),
+            "The bandwidth is not squared: the kernel is exp(−(k − k')² / (2h²)).",
+            lambda keys, values, h: _error(_scores(keys, h) * h, values),
+            "The 2 in 2h² is missing, or half of the square is.",
+            lambda keys, values, h: _error(2 * _scores(keys, h), values),
+            lambda keys, values, h: _error(_scores(keys, h) / 2, values),
+            "You multiplied by the bandwidth. A wide kernel lets far readings in: divide by h².",
+            lambda keys, values, h: _error(_scores(keys, 1 / h), values),
+            "The distances are not squared: that is another kernel, exp(−|k − k'| …).",
+            lambda keys, values, h: _error(-(keys[:, None] - keys).abs() / (2 * h**2), values),
+            lambda keys, values, h: _error(-(keys[:, None] - keys).abs() / h, values),
+            "The minus is missing: now the farthest readings get the most weight.",
+            lambda keys, values, h: _error(-_scores(keys, h), values),
+            "These are the estimates. What is asked for is one number: the mean of their squared errors.",
+            _estimates,
+            "These are the squared errors, one for each reading. Take their mean.",
+            lambda keys, values, h: (_estimates(keys, values, h) - values) ** 2,
+            "This is the root of what is asked for, or the error without its square: take the mean of the "
+            "squares.",
+            lambda keys, values, h: left_out_error(keys, values, h).sqrt(),
+            lambda keys, values, h: (_estimates(keys, values, h) - values).abs().mean(),
+            lambda keys, values, h: (_estimates(keys, values, h) - values).mean(),
+            "This is the sum of the squared errors. Take their mean.",
+            lambda keys, values, h: left_out_error(keys, values, h) * len(keys),
+        ),
+    ),
+)
 
 # --- 2.4 ---------------------------------------------------------------------------------------------------
 
 
-def _entropy(weights: Tensor, axis: int = -1) -> Tensor:
-    return torch.special.entr(weights).sum(axis)
+def temperature_for(scores: Tensor, budget: float) -> float:
+    return _search(scores, budget)
 
 
-KEYS_SLIPS = (
-    slip(
-        "A weight of 0 has spoilt its row: 0 · log 0 is NaN in arithmetic, and 0 in the sum you want. "
-        "Use `torch.special.entr(weights)` or `torch.xlogy(weights, weights)`, or leave zeros out.",
-        lambda weights: (-(weights * weights.log()).sum(-1)).exp(),
-    ),
-    slip("This is the entropy. Its exponential counts keys.", _entropy),
-    slip(
-        "Two bases are mixed: with log₂ take 2 to its power, with ln take `exp`.",
-        lambda weights: (_entropy(weights) / math.log(2)).exp(),
-        lambda weights: _entropy(weights).exp2(),
-    ),
-    slip(
-        "The sign is missing: the entropy is *minus* the sum of w ln w.",
-        lambda weights: (-_entropy(weights)).exp(),
-    ),
-    slip(
-        "You summed over another axis. The weights of one query lie along the last one: `sum(-1)`.",
-        lambda weights: _entropy(weights, -2).exp(),
-        lambda weights: _entropy(weights, 0).exp(),
-    ),
-    slip(
-        "You summed over everything: one count for each query is wanted, shape `(…)`.",
-        lambda weights: torch.special.entr(weights).sum().exp(),
-        lambda weights: _entropy(weights).exp().mean(),
-        lambda weights: _entropy(weights).mean().exp(),
-    ),
-    slip(
-        "You took the mean over the keys in place of the sum.",
-        lambda weights: torch.special.entr(weights).mean(-1).exp(),
-    ),
-    slip(
-        "1 / Σ w² is a count of keys as well, another one (the inverse participation ratio). Here: exp "
-        "of the entropy.",
-        lambda weights: 1 / weights.square().sum(-1),
-    ),
-    slip(
-        "You counted the weights that are not 0. A key with next to no weight should count for next to "
-        "nothing.",
-        lambda weights: (weights > 0).sum(-1),
-    ),
-    slip("1 / the largest weight looks at one key only.", lambda weights: 1 / weights.amax(-1)),
-)
+def _entropy(weights: Tensor) -> Tensor:
+    return torch.special.entr(weights).sum(-1)
 
 
-@exercise(
+def _search(
+    scores: Tensor,
+    budget: float,
+    count: Callable = lambda weights: _entropy(weights).exp(),
+    low=1e-6,
+    high=1e6,
+) -> float:
+    """The temperature at which `count(weights)` is the budget, by halving the interval of its logarithm."""
+    for _ in range(200):
+        middle = math.sqrt(low * high)
+        if count((scores / middle).softmax(-1)) < budget:
+            low = middle
+        else:
+            high = middle
+    return math.sqrt(low * high)
+
+
+def _spoilt(weights: Tensor) -> Tensor:
+    return (-(weights * weights.log()).sum()).exp()  # NaN as soon as a weight is 0
+
+
+def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> float:
+    temperature = read(temperature_for(scores, budget), 1.0, "temperature")
+    if not temperature > 0:
+        raise Wrong(f"A temperature is a number above 0; yours is {temperature:g}.")
+    return _entropy((scores.double() / temperature).softmax(-1)).exp().item()
+
+
+exercise(
     "2.4",
-    "Count the keys",
-    task=(
-        "write `effective_keys(weights)` for weights `(…, S)`: exp(−Σ w ln w) along the last axis, "
-        "shape `(…)`, also where some weights are 0."
-    ),
-    praise=(
-        "1 where one key takes all, S where all share alike, and everything between. It is the count "
-        "behind the figures of this chapter."
+    "A budget of keys",
+    praise="Temperature and the number of keys are two names of one knob, and the second is easier to think "
+    "about: you say how many keys may share, and get the temperature that does it, whatever the size of the "
+    "scores.",
+    judge=Function(
+        temperature_for,
+        {"effective keys": "a number"},
+        cases=[
+            (random(7, seed=24), 1.5),
+            (random(7, seed=24), 6.0),
+            (30 * random(12, seed=25), 10.5),
+            (0.01 * random(9, seed=26), 2.5),
+            (torch.tensor([400.0, 399.0, 397.0, -500.0, -800.0]), 2.0),
+            *drawn(
+                lambda scale, tenths, seed: (scale * random(8, seed=seed), tenths / 10), (1, 20), (12, 70)
+            ),
+        ],
+        use=_keys_paid_for,
+        rule="The hotter, the more keys: as τ grows, their number rises from 1 to S. So halve an interval: "
+        "try a temperature between its ends, count the keys, and keep the half that holds the budget.",
+        slips=slips(
+            "This is 1/τ: scores are *divided* by the temperature.",
+            lambda scores, budget: 1 / _search(scores, budget),
+            "The search went the wrong way. A higher temperature spreads the weight over *more* keys.",
+            lambda scores, budget: _search(
+                scores, budget, lambda weights: 2 * budget - _entropy(weights).exp()
+            ),
+            "You set the entropy itself to the budget. Its exponential counts keys.",
+            lambda scores, budget: _search(scores, budget, _entropy),
+            lambda scores, budget: _search(scores, budget, lambda weights: _entropy(weights) / math.log(2)),
+            "Two bases are mixed: with log₂ take 2 to its power, with ln take `exp`.",
+            lambda scores, budget: _search(
+                scores, budget, lambda weights: (_entropy(weights) / math.log(2)).exp()
+            ),
+            lambda scores, budget: _search(scores, budget, lambda weights: _entropy(weights).exp2()),
+            "1 / Σ w² is a count of keys as well, another one (the inverse participation ratio). Here: exp "
+            "of the entropy.",
+            lambda scores, budget: _search(scores, budget, lambda weights: 1 / weights.square().sum()),
+            "1 / the largest weight looks at one key only.",
+            lambda scores, budget: _search(scores, budget, lambda weights: 1 / weights.max()),
+            "A weight of 0 has spoilt your count: 0 · log 0 is NaN in arithmetic, and 0 in the sum you "
+            "want. Use `torch.special.entr(weights)` or `torch.xlogy(weights, weights)`.",
+            lambda scores, budget: _search(scores.float(), budget, _spoilt),
+            lambda scores, budget: _search(
+                scores.float(), budget, lambda weights: _spoilt(weights).nan_to_num(0)
+            ),
+            "Your search begins with too small an interval. The temperature may be far below 1 or far above "
+            "it, as large as the gaps between the scores.",
+            *(
+                lambda scores, budget, low=low, high=high: _search(scores, budget, low=low, high=high)
+                for low in (1e-6, 0.01, 0.1, 1)
+                for high in (1, 2, 5, 10)
+            ),
+            "You returned the budget. Which temperature spends it?",
+            lambda scores, budget: budget,
+        ),
     ),
 )
-def effective_keys(answer) -> str:
-    some = torch.eye(5).repeat(2, 1)  # all weight on one key
-    some[1] = torch.tensor([0.5, 0.25, 0.25, 0.0, 0.0])
-    return judge_function(
-        answer,
-        call="effective_keys(weights)",
+
+# --- 2.5 ---------------------------------------------------------------------------------------------------
+
+
+def fold_scale(W_query: Tensor, W_key: Tensor) -> tuple[Tensor, Tensor]:
+    return W_query / math.sqrt(W_query.shape[1]), W_key
+
+
+def _raw_scores(fold_scale: Callable, W_query: Tensor, W_key: Tensor, x: Tensor) -> Tensor:
+    """The raw dot products `(T, T)` that the new matrices make."""
+    new = read_results(fold_scale(W_query, W_key), (W_query, W_key), ("new W_query", "new W_key"))
+    for name, matrix in zip(("W_query", "W_key"), new, strict=True):
+        if matrix.shape != W_query.shape:
+            raise Wrong(
+                f"The new `{name}` has shape {shape(matrix)}; wanted that of the old one, {shape(W_query)}."
+            )
+    query, key = (x.double() @ matrix.double() for matrix in new)
+    return query @ key.T
+
+
+def _times(factor: Callable[[int, int], float]) -> Callable:
+    """A wrong answer that multiplies the products by a function of D and d_k."""
+    return lambda W_query, W_key: (W_query * factor(*W_query.shape), W_key)
+
+
+def _matrices(width: int, d_k: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    return random(width, d_k, seed=seed), random(width, d_k, seed=seed + 1), random(6, width, seed=seed + 2)
+
+
+exercise(
+    "2.5",
+    "Hide the scale",
+    praise="So the scale adds nothing that the matrices couldn't learn. What it does is set where they "
+    "start, and how far a step of training takes them, whatever the width.",
+    judge=Function(
+        fold_scale,
+        {"raw dot products": "(T, T)"},
         cases=[
-            {"weights": (2 * random(3, 5, 7, seed=24)).softmax(-1)},
-            {"weights": some},
-            {"weights": random(6, seed=25).softmax(-1)},
+            _matrices(7, 10, 50),
+            _matrices(11, 5, 53),
+            *drawn(_matrices, (2, 9), (2, 20)),
         ],
-        right=lambda weights: _entropy(weights).exp(),
-        returns={"count": "(…)"},
-        slips=KEYS_SLIPS,
-    )
+        use=_raw_scores,
+        rule="Multiply the matrices by numbers only, so that the products are the old ones divided by √d_k.",
+        slips=slips(
+            "Nothing has changed: the raw dot products are as large as before.",
+            _times(lambda width, d_k: 1),
+            "The products are divided by d_k, not by √d_k. Divide one matrix by √d_k, or each of them by "
+            "the root of that: the two shares multiply.",
+            _times(lambda width, d_k: 1 / d_k),
+            "The products are divided by d_k^¼ only. Either both matrices get that, or one of them √d_k.",
+            _times(lambda width, d_k: d_k**-0.25),
+            "You multiplied by √d_k: the scores have become larger. Divide.",
+            _times(lambda width, d_k: math.sqrt(d_k)),
+            "You multiplied, and the products are d_k times as large. Divide one matrix by √d_k.",
+            _times(lambda width, d_k: d_k),
+            "You divided by √D, the root of the number of rows. A dot product has d_k terms, one for each "
+            "column.",
+            _times(lambda width, d_k: 1 / math.sqrt(width)),
+            "You divided by a fixed number. d_k is the number of columns, `W_query.shape[1]`: it differs "
+            "from model to model.",
+            *(_times(lambda width, d_k, fixed=fixed: 1 / fixed) for fixed in (16, 256, 8, 4, 64)),
+            "You divided both matrices by d_k. The products should be divided by √d_k.",
+            _times(lambda width, d_k: 1 / d_k**2),
+            "The two matrices have changed places: return the one for the queries first.",
+            lambda W_query, W_key: (W_key, W_query / math.sqrt(W_query.shape[1])),
+        ),
+    ),
+)

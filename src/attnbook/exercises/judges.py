@@ -29,8 +29,14 @@ class Slip(NamedTuple):
     wrongs: tuple
 
 
-def slip(words: str, *wrongs) -> Slip:
-    return Slip(words, wrongs)
+def slips(*words_and_wrongs) -> tuple[Slip, ...]:
+    """A flat list of slips: the words for each, followed by the wrong answers that they are true of."""
+    starts = [i for i, each in enumerate(words_and_wrongs) if isinstance(each, str)]
+    ends = [*starts[1:], len(words_and_wrongs)]
+    return tuple(
+        Slip(words_and_wrongs[start], words_and_wrongs[start + 1 : end])
+        for start, end in zip(starts, ends, strict=True)
+    )
 
 
 def random(*sizes: int, seed: int) -> Tensor:
@@ -39,10 +45,10 @@ def random(*sizes: int, seed: int) -> Tensor:
     return torch.randn(*sizes, generator=generator, dtype=torch.float32, device="cpu")
 
 
-def sizes(seed: int, *ranges: tuple[int, int]) -> list[int]:
-    """A random whole number from each range, both ends included: the sizes of a random case."""
-    generator = dice.Random(seed)
-    return [generator.randint(*ends) for ends in ranges]
+def drawn(case: Callable[..., tuple], *ranges: tuple[int, int], count: int = 6) -> list[tuple]:
+    """Random cases: `case(*sizes, seed)`, with a random whole number from each range, ends included."""
+    generator = dice.Random(271_828_182)
+    return [case(*(generator.randint(*ends) for ends in ranges), 1000 + 10 * i) for i in range(count)]
 
 
 # --- numbers -----------------------------------------------------------------------------------------------
@@ -54,17 +60,17 @@ class Number(NamedTuple):
     name: str
     wanted: float | tuple
     rule: str  # what to tell a learner whose number is no known slip
-    slips: tuple[Slip, ...]
+    slips: dict[float | tuple, str]  # wrong numbers, and the words for each
     near: float
     read: Callable[[object, str], tuple]
 
 
-def number(name: str, wanted: float | Sequence[float], rule: str, *slips: Slip, near: float = 0.01) -> Number:
+def number(name: str, wanted: float | Sequence[float], rule: str, slips: dict, near: float = 0.01) -> Number:
     count = np.size(wanted)
     return Number(name, wanted, rule, slips, near, lambda value, name: read_numbers(value, name, count))
 
 
-def shape_of(name: str, wanted: tuple[int, ...], rule: str, *slips: Slip) -> Number:
+def shape_of(name: str, wanted: tuple[int, ...], rule: str, slips: dict) -> Number:
     return Number(name, tuple(wanted), rule, slips, 0, read_shape)
 
 
@@ -80,11 +86,9 @@ class Numbers:
             found = row.read(given[row.name], row.name)
             if self.same(row, found, row.wanted):
                 continue
-            fitting = [
-                each.words for each in row.slips for wrong in each.wrongs if self.same(row, found, wrong)
-            ]
             shown = str(found) if row.read is read_shape else ", ".join(f"{n:g}" for n in found)
-            raise Wrong(f"`{row.name}`: {fitting[0] if fitting else f'not {shown}. {row.rule}'}")
+            known = (words for wrong, words in row.slips.items() if self.same(row, found, wrong))
+            raise Wrong(f"`{row.name}`: {next(known, f'not {shown}. {row.rule}')}")
         return ""
 
     @staticmethod
@@ -169,18 +173,23 @@ class Function:
             return False
 
     def diagnose(self, raw, got: tuple, wanted: tuple, place: int) -> str:
-        inputs, example = self.named(self.cases[place]), ""
-        if not any(isinstance(each, Tensor) for each in wanted):
-            shown = [f"{name} = {_short(value)}" for name, value in inputs.items() if _is_plain(value)]
-            with_inputs = f"With {', '.join(shown)} your" if shown else "Your"
-            pair = [_short(each[0] if len(each) == 1 else each) for each in (got, wanted)]
-            example = f"{with_inputs} function returned {pair[0]}; wanted {pair[1]}."
+        inputs = self.named(self.cases[place])
+        example = self._example(got, wanted, inputs)
         for words, wrongs in self.slips:
             if any(self.explains(wrong, place, got) for wrong in wrongs):
                 return "\n\n".join(filter(None, (words, example)))
         return self._other_order(raw, wanted) or "\n\n".join(
             filter(None, (example or self._look(got, wanted, inputs), self.rule))
         )
+
+    def _example(self, got: tuple, wanted: tuple, inputs: dict) -> str:
+        """The first wrong result that is no tensor, with what it was made of."""
+        for name, ours, theirs in zip(self.returns, got, wanted, strict=True):
+            if not isinstance(theirs, Tensor) and not alike(ours, theirs):
+                given = [f"{each} = {_short(value)}" for each, value in inputs.items() if _is_plain(value)]
+                with_inputs = f"With {', '.join(given)}: " if given else ""
+                return f"{with_inputs}`{name}` is {_short(ours)}; wanted {_short(theirs)}."
+        return ""
 
     def _other_order(self, raw, wanted: tuple) -> str:
         if not isinstance(raw, tuple | list) or len(raw) < 2 or any(part is ... for part in raw):

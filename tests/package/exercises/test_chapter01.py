@@ -161,7 +161,7 @@ def test_layers_by_many_roads(check, answer):
         (lambda n, k: 1 + n * (k - 1), "other way"),
         (lambda n, k: max(1, math.ceil((n - 1) / (k - 1))), "single word"),
         (lambda n, k: (n - 1) / (k - 1), "Round up"),
-        (lambda n, k: n, "With length = 101, kernel = 5 your function returned 101; wanted 25"),
+        (lambda n, k: n, "With length = 101, kernel = 5: `layers` is 101; wanted 25"),
         (lambda n, k: [n, k], "should be a number, and holds 2"),
         (lambda n: n, "takes 1 positional argument"),
         (25, "wants a function"),

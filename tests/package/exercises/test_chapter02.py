@@ -75,59 +75,68 @@ def test_predictions_left_open_are_to_do(check):
 # --- 2.2 ---------------------------------------------------------------------------------------------------
 
 
-def by_loops(query, keys, values, temperature):
-    scores = [sum(q * k for q, k in zip(query, key, strict=True)).item() / temperature for key in keys]
-    powers = [math.exp(score - max(scores)) for score in scores]
-    total = sum(powers)
-    return sum(power / total * value for power, value in zip(powers, values, strict=True))
+def scores_for(keys, wanted, score=10.0):
+    return score * F.one_hot(torch.tensor(wanted), len(keys)).float()
+
+
+def by_climbing(keys, wanted):
+    """Gradient ascent on the logarithm of the weight: what training does."""
+    query = torch.zeros(keys.shape[1], requires_grad=True)
+    optimizer = torch.optim.LBFGS([query], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss():
+        optimizer.zero_grad()
+        missing = -(keys @ query).log_softmax(0)[wanted]
+        missing.backward()
+        return missing
+
+    for _ in range(5):
+        optimizer.step(loss)
+    return query
+
+
+def by_projection(keys, wanted):
+    """What is left of the wanted key without the directions of all the others."""
+    others = torch.cat((keys[:wanted], keys[wanted + 1 :]))
+    basis, _ = torch.linalg.qr(others.double().T)
+    key = keys[wanted].double()
+    left = key - basis @ (basis.T @ key)
+    return 20 * left / (left @ key)
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda q, k, v, t: torch.softmax(k @ q / t, dim=0) @ v,
-        lambda q, k, v, t: F.softmax((q @ k.T) / t, dim=-1) @ v,
-        lambda q, k, v, t: ((k @ (q / t)).softmax(-1)[:, None] * v).sum(0),
-        lambda q, k, v, t: torch.einsum("s,sv->v", (torch.einsum("d,sd->s", q, k) / t).softmax(0), v),
-        lambda q, k, v, t: F.scaled_dot_product_attention(q[None], k, v, scale=1 / t)[0],
-        lambda q, k, v, t: (k.double() @ q.double() / t).softmax(0) @ v.double(),
-        by_loops,
+        lambda keys, wanted: torch.linalg.pinv(keys) @ scores_for(keys, wanted),
+        lambda keys, wanted: torch.linalg.lstsq(keys, scores_for(keys, wanted)).solution,
+        lambda keys, wanted: np.linalg.lstsq(keys.numpy(), scores_for(keys, wanted).numpy())[0],
+        lambda keys, wanted: keys.T @ torch.linalg.solve(keys @ keys.T, scores_for(keys, wanted, 30.0)),
+        lambda keys, wanted: (torch.linalg.pinv(keys) @ (scores_for(keys, wanted) - 3)).tolist(),
+        by_climbing,
+        by_projection,
     ],
 )
-def test_soft_lookups_by_many_roads(check, answer):
+def test_questions_found_by_many_roads(check, answer):
     assert check("2.2", answer).passed
-
-
-def naive(q, k, v, t):
-    powers = torch.exp(k @ q / t)
-    return powers / powers.sum() @ v
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda q, k, v, t: (k @ q * t).softmax(0) @ v, "multiplied by the temperature"),
-        (lambda q, k, v, t: (k @ q).softmax(0) @ v, "does nothing yet"),
-        (lambda q, k, v, t: (k @ q).softmax(0) / t @ v, "came after softmax"),
-        (lambda q, k, v, t: (k @ q / t / len(q) ** 0.5).softmax(0) @ v, "√d as well"),
-        (lambda q, k, v, t: (k @ q / len(q) ** 0.5).softmax(0) @ v, "√d as well"),
-        (naive, "subtracts the largest score"),
-        (lambda q, k, v, t: v[(k @ q).argmax()], "a hard lookup"),
-        (lambda q, k, v, t: (k @ q / t) @ v, "Softmax is missing"),
-        (lambda q, k, v, t: (k @ q) @ v, "Softmax is missing"),
-        (lambda q, k, v, t: (k @ q / t) / (k @ q / t).sum() @ v, "divided the scores by their sum"),
-        (lambda q, k, v, t: (k @ q / t).exp() @ v, "no weights yet"),
-        (lambda q, k, v, t: (k @ q / t).softmax(0) @ k, "blended the keys"),
-        (lambda q, k, v, t: (k @ q / t).softmax(0), "These are the weights"),
-        (lambda q, k, v, t: (-((q - k) ** 2).sum(1) / 2 / t).softmax(0) @ v, "scores are distances"),
-        (lambda q, k, v, t: (-((q - k) ** 2).sum(-1) / t).softmax(0) @ v, "scores are distances"),
-        (lambda q, k, v, t: v.mean(0), "plain mean"),
-        (lambda q, k, v, t: ((k @ q / t).softmax(0) @ v).sum(), "has shape"),
-        (lambda q, k, v, t: (k @ q / t).softmax(0) @ v + 1, "other numbers"),
-        (lambda q, k, v, t: None, "Does it end with `return`"),
+        (lambda keys, wanted: keys[wanted], "points nearly the same way and is longer"),
+        (lambda keys, wanted: 50 * keys[wanted], "points nearly the same way and is longer"),
+        (lambda keys, wanted: keys[wanted] - keys.mean(0), "difference between the wanted key and the mean"),
+        (lambda keys, wanted: torch.linalg.pinv(keys)[:, wanted], "the query is too short"),
+        (lambda keys, wanted: -10 * torch.linalg.pinv(keys)[:, wanted], "The sign is wrong"),
+        (lambda keys, wanted: 10 * torch.linalg.pinv(keys)[:, 0], "99 % of the weight? Then"),
+        (lambda keys, wanted: torch.zeros(keys.shape[1]), "`weight of the wanted key` is 0.2; wanted 0.99"),
+        (lambda keys, wanted: scores_for(keys, wanted), "wanted that of a key"),
+        (lambda keys, wanted: keys, "has shape (5, 8)"),
+        (lambda keys, wanted: None, "returned None"),
+        (lambda keys, wanted: torch.full((keys.shape[1],), math.nan), "99 % of the weight? Then"),
     ],
 )
-def test_soft_lookup_traps(check, answer, words):
+def test_questions_that_fetch_something_else(check, answer, words):
     assert_says(check("2.2", answer), words)
 
 
@@ -187,6 +196,11 @@ def regress(k, v, h, score):
     return ((weights @ v - v) ** 2).mean()
 
 
+def closing_every_zero(k, v, h):
+    scores = -((k[:, None] - k) ** 2) / (2 * h**2)
+    return (scores.masked_fill(scores == 0, -math.inf).softmax(1) @ v - v).square().mean()
+
+
 def estimates(k, v, h):
     weights = kernel(k, h) * (1 - torch.eye(len(k)))
     return weights @ v / weights.sum(1)
@@ -217,6 +231,7 @@ def estimates(k, v, h):
         (lambda k, v, h: (estimates(k, v, h) - v).mean(), "without its square"),
         (lambda k, v, h: ((estimates(k, v, h) - v) ** 2).sum(), "the sum of the squared errors"),
         (lambda k, v, h: zero_diagonal(k, v, h) + 1, "other numbers"),
+        (closing_every_zero, "Two readings of the same hour"),
     ],
 )
 def test_leaving_one_out_traps(check, answer, words):
@@ -226,50 +241,70 @@ def test_leaving_one_out_traps(check, answer, words):
 # --- 2.4 ---------------------------------------------------------------------------------------------------
 
 
-def skipping_zeros(weights):
-    rows = weights.reshape(-1, weights.shape[-1])
-    counts = [math.exp(-sum(w * math.log(w) for w in row if w > 0)) for row in rows.tolist()]
-    return torch.tensor(counts).reshape(weights.shape[:-1])
+def count(scores, temperature):
+    return torch.special.entr((scores / temperature).softmax(-1)).sum().exp()
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda w: torch.special.entr(w).sum(-1).exp(),
-        lambda w: torch.exp(-torch.xlogy(w, w).sum(dim=-1)),
-        lambda w: 2 ** -torch.where(w > 0, w * w.log2(), 0).sum(-1),
-        lambda w: (-(w * (w + 1e-12).log()).sum(-1)).exp(),
-        lambda w: (-(w * w.log()).nan_to_num().sum(-1)).exp(),
-        lambda w: torch.distributions.Categorical(w).entropy().exp(),
-        skipping_zeros,
-    ],
-)
-def test_counts_of_keys_by_many_roads(check, answer):
+def halving(scores, budget, low=1e-5, high=1e5, count=count):
+    for _ in range(100):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if count(scores, middle) > budget else (middle, high)
+    return middle
+
+
+def halving_the_inverse(scores, budget):
+    """Half the interval of 1 / τ, from an end that is found by doubling."""
+    cold = 1.0
+    while count(scores, 1 / cold) > budget:
+        cold *= 2
+    hot = 0.0
+    for _ in range(100):
+        middle = (hot + cold) / 2
+        hot, cold = (middle, cold) if count(scores, 1 / middle) > budget else (hot, middle)
+    return torch.tensor(1 / middle)
+
+
+def with_a_table(scores, budget):
+    """Two tables of temperatures, the second one finer."""
+    low, high = -6.0, 6.0
+    for _ in range(4):
+        taus = torch.logspace(low, high, 400, dtype=torch.float64)
+        best = int(np.argmin([abs(count(scores.double(), tau).item() - budget) for tau in taus]))
+        step = (high - low) / 399
+        low, high = low + (best - 1) * step, low + (best + 1) * step
+    return taus[best]
+
+
+@pytest.mark.parametrize("answer", [halving, halving_the_inverse, with_a_table])
+def test_temperatures_by_many_roads(check, answer):
     assert check("2.4", answer).passed
+
+
+def naive_count(scores, temperature):
+    weights = (scores / temperature).softmax(-1)
+    return (-(weights * weights.log()).sum()).exp()
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda w: (-(w * w.log()).sum(-1)).exp(), "0 · log 0 is NaN"),
-        (lambda w: -(w * w.log()).sum(-1), "This is the entropy"),
-        (lambda w: torch.special.entr(w).sum(-1), "This is the entropy"),
-        (lambda w: (torch.special.entr(w).sum(-1) / math.log(2)).exp(), "Two bases"),
-        (lambda w: 2 ** torch.special.entr(w).sum(-1), "Two bases"),
-        (lambda w: torch.xlogy(w, w).sum(-1).exp(), "The sign is missing"),
-        (lambda w: torch.special.entr(w).sum(1).exp(), "another axis"),
-        (lambda w: torch.special.entr(w).sum(0).exp(), "another axis"),
-        (lambda w: torch.special.entr(w).sum().exp(), "over everything"),
-        (lambda w: torch.special.entr(w).sum(-1).exp().mean(), "over everything"),
-        (lambda w: torch.special.entr(w).sum(-1).mean().exp(), "over everything"),
-        (lambda w: torch.special.entr(w).mean(-1).exp(), "the mean over the keys"),
-        (lambda w: 1 / (w**2).sum(-1), "participation"),
-        (lambda w: (w > 0).sum(-1), "that are not 0"),
-        (lambda w: 1 / w.max(-1).values, "one key only"),
-        (lambda w: torch.special.entr(w).sum(-1).exp() + 1, "other numbers"),
+        (lambda s, b: 1 / halving(s, b), "This is 1/τ"),
+        (lambda s, b: halving(s, 2 * b - 1), "So halve an interval"),
+        (lambda s, b: halving(s, b, count=lambda s, t: -count(s, t)), "the wrong way"),
+        (lambda s, b: halving(s, b, count=lambda s, t: count(s, t).log()), "Its exponential counts keys"),
+        (lambda s, b: halving(s, b, count=lambda s, t: (s / t).softmax(-1).square().sum() ** -1), "inverse"),
+        (lambda s, b: halving(s, b, count=naive_count), "0 · log 0 is NaN"),
+        (lambda s, b: halving(s, b, 0.1, 10), "too small an interval"),
+        (lambda s, b: b, "You returned the budget"),
+        (lambda s, b: min((0.1, 0.5, 1.5, 4), key=lambda t: abs(count(s, t) - b)), "`effective keys` is"),
+        (lambda s, b: s.std().item(), "So halve an interval"),
+        (lambda s, b: (s / halving(s, b)).softmax(-1), "`temperature` should be a number"),
+        (lambda s, b: -halving(s, b), "a number above 0"),
+        (lambda s, b: math.nan, "a number above 0"),
+        (lambda s, b: None, "returned None"),
     ],
 )
-def test_counts_of_keys_traps(check, answer, words):
+def test_temperatures_that_spend_another_budget(check, answer, words):
     assert_says(check("2.4", answer), words)
 
 
@@ -306,17 +341,19 @@ def test_a_changed_input_is_told(check):
     ("answer", "words"),
     [
         (lambda q, k: (q, k), "Nothing has changed"),
-        (lambda q, k: (q / q.shape[1] ** 0.5, k / k.shape[1] ** 0.5), "divided both matrices by √d_k"),
-        (lambda q, k: (q / q.shape[1], k), "divided by d_k. Divide"),
+        (lambda q, k: (q / q.shape[1] ** 0.5, k / k.shape[1] ** 0.5), "divided by d_k, not by √d_k"),
+        (lambda q, k: (q / q.shape[1], k), "divided by d_k, not by √d_k"),
         (lambda q, k: (q / q.shape[1] ** 0.25, k), "by d_k^¼ only"),
         (lambda q, k: (q * q.shape[1] ** 0.5, k), "larger"),
-        (lambda q, k: (q * q.shape[1] ** 0.5, k * q.shape[1] ** 0.5), "multiplied both"),
-        (lambda q, k: (q / q.shape[0] ** 0.5, k), "root of the rows"),
+        (lambda q, k: (q * q.shape[1] ** 0.5, k * q.shape[1] ** 0.5), "d_k times as large"),
+        (lambda q, k: (q / q.shape[0] ** 0.5, k), "√D, the root of the number of rows"),
         (lambda q, k: (q / q.shape[1], k / q.shape[1]), "divided both matrices by d_k"),
         (lambda q, k: (k, q / q.shape[1] ** 0.5), "changed places"),
-        (lambda q, k: (q / 3, k), "0.75 times"),
+        (lambda q, k: (q / 16, k), "a fixed number"),
+        (lambda q, k: (q / 4, k / 4), "a fixed number"),
+        (lambda q, k: (q / 3, k), "by numbers only"),
         (lambda q, k: (q / q.norm(dim=0), k), "by numbers only"),
-        (lambda q, k: (q.T, k), "new `W_query` has shape (16, 7)"),
+        (lambda q, k: (q.T, k), "new `W_query` has shape (10, 7)"),
         (lambda q, k: q, "wanted 2 things"),
         (lambda q, k: (q, None), "returned None"),
     ],

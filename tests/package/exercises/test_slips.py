@@ -24,9 +24,8 @@ def wrong(judge) -> Iterator[tuple[str, object]]:
     """The words for each slip, and an answer that makes it."""
     if isinstance(judge, Numbers):
         for row in judge.table:
-            for words, wrongs in row.slips:
-                for value in wrongs:
-                    yield f"`{row.name}`: {words}", right(judge) | {row.name: value}
+            for value, words in row.slips.items():
+                yield f"`{row.name}`: {words}", right(judge) | {row.name: value}
     elif isinstance(judge, Together):
         for place, part in enumerate(judge.judges.values()):
             for words, answer in wrong(part):
@@ -98,10 +97,9 @@ def collisions(judge) -> Iterator[tuple[str, str]]:
     if isinstance(judge, Numbers):
         for row in judge.table:
             known = [("the right answer", row.wanted)]
-            for words, wrongs in row.slips:
-                for value in wrongs:
-                    yield from ((words, other) for other, theirs in known if judge.same(row, value, theirs))
-                known += [(words, value) for value in wrongs]
+            for value, words in row.slips.items():
+                yield from ((words, other) for other, theirs in known if judge.same(row, value, theirs))
+                known.append((words, value))
     elif isinstance(judge, Suspects):
         known = [("the right answer", [suspect.truth for suspect in judge.line_up])]
         assert judge.says(judge.right) == known[0][1]
