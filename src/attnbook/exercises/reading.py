@@ -25,6 +25,8 @@ def read(value, wanted, name: str):
 
 def read_results(result, wanted: tuple, names: tuple[str, ...]) -> tuple:
     """The things that a function returned, in the order of `names`; more than was wanted does no harm."""
+    if result is ...:
+        raise Unfinished("Not done yet: your function still returns `...`.")
     if isinstance(result, dict) and set(names) <= set(result):
         result = tuple(result[name] for name in names)
     if len(names) == 1:

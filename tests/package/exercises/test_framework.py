@@ -16,7 +16,7 @@ from attnbook.exercises import (
     Verdict,
     check,
 )
-from attnbook.exercises.judges import Function, random, slip
+from attnbook.exercises.judges import Function, random, slips
 from attnbook.exercises.registry import exercise
 from attnbook.exercises.verdict import Wrong
 
@@ -327,8 +327,8 @@ def test_a_slip_that_cannot_happen_on_these_shapes_is_passed_over():
     def same(x):
         return x
 
-    slips = [slip("cannot happen", broken), slip("doubled", lambda x: 2 * x)]
-    judge = Function(same, {"x": "(3,)"}, [(random(3, seed=0),)], slips)
+    known = slips("cannot happen", broken, "doubled", lambda x: 2 * x)
+    judge = Function(same, {"x": "(3,)"}, [(random(3, seed=0),)], known)
     with pytest.raises(Wrong, match="doubled"):
         judge(lambda x: x + x)
 
