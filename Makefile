@@ -1,31 +1,31 @@
-# Self-Attention, Step by Step: everything a reader, a teacher or a contributor runs.
+# Self-Attention, Step by Step: everything a reader, an instructor or a contributor runs.
 #
-#   make book     install what is pinned, execute every chapter, build the site strictly
-#   make serve    build what changed and read it in the browser
-#   make lab      open the chapters in JupyterLab, with everything installed
-#   make zip      build, and pack the site into one file to hand on
-#   make pdf      build, and print the whole book into one PDF (in Chromium)
-#   make slides CH=04   build, and make slides of a chapter (CH=all: of each)
-#   make test     build, lint, and run every test (some in Chromium)
-#   make lint     ruff, on everything
-#   make bench    the package's speed beside its peers
-#   make bench-widgets  the explorer's speed and size beside its peers (installs them into _build/peers)
-#   make bench-translator  the translator's speed in the page beside PyTorch's
-#   make bench-chapters  what each chapter costs to run: seconds and memory
-#   make bench-grading  how fast a class of 200 is graded, and in how much memory
-#   make bench-training how long the trainings of the shipped models take
-#   make audit    build, and measure every page: Lighthouse (installed into _build/lighthouse), axe-core, links, weight
-#   make lock     write requirements.txt anew (UPGRADE=--upgrade: with the newest versions)
-#   make drawings write the book's drawings anew from website/bookpress/drawings
-#   make address  carry the address on GitHub from _config.yml to where it is needed (URL=https://…: set it there, too)
-#   make hub-links HUB=https://…  links that open each chapter on a JupyterHub
-#   make release CH=04    the students' version of a chapter's assignment, in course/release
-#   make collect CH=04 FROM=folder-or-zip   take in what students handed in
-#   make grade CH=04      grade what is new or changed (JOBS=2 at a time; STUDENT=… that one, again)
-#   make formgrader       open nbgrader's pages, to mark written answers
-#   make feedback CH=04   a page for each student, in course/feedback
-#   make grades           the points as CSV, for Moodle, Canvas and plain, in course/grades
-#   make clean    remove what was built (the installed .venv stays)
+#   make book     install the pinned versions, run every chapter, build the site (any warning is an error)
+#   make serve    build what changed and open the book in the browser
+#   make lab      open the chapters in JupyterLab
+#   make zip      pack the built site into one file
+#   make pdf      print the whole book as one PDF (needs Chromium)
+#   make slides CH=04   make slides from a chapter (CH=all: from every chapter)
+#   make test     build, lint, and run every test (some need Chromium)
+#   make lint     run ruff on everything
+#   make bench    measure the package beside its peers
+#   make bench-widgets     measure the explorer beside its peers (installs them into _build/peers)
+#   make bench-translator  measure the in-page translator beside PyTorch
+#   make bench-chapters    measure each chapter's seconds and memory
+#   make bench-grading     measure how long a class of 200 takes to grade
+#   make bench-training    measure how long the shipped models take to train
+#   make audit    measure every page: Lighthouse (installed into _build/lighthouse), axe, links, size
+#   make lock     update requirements.txt from pyproject.toml (UPGRADE=--upgrade: to the newest versions)
+#   make drawings redraw the SVG files in chapters/images
+#   make address  copy the repository's address from _config.yml to every file that repeats it (URL=https://…: set it there first)
+#   make hub-links HUB=https://…   print links that open each chapter on a JupyterHub
+#   make release CH=04    write the students' version of an assignment to course/release
+#   make collect CH=04 FROM=folder-or-zip   take in what students submitted
+#   make grade CH=04      grade new and changed submissions (JOBS=2: two at a time; STUDENT=ada: only hers, again)
+#   make formgrader       mark written answers in nbgrader's pages
+#   make feedback CH=04   write a feedback page for each student to course/feedback
+#   make grades           write the points as CSV (Moodle, Canvas, plain) to course/grades
+#   make clean    delete what was built (keeps .venv)
 
 BOOK ?= .
 BIN := $(CURDIR)/.venv/bin
