@@ -69,7 +69,27 @@ def test_the_lookup_learns_to_fetch(printed):
     )
     assert max(rows(right, "before")) < 20 < 97 < min(rows(right, "after"))
     assert max(rows(weight, "before")) < 10 < 70 < min(rows(weight, "after"))
-    assert min(rows(printed.column("answer follows the label", "seed 0"), "seed")) > 75
+
+
+def test_the_answer_follows_the_label_but_for_default_nouns(printed):
+    follows = printed.column("answer follows the label", "seed 0")
+    assert min(follows.values()) > 75
+    assert max(follows.values()) == 100
+    assert min(printed.column("without the default nouns", "seed 0").values()) > 99
+
+
+def test_a_noun_without_weight_is_answered_by_elimination(printed):
+    others = "seed 0, the other 23 nouns"
+    weight, right, masked = (
+        printed.column(name, others) for name in ("weight on it", "right", "right, noun masked")
+    )
+    defaults = [name for name in weight if "the other" not in name]
+    assert "seed 0, people" in defaults
+    assert len({name.split(",")[0] for name in defaults}) == 3
+    assert all(weight[name] < 25 and right[name] > 99 and masked[name] > 99 for name in defaults)
+    rest = [name for name in weight if "the other" in name]
+    assert len(rest) == 5
+    assert all(weight[name] > 80 and right[name] > 97 and masked[name] < 20 for name in rest)
 
 
 def test_half_of_the_law_is_clear_and_the_whole_is_not(printed):
