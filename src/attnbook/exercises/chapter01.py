@@ -295,10 +295,6 @@ exercise(
             ),
         ),
         slips=slips(
-            "If your answer is always True, it is a guess: run `decode` with another context.",
-            lambda *_: True,
-            "If your answer is always False, it is a guess: run `decode` with another context.",
-            lambda *_: False,
             "You changed the contexts of all sentences at once, so you can't tell whose context an output "
             "depends on. Change one sentence's at a time, and look at that sentence's outputs.",
             _replace_all(torch.randn_like),

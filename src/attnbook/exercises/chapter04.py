@@ -1,179 +1,509 @@
-"""Chapter 4: attention by hand, and what shuffling the words does to it."""
+"""Chapter 4: attention by hand and on a budget, shuffled words, and heads: split, merged and switched off."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from attnbook.attention import scaled_dot_product_attention
-from attnbook.exercises.old import exercise, judge_function, random, read_dict, read_numbers, slip
+from attnbook.exercises.comparing import alike
+from attnbook.exercises.judges import Function, Numbers, Together, drawn, number, random, randoms, slips
+from attnbook.exercises.reading import read_results
+from attnbook.exercises.registry import exercise
 from attnbook.exercises.verdict import Wrong
 
 # --- 4.1 ---------------------------------------------------------------------------------------------------
 
-
-@exercise(
+exercise(
     "4.1",
     "By hand",
-    task=(
-        "for q = (1, 2, 0, 1), k₁ = (2, 0, 1, 0), k₂ = (0, 2, 0, 2), v₁ = 10 and v₂ = 20, give the two "
-        "`scores`, the two `scaled` scores, the two `weights` and the `output`, to two decimals."
-    ),
     praise="The scaled scores differ by 2, so the weights stand e² ≈ 7.4 to 1, and the output lies near 20.",
+    judge=Numbers(
+        number(
+            "scores",
+            (2, 6),
+            "A score is a dot product: multiply the query and a key number by number, and add.",
+            {(6, 2): "these are in the other order: first k₁, then k₂."},
+        ),
+        number(
+            "scaled",
+            (1, 3),
+            "Each score divided by √d_k, where d_k is the width of a key.",
+            {
+                (2, 6): "these are not divided yet. Divide by √d_k.",
+                (0.5, 1.5): "these are divided by d_k = 4. Divide by its square root, √4 = 2.",
+                (
+                    1.41,
+                    4.24,
+                ): "these are divided by √2, the root of the number of keys. d_k is the width of a key: 4.",
+            },
+        ),
+        number(
+            "weights",
+            (0.119, 0.881),
+            "exp of each scaled score, divided by the sum of both.",
+            {
+                (0.018, 0.982): "these are the softmax of the unscaled scores. Use the scaled ones.",
+                (
+                    0.25,
+                    0.75,
+                ): "these are the scaled scores divided by their sum. Softmax takes exp of each first.",
+                (0.269, 0.731): "these are the softmax of the scores divided by d_k. Divide by √d_k.",
+                (2.718, 20.086): "these are not divided by their sum yet: weights sum to 1.",
+                (0.2, 0.8): "these are made with powers of 2: softmax takes powers of e.",
+                (0.881, 0.119): "these are in the other order: the larger score gets the larger weight.",
+            },
+            near=0.006,
+        ),
+        number(
+            "output",
+            18.81,
+            "The first weight times 10 plus the second times 20.",
+            {
+                20: "this is the value of the best key alone. Attention blends: each value times its "
+                "weight, then the sum.",
+                15: "this is the plain mean. Weigh each value first.",
+                9.4: "this is half of it: the weights sum to 1 already, so the weighted sum is the mean.",
+            },
+            near=0.06,
+        ),
+    ),
 )
-def by_hand(answer) -> str:
-    given = read_dict(answer, ("scores", "scaled", "weights", "output"))
-    query = torch.tensor([1.0, 2.0, 0.0, 1.0])  # (d_k,)
-    keys = torch.tensor([[2.0, 0.0, 1.0, 0.0], [0.0, 2.0, 0.0, 2.0]])  # (S, d_k)
-    values = torch.tensor([10.0, 20.0])  # (S,)
-    scores = keys @ query  # (S,)
-    scaled = scores / math.sqrt(len(query))
-    weights = scaled.softmax(0)
-    _step(given, "scores", scores, 0.01, [(scores.flip(0), "in the other order: first k₁, then k₂")])
-    _step(
-        given,
-        "scaled",
-        scaled,
-        0.01,
-        [
-            (scores, "not divided yet. Divide by √d_k"),
-            (scores / len(query), "divided by d_k = 4. Divide by its square root, √4 = 2"),
-            (
-                scores / math.sqrt(len(keys)),
-                "divided by √2, the root of the number of keys. d_k is the width of a key: 4",
-            ),
+
+# --- 4.2 ---------------------------------------------------------------------------------------------------
+
+
+def thrifty_attention(query: Tensor, key: Tensor, value: Tensor, most: int) -> Tensor:
+    rows = query.split(most // len(key))
+    return torch.cat([scaled_dot_product_attention(some, key, value)[0] for some in rows])
+
+
+class _Largest(TorchFunctionMode):
+    """Notes how many numbers the largest tensor holds that is made."""
+
+    size = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for each in made if isinstance(made, tuple | list) else [made]:
+            if isinstance(each, Tensor):
+                self.size = max(self.size, each.untyped_storage().nbytes() // each.element_size())
+        return made
+
+
+def _within(thrifty_attention: Callable, query: Tensor, key: Tensor, value: Tensor, most: int) -> Tensor:
+    """What the function returns, if it is wrong or within the budget."""
+    with _Largest() as largest:
+        result = thrifty_attention(query, key, value, most)
+    (output,) = read_results(result, (value,), ("output",))
+    if largest.size > most and alike(output, _attend(query, key, value)):
+        raise Wrong(
+            f"The output is right, but over the budget: you made a tensor of {largest.size} numbers and "
+            f"`most` is {most}. Each query needs only its own row of scores: take a few queries at a time, "
+            "as many as fit."
+        )
+    return output
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, scale: float | None = None) -> Tensor:
+    return scaled_dot_product_attention(query, key, value, scale=scale)[0]
+
+
+def _scaled(query: Tensor, key: Tensor) -> Tensor:
+    return query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])  # (…, T, S)
+
+
+def _by_keys(query: Tensor, key: Tensor, value: Tensor, most: int) -> list[Tensor]:
+    """Attention to some of the keys at a time, with a softmax for each part."""
+    count = most // len(query)
+    return [_attend(query, *some) for some in zip(key.split(count), value.split(count), strict=True)]
+
+
+def _budget(queries: int, keys: int, rows: int, seed: int) -> tuple:
+    query, key, value = randoms((queries, 11), (keys, 11), (keys, 7), seed=seed)
+    return query, key, value, max(query.numel(), key.numel(), rows * keys)
+
+
+exercise(
+    "4.2",
+    "Attention on a budget",
+    praise="The same output, and never more than a few rows of scores. The longer the sentence, the more "
+    "that saves: memory grows like T instead of T². Fused attention goes one step further and splits the "
+    "keys as well, with a softmax that is put right as it goes along.",
+    judge=Function(
+        thrifty_attention,
+        {"output": "(T, d_v)"},
+        cases=[
+            _budget(60, 50, 13, 80),
+            _budget(40, 50, 11, 83),
+            *drawn(_budget, (15, 50), (15, 50), (1, 20)),
         ],
-    )
-    _step(
-        given,
-        "weights",
-        weights,
-        0.006,
-        [
-            (scores.softmax(0), "the softmax of the unscaled scores. Use the scaled ones"),
-            (
-                scaled / scaled.sum(),
-                "the scaled scores divided by their sum. Softmax takes exp of each first",
+        use=_within,
+        slips=slips(
+            "The scale is missing: divide the scores by √d before softmax. Without it, wide vectors give "
+            "large scores, and softmax puts nearly everything on one key.",
+            lambda q, k, v, most: _attend(q, k, v, 1.0),
+            "You divided by d; it is √d. A sum of d products spreads like √d, so that is what brings it "
+            "back to size 1.",
+            lambda q, k, v, most: _attend(q, k, v, 1 / q.shape[-1]),
+            "You multiplied by √d: large scores became larger. Divide.",
+            lambda q, k, v, most: _attend(q, k, v, math.sqrt(q.shape[-1])),
+            "You divided by the root of another size. d is the width of a query and a key, "
+            "`query.shape[-1]`: it is their product that grows with it. The number of positions, the width "
+            "of the values and the budget play no part.",
+            *(
+                lambda q, k, v, most, size=size: _attend(q, k, v, size(q, k, v) ** -0.5)
+                for size in (lambda q, k, v: v.shape[-1], lambda q, k, v: len(k), lambda q, k, v: len(q))
             ),
-            ((scores / 4).softmax(0), "the softmax of the scores divided by d_k. Divide by √d_k"),
-            (scaled.exp(), "not divided by their sum yet: weights sum to 1"),
-            (scaled.exp2() / scaled.exp2().sum(), "made with powers of 2: softmax takes powers of e"),
-            (weights.flip(0), "in the other order: the larger score gets the larger weight"),
-        ],
-    )
-    _step(
-        given,
-        "output",
-        (weights @ values)[None],
-        0.06,
-        [
-            (
-                values[1:],
-                "the value of the best key alone. Attention blends: each value times its weight, then "
-                "the sum",
+            "You scaled after softmax: the rows of your weights no longer sum to 1, and softmax has met the "
+            "large scores anyway. Divide the scores, then take softmax.",
+            lambda q, k, v, most: _attend(q, k, v, 1.0) / math.sqrt(q.shape[-1]),
+            lambda q, k, v, most: _attend(q, k, v) / math.sqrt(q.shape[-1]),
+            "You split the keys, and each part got a softmax of its own: the weights of a query sum to 1 in "
+            "every part, not over all keys. Split the queries: each needs only its own row of scores.",
+            lambda *inputs: torch.stack(_by_keys(*inputs)).sum(0),
+            lambda *inputs: torch.stack(_by_keys(*inputs)).mean(0),
+            lambda *inputs: torch.cat(_by_keys(*inputs)),
+            "Softmax ran over the queries: your weights sum to 1 down the columns. Each query's row should "
+            "sum to 1, so use `dim=-1`. (Counted from the front the axes shift as soon as heads come in: "
+            "count from the end.)",
+            lambda q, k, v, most: _scaled(q, k).softmax(-2) @ v,
+            lambda q, k, v, most: torch.cat(
+                [_scaled(some, k).softmax(-2) @ v for some in q.split(most // len(k))]
             ),
-            (values.mean()[None], "the plain mean. Weigh each value first"),
-            (
-                (weights @ values)[None] / 2,
-                "half of it: the weights sum to 1 already, so the weighted sum is the mean",
-            ),
-        ],
-    )
-    return ""
-
-
-def _step(given: dict, name: str, wanted: Tensor, tolerance: float, slips: list[tuple[Tensor, str]]) -> None:
-    """Judge one step of the calculation; `slips` are wrong numbers with the words for each."""
-    numbers = torch.tensor(read_numbers(given[name], name, len(wanted)))
-
-    def close(other: Tensor) -> bool:
-        return bool((numbers - other).abs().max() <= tolerance)
-
-    if close(wanted):
-        return
-    for wrong, words in slips:
-        if close(wrong):
-            raise Wrong(f"`{name}`: these are {words}." if len(wanted) > 1 else f"`{name}`: this is {words}.")
-    rule = {
-        "scores": "A score is a dot product: multiply the query and a key number by number, and add.",
-        "scaled": "Each score divided by √d_k, where d_k is the width of a key.",
-        "weights": "exp of each scaled score, divided by the sum of both.",
-        "output": "The first weight times 10 plus the second times 20.",
-    }[name]
-    shown = ", ".join(f"{number:g}" for number in numbers.tolist())
-    raise Wrong(f"`{name}`: not {shown}. {rule}")
-
+            "You blended the keys. Keys are for finding, values are what is fetched: `weights @ value`.",
+            lambda q, k, v, most: _attend(q, k, k),
+            "`view` (or `reshape`) is not `transpose`: the shape fits, but the keys are mixed up. "
+            "`key.transpose(-2, -1)` swaps the last two axes.",
+            lambda q, k, v, most: (q @ k.reshape(k.shape[1], -1) / math.sqrt(q.shape[-1])).softmax(-1) @ v,
+            "These are the weights. One step is left: `weights @ value`.",
+            lambda q, k, v, most: _scaled(q, k).softmax(-1),
+            "Softmax is missing between the scores and the values.",
+            lambda q, k, v, most: _scaled(q, k) @ v,
+            "Some queries are missing at the end: the last part may be smaller than the others.",
+            lambda q, k, v, most: _attend(q[: len(q) // (most // len(k)) * (most // len(k))], k, v),
+        ),
+    ),
+)
 
 # --- 4.3 ---------------------------------------------------------------------------------------------------
 
 
-def _shuffled(output: Tensor, weights: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+def shuffled(output: Tensor, weights: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
     return output[:, order], weights[:, order][:, :, order]
 
 
-SHUFFLE_SLIPS = (
-    slip(
-        "You returned both as they were. That would be *in*variance. Self-attention is *equi*variant: "
-        "each word keeps its own output, and takes it along to its new place.",
-        lambda output, weights, order: (output, weights),
-    ),
-    slip(
-        "You put them back instead of forward: that is the inverse order. The word now at place i is "
-        "the one that was at `order[i]`: `output[:, order]`.",
-        lambda output, weights, order: _shuffled(output, weights, order.argsort()),
-    ),
-    slip(
-        "The output is right; the weights are moved along one axis only. Words are queries *and* keys "
-        "here: rows and columns both take the new order.",
-        lambda output, weights, order: (output[:, order], weights[:, order]),
-        lambda output, weights, order: (output[:, order], weights[:, :, order]),
-        lambda output, weights, order: (output[:, order], weights),
-    ),
-    slip(
-        "You reordered the rows twice. The second index must reach the columns: `[:, :, order]`.",
-        lambda output, weights, order: (output[:, order], weights[:, order][:, order]),
-    ),
-    slip(
-        "`weights[:, order, order]` pairs the two lists up: it picks the cells (order[i], order[i]) "
-        "only. Reorder the rows first, then the columns: `weights[:, order][:, :, order]`.",
-        lambda output, weights, order: (output[:, order], weights[:, order, order]),
-    ),
-)
+def _attended(batch: int, length: int, width: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Output and weights of self-attention over random words, and a new order for them."""
+    output, weights = scaled_dot_product_attention(*randoms(*[(batch, length, width)] * 3, seed=seed))
+    return output, weights, random(length, seed=seed + 3).argsort()
 
 
-@exercise(
+exercise(
     "4.3",
     "Shuffle the words",
-    task=(
-        "`output (B, T, D)` and `weights (B, T, T)` came from self-attention over some words. Write "
-        "`shuffled(output, weights, order)`, which returns the output and weights for the words in the "
-        "new `order` without running attention again."
-    ),
-    praise=(
-        "The check ran real self-attention on the shuffled words, and your two lines gave the same "
-        "numbers. Self-attention without positions cannot tell one order from another; chapter 7 gives "
-        "it positions."
+    praise="Your two lines give what self-attention gives for the shuffled words, without running it. "
+    "Self-attention without positions cannot tell one order from another; chapter 7 gives it positions.",
+    judge=Function(
+        shuffled,
+        {"output": "(B, T, D)", "weights": "(B, T, T)"},
+        cases=[_attended(3, 5, 7, 90), _attended(2, 6, 4, 94), *drawn(_attended, (1, 3), (2, 7), (1, 5))],
+        slips=slips(
+            "You returned both as they were. That would be *in*variance. Self-attention is *equi*variant: "
+            "each word keeps its own output, and takes it along to its new place.",
+            lambda output, weights, order: (output, weights),
+            "You put them back instead of forward: that is the inverse order. The word now at place i is "
+            "the one that was at `order[i]`: `output[:, order]`.",
+            lambda output, weights, order: shuffled(output, weights, order.argsort()),
+            "The output is right; the weights are as they were. Words are queries *and* keys here: rows and "
+            "columns both take the new order.",
+            lambda output, weights, order: (output[:, order], weights),
+            "The output is right; the weights are moved along one axis only. Words are queries *and* keys "
+            "here: rows and columns both take the new order.",
+            lambda output, weights, order: (output[:, order], weights[:, order]),
+            lambda output, weights, order: (output[:, order], weights[:, :, order]),
+            "You reordered the rows twice. The second index must reach the columns: `[:, :, order]`.",
+            lambda output, weights, order: (output[:, order], weights[:, order][:, order]),
+            "`weights[:, order, order]` pairs the two lists up: it picks the cells (order[i], order[i]) "
+            "only. Reorder the rows first, then the columns: `weights[:, order][:, :, order]`.",
+            lambda output, weights, order: (output[:, order], weights[:, order, order]),
+        ),
     ),
 )
-def shuffled(answer) -> str:
-    def case(batch: int, order: list[int], width: int, seed: int) -> tuple[dict, tuple[Tensor, Tensor]]:
-        words = random(batch, len(order), width, seed=seed)
-        projections = random(3, width, width, seed=seed + 1) / math.sqrt(width)
 
-        def run_on(x: Tensor) -> tuple[Tensor, Tensor]:
-            return scaled_dot_product_attention(*(x @ projection for projection in projections))
+# --- 4.4 ---------------------------------------------------------------------------------------------------
 
-        output, weights = run_on(words)
-        inputs = {"output": output, "weights": weights, "order": torch.tensor(order)}
-        return inputs, run_on(words[:, order])
 
-    rerun = [case(3, [2, 4, 1, 0, 3], 7, seed=90), case(2, [1, 2, 3, 4, 5, 0], 4, seed=92)]
-    results = iter([result for _, result in rerun])
-    return judge_function(
-        answer,
-        call="shuffled(output, weights, order)",
-        cases=[inputs for inputs, _ in rerun],
-        right=lambda **_: next(results),
-        returns={"output": "(B, T, D)", "weights": "(B, T, T)"},
-        slips=SHUFFLE_SLIPS,
-    )
+def split_heads(x: Tensor, num_heads: int) -> Tensor:
+    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)  # (B, H, T, d)
+
+
+def merge_heads(heads: Tensor) -> Tensor:
+    return heads.transpose(1, 2).flatten(-2)  # (B, T, D)
+
+
+def _viewed(x: Tensor, num_heads: int) -> Tensor:
+    return x.reshape(x.shape[0], num_heads, x.shape[1], -1)
+
+
+def _uncut(x: Tensor, num_heads: int) -> Tensor:
+    return x.unflatten(-1, (num_heads, -1))  # (B, T, H, d): the heads are not swapped to the front
+
+
+def _unswapped(heads: Tensor) -> Tensor:
+    return heads.reshape(heads.shape[0], heads.shape[2], -1)
+
+
+def _wide(batch: int, length: int, num_heads: int, width: int, seed: int) -> tuple[Tensor, int]:
+    return random(batch, length, num_heads * width, seed=seed), num_heads
+
+
+def _heads(*shape: int) -> tuple[Tensor]:
+    *shape, seed = shape
+    return (random(*shape, seed=seed),)
+
+
+exercise(
+    "4.4",
+    "Split and merge the heads",
+    praise="Cut, swap; swap, join. Each head now looks like one more item of the batch, and the attention "
+    "of this chapter runs on it unchanged.",
+    judge=Together(
+        split_heads=Function(
+            split_heads,
+            {"split": "(B, H, T, d)"},
+            cases=[
+                _wide(2, 5, 3, 7, 95),
+                _wide(3, 4, 2, 5, 96),
+                *drawn(_wide, (1, 3), (1, 5), (1, 4), (1, 4)),
+            ],
+            slips=slips(
+                "`view` alone has the right shape, but it reads the numbers in memory order: head 0 gets "
+                "whole words from the start of the sentence instead of a slice of every word. First cut the "
+                "last axis, (B, T, H, d), then swap T and H with `transpose(1, 2)`.",
+                _viewed,
+                "Cut, but not swapped: yours is (B, T, H, d). Attention works on the last two axes, so T "
+                "must stand beside d: `transpose(1, 2)`.",
+                _uncut,
+                "Your heads take every H-th number of a word. Head h owns numbers that stand side by side, "
+                "from h·d to (h+1)·d: cut the last axis into (H, d), not (d, H).",
+                lambda x, num_heads: x.unflatten(-1, (-1, num_heads)).permute(0, 3, 1, 2),
+                "The axes are swapped before the cut: that mixes numbers of different words. First (B, T, "
+                "H, d), then `transpose(1, 2)`.",
+                lambda x, num_heads: x.transpose(1, 2).reshape(x.shape[0], num_heads, x.shape[1], -1),
+            ),
+        ),
+        merge_heads=Function(
+            merge_heads,
+            {"merged": "(B, T, D)"},
+            cases=[
+                _heads(2, 3, 5, 7, 97),
+                _heads(3, 2, 4, 5, 98),
+                *drawn(_heads, (1, 3), (1, 4), (1, 5), (1, 4)),
+            ],
+            slips=slips(
+                "Merged without swapping back: the heads of one word do not lie side by side yet, so each "
+                "row mixes several words. `transpose(1, 2)` first, then join the last two axes.",
+                _unswapped,
+                "The numbers of a word are there, but interleaved: join (H, d) in this order, not (d, H).",
+                lambda heads: heads.permute(0, 2, 3, 1).flatten(-2),
+                "You added or averaged the heads. They are laid side by side, so that nothing is lost: the "
+                "width is H·d again.",
+                lambda heads: heads.sum(1),
+                lambda heads: heads.mean(1),
+                "Swapped back, but not joined: the last two axes (H, d) become one.",
+                lambda heads: heads.transpose(1, 2),
+            ),
+        ),
+    ),
+)
+
+# --- 4.5 ---------------------------------------------------------------------------------------------------
+
+
+def multi_head(
+    x: Tensor,
+    W_query: Tensor,
+    W_key: Tensor,
+    W_value: Tensor,
+    W_output: Tensor,
+    num_heads: int,
+    off: list[int],
+) -> Tensor:
+    return _multi_head(x, W_query, W_key, W_value, W_output, num_heads, off)
+
+
+def _silent(heads: Tensor, off: list[int]) -> Tensor:
+    keep = torch.tensor([head not in off for head in range(heads.shape[1])])
+    return heads * keep[:, None, None]  # (B, H, T, d)
+
+
+def _multi_head(
+    x,
+    W_query,
+    W_key,
+    W_value,
+    W_output,
+    num_heads,
+    off,
+    *,
+    scale=None,
+    axis=-1,
+    split=split_heads,
+    merge=merge_heads,
+    silent=_silent,
+) -> Tensor:
+    """The right answer; the keywords make the wrong ones."""
+    query, key, value = (split(x @ weight, num_heads) for weight in (W_query, W_key, W_value))  # (B, H, T, d)
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = query @ key.transpose(-2, -1) * scale  # (B, H, T, T)
+    return merge(silent(scores.softmax(axis) @ value, off)) @ W_output  # (B, T, D)
+
+
+def _but(change: Callable[..., dict] = dict, **keywords) -> Callable:
+    """The right answer on what `change` makes of its inputs, or with other keywords."""
+    names = ("x", "W_query", "W_key", "W_value", "W_output", "num_heads", "off")
+
+    def wrong(*inputs) -> Tensor:
+        named = dict(zip(names, inputs, strict=True))
+        return _multi_head(**(named | change(**named)), **keywords)
+
+    return wrong
+
+
+def _same_for(*names: str) -> Callable:
+    """x itself in place of some projections."""
+    return lambda x, **_: dict.fromkeys(names, torch.eye(x.shape[-1], dtype=x.dtype))
+
+
+def _transposed(*names: str) -> Callable:
+    return lambda **inputs: {name: inputs[name].T for name in names}
+
+
+def _columns(x: Tensor, num_heads: int, off: list[int]) -> Tensor:
+    """1 for the columns of the heads that are on, 0 for the others."""
+    return _silent(torch.ones(1, num_heads, 1, x.shape[-1] // num_heads), off).flatten()
+
+
+def _louder(heads: Tensor, off: list[int]) -> Tensor:
+    keep = torch.tensor([head not in off for head in range(heads.shape[1])])
+    return _silent(heads, off) * len(keep) / max(int(keep.sum()), 1)
+
+
+def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: list[int], seed: int) -> tuple:
+    d_model = num_heads * width
+    x, *weights = randoms((batch, length, d_model), *[(d_model, d_model)] * 4, seed=seed)
+    return 2 * x, *(weight / math.sqrt(d_model) for weight in weights), num_heads, off
+
+
+exercise(
+    "4.5",
+    "Switch heads off",
+    praise="Multi-head self-attention, with a switch for every head: that is an ablation. The output is a "
+    "sum of what the heads contribute, each through its own rows of `W_output`, so a head can be taken away "
+    "without touching the others.",
+    judge=Function(
+        multi_head,
+        {"output": "(B, T, D)"},
+        cases=[
+            _multi_head_case(3, 5, 4, 6, [], 100),
+            _multi_head_case(3, 5, 4, 6, [2], 110),
+            _multi_head_case(2, 7, 3, 5, [0, 2], 120),
+            _multi_head_case(1, 4, 1, 3, [0], 130),
+            *drawn(
+                lambda b, t, h, d, last, seed: _multi_head_case(b, t, h, d, [*range(min(last, h))], seed),
+                (1, 3),
+                (1, 6),
+                (1, 5),
+                (1, 4),
+                (0, 5),
+            ),
+        ],
+        slips=slips(
+            "You divided by √D, the whole width. Each head compares vectors of width d = D / H only: divide "
+            "by √d, `query.shape[-1] ** 0.5` after the split.",
+            _but(lambda x, **_: {"scale": x.shape[-1] ** -0.5}),
+            "The scale is missing: divide the scores by √d, the width of one head.",
+            _but(scale=1.0),
+            "You divided by the width of a head. Divide by its square root.",
+            _but(lambda x, num_heads, **_: {"scale": num_heads / x.shape[-1]}),
+            "You divided by √H, the number of heads. It is √d, the width of one.",
+            _but(lambda num_heads, **_: {"scale": num_heads**-0.5}),
+            "This is attention with a single head: `num_heads` changed nothing. Split the projected "
+            "queries, keys and values into heads before the scores.",
+            _but(lambda **_: {"num_heads": 1}),
+            "Softmax ran over the queries, or over the heads: each query's row should sum to 1. Use "
+            "`dim=-1`.",
+            *(_but(axis=axis) for axis in (-2, 1, 0)),
+            "Split with `view` alone: head 0 got whole words instead of a slice of every word. Cut to (B, "
+            "T, H, d), then `transpose(1, 2)`.",
+            _but(split=_viewed),
+            _but(split=_viewed, merge=_unswapped),
+            "Cut into heads but not swapped: with (B, T, H, d) the heads of one word attend to one another, "
+            "and no word sees another. `transpose(1, 2)` before the scores.",
+            _but(split=_uncut, merge=lambda heads: heads.flatten(-2), silent=lambda heads, off: heads),
+            _but(
+                split=_uncut,
+                merge=lambda y: y.transpose(1, 2).reshape(*y.shape[:2], -1),
+                silent=lambda heads, off: heads,
+            ),
+            "Merged without swapping back: each row now mixes several words. `transpose(1, 2)` first, then "
+            "join the last two axes.",
+            _but(merge=_unswapped),
+            "The last step is missing: `W_output` mixes what the heads found. Multiply the merged heads by "
+            "it.",
+            _but(_same_for("W_output")),
+            "Queries, keys and values are x itself: multiply by the matrices first, `x @ W_query` and so on.",
+            _but(_same_for("W_query", "W_key", "W_value")),
+            _but(_same_for("W_query", "W_key", "W_value", "W_output")),
+            "The queries or the keys are not projected: x went straight into the scores. Q, K and V are "
+            "three projections of the same x: `x @ W_query`.",
+            _but(_same_for("W_query")),
+            _but(_same_for("W_key")),
+            _but(_same_for("W_query", "W_key")),
+            "The values are not projected: use `x @ W_value`.",
+            _but(_same_for("W_value")),
+            "The keys serve as values too. Each has a projection of its own: the values are `x @ W_value`.",
+            _but(lambda W_key, **_: {"W_value": W_key}),
+            "Keys or values went through `W_query`: each has its own matrix.",
+            _but(lambda W_query, **_: {"W_key": W_query, "W_value": W_query}),
+            _but(lambda W_query, **_: {"W_value": W_query}),
+            "Queries and keys have changed places: the row of a word shows who looks at it, not where it "
+            "looks. Queries are `x @ W_query` and stand on the left of `@`.",
+            _but(lambda W_query, W_key, **_: {"W_query": W_key, "W_key": W_query}),
+            "The queries or the keys come from the wrong place: `x @ W_query` makes the queries, `x @ "
+            "W_key` the keys.",
+            _but(lambda W_key, **_: {"W_query": W_key}),
+            _but(lambda W_value, **_: {"W_query": W_value}),
+            _but(lambda W_query, **_: {"W_key": W_query}),
+            "You multiplied by the transposed matrices. That is how `nn.Linear` keeps its weight, (out, "
+            "in); here they are (in, out): `x @ W_query`. They are square, so no error warned you.",
+            _but(_transposed("W_query", "W_key", "W_value", "W_output")),
+            _but(_transposed("W_query", "W_key", "W_value")),
+            "You used batch item 0 only: keep the batch axis.",
+            _but(lambda x, **_: {"x": x[:1]}),
+            _but(lambda x, **_: {"x": x[:1].expand_as(x)}),
+            lambda x, *others: multi_head(x[:1], *others)[0],
+            "Nothing is switched off: the heads in `off` still contribute. Set their outputs to 0 before "
+            "you merge.",
+            _but(silent=lambda heads, off: heads),
+            "You kept the heads in `off` and switched off all the others.",
+            _but(silent=lambda heads, off: heads - _silent(heads, off)),
+            "The heads in `off` still contribute the mean of their values: with scores of 0, softmax gives "
+            "every key the same weight. Set their *outputs* to 0.",
+            _but(
+                lambda x, num_heads, off, W_query, **_: {
+                    "W_query": W_query * _columns(x, num_heads, off),
+                    "off": [],
+                }
+            ),
+            "You made the remaining heads larger, to make up for those that are off. An ablation leaves "
+            "them as they are.",
+            _but(silent=_louder),
+            "You switched off whole words, not heads: after the split the heads are on axis 1.",
+            _but(silent=lambda heads, off: _silent(heads.transpose(1, 2), off).transpose(1, 2)),
+        ),
+    ),
+)

@@ -45,6 +45,11 @@ def random(*sizes: int, seed: int) -> Tensor:
     return torch.randn(*sizes, generator=generator, dtype=torch.float32, device="cpu")
 
 
+def randoms(*shapes: tuple[int, ...], seed: int) -> tuple[Tensor, ...]:
+    """A random tensor of each shape."""
+    return tuple(random(*each, seed=seed + i) for i, each in enumerate(shapes))
+
+
 def drawn(case: Callable[..., tuple], *ranges: tuple[int, int], count: int = 6) -> list[tuple]:
     """Random cases: `case(*sizes, seed)`, with a random whole number from each range, ends included."""
     generator = dice.Random(271_828_182)
@@ -70,8 +75,9 @@ def number(name: str, wanted: float | Sequence[float], rule: str, slips: dict, n
     return Number(name, wanted, rule, slips, near, lambda value, name: read_numbers(value, name, count))
 
 
-def shape_of(name: str, wanted: tuple[int, ...], rule: str, slips: dict) -> Number:
-    return Number(name, tuple(wanted), rule, slips, 0, read_shape)
+def shape_of(name: str, wanted: tuple[int, ...], rule: str, *words_and_wrongs) -> Number:
+    known = {wrong: words for words, wrongs in slips(*words_and_wrongs) for wrong in wrongs}
+    return Number(name, wanted, rule, known, 0, read_shape)
 
 
 class Numbers:
@@ -174,22 +180,13 @@ class Function:
 
     def diagnose(self, raw, got: tuple, wanted: tuple, place: int) -> str:
         inputs = self.named(self.cases[place])
-        example = self._example(got, wanted, inputs)
+        results = zip(self.returns.items(), got, wanted, strict=True)
+        seen = next((_look(*named, *pair, inputs) for named, *pair in results if not alike(*pair)), "")
+        example = "" if any(isinstance(each, Tensor) for each in wanted) else seen
         for words, wrongs in self.slips:
             if any(self.explains(wrong, place, got) for wrong in wrongs):
                 return "\n\n".join(filter(None, (words, example)))
-        return self._other_order(raw, wanted) or "\n\n".join(
-            filter(None, (example or self._look(got, wanted, inputs), self.rule))
-        )
-
-    def _example(self, got: tuple, wanted: tuple, inputs: dict) -> str:
-        """The first wrong result that is no tensor, with what it was made of."""
-        for name, ours, theirs in zip(self.returns, got, wanted, strict=True):
-            if not isinstance(theirs, Tensor) and not alike(ours, theirs):
-                given = [f"{each} = {_short(value)}" for each, value in inputs.items() if _is_plain(value)]
-                with_inputs = f"With {', '.join(given)}: " if given else ""
-                return f"{with_inputs}`{name}` is {_short(ours)}; wanted {_short(theirs)}."
-        return ""
+        return self._other_order(raw, wanted) or "\n\n".join(filter(None, (seen, self.rule)))
 
     def _other_order(self, raw, wanted: tuple) -> str:
         if not isinstance(raw, tuple | list) or len(raw) < 2 or any(part is ... for part in raw):
@@ -205,12 +202,6 @@ class Function:
             if right:
                 return f"These are the right results in another order: return {', '.join(names)}."
         return ""
-
-    def _look(self, got: tuple, wanted: tuple, inputs: dict) -> str:
-        for (name, letters), ours, theirs in zip(self.returns.items(), got, wanted, strict=True):
-            if not alike(ours, theirs):
-                return _look(name, letters, ours, theirs, inputs)
-        return "This is not what was wanted."
 
 
 def as_function(answer, call: str) -> Callable:
@@ -266,8 +257,12 @@ def _judge_dtype(name: str, got, wanted) -> None:
         )
 
 
-def _look(name: str, letters: str, got: Tensor, wanted: Tensor, inputs: dict) -> str:
-    """What can be seen of a wrong tensor from outside."""
+def _look(name: str, letters: str, got, wanted, inputs: dict) -> str:
+    """What can be seen of a wrong result from outside."""
+    if not isinstance(wanted, Tensor):
+        given = [f"{each} = {_short(value)}" for each, value in inputs.items() if _is_plain(value)]
+        with_inputs = f"With {', '.join(given)}: " if given else ""
+        return f"{with_inputs}`{name}` is {_short(got)}; wanted {_short(wanted)}."
     if len(set(got.shape)) > 1:
         for order in permutations(range(got.dim())):
             if got.dim() == wanted.dim() and alike(got.permute(order), wanted):
@@ -337,13 +332,17 @@ class Suspects:
                 fitting = [words for words, wrongs in self.slips if said in map(self.says, wrongs)]
                 raise Wrong(
                     f"Of {suspect.name} your test says {_said(verdict)}; it is {_said(suspect.truth)}."
-                    f"\n\n{[*fitting, self._opposite(said) or suspect.words][0]}"
+                    f"\n\n{[*fitting, self._pattern(said) or suspect.words][0]}"
                 )
         return f"One thing: your code changes {_names(changed)} in place." if changed else ""
 
-    def _opposite(self, said: list) -> str:
-        turned = [_turned(suspect.truth) for suspect in self.line_up]
-        return "Your test says the opposite every time: True and False are swapped." if said == turned else ""
+    def _pattern(self, said: list) -> str:
+        if said == [_turned(suspect.truth) for suspect in self.line_up]:
+            return "Your test says the opposite every time: True and False are swapped."
+        same = all(verdict == said[0] for verdict in said)
+        return (
+            "It says the same of all of them, so it is a guess: look at what you are given." if same else ""
+        )
 
     def says(self, detector: Callable) -> list:
         """What a detector of ours says of each suspect."""

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 import attnbook
+from attnbook.exercises.chapter04 import shuffled
 
 
 def assert_says(verdict, words: str) -> None:
@@ -76,70 +77,105 @@ def attention(q, k, v, scale=None, dim=-1):
     return (q @ k.transpose(-2, -1) * scale).softmax(dim) @ v
 
 
+def in_parts(q, k, v, most, attend=attention):
+    return torch.cat([attend(part, k, v) for part in q.split(most // len(k))])
+
+
+def one_at_a_time(q, k, v, most):
+    return torch.stack([attention(one[None], k, v)[0] for one in q])
+
+
+def by_chunks(q, k, v, most):
+    output = torch.empty(len(q), v.shape[1])
+    rows = most // len(k)
+    for first in range(0, len(q), rows):
+        scores = torch.einsum("td,sd->ts", q[first : first + rows], k) / math.sqrt(k.shape[1])
+        output[first : first + rows] = F.softmax(scores, dim=1) @ v
+    return output
+
+
+def with_a_running_softmax(q, k, v, most):
+    """The keys one at a time, with the sum and the output put right whenever a larger score comes."""
+    high, total, output = torch.full((len(q), 1), -math.inf), torch.zeros(len(q), 1), torch.zeros(1)
+    for key, value in zip(k, v, strict=True):
+        score = (q @ key / math.sqrt(len(key)))[:, None]
+        new = torch.maximum(high, score)
+        total = total * (high - new).exp() + (score - new).exp()
+        output = output * (high - new).exp() + (score - new).exp() * value
+        high = new
+    return output / total
+
+
 @pytest.mark.parametrize(
     "answer",
     [
-        attention,
-        F.scaled_dot_product_attention,
-        attnbook.scaled_dot_product_attention,
-        lambda q, k, v: attention(q / q.shape[-1] ** 0.25, k / q.shape[-1] ** 0.25, v, 1),
-        lambda q, k, v: torch.einsum(
-            "...ts,...sv->...tv",
-            (torch.einsum("...td,...sd->...ts", q, k) / k.size(-1) ** 0.5).softmax(-1),
-            v,
-        ),
-        lambda q, k, v: torch.matmul(F.softmax(torch.matmul(q, k.mT) / np.sqrt(q.shape[-1]), dim=-1), v),
-        lambda q, k, v: (attention(q, k, v), "the weights"),
-        lambda q, k, v: attention(q.double(), k.double(), v.double()).numpy(),
+        in_parts,
+        one_at_a_time,
+        by_chunks,
+        with_a_running_softmax,
+        lambda q, k, v, most: F.scaled_dot_product_attention(q[None], k[None], v[None])[0],
+        lambda q, k, v, most: (in_parts(q, k, v, most), "the weights"),
+        lambda q, k, v, most: in_parts(q.double(), k.double(), v.double(), most).tolist(),
     ],
 )
-def test_attention_by_many_roads(check, answer):
+def test_attention_within_its_budget_by_many_roads(check, answer):
     assert check("4.2", answer).passed
 
 
-def batch_first(q, k, v):
-    return (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(1) @ v
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda q, k, v, most: attention(q, k, v),
+        lambda q, k, v, most: attnbook.scaled_dot_product_attention(q, k, v),
+        lambda q, k, v, most: in_parts(q, k, v, 2 * most),
+        lambda q, k, v, most: in_parts(q, k, v, most + len(k)),
+        lambda q, k, v, most: torch.cat([attention(q, k, v)[:5], attention(q, k, v)[5:]]),
+        lambda q, k, v, most: ((q[:, None] * k).sum(-1) / q.shape[1] ** 0.5).softmax(-1) @ v,
+        lambda q, k, v, most: np.asarray(attention(q, k, v)),
+    ],
+)
+def test_a_table_of_all_scores_is_over_the_budget(check, answer):
+    assert_says(check("4.2", answer), "right, but over the budget: you made a tensor of")
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda q, k, v: attention(q, k, v, 1.0), "scale is missing"),
-        (lambda q, k, v: attention(q, k, v, 1 / q.shape[-1]), "divided by d; it is √d"),
-        (lambda q, k, v: attention(q, k, v, q.shape[-1] ** 0.5), "multiplied by √d"),
-        (lambda q, k, v: attention(q, k, v, v.shape[-1] ** -0.5), "root of another size"),
-        (lambda q, k, v: attention(q, k, v, k.shape[1] ** -0.5), "root of another size"),
-        (lambda q, k, v: attention(q, k, v, len(q) ** -0.5), "root of another size"),
-        (lambda q, k, v: (q @ k.mT).softmax(-1) / q.shape[-1] ** 0.5 @ v, "scaled after softmax"),
-        (lambda q, k, v: attention(q, k, v, dim=-2), "over the queries"),
-        (batch_first, "over the queries"),
-        (lambda q, k, v: attention(q, k, v, dim=0), "over the batch or the heads"),
-        (lambda q, k, v: attention(q, k, v, dim=2), "over the queries"),
-        (lambda q, k, v: attention(q, k, k), "blended the keys"),
+        (lambda *i: in_parts(*i, lambda q, k, v: attention(q, k, v, 1.0)), "scale is missing"),
         (
-            lambda q, k, v: attention(q, k.reshape(*k.shape[:-2], k.shape[-1], k.shape[-2]).mT, v),
-            "is not `transpose`",
+            lambda *i: in_parts(*i, lambda q, k, v: attention(q, k, v, 1 / q.shape[1])),
+            "divided by d; it is √d",
         ),
-        (lambda q, k, v: attention(q[0], k[0], v[0]), "batch item 0 only"),
-        (lambda q, k, v: attention(q[0], k[0], torch.eye(k.shape[1])) @ v, "batch item 0 only"),
-        (lambda q, k, v: (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1), "These are the weights"),
-        (lambda q, k, v: q @ k.mT / q.shape[-1] ** 0.5 @ v, "Softmax is missing"),
-        (
-            lambda q, k, v: torch.bmm((torch.bmm(q, k.mT) / q.shape[-1] ** 0.5).softmax(-1), v),
-            "exactly three axes",
-        ),
-        (lambda q, k, v: (q @ k.T / q.shape[-1] ** 0.5).softmax(-1) @ v, "`.T` turns every axis round"),
-        (
-            lambda q, k, v: (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(-1) @ v,
-            "key.transpose(-2, -1)",
-        ),
+        (lambda *i: in_parts(*i, lambda q, k, v: attention(q, k, v, q.shape[1] ** 0.5)), "multiplied by √d"),
+        (lambda *i: in_parts(*i, lambda q, k, v: attention(q, k, v, v.shape[1] ** -0.5)), "another size"),
+        (lambda *i: in_parts(*i, lambda q, k, v: attention(q, k, v, len(k) ** -0.5)), "another size"),
+        (lambda *i: in_parts(*i, lambda q, k, v: attention(q, k, v, dim=0)), "over the queries"),
+        (lambda q, k, v, most: attention(q, k, v, dim=-2), "over the queries"),
+        (lambda q, k, v, most: in_parts(q, k, k, most), "blended the keys"),
+        (lambda q, k, v, most: in_parts(q, k.reshape(k.shape[1], -1).T, v, most), "is not `transpose`"),
+        (lambda q, k, v, most: (q @ k.T / q.shape[1] ** 0.5).softmax(-1), "These are the weights"),
+        (lambda q, k, v, most: q @ k.T / q.shape[1] ** 0.5 @ v, "Softmax is missing"),
+        (lambda q, k, v, most: in_parts(q[: len(q) // 13 * 13], k, v, most), "Some queries are missing"),
+        (lambda q, k, v, most: in_parts(q, k[:20], v[:20], most), "other numbers"),
+        (lambda q, k, v, most: q.split(most // 0), "ZeroDivisionError"),
+        (lambda q, k, v, most: in_parts(q, k, v, most)[None], "has shape (1, 60, 7)"),
     ],
 )
-def test_attention_traps(check, answer, words):
+def test_thrifty_attention_traps(check, answer, words):
     assert_says(check("4.2", answer), words)
 
 
 # --- 4.3 ---------------------------------------------------------------------------------------------------
+
+
+def test_the_right_answer_is_what_attention_gives_for_the_shuffled_words():
+    """The check compares with two lines; here they are compared with attention itself."""
+    torch.manual_seed(0)
+    words, order = torch.randn(2, 6, 4), torch.randperm(6)
+    output, weights = attnbook.scaled_dot_product_attention(words, words, words)
+    again = attnbook.scaled_dot_product_attention(*[words[:, order]] * 3)
+    for ours, theirs in zip(shuffled(output, weights, order), again, strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 def by_gather(output, weights, order):
@@ -175,7 +211,7 @@ def test_shuffles_by_many_roads(check, answer):
         (lambda o, w, p: (o[:, p.argsort()], w[:, p.argsort()][:, :, p.argsort()]), "inverse order"),
         (lambda o, w, p: (o[:, p], w[:, p]), "along one axis only"),
         (lambda o, w, p: (o[:, p], w[..., p]), "along one axis only"),
-        (lambda o, w, p: (o[:, p], w), "along one axis only"),
+        (lambda o, w, p: (o[:, p], w), "the weights are as they were"),
         (lambda o, w, p: (o[:, p], w[:, p][:, p]), "reordered the rows twice"),
         (lambda o, w, p: (o[:, p], w[:, p, p]), "pairs the two lists up"),
         (lambda o, w, p: (o[p], w[p]), "Axis 0 is the batch"),
@@ -235,8 +271,8 @@ def test_heads_by_many_roads(check, answer):
         ),
         ((lambda x, h: split(x, h)[..., 1:], merge), "`split` has shape (2, 3, 5, 6)"),
         ((split, lambda y: y.transpose(1, 2).view(len(y), y.shape[2], -1)), "Use `reshape`"),
-        (split, "wants both functions"),
-        ((split, merge, merge), "wants both functions"),
+        (split, "wants 2 things: `(split_heads, merge_heads)`"),
+        ((split, merge, merge), "wants 2 things: `(split_heads, merge_heads)`"),
         ((split, 3), "wants a function"),
         ({"split_heads": split}, "lacks `merge_heads`"),
     ],
@@ -256,31 +292,51 @@ def test_one_function_of_two_is_unfinished(check, answer):
 # --- 4.5 ---------------------------------------------------------------------------------------------------
 
 
-def multi_head(x, wq, wk, wv, wo, h, divisor=None, split=split, merge=merge, attend=attention):
+def switched_off(heads, off):
+    heads = heads.clone()
+    heads[:, off] = 0
+    return heads
+
+
+def multi_head(x, wq, wk, wv, wo, h, off, divisor=None, split=split, merge=merge, attend=attention):
     q, k, v = split(x @ wq, h), split(x @ wk, h), split(x @ wv, h)
-    return merge(attend(q, k, v, divisor and 1 / divisor)) @ wo
+    return merge(switched_off(attend(q, k, v, divisor and 1 / divisor), off)) @ wo
 
 
-def head_by_head(x, wq, wk, wv, wo, h):
+def head_by_head(x, wq, wk, wv, wo, h, off):
+    """The sum of what the heads contribute, each through its own rows of the last matrix."""
     d = x.shape[-1] // h
-    parts = [slice(i * d, (i + 1) * d) for i in range(h)]
-    return torch.cat([attention(x @ wq[:, p], x @ wk[:, p], x @ wv[:, p]) for p in parts], -1) @ wo
+    output = torch.zeros_like(x)
+    for head in set(range(h)) - set(off):
+        part = slice(head * d, (head + 1) * d)
+        output += attention(x @ wq[:, part], x @ wk[:, part], x @ wv[:, part]) @ wo[part]
+    return output
 
 
-def by_torch(x, wq, wk, wv, wo, h):
+def without_their_rows(x, wq, wk, wv, wo, h, off):
+    """The heads run, and nothing of what they find gets through the last matrix."""
+    rows = wo.clone().unflatten(0, (h, -1))
+    rows[off] = 0
+    return multi_head(x, wq, wk, wv, rows.flatten(0, 1), h, [])
+
+
+def without_their_values(x, wq, wk, wv, wo, h, off):
+    columns = wv.clone().unflatten(1, (h, -1))
+    columns[:, off] = 0
+    return multi_head(x, wq, wk, columns.flatten(1), wo, h, [])
+
+
+def by_torch(x, wq, wk, wv, wo, h, off):
     module = torch.nn.MultiheadAttention(x.shape[-1], h, bias=False, batch_first=True)
-    module.load_state_dict({"in_proj_weight": torch.cat([wq.T, wk.T, wv.T]), "out_proj.weight": wo.T})
+    keep = torch.tensor([head not in off for head in range(h)]).repeat_interleave(x.shape[-1] // h)
+    weights = {"in_proj_weight": torch.cat([wq.T, wk.T, wv.T]), "out_proj.weight": wo.T * keep}
+    module.load_state_dict(weights)
     return module(x, x, x)
 
 
-def by_package(x, wq, wk, wv, wo, h):
-    module = attnbook.MultiHeadAttention(x.shape[-1], h, bias=False)
-    parts = zip(("query", "key", "value", "output"), (wq, wk, wv, wo), strict=True)
-    module.load_state_dict({f"{name}.weight": weight.T for name, weight in parts})
-    return module(x, x, x)
-
-
-@pytest.mark.parametrize("answer", [multi_head, head_by_head, by_torch, by_package])
+@pytest.mark.parametrize(
+    "answer", [multi_head, head_by_head, without_their_rows, without_their_values, by_torch]
+)
 def test_multi_head_by_many_roads(check, answer):
     assert check("4.5", answer).passed
 
@@ -297,41 +353,69 @@ def join_only(y):
     return y.reshape(len(y), y.shape[2], -1)
 
 
+def others(num_heads, off):
+    return [head for head in range(num_heads) if head not in off]
+
+
+def scores_of_zero(x, wq, wk, wv, wo, h, off):
+    def attend(q, k, v, _):
+        return attention(switched_off(q, off), k, v)
+
+    return multi_head(x, wq, wk, wv, wo, h, [], attend=attend)
+
+
+def made_up_for(x, wq, wk, wv, wo, h, off):
+    return multi_head(x, wq, wk, wv, wo, h, off) * h / (h - len(off))
+
+
+def cut_out(x, wq, wk, wv, wo, h, off):
+    def merge_some(heads):
+        return merge(heads[:, [head for head in range(h) if head not in off]])
+
+    return multi_head(x, wq, wk, wv, wo, h, off, merge=merge_some)
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         (lambda x, *w: multi_head(x, *w, divisor=x.shape[-1] ** 0.5), "divided by √D"),
         (lambda *inputs: multi_head(*inputs, divisor=1), "scale is missing"),
-        (lambda x, *w: multi_head(x, *w, divisor=x.shape[-1] / w[-1]), "its square root"),
-        (lambda *inputs: multi_head(*inputs, divisor=inputs[-1] ** 0.5), "divided by √H"),
-        (lambda x, q, k, v, o, h: attention(x @ q, x @ k, x @ v) @ o, "a single head"),
+        (lambda x, *w: multi_head(x, *w, divisor=x.shape[-1] / w[-2]), "its square root"),
+        (lambda *inputs: multi_head(*inputs, divisor=inputs[-2] ** 0.5), "divided by √H"),
+        (lambda x, q, k, v, o, *_: attention(x @ q, x @ k, x @ v) @ o, "a single head"),
         (lambda *i: multi_head(*i, attend=lambda q, k, v, _: attention(q, k, v, dim=-2)), "over the queries"),
         (lambda *i: multi_head(*i, attend=lambda q, k, v, _: attention(q, k, v, dim=1)), "over the heads"),
         (lambda *inputs: multi_head(*inputs, split=view_split), "Split with `view` alone"),
         (lambda *inputs: multi_head(*inputs, split=view_split, merge=join_only), "Split with `view` alone"),
         (lambda *i: multi_head(*i, split=cut_only, merge=lambda y: y.flatten(-2)), "no word sees another"),
         (lambda *inputs: multi_head(*inputs, merge=join_only), "Merged without swapping back"),
-        (lambda x, q, k, v, o, h: multi_head(x, q, k, v, torch.eye(len(o)), h), "last step is missing"),
-        (lambda x, q, k, v, o, h: multi_head(x, torch.eye(len(q)), k, v, o, h), "not projected"),
+        (lambda x, q, k, v, o, *h: multi_head(x, q, k, v, torch.eye(len(o)), *h), "last step is missing"),
+        (lambda x, q, k, v, o, *h: multi_head(x, torch.eye(len(q)), k, v, o, *h), "not projected"),
         (
-            lambda x, q, k, v, o, h: multi_head(x, torch.eye(len(q)), torch.eye(len(q)), v, o, h),
+            lambda x, q, k, v, o, *h: multi_head(x, torch.eye(len(q)), torch.eye(len(q)), v, o, *h),
             "not projected",
         ),
-        (lambda x, q, k, v, o, h: multi_head(x, *[torch.eye(len(q))] * 3, o, h), "are x itself"),
-        (lambda x, q, k, v, o, h: multi_head(x, *[torch.eye(len(q))] * 4, h), "are x itself"),
-        (lambda x, q, k, v, o, h: multi_head(x, q, k, torch.eye(len(v)), o, h), "values are not projected"),
-        (lambda x, q, k, v, o, h: multi_head(x, q, k, k, o, h), "keys serve as values"),
-        (lambda x, q, k, v, o, h: multi_head(x, q, q, q, o, h), "each has its own matrix"),
-        (lambda x, q, k, v, o, h: multi_head(x, q, k, q, o, h), "each has its own matrix"),
-        (lambda x, q, k, v, o, h: multi_head(x, k, q, v, o, h), "changed places"),
-        (lambda x, q, k, v, o, h: multi_head(x, v, k, v, o, h), "from the wrong place"),
-        (lambda x, q, k, v, o, h: multi_head(x, q, q, v, o, h), "from the wrong place"),
-        (lambda x, q, k, v, o, h: multi_head(x, q.T, k.T, v.T, o.T, h), "transposed matrices"),
-        (lambda x, q, k, v, o, h: multi_head(x, *map(torch.t, (q, k, v)), o, h), "transposed matrices"),
+        (lambda x, q, k, v, o, *h: multi_head(x, *[torch.eye(len(q))] * 3, o, *h), "are x itself"),
+        (lambda x, q, k, v, o, *h: multi_head(x, *[torch.eye(len(q))] * 4, *h), "are x itself"),
+        (lambda x, q, k, v, o, *h: multi_head(x, q, k, torch.eye(len(v)), o, *h), "values are not projected"),
+        (lambda x, q, k, v, o, *h: multi_head(x, q, k, k, o, *h), "keys serve as values"),
+        (lambda x, q, k, v, o, *h: multi_head(x, q, q, q, o, *h), "each has its own matrix"),
+        (lambda x, q, k, v, o, *h: multi_head(x, q, k, q, o, *h), "each has its own matrix"),
+        (lambda x, q, k, v, o, *h: multi_head(x, k, q, v, o, *h), "changed places"),
+        (lambda x, q, k, v, o, *h: multi_head(x, v, k, v, o, *h), "from the wrong place"),
+        (lambda x, q, k, v, o, *h: multi_head(x, q, q, v, o, *h), "from the wrong place"),
+        (lambda x, q, k, v, o, *h: multi_head(x, q.T, k.T, v.T, o.T, *h), "transposed matrices"),
+        (lambda x, q, k, v, o, *h: multi_head(x, *map(torch.t, (q, k, v)), o, *h), "transposed matrices"),
         (lambda x, *w: multi_head(x[:1], *w), "batch item 0 only"),
         (lambda x, *w: multi_head(x[:1], *w)[0], "batch item 0 only"),
+        (lambda *inputs: multi_head(*inputs[:-1], []), "Nothing is switched off"),
+        (lambda *inputs: multi_head(*inputs[:-1], others(*inputs[-2:])), "kept the heads in `off`"),
+        (scores_of_zero, "the mean of their values"),
+        (made_up_for, "made the remaining heads larger"),
+        (lambda *inputs: multi_head(*inputs[:-1], inputs[-1][:1]), "other numbers"),
+        (cut_out, "cannot be multiplied"),
         (lambda x, *w: x, "other numbers"),
-        (lambda x, *w: split(x, w[-1]), "wanted (B, T, D), here (3, 5, 24)"),
+        (lambda x, *w: split(x, w[-2]), "wanted (B, T, D), here (3, 5, 24)"),
     ],
 )
 def test_multi_head_traps(check, answer, words):
@@ -339,7 +423,7 @@ def test_multi_head_traps(check, answer, words):
 
 
 def test_heads_that_were_not_merged_are_told_so_before_the_last_matrix(check):
-    def multi_head(x, W_query, W_key, W_value, W_output, num_heads):
+    def multi_head(x, W_query, W_key, W_value, W_output, num_heads, off):
         query, key, value = (split(x @ W, num_heads) for W in (W_query, W_key, W_value))
         return attention(query, key, value) @ W_output
 

@@ -293,7 +293,7 @@ def test_another_default_device_or_dtype_does_no_harm(fresh):
         (lambda q, k, v: right_dot, "has not been called"),
         (lambda q, k, v: right_dot(q, k, v).to(torch.complex64), "should be a tensor"),
         (lambda q, k, v: right_dot(q, k, v) * float("nan"), "NaN"),
-        (lambda q, k, v: right_dot(q, k, v).transpose(1, 2), "axes of `output` stand in another order"),
+        (lambda q, k, v: right_dot(q, k, v).transpose(1, 2), "axes of `output` are in another order"),
         (
             lambda q, k, v: right_dot(q, k, v)[..., :2],
             "has shape (3, 5, 2); wanted (B, T, d_v), here (3, 5, 6)",
