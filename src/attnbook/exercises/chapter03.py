@@ -33,26 +33,35 @@ exercise(
             "weights",
             (1, 10),
             "Follow `self.attn`: how many rows go in, how many numbers does each row become?",
-            "almost. The class computes them from `Q[0]` and `K[0]`, so their batch axis is gone; the "
-            "`unsqueeze(0)` that brings it back is used for `bmm` and not returned.",
-            (1, 1, 10),
-            "8 and 6 are the widths of the query and the key. There is one weight for each value, and the "
-            "values are `value_size1` in number.",
-            *((1, 6), (1, 8), (1, 1, 6), (1, 1, 8)),
-            "12 is the width of one value. There is one weight for each value: how many are there?",
-            *((1, 12), (1, 1, 12), (1, 10, 12)),
+            dict.fromkeys(
+                [(1, 1, 10)],
+                "almost. The class computes them from `Q[0]` and `K[0]`, so their batch axis is gone; the "
+                "`unsqueeze(0)` that brings it back is used for `bmm` and not returned.",
+            )
+            | dict.fromkeys(
+                [(1, 6), (1, 8), (1, 1, 6), (1, 1, 8)],
+                "8 and 6 are the widths of the query and the key. There is one weight for each value, and "
+                "the values are `value_size1` in number.",
+            )
+            | dict.fromkeys(
+                [(1, 12), (1, 1, 12), (1, 10, 12)],
+                "12 is the width of one value. There is one weight for each value: how many are there?",
+            ),
         ),
         shape_of(
             "output",
             (1, 1, 5),
             "Follow the last two lines of `forward`.",
-            "almost. The last `unsqueeze(0)` gives it its batch axis back: three axes.",
-            (1, 5),
-            "12 and 20 are widths inside the class: of a value, and of what goes into `attn_combine`. What "
-            "comes out of that layer is `output_size` wide.",
-            *((1, 1, 12), (1, 12), (1, 1, 20), (1, 20)),
-            "10 is the number of values. They are summed into one row for the one query.",
-            *((1, 10, 5), (1, 10, 12)),
+            {(1, 5): "almost. The last `unsqueeze(0)` gives it its batch axis back: three axes."}
+            | dict.fromkeys(
+                [(1, 1, 12), (1, 12), (1, 1, 20), (1, 20)],
+                "12 and 20 are widths inside the class: of a value, and of what goes into `attn_combine`. "
+                "What comes out of that layer is `output_size` wide.",
+            )
+            | dict.fromkeys(
+                [(1, 10, 5), (1, 10, 12)],
+                "10 is the number of values. They are summed into one row for the one query.",
+            ),
         ),
         number(
             "parameters",

@@ -75,9 +75,8 @@ def number(name: str, wanted: float | Sequence[float], rule: str, slips: dict, n
     return Number(name, wanted, rule, slips, near, lambda value, name: read_numbers(value, name, count))
 
 
-def shape_of(name: str, wanted: tuple[int, ...], rule: str, *words_and_wrongs) -> Number:
-    known = {wrong: words for words, wrongs in slips(*words_and_wrongs) for wrong in wrongs}
-    return Number(name, wanted, rule, known, 0, read_shape)
+def shape_of(name: str, wanted: tuple[int, ...], rule: str, slips: dict) -> Number:
+    return Number(name, wanted, rule, slips, 0, read_shape)
 
 
 class Numbers:
