@@ -5,10 +5,17 @@ from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from attnbook.checks import check_attention, check_batched, positive, wrong_shape
+from attnbook.arguments import (
+    require_attention,
+    require_batched,
+    require_query,
+    require_rate,
+    require_sizes,
+    wrong_shape,
+)
 from attnbook.masks import fit_mask
 
 
@@ -17,9 +24,9 @@ class Attn(nn.Module):
 
     $w = \\mathrm{softmax}(W_a [q; k] + b_a)$, $\\mathrm{output} = W_c [q; w V] + b_c$.
 
-    The weights depend on *where* a value stands, never on what it holds; their number is frozen at
-    `value_size1`. Chapter 3 shows both, and repairs them. Source: the article; the form is the one
-    that early PyTorch translation tutorials used.
+    The weights depend on *where* a value stands, never on what it holds, and there are always
+    `value_size1` of them. Chapter 3 measures both and repairs them. Source: the article; early PyTorch
+    translation tutorials used the same form.
 
     Shapes: Q `(1, T, query_size)`, K `(1, T, key_size)`, V `(1, value_size1, value_size2)` give the
     output `(1, T, output_size)` and weights `(T, value_size1)`. Raises `ValueError` for any other.
@@ -29,8 +36,8 @@ class Attn(nn.Module):
         self, query_size: int, key_size: int, value_size1: int, value_size2: int, output_size: int
     ) -> None:
         super().__init__()
-        positive(query_size=query_size, key_size=key_size, output_size=output_size)
-        positive(value_size1=value_size1, value_size2=value_size2)
+        require_sizes(query_size=query_size, key_size=key_size, output_size=output_size)
+        require_sizes(value_size1=value_size1, value_size2=value_size2)
         self.query_size, self.key_size, self.output_size = query_size, key_size, output_size
         self.value_size1, self.value_size2 = value_size1, value_size2
         self.attn = nn.Linear(query_size + key_size, value_size1)
@@ -75,7 +82,7 @@ def masked_softmax(
 
 
 def open_empty_rows(mask: Bool[Tensor, "*m T S"]) -> tuple[Bool[Tensor, "*m T S"], Bool[Tensor, "*m T 1"]]:
-    """Open wide the rows that allow no key, so that softmax stays finite, and say which they are."""
+    """Let rows that allow no key attend to all, so that softmax stays finite; say which rows those are."""
     empty = ~mask.any(dim=-1, keepdim=True)  # (…, T, 1)
     return mask | empty, empty
 
@@ -91,7 +98,7 @@ class AdditiveAttention(nn.Module):
 
     def __init__(self, query_size: int, key_size: int, hidden_size: int) -> None:
         super().__init__()
-        positive(query_size=query_size, key_size=key_size, hidden_size=hidden_size)
+        require_sizes(query_size=query_size, key_size=key_size, hidden_size=hidden_size)
         self.query = nn.Linear(query_size, hidden_size, bias=False)
         self.key = nn.Linear(key_size, hidden_size, bias=False)
         self.score = nn.Linear(hidden_size, 1, bias=False)
@@ -104,7 +111,7 @@ class AdditiveAttention(nn.Module):
         mask: Bool[Tensor, "..."] | None = None,
         need_weights: bool = True,
     ) -> tuple[Float[Tensor, "B T Dv"], Float[Tensor, "B T S"] | None]:
-        check_batched(query, key, value, self.query.in_features, self.key.in_features)
+        require_batched(query, key, value, self.query.in_features, self.key.in_features)
         query = self.query(query).unsqueeze(2)  # (B, T, 1, hidden)
         key = self.key(key).unsqueeze(1)  # (B, 1, S, hidden)
         scores = self.score(torch.tanh(query + key)).squeeze(-1)  # (B, T, S)
@@ -129,7 +136,7 @@ class DotAttention(nn.Module):
         mask: Bool[Tensor, "..."] | None = None,
         need_weights: bool = True,
     ) -> tuple[Float[Tensor, "B T Dv"], Float[Tensor, "B T S"] | None]:
-        check_batched(query, key, value, query.shape[-1], query.shape[-1])
+        require_batched(query, key, value, query.shape[-1], query.shape[-1])
         return scaled_dot_product_attention(query, key, value, mask, scale=1.0, need_weights=need_weights)
 
 
@@ -143,16 +150,18 @@ def scaled_dot_product_attention(
     dropout: float = 0.0,
     need_weights: bool = True,
 ) -> tuple[Float[Tensor, "*batch T d_v"], Float[Tensor, "*batch T S"] | None]:
-    """Compare every query with every key, and blend the values by how well they match.
+    """Compare every query with every key, and average the values, weighted by how well they match.
 
     $\\mathrm{softmax}(Q K^\\top / \\sqrt{d}) \\, V$ (Vaswani et al. 2017, eq. 1).
 
     Shapes: query `(…, T, d)`, key `(…, S, d)`, value `(…, S, d_v)`; the mask broadcasts to `(…, T, S)`,
     True = may attend. Returns the output `(…, T, d_v)` and the weights `(…, T, S)` before dropout, each
     row of which sums to 1 (to 0 where no key is allowed). Without `need_weights` they are None and
-    torch's fused kernel runs. Raises `ValueError` for shapes that don't fit, `TypeError` for wrong dtypes.
+    torch's fused kernel runs. Raises `ValueError` for shapes that don't fit and for a mask that could be
+    meant in two ways, `TypeError` for wrong dtypes.
     """
-    shape = check_attention(query, key, value)  # (…, T, S)
+    require_rate(dropout=dropout)
+    shape = require_attention(query, key, value)  # (…, T, S)
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     if not need_weights:
         return fused_attention(query, key, value, fit_mask(mask, shape), scale, dropout), None
@@ -165,7 +174,7 @@ def scaled_dot_product_attention(
 def fused_attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, dropout: float
 ) -> Tensor:
-    """The same sum by torch's fused kernel, which never holds the weights; empty rows give zeros here too."""
+    """The same output from torch's fused kernel, which never stores the weights. Empty rows give zeros."""
     if mask is None:
         return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, scale=scale)
     mask, empty = open_empty_rows(mask)
@@ -173,24 +182,51 @@ def fused_attention(
     return output.masked_fill(empty, 0.0)
 
 
+@dataclass(frozen=True)
+class KeyValues:
+    """Keys and values `(B, H, S, d)`, projected and split into heads, that need not be computed again."""
+
+    keys: Float[Tensor, "B H S d"]
+    values: Float[Tensor, "B H S d"]
+
+    def extend(self, newer: "KeyValues") -> "KeyValues":
+        """These keys and values with newer ones after them; the original stays as it is."""
+        if newer.keys.shape[0] != self.keys.shape[0]:
+            raise ValueError(
+                f"cache: wanted one of {newer.keys.shape[0]} sequences, as the new vectors are, "
+                f"got one of {self.keys.shape[0]}"
+            )
+        return KeyValues(
+            torch.cat((self.keys, newer.keys), dim=2),  # (B, H, S + N, d)
+            torch.cat((self.values, newer.values), dim=2),  # (B, H, S + N, d)
+        )
+
+    def select(self, rows: Int[Tensor, " R"]) -> "KeyValues":
+        """Those of the given rows of the batch, in that order; a row may be given more than once."""
+        return KeyValues(self.keys[rows], self.values[rows])
+
+
 class MultiHeadAttention(nn.Module):
-    """Attend several times side by side, each head in a slice of the width of its own.
+    """Attend several times in parallel, each head in its own slice of the width.
 
     $\\mathrm{Concat}(\\mathrm{head}_1, …, \\mathrm{head}_H) W^O$, with
     $\\mathrm{head}_i = \\mathrm{Attention}(Q W_i^Q, K W_i^K, V W_i^V)$ (Vaswani et al. 2017, §3.2.2).
 
     Shapes: query `(B, T, D)`, key and value `(B, S, D)`, mask broadcastable to `(B, H, T, S)`, give the
-    output `(B, T, D)` and weights `(B, H, T, S)`, None when not needed. Raises `ValueError` where the
-    heads do not divide the width, or shapes don't fit.
+    output `(B, T, D)` and weights `(B, H, T, S)`, None when not needed. A mask `(B, T, S)` is one for each
+    sequence. Raises `ValueError` where the heads do not divide the width, where shapes don't fit, and for
+    a mask that could be meant in two ways.
+
+    With a `cache` the new keys and values are appended to those in it, or None stands for both and the
+    cache has them all. The call then returns a third thing, the cache with everything attended to.
     """
 
     def __init__(self, d_model: int, num_heads: int, dropout: float = 0.0, bias: bool = True) -> None:
         super().__init__()
-        positive(d_model=d_model, num_heads=num_heads)
+        require_sizes(d_model=d_model, num_heads=num_heads)
         if d_model % num_heads:
             raise ValueError(f"num_heads: wanted a divisor of d_model={d_model}, got {num_heads}")
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout: wanted a share from 0 up to, not including, 1, got {dropout}")
+        require_rate(dropout=dropout)
         self.d_model, self.num_heads, self.dropout = d_model, num_heads, dropout
         self.query = nn.Linear(d_model, d_model, bias=bias)
         self.key = nn.Linear(d_model, d_model, bias=bias)
@@ -200,19 +236,28 @@ class MultiHeadAttention(nn.Module):
     def forward(
         self,
         query: Float[Tensor, "B T D"],
-        key: Float[Tensor, "B S D"],
-        value: Float[Tensor, "B S D"],
+        key: Float[Tensor, "B N D"] | None,
+        value: Float[Tensor, "B N D"] | None,
         mask: Bool[Tensor, "..."] | None = None,
         need_weights: bool = True,
-    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None]:
-        check_batched(query, key, value, self.d_model, self.d_model, self.d_model)
-        return self.attend(query, *self.keys_and_values(key, value), mask, need_weights)
+        cache: KeyValues | None = None,
+    ) -> (
+        tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None]
+        | tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None, KeyValues]
+    ):
+        if key is None and value is None and cache is not None:
+            require_query(query, self.d_model)
+            past = cache
+        else:
+            require_batched(query, key, value, self.d_model, self.d_model, self.d_model)
+            past = self.keys_and_values(key, value)
+            past = past if cache is None else cache.extend(past)
+        output, weights = self.attend(query, past.keys, past.values, mask, need_weights)
+        return (output, weights) if cache is None else (output, weights, past)
 
-    def keys_and_values(
-        self, key: Float[Tensor, "B S D"], value: Float[Tensor, "B S D"]
-    ) -> tuple[Float[Tensor, "B H S d"], Float[Tensor, "B H S d"]]:
-        """Project and split keys and values; a decoder keeps them from one step to the next."""
-        return self.split(self.key(key)), self.split(self.value(value))
+    def keys_and_values(self, key: Float[Tensor, "B S D"], value: Float[Tensor, "B S D"]) -> KeyValues:
+        """Project keys and values and split them into heads."""
+        return KeyValues(self.split(self.key(key)), self.split(self.value(value)))
 
     def attend(
         self,
@@ -222,7 +267,7 @@ class MultiHeadAttention(nn.Module):
         mask: Bool[Tensor, "..."] | None = None,
         need_weights: bool = True,
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None]:
-        """Attend from a query to keys and values that are already projected and split."""
+        """Attend to keys and values that are already projected and split."""
         output, weights = scaled_dot_product_attention(
             self.split(self.query(query)),
             keys,
@@ -238,7 +283,7 @@ class MultiHeadAttention(nn.Module):
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
     def merge(self, x: Float[Tensor, "B H T d"]) -> Float[Tensor, "B T D"]:
-        """Lay the heads side by side again: `(B, H, T, d)` -> `(B, T, H, d)` -> `(B, T, D)`."""
+        """Put the heads side by side again: `(B, H, T, d)` -> `(B, T, H, d)` -> `(B, T, D)`."""
         return x.transpose(1, 2).flatten(-2)
 
 
@@ -246,8 +291,8 @@ class MultiHeadAttention(nn.Module):
 class Attentions:
     """The weights of every layer and head of a model; None for a kind that it does not have.
 
-    `encoder` is `(L, B, H, S, S)`, `decoder` `(L, B, H, T, T)`, `cross` `(L, B, H, T, S)`; of a single
-    decoding step, which has the newest of U queries only, `decoder` is `(L, B, H, 1, U)`.
+    `encoder` is `(L, B, H, S, S)`, `decoder` `(L, B, H, T, T)`, `cross` `(L, B, H, T, S)`. A single
+    decoding step has one query, so after U tokens its `decoder` is `(L, B, H, 1, U)`.
     """
 
     encoder: Float[Tensor, "L *B H S S"] | None = None
@@ -255,6 +300,10 @@ class Attentions:
     cross: Float[Tensor, "L *B H T S"] | None = None
 
     def item(self, index: int) -> "Attentions":
-        """One sequence of the batch: the same three, each `(L, H, ·, ·)`, ready to be drawn."""
+        """One sequence of the batch: the same three, each `(L, H, ·, ·)`, ready to plot."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         return Attentions(**{name: part if part is None else part[:, index] for name, part in parts.items()})
+
+
+for kind in (Attentions, KeyValues):  # so that torch.export and torch.func can look inside
+    torch.export.register_dataclass(kind)

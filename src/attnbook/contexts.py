@@ -1,4 +1,4 @@
-"""What a decoder may read of the source at each step: one vector, or a blend that attention chooses.
+"""What a decoder may read of the source at each step: one vector, or an average that attention weights.
 
 Each class takes the embedded tokens `(B, T, D)`, the decoder's vectors `(B, T, D)` and the memory, and gives
 the context `(B, T, D)` and the weights that made it. Chapters 1 and 3 compare them.
@@ -19,14 +19,14 @@ __all__ = ["CONTEXTS", "ArticleContext", "ContentContext", "FixedContext", "Memo
 
 @dataclass(frozen=True)
 class Memory:
-    """What the encoder leaves for the decoder; `outputs` are zero where `mask` is False, at the padding."""
+    """What the encoder passes to the decoder; `outputs` are zero where `mask` is False, at the padding."""
 
     outputs: Float[Tensor, "B S D"]
     mask: Bool[Tensor, "B S"]
     summary: Float[Tensor, "B D"]
 
     def select(self, rows: Int[Tensor, " R"]) -> "Memory":
-        """The memory of the batch's given rows, in their order, each as often as it is named."""
+        """The memory of the given rows of the batch, in that order; a row may be given more than once."""
         return Memory(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
@@ -43,7 +43,7 @@ class ArticleContext(nn.Module):
     """The article's `Attn`, used as early PyTorch translation tutorials used it, for a whole batch at once.
 
     Its query is the embedded token, its key the decoder's hidden state, its values are the encoder's
-    outputs and then zeros, up to `length`. The weights `(B, T, length)` count those empty places too.
+    outputs and then zeros, up to `length`. The weights `(B, T, length)` include those empty positions.
     """
 
     def __init__(self, d_model: int, length: int) -> None:
@@ -53,7 +53,7 @@ class ArticleContext(nn.Module):
     def forward(
         self, embedded: Float[Tensor, "B T D"], hidden: Float[Tensor, "B T D"], memory: Memory
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B T N"]]:
-        # The same sums as `self.attn(Q, K, V)`, which takes one sequence at a time.
+        # Computes the same as `self.attn(Q, K, V)`, which takes one sequence at a time.
         empty = self.attn.value_size1 - memory.outputs.shape[1]
         values = F.pad(memory.outputs, (0, 0, 0, empty))  # (B, length, D)
         pair = torch.cat((embedded, hidden), dim=-1)  # (B, T, 2D)
@@ -81,4 +81,6 @@ CONTEXTS: dict[str | None, Callable[[int, int | None], nn.Module]] = {
     "additive": lambda d_model, length: ContentContext(AdditiveAttention(d_model, d_model, d_model)),
     "dot": lambda d_model, length: ContentContext(DotAttention()),
 }
-"""By name, what makes each context: `CONTEXTS["dot"](d_model, length)`; None stands for no attention."""
+"""Builders of the contexts by name: `CONTEXTS["dot"](d_model, length)`; None stands for no attention."""
+
+torch.export.register_dataclass(Memory)

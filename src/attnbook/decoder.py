@@ -1,4 +1,4 @@
-"""The decoder: masked self-attention, a look at the source, feed-forward. Chapter 6 explains this file."""
+"""The decoder: masked self-attention, cross-attention, feed-forward. Chapter 6 explains this file."""
 
 from dataclasses import dataclass
 
@@ -6,34 +6,24 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from attnbook.attention import Attentions, MultiHeadAttention
-from attnbook.checks import positive
-from attnbook.encoder import AddNorm, FeedForward
+from attnbook.arguments import require_sizes, require_vectors
+from attnbook.attention import Attentions, KeyValues, MultiHeadAttention
+from attnbook.encoder import AddNorm, FeedForward, reset_parts
 
 
 @dataclass(frozen=True)
 class LayerCache:
-    """The keys and values that one decoder layer need not compute again, all `(B, H, length, d)`.
+    """What one decoder layer need not compute again: the keys and values of the target and of the memory.
 
-    Those of the memory (the encoder's output) never change; those of the target grow by one a step.
+    The target's grow with every step. The memory's (the encoder's output) never change.
     """
 
-    memory_keys: Float[Tensor, "B H S d"]
-    memory_values: Float[Tensor, "B H S d"]
-    keys: Float[Tensor, "B H T d"] | None = None
-    values: Float[Tensor, "B H T d"] | None = None
-
-    def extend(self, keys: Float[Tensor, "B H N d"], values: Float[Tensor, "B H N d"]) -> "LayerCache":
-        """A cache with the newest keys and values at its end; this one stays as it is."""
-        if self.keys is not None:
-            keys = torch.cat((self.keys, keys), dim=2)  # (B, H, T + N, d)
-            values = torch.cat((self.values, values), dim=2)  # (B, H, T + N, d)
-        return LayerCache(self.memory_keys, self.memory_values, keys, values)
+    target: KeyValues
+    memory: KeyValues
 
     def select(self, rows: Int[Tensor, " R"]) -> "LayerCache":
-        """The cache of the batch's given rows, in their order, each as often as it is named."""
-        parts = (self.memory_keys, self.memory_values, self.keys, self.values)
-        return LayerCache(*(part if part is None else part[rows] for part in parts))
+        """The cache of the given rows of the batch, in that order; a row may be given more than once."""
+        return LayerCache(self.target.select(rows), self.memory.select(rows))
 
 
 class DecoderLayer(nn.Module):
@@ -41,7 +31,10 @@ class DecoderLayer(nn.Module):
 
     Takes the target `(B, T, D)`, the memory `(B, S, D)`, a mask broadcastable to `(B, H, T, T)` and a
     memory mask to `(B, H, T, S)`; returns `(B, T, D)` and the two weights `(B, H, T, T)` and
-    `(B, H, T, S)`, None when not needed.
+    `(B, H, T, S)`, None when not needed. Raises `ValueError` for other shapes.
+
+    To decode step by step, pass the newest N positions only, None for the memory, and a `cache`, the first
+    of which comes from `start`. The call then returns a third thing, the grown cache for the next step.
     """
 
     def __init__(
@@ -58,48 +51,57 @@ class DecoderLayer(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "B T D"],
-        memory: Float[Tensor, "B S D"],
+        memory: Float[Tensor, "B S D"] | None,
         mask: Bool[Tensor, "..."] | None = None,
         memory_mask: Bool[Tensor, "..."] | None = None,
         need_weights: bool = True,
-    ) -> tuple[Float[Tensor, "B T D"], tuple[Float[Tensor, "B H T T"], Float[Tensor, "B H T S"]] | None]:
-        x, weights, _ = self.step(x, self.start(memory), mask, memory_mask, need_weights)
-        return x, weights
-
-    def start(self, memory: Float[Tensor, "B S D"]) -> LayerCache:
-        """A cache that knows the memory and no target yet."""
-        return LayerCache(*self.cross_attention.keys_and_values(memory, memory))
-
-    def step(
-        self,
-        x: Float[Tensor, "B N D"],
-        cache: LayerCache,
-        mask: Bool[Tensor, "..."] | None = None,
-        memory_mask: Bool[Tensor, "..."] | None = None,
-        need_weights: bool = True,
-    ) -> tuple[Float[Tensor, "B N D"], tuple[Tensor, Tensor] | None, LayerCache]:
-        """The layer for the N newest positions only; the cache holds what it needs of those before."""
+        cache: LayerCache | None = None,
+    ) -> (
+        tuple[Float[Tensor, "B T D"], tuple[Tensor, Tensor] | None]
+        | tuple[Float[Tensor, "B T D"], tuple[Tensor, Tensor] | None, LayerCache]
+    ):
+        self._require_inputs(x, memory, cache)
+        target, known = (None, None) if cache is None else (cache.target, cache.memory)
         y = self.add_norm1.before(x)
-        cache = cache.extend(*self.self_attention.keys_and_values(y, y))
-        y, own = self.self_attention.attend(y, cache.keys, cache.values, mask, need_weights)
-        x = self.add_norm1.after(x, y)
+        y, own, *target = self.self_attention(y, y, y, mask, need_weights, target)
+        x = self.add_norm1(x, y)
 
         y = self.add_norm2.before(x)
-        y, cross = self.cross_attention.attend(
-            y, cache.memory_keys, cache.memory_values, memory_mask, need_weights
-        )
-        x = self.add_norm2.after(x, y)
+        y, cross, *_ = self.cross_attention(y, memory, memory, memory_mask, need_weights, known)
+        x = self.add_norm2(x, y)
 
         y = self.feed_forward(self.add_norm3.before(x))
-        return self.add_norm3.after(x, y), (own, cross) if need_weights else None, cache
+        x, weights = self.add_norm3(x, y), (own, cross) if need_weights else None
+        return (x, weights) if cache is None else (x, weights, LayerCache(*target, known))
+
+    def start(self, memory: Float[Tensor, "B S D"]) -> LayerCache:
+        """The cache before the first step: all of the memory, nothing of the target."""
+        require_vectors("memory", memory, self.cross_attention.d_model)
+        nothing = memory[:, :0]  # (B, 0, D)
+        return LayerCache(
+            target=self.self_attention.keys_and_values(nothing, nothing),
+            memory=self.cross_attention.keys_and_values(memory, memory),
+        )
+
+    def _require_inputs(self, x: Tensor, memory: Tensor | None, cache: LayerCache | None) -> None:
+        require_vectors("x", x, self.self_attention.d_model)
+        if (memory is None) == (cache is None):
+            given = "neither" if memory is None else "both"
+            raise ValueError(f"memory: wanted either a memory or a cache that holds its keys, got {given}")
+        if memory is not None:
+            require_vectors("memory", memory, self.cross_attention.d_model, batch=x.shape[0])
 
 
 class Decoder(nn.Module):
-    """`num_layers` decoder layers; with `norm_first`, a last LayerNorm closes the stack.
+    """`num_layers` decoder layers, one after the other; with `norm_first`, a LayerNorm follows the last.
 
     Takes the target `(B, T, D)`, the memory `(B, S, D)`, a mask broadcastable to `(B, H, T, T)` and a
     memory mask to `(B, H, T, S)`. Returns `(B, T, D)` and `Attentions` with `decoder` `(L, B, H, T, T)`
-    and `cross` `(L, B, H, T, S)`, None when not needed. Causality is the mask's: pass `causal_mask(T)`.
+    and `cross` `(L, B, H, T, S)`, None when not needed. The decoder adds no mask of its own: pass
+    `causal_mask(T)`. Raises `ValueError` for other shapes.
+
+    To decode step by step, pass the newest N positions only, None for the memory, and `caches`, the first
+    of which come from `start`. The call then returns a third thing, the grown caches for the next step.
     """
 
     def __init__(
@@ -112,43 +114,46 @@ class Decoder(nn.Module):
         num_layers: int = 6,
     ) -> None:
         super().__init__()
-        positive(num_layers=num_layers)
+        require_sizes(num_layers=num_layers)
         self.layers = nn.ModuleList(
             DecoderLayer(d_model, num_heads, d_ff, dropout, norm_first) for _ in range(num_layers)
         )
         self.norm = nn.LayerNorm(d_model) if norm_first else nn.Identity()
 
+    def reset_parameters(self) -> None:
+        """Draw all weights anew, as PyTorch's layers do when they are built."""
+        reset_parts(self)
+
     def forward(
         self,
         x: Float[Tensor, "B T D"],
-        memory: Float[Tensor, "B S D"],
+        memory: Float[Tensor, "B S D"] | None,
         mask: Bool[Tensor, "..."] | None = None,
         memory_mask: Bool[Tensor, "..."] | None = None,
         need_weights: bool = True,
-    ) -> tuple[Float[Tensor, "B T D"], Attentions | None]:
-        x, attentions, _ = self.step(x, self.start(memory), mask, memory_mask, need_weights)
-        return x, attentions
-
-    def start(self, memory: Float[Tensor, "B S D"]) -> list[LayerCache]:
-        """One cache a layer, each knowing the memory and no target yet."""
-        return [layer.start(memory) for layer in self.layers]
-
-    def step(
-        self,
-        x: Float[Tensor, "B N D"],
-        caches: list[LayerCache],
-        mask: Bool[Tensor, "..."] | None = None,
-        memory_mask: Bool[Tensor, "..."] | None = None,
-        need_weights: bool = True,
-    ) -> tuple[Float[Tensor, "B N D"], Attentions | None, list[LayerCache]]:
-        """The whole stack for the N newest positions; the caches are returned grown, never changed."""
+        caches: list[LayerCache] | None = None,
+    ) -> (
+        tuple[Float[Tensor, "B T D"], Attentions | None]
+        | tuple[Float[Tensor, "B T D"], Attentions | None, list[LayerCache]]
+    ):
+        if caches is not None and len(caches) != len(self.layers):
+            raise ValueError(f"caches: wanted {len(self.layers)}, one for each layer, got {len(caches)}")
         weights, grown = [], []
-        for layer, cache in zip(self.layers, caches, strict=True):
-            x, layer_weights, cache = layer.step(x, cache, mask, memory_mask, need_weights)
+        for i, layer in enumerate(self.layers):
+            cache = None if caches is None else caches[i]
+            x, layer_weights, *cache = layer(x, memory, mask, memory_mask, need_weights, cache)
             weights.append(layer_weights)
-            grown.append(cache)
+            grown += cache
         attentions = None
         if need_weights:
             own, cross = zip(*weights, strict=True)
             attentions = Attentions(decoder=torch.stack(own), cross=torch.stack(cross))
-        return self.norm(x), attentions, grown
+        x = self.norm(x)
+        return (x, attentions) if caches is None else (x, attentions, grown)
+
+    def start(self, memory: Float[Tensor, "B S D"]) -> list[LayerCache]:
+        """The caches before the first step, one for each layer."""
+        return [layer.start(memory) for layer in self.layers]
+
+
+torch.export.register_dataclass(LayerCache)

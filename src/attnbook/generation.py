@@ -1,4 +1,4 @@
-"""Write one token after another: the likeliest each time, or the likeliest of several whole sequences."""
+"""Decode token by token: greedily, or with beam search."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from attnbook.arguments import require_sizes, require_whole, wrong_shape
 from attnbook.attention import Attentions
-from attnbook.checks import positive, wrong_shape
 
 __all__ = ["Decoded", "beam_search", "greedy_decode"]
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a model wrote: `ids` from behind the start to the end, then padding, and their log-probabilities.
+    """What a model wrote: `ids` up to and including the end, then padding, and their log-probabilities.
 
     `attentions` holds the weights of each step, None when not asked for: row t belongs to the step that
     chose `ids[:, t]`. `cross` is `(L, B, H, T, S)`, `decoder` `(L, B, H, T, T)` with zeros above the
@@ -42,22 +42,24 @@ def greedy_decode(
 ) -> Decoded:
     """Take the likeliest token at every step, until each row has its `end` or `max_length` tokens.
 
-    The scores are $\\sum_t \\log p(y_t \\mid y_{<t}, x)$; they and `max_length` count the end. The model
-    works in evaluation mode and is left in the mode it was in. Raises `ValueError` for a source that is
-    not `(B, S)` and a `max_length` below 1.
+    The scores are $\\sum_t \\log p(y_t \\mid y_{<t}, x)$, in float32 at least; they and `max_length` count
+    the end. The model decodes in evaluation mode and is left in the mode it was in. Raises `ValueError` for
+    a source that is not `(B, S)`, a `max_length` below 1 and a `start` or `end` outside the vocabulary.
     """
-    check(source, max_length=max_length)
+    require_arguments(source, start, end, max_length=max_length)
     with mode(model, training=False):
         state = model.start(source)
         ids = source.new_full((len(source),), start)  # (B,)
         ended, scores, written = torch.zeros_like(ids, dtype=torch.bool), 0.0, []
-        while len(written) < max_length and not ended.all():
+        for _ in range(max_length):
             gains, state = advance(model, ids, state, end)  # (B, V)
             best, ids = gains.max(dim=-1)  # (B,)
             scores = scores + best.masked_fill(ended, 0.0)
             ids = ids.masked_fill(ended, model.pad)
             ended = ended | (ids == end)
             written.append(ids)
+            if ended.all():
+                break
         ids = torch.stack(written, dim=1)  # (B, T)
         return Decoded(ids, scores, replay(model, source, start, ids) if need_weights else None)
 
@@ -74,25 +76,26 @@ def beam_search(
     length_penalty: float = 0.0,
     need_weights: bool = False,
 ) -> Decoded:
-    """Keep the `beams` likeliest beginnings at every step; return the best sequence they lead to.
+    """Keep the `beams` likeliest prefixes at every step; return the best of the finished sequences.
 
     The best has the highest $\\log p(y \\mid x) / |y|^{\\alpha}$, with |y| counting the end and α the
     `length_penalty`: 0 compares plain log-probabilities, which favours short sequences, 1 their mean per
-    token. The scores are plain log-probabilities either way. A sequence cut off at `max_length` may win
-    too. One beam is `greedy_decode`. The model works in evaluation mode and is left in the mode it was
-    in. Raises `ValueError` for a source that is not `(B, S)` and sizes below 1.
+    token. The scores are plain log-probabilities either way, in float32 at least. A sequence cut off at
+    `max_length` may win too. One beam is `greedy_decode`. The model decodes in evaluation mode and is left
+    in the mode it was in. Raises `ValueError` for a source that is not `(B, S)`, sizes below 1 and a `start`
+    or `end` outside the vocabulary.
     """
-    check(source, max_length=max_length, beams=beams)
+    require_arguments(source, start, end, max_length=max_length, beams=beams)
     batch = len(source)
-    first = torch.arange(batch, device=source.device)[:, None] * beams  # (B, 1), where each row's beams begin
+    first = torch.arange(batch, device=source.device)[:, None] * beams  # (B, 1), the first beam of each row
     with mode(model, training=False):
         state = model.start(source).select(first.expand(batch, beams).flatten() // beams)
         ids = source.new_full((batch * beams,), start)  # (B·K,)
         written = source.new_empty((batch * beams, 0))  # (B·K, 0), grows to (B·K, T)
         ended, lengths = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids)
         scores = torch.full((batch, beams), -torch.inf, device=source.device)
-        scores[:, 0] = 0.0  # all beams are the same at first: only one of them may go on
-        while written.shape[1] < max_length and not ended.all():
+        scores[:, 0] = 0.0  # all beams are the same at first, so only one of them may go on
+        for _ in range(max_length):
             gains, state = advance(model, ids, state, end)  # (B·K, V)
             gains[ended] = -torch.inf  # an ended beam goes on as it is, with padding, for free
             gains[ended, model.pad] = 0.0
@@ -103,10 +106,12 @@ def beam_search(
             lengths = (lengths + ~ended)[rows]
             state, ended = state.select(rows), ended[rows] | (ids == end)
             written = torch.cat((written[rows], ids[:, None]), dim=1)  # (B·K, T)
+            if ended.all():
+                break
         fair = scores / lengths.unflatten(0, (batch, beams)) ** length_penalty  # (B, K)
         best = fair.argmax(dim=-1, keepdim=True)  # (B, 1)
         rows = (first + best).flatten()  # (B,)
-        ids = written[rows, : int(lengths[rows].max())]  # (B, T)
+        ids = written[rows, : max(lengths[rows].tolist(), default=1)]  # (B, T)
         attentions = replay(model, source, start, ids) if need_weights else None
         return Decoded(ids, scores.gather(1, best)[:, 0], attentions)
 
@@ -114,15 +119,19 @@ def beam_search(
 def advance(
     model: nn.Module, ids: Int[Tensor, " B"], state: Any, end: int
 ) -> tuple[Float[Tensor, "B V"], Any]:
-    """The log-probability of every next token, and the new state."""
+    """The log-probability of every next token, and the new state.
+
+    In 16 bits a log-probability close to 0 would be rounded to 0, so they are computed in 32 at least.
+    """
     logits, state, _ = model.step(ids, state)  # (B, V)
     if not 0 <= end < logits.shape[-1]:
         raise ValueError(f"end: wanted an id from 0 to {logits.shape[-1] - 1}, got {end}")
-    return logits.log_softmax(dim=-1), state
+    precision = torch.promote_types(logits.dtype, torch.float32)
+    return logits.log_softmax(dim=-1, dtype=precision), state
 
 
 def replay(model: nn.Module, source: Int[Tensor, "B S"], start: int, ids: Int[Tensor, "B T"]) -> Attentions:
-    """The weights of every step that writes `ids`, one step after the other, as one `Attentions`."""
+    """The weights of every step that writes `ids`, joined into one `Attentions`."""
     state, steps = model.start(source), []
     before = F.pad(ids, (1, -1), value=start)  # (B, T), what each step reads: the start, then the ids
     for token in before.unbind(dim=1):
@@ -150,8 +159,9 @@ def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
             module.training = was
 
 
-def check(source: Tensor, **sizes: int) -> None:
-    """Raise `ValueError` unless the source is `(B, S)` and each size a whole number of at least 1."""
-    positive(**sizes)
+def require_arguments(source: Tensor, start: int, end: int, **sizes: int) -> None:
+    """Raise `ValueError` unless the source is `(B, S)`, the ids at least 0 and the sizes at least 1."""
+    require_sizes(**sizes)
+    require_whole(start=start, end=end)
     if source.dim() != 2:
         raise wrong_shape("source", source.shape, "(B, S)")

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from attnbook.checks import positive, wrong_shape
+from attnbook.arguments import require_sizes, wrong_shape
 
 
 def causal_mask(length: int, device: torch.device | str | None = None) -> Bool[Tensor, "T T"]:
@@ -16,8 +16,10 @@ def causal_mask(length: int, device: torch.device | str | None = None) -> Bool[T
 
     Returns `(length, length)`, lower triangle True. Raises `ValueError` for a length below 1.
     """
-    positive(length=length)
-    return torch.ones(length, length, dtype=torch.bool, device=device).tril()
+    require_sizes(length=length)
+    mask = torch.ones(length, length, dtype=torch.bool, device=device).tril()
+    mask.axes = "TS"
+    return mask
 
 
 def padding_mask(ids: Int[Tensor, "B S"], pad: int) -> Bool[Tensor, "B 1 1 S"]:
@@ -36,26 +38,79 @@ def padding_mask(ids: Int[Tensor, "B S"], pad: int) -> Bool[Tensor, "B 1 1 S"]:
 
 
 def fit_mask(mask: Tensor | None, shape: Sequence[int]) -> Tensor | None:
-    """The mask, checked against the weights' shape `(…, T, S)` that it has to broadcast to.
+    """The mask with the axes that it needs to broadcast to weights of this shape, `(…, T, S)`.
 
-    Without heads, `(B, T, S)`, a mask with one for all of them, `(B, 1, T, S)`, is meant too.
-    Raises `TypeError` for a mask that is not boolean, `ValueError` for one that does not fit.
+    For weights `(B, H, T, S)` a mask `(B, T, S)`, one for each sequence, gets its axis for the heads. For
+    weights `(B, T, S)`, which have no heads, a mask `(B, 1, T, S)` loses it. Raises `TypeError` for a mask
+    that is not boolean, `ValueError` for one that does not fit or that could be meant in two ways.
     """
     if mask is None:
         return None
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-        raise TypeError(f"mask: wanted a boolean tensor, True = may attend, got {describe(mask)}")
-    original = mask.shape
+        got = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+        raise TypeError(f"mask: wanted a boolean tensor, True = may attend, got {got}")
+    given = mask
     if mask.dim() == 4 and len(shape) == 3 and mask.shape[1] == 1:
         mask = mask.squeeze(1)  # (B, 1, T, S) -> (B, T, S)
-    fits = mask.dim() <= len(shape) and all(
-        have in (1, want) for have, want in zip(reversed(mask.shape), reversed(shape), strict=False)
-    )
-    if not fits:
-        raise wrong_shape("mask", original, f"that broadcasts to {tuple(shape)}")
-    return mask
+    elif mask.dim() == 3 and len(shape) == 4 and for_each_sequence(mask, shape):
+        mask = mask.unsqueeze(1)  # (B, T, S) -> (B, 1, T, S)
+    elif mask.dim() == 2 and len(shape) in (3, 4):
+        refuse_rows_for_sequences(mask, shape)
+    if not broadcasts(mask.shape, shape):
+        raise ValueError(
+            f"mask: wanted shape that broadcasts to {tuple(shape)}, got {tuple(given.shape)}"
+            + likely_meant(given, shape)
+        )
+    return mask.reshape((1,) * (2 - mask.dim()) + mask.shape)  # torch's fused kernel wants two axes
 
 
-def describe(thing: object) -> str:
-    """A few words on what came in place of a mask."""
-    return str(thing.dtype) if isinstance(thing, Tensor) else type(thing).__name__
+def broadcasts(got: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether a tensor of one shape broadcasts to exactly the other."""
+    sizes = zip(reversed(got), reversed(wanted), strict=False)
+    return len(got) <= len(wanted) and all(have in (1, want) for have, want in sizes)
+
+
+def exporting() -> bool:
+    """Whether `torch.export` traces this call: to compare two lengths would forbid them to be equal."""
+    return getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)()
+
+
+def for_each_sequence(mask: Tensor, shape: Sequence[int]) -> bool:
+    """Whether the first of a mask's three axes counts sequences rather than heads."""
+    (batch, heads, queries, keys), first = shape, mask.shape[0]
+    if first == 1 or first != batch or not broadcasts(mask.shape[1:], shape[2:]):
+        return False
+    if not exporting() and heads == batch:
+        raise ValueError(
+            f"mask: got shape {tuple(mask.shape)}, which for {batch} sequences and {heads} heads could mean "
+            f"either; wanted ({batch}, 1, {queries}, {keys}), one for each sequence: mask[:, None], or "
+            f"(1, {heads}, {queries}, {keys}), one for each head: mask[None]"
+        )
+    return True
+
+
+def refuse_rows_for_sequences(mask: Tensor, shape: Sequence[int]) -> None:
+    """Raise `ValueError` where the rows of a mask `(T, S)` could also be meant as those of `(B, S)`."""
+    if getattr(mask, "axes", None) == "TS" or exporting():
+        return
+    batch, queries, keys = shape[0], shape[-2], shape[-1]
+    if mask.shape[0] == batch == queries > 1 and mask.shape[1] in (1, keys):
+        heads = (1,) * (len(shape) - 3)
+        ours, theirs = (1, *heads, queries, keys), (batch, *heads, 1, keys)
+        nones = ", None" * len(heads)
+        raise ValueError(
+            f"mask: got shape {tuple(mask.shape)}, which for {batch} sequences of {queries} queries could "
+            f"mean a row for each of either; wanted {ours}, a row for each query: mask[None{nones}], or "
+            f"{theirs}, a row for each sequence: mask[:, None{nones}]"
+        )
+
+
+def likely_meant(mask: Tensor, shape: Sequence[int]) -> str:
+    """How to write a mask of a shape that other libraries take, at the end of an error."""
+    got = tuple(mask.shape)
+    if len(shape) == 4 and got == (shape[0] * shape[1], *shape[2:]):
+        return f"; one for each sequence and head is mask.unflatten(0, {tuple(shape[:2])})"
+    if len(shape) in (3, 4) and got == (shape[0], shape[-1]):
+        nones = ", ".join(["None"] * (len(shape) - 2))
+        return f"; one row for each sequence is mask[:, {nones}]"
+    return ""

@@ -1,8 +1,8 @@
 """The models that came before: recurrent and convolutional, with and without attention. For chapters 1 and 3.
 
-Whatever the model and the attention, the wiring is the same, so that a comparison changes one part only:
-an encoder makes the memory, a decoder runs over the target, a context is read from the memory for each of
-the decoder's vectors, and both together score the next token.
+All models and attentions are wired the same way, so that a comparison changes one part only: an encoder
+makes the memory, a decoder runs over the target, a context is read from the memory for each of the decoder's
+vectors, and both together give the logits of the next token.
 """
 
 from dataclasses import dataclass, replace
@@ -12,26 +12,27 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from attnbook.arguments import known, require_ids, require_newest, require_pad, require_sizes, wrong_shape
 from attnbook.attention import Attentions
-from attnbook.checks import check_ids, positive, wrong_shape
 from attnbook.contexts import CONTEXTS, Memory
 from attnbook.embeddings import LearnedPositions
+from attnbook.encoder import reset_parts
 
 __all__ = ["ConvolutionalSeq2Seq", "RecurrentSeq2Seq", "Seq2Seq", "Seq2SeqState"]
 
-Carry = tuple[Float[Tensor, "B ..."], ...]  # what a decoder hands on from token to token
+Carry = tuple[Float[Tensor, "B ..."], ...]  # the decoder's state from token to token
 
 
 @dataclass(frozen=True)
 class Seq2SeqState:
-    """What decoding remembers between two steps: the memory, the decoder's own state, the tokens so far."""
+    """What decoding keeps between two steps: the memory, the decoder's state, the number of tokens so far."""
 
     memory: Memory
     carry: Carry
     length: int = 0
 
     def select(self, rows: Int[Tensor, " R"]) -> "Seq2SeqState":
-        """The state of the batch's given rows, in their order, each as often as it is named."""
+        """The state of the given rows of the batch, in that order; a row may be given more than once."""
         carry = tuple(part[rows] for part in self.carry)
         return replace(self, memory=self.memory.select(rows), carry=carry)
 
@@ -44,8 +45,8 @@ class Seq2Seq(nn.Module):
     "article", "additive" or "dot". No source may be longer than `max_source_length`; only the article's
     class needs such a limit.
 
-    Takes source ids `(B, S)`, filled up with `pad` on the right, and target ids so far `(B, T)`; returns
-    the scores of the next token `(B, T, target_vocab)` and `Attentions` with `cross` `(1, B, 1, T, S)`.
+    Takes source ids `(B, S)`, padded with `pad` on the right, and target ids so far `(B, T)`; returns the
+    logits of the next token `(B, T, target_vocab)` and `Attentions` with `cross` `(1, B, 1, T, S)`.
     Raises `ValueError` for sizes, ids and lengths that do not fit.
     """
 
@@ -59,18 +60,23 @@ class Seq2Seq(nn.Module):
         pad: int,
     ) -> None:
         super().__init__()
-        positive(source_vocab=source_vocab, target_vocab=target_vocab, d_model=d_model)
+        require_sizes(source_vocab=source_vocab, target_vocab=target_vocab, d_model=d_model)
         if attention not in CONTEXTS:
             raise ValueError(f"attention: wanted one of {[*CONTEXTS]}, got {attention!r}")
         if max_source_length is not None:
-            positive(max_source_length=max_source_length)
+            require_sizes(max_source_length=max_source_length)
         elif attention == "article":
             raise ValueError("max_source_length: wanted a length, which the article's class needs, got None")
+        require_pad(pad, min(source_vocab, target_vocab))
         self.pad, self.max_source_length = pad, max_source_length
         self.source_embeddings = nn.Embedding(source_vocab, d_model)
         self.target_embeddings = nn.Embedding(target_vocab, d_model)
         self.combine = nn.Linear(2 * d_model, d_model)
         self.output = nn.Linear(d_model, target_vocab)
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew: a model built on the meta device is then as a new one from the same seed."""
+        reset_parts(self)
 
     def encode(self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]) -> tuple[Memory, Carry]:
         """The memory, and the decoder's state before its first token."""
@@ -91,8 +97,8 @@ class Seq2Seq(nn.Module):
     def start(self, source: Int[Tensor, "B S"]) -> Seq2SeqState:
         """Encode the source once, ready for the first `step`."""
         mask = source_mask(source, self.pad, self.source_embeddings.num_embeddings)  # (B, S)
-        longest = mask.sum(dim=1).max()
-        if self.max_source_length is not None and longest > self.max_source_length:
+        longest = known(mask.sum(dim=1).max())
+        if None not in (self.max_source_length, longest) and longest > self.max_source_length:
             raise ValueError(
                 f"source: wanted at most max_source_length={self.max_source_length} tokens, got {longest}"
             )
@@ -101,16 +107,15 @@ class Seq2Seq(nn.Module):
     def step(
         self, ids: Int[Tensor, " B"], state: Seq2SeqState, need_weights: bool = False
     ) -> tuple[Float[Tensor, "B V"], Seq2SeqState, Attentions | None]:
-        """Decode one more token: the scores of the next, the new state, and weights `(1, B, 1, 1, S)`."""
-        if ids.dim() != 1:
-            raise wrong_shape("ids", ids.shape, "(B,), the newest token of each row")
+        """Decode one more token: the logits of the next, the new state, and weights `(1, B, 1, 1, S)`."""
+        require_newest(ids, state.memory.mask.shape[0])
         logits, state, attentions = self._extend(ids[:, None], state, need_weights)
         return logits[:, 0], state, attentions
 
     def _extend(
         self, ids: Int[Tensor, "B T"], state: Seq2SeqState, need_weights: bool
     ) -> tuple[Float[Tensor, "B T V"], Seq2SeqState, Attentions | None]:
-        check_rows("target", ids, self.target_embeddings.num_embeddings, len(state.memory.mask))
+        require_rows("target", ids, self.target_embeddings.num_embeddings, state.memory.mask.shape[0])
         embedded = self.target_embeddings(ids)  # (B, T, D)
         hidden, carry = self.decode(embedded, state)  # (B, T, D)
         context, weights = self.context(embedded, hidden, state.memory)  # (B, T, D), (B, T, S)
@@ -121,10 +126,10 @@ class Seq2Seq(nn.Module):
 
 
 class RecurrentSeq2Seq(Seq2Seq):
-    """One recurrent layer reads, another writes (Cho et al. 2014; Sutskever et al. 2014).
+    """A recurrent encoder and a recurrent decoder (Cho et al. 2014; Sutskever et al. 2014).
 
-    The writer starts from the reader's last state. `cell` is "gru" or "lstm". Without attention that last
-    state is all the decoder sees of the source, at every step; with it, each of the reader's outputs.
+    The decoder starts from the encoder's last state. `cell` is "gru" or "lstm". Without attention that last
+    state is all the decoder sees of the source, at every step; with it, each of the encoder's outputs.
     """
 
     def __init__(
@@ -144,7 +149,8 @@ class RecurrentSeq2Seq(Seq2Seq):
             raise ValueError(f"cell: wanted one of {[*cells]}, got {cell!r}")
         self.encoder = cells[cell](d_model, d_model, batch_first=True)
         self.decoder = cells[cell](d_model, d_model, batch_first=True)
-        self.context = CONTEXTS[attention](d_model, max_source_length)  # last: a seed draws all else alike
+        # Last, so that from one seed everything else gets the same weights whatever the attention.
+        self.context = CONTEXTS[attention](d_model, max_source_length)
 
     def encode(self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]) -> tuple[Memory, Carry]:
         packed = nn.utils.rnn.pack_padded_sequence(
@@ -166,7 +172,7 @@ class RecurrentSeq2Seq(Seq2Seq):
 
 
 class ConvolutionalSeq2Seq(Seq2Seq):
-    """Stacked convolutions read all positions at once and write without looking ahead (Gehring et al. 2017).
+    """Stacked convolutions over the whole source and the target's past (Gehring et al. 2017).
 
     A vector sees 1 + num_layers · (kernel − 1) positions: around it in the encoder, up to it in the
     decoder. Each layer adds $\\mathrm{GLU}(\\mathrm{conv}(x))$ to what came in. The summary, all that a
@@ -188,19 +194,29 @@ class ConvolutionalSeq2Seq(Seq2Seq):
         pad: int = 0,
     ) -> None:
         super().__init__(source_vocab, target_vocab, d_model, attention, max_source_length, pad)
-        positive(kernel=kernel, num_layers=num_layers, max_length=max_length)
+        require_sizes(kernel=kernel, num_layers=num_layers, max_length=max_length)
         if kernel % 2 == 0:
             raise ValueError(f"kernel: wanted an odd number, got {kernel}")
         self.kernel = kernel
         self.source_positions = LearnedPositions(d_model, max_length)
         self.target_positions = LearnedPositions(d_model, max_length)
-        for positions in (self.source_positions, self.target_positions):
-            nn.init.normal_(positions.table)  # as large as the embeddings they are added to
+        self.draw_positions()
         self.encoder = nn.ModuleList(
             nn.Conv1d(d_model, 2 * d_model, kernel, padding=kernel // 2) for _ in range(num_layers)
         )
         self.decoder = nn.ModuleList(nn.Conv1d(d_model, 2 * d_model, kernel) for _ in range(num_layers))
-        self.context = CONTEXTS[attention](d_model, max_source_length)  # last: a seed draws all else alike
+        # Last, so that from one seed everything else gets the same weights whatever the attention.
+        self.context = CONTEXTS[attention](d_model, max_source_length)
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew."""
+        super().reset_parameters()
+        self.draw_positions()
+
+    def draw_positions(self) -> None:
+        """Draw the positions from N(0, 1), as large as the embeddings they are added to."""
+        for positions in (self.source_positions, self.target_positions):
+            nn.init.normal_(positions.table)
 
     def encode(self, source: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]) -> tuple[Memory, Carry]:
         keep = mask[..., None]  # (B, S, 1)
@@ -223,25 +239,30 @@ class ConvolutionalSeq2Seq(Seq2Seq):
 
 
 def convolve(layer: nn.Conv1d, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B N D"]:
-    """Half of what the layer makes of `x`, gated by the other half (torch wants the width first)."""
+    """Half of the layer's output, gated by the other half (torch wants the width first)."""
     return F.glu(layer(x.transpose(1, 2)), dim=1).transpose(1, 2)  # (B, N, D)
 
 
 def source_mask(source: Int[Tensor, "B S"], pad: int, vocab: int) -> Bool[Tensor, "B S"]:
-    """Which places of the source hold a token; raises `ValueError` for padding anywhere but on the right."""
-    check_rows("source", source, vocab)
+    """Which positions of the source hold a token; raises `ValueError` for padding before a token."""
+    require_rows("source", source, vocab)
     mask = source != pad  # (B, S)
-    if not mask[:, 0].all():
+    if known(mask[:, 0].all()) is False:
         raise ValueError(
             f"source: wanted a token in every row, got padding first in row {mask[:, 0].int().argmin()}"
         )
-    if (mask[:, 1:] & ~mask[:, :-1]).any():
-        raise ValueError("source: wanted padding on the right of each row only, got a token behind padding")
+    if known((mask.int() > mask.int().cummin(dim=1).values).any()):
+        raise ValueError("source: wanted padding on the right of each row only, got a token after padding")
     return mask
 
 
-def check_rows(name: str, ids: Tensor, vocab: int, batch: int | None = None) -> None:
-    """Raise unless `ids` is a `(B, T)` tensor of whole numbers below `vocab`."""
-    if ids.dim() != 2 or 0 in ids.shape or batch not in (None, ids.shape[0]):
+def require_rows(name: str, ids: Tensor, vocab: int, batch: int | None = None) -> None:
+    """Raise unless `ids` is a `(B, T)` tensor of whole numbers below `vocab`, with at least one of them."""
+    if ids.dim() != 2 or batch not in (None, ids.shape[0]):
         raise wrong_shape(name, ids.shape, f"({'B' if batch is None else batch}, length)")
-    check_ids(name, ids, vocab)
+    if 0 in ids.shape:
+        raise wrong_shape(name, ids.shape, "(B, length) with at least one row and one token")
+    require_ids(name, ids, vocab)
+
+
+torch.export.register_dataclass(Seq2SeqState)

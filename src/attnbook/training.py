@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from attnbook.checks import positive, wrong_shape
+from attnbook.arguments import require_sizes, wrong_shape
 from attnbook.generation import greedy_decode, mode
 
 __all__ = ["History", "exact_match", "fit", "matches", "schedule", "token_loss"]
@@ -47,7 +47,7 @@ def fit(
     `KeyboardInterrupt` as ever, and the model keeps what it has learned so far. Raises `ValueError` for bad
     sizes, for too few batches, and when the loss is no longer a number.
     """
-    positive(steps=steps)
+    require_sizes(steps=steps)
     if not 0 <= warmup < steps:
         raise ValueError(f"warmup: wanted 0 or more, below steps={steps}, got {warmup}")
     for name, value in (("learning_rate", learning_rate), ("clip", clip)):

@@ -1,15 +1,16 @@
-"""The whole Transformer: embed, encode, decode, score the vocabulary. Chapter 8 explains this file."""
+"""The whole Transformer: embed, encode, decode, compute logits. Chapter 8 explains this file."""
 
 from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from attnbook.arguments import known, require_newest, require_pad, require_rate, require_sizes, wrong_shape
 from attnbook.attention import Attentions
-from attnbook.checks import positive, wrong_shape
 from attnbook.decoder import Decoder, LayerCache
 from attnbook.embeddings import Embeddings, LearnedPositions, SinusoidalPositions
-from attnbook.encoder import Encoder
+from attnbook.encoder import Encoder, reset_parts
 from attnbook.masks import causal_mask, padding_mask
 
 POSITIONS = {"sinusoidal": SinusoidalPositions, "learned": LearnedPositions}
@@ -17,7 +18,7 @@ POSITIONS = {"sinusoidal": SinusoidalPositions, "learned": LearnedPositions}
 
 @dataclass(frozen=True)
 class TransformerState:
-    """What decoding remembers between two steps: the caches, the source's mask, the tokens so far.
+    """What decoding keeps between two steps: the caches, the source's mask, the number of tokens so far.
 
     A source without padding needs no mask.
     """
@@ -27,7 +28,7 @@ class TransformerState:
     length: int = 0
 
     def select(self, rows: Int[Tensor, " R"]) -> "TransformerState":
-        """The state of the batch's given rows, in their order, each as often as it is named."""
+        """The state of the given rows of the batch, in that order; a row may be given more than once."""
         caches = [cache.select(rows) for cache in self.caches]
         memory_mask = None if self.memory_mask is None else self.memory_mask[rows]
         return replace(self, caches=caches, memory_mask=memory_mask)
@@ -36,8 +37,8 @@ class TransformerState:
 class Transformer(nn.Module):
     """The encoder–decoder of "Attention Is All You Need" (Vaswani et al. 2017); the defaults are the paper's.
 
-    Takes source ids `(B, S)` and the target ids so far `(B, T)`, each row filled up with `pad`; returns
-    the scores of the next token `(B, T, target_vocab)` and `Attentions`, None when not needed.
+    Takes source ids `(B, S)` and the target ids so far `(B, T)`, each row padded with `pad`; returns the
+    logits of the next token `(B, T, target_vocab)` and `Attentions`, None when not needed.
     The output layer shares the target embedding's matrix (§3.4); `positions` is "sinusoidal" (§3.5),
     "learned", or None. Raises `ValueError` for sizes, ids and lengths that do not fit.
     """
@@ -58,9 +59,11 @@ class Transformer(nn.Module):
         pad: int = 0,
     ) -> None:
         super().__init__()
-        positive(source_vocab=source_vocab, target_vocab=target_vocab)
+        require_sizes(source_vocab=source_vocab, target_vocab=target_vocab)
         if positions is not None and positions not in POSITIONS:
             raise ValueError(f"positions: wanted one of {[*POSITIONS]} or None, got {positions!r}")
+        require_rate(dropout=dropout)
+        require_pad(pad, min(source_vocab, target_vocab))
         stack = (d_model, num_heads, d_ff, dropout, norm_first, num_layers)
         self.pad = pad
         self.source_embeddings = Embeddings(d_model, source_vocab)
@@ -70,11 +73,22 @@ class Transformer(nn.Module):
         self.encoder = Encoder(*stack)
         self.decoder = Decoder(*stack)
         self.output = nn.Linear(d_model, target_vocab, bias=False)
-        self.output.weight = self.target_embeddings.lut.weight
-        self.reset_parameters()
+        self.tie_output()
+        self.draw_matrices()
+        self.register_load_state_dict_post_hook(after_loading)
 
     def reset_parameters(self) -> None:
-        """Draw the weights: matrices by Glorot's uniform rule, embeddings from N(0, 1/d_model).
+        """Draw all weights anew: a model built on the meta device is then as a new one from the same seed."""
+        reset_parts(self)
+        self.tie_output()
+        self.draw_matrices()
+
+    def tie_output(self) -> None:
+        """Let the output layer share the target embedding's matrix."""
+        self.output.weight = self.target_embeddings.lut.weight
+
+    def draw_matrices(self) -> None:
+        """Draw the matrices: embeddings from N(0, 1/d_model), all others by Glorot's uniform rule.
 
         With the article's √d_model an embedding then has entries of size 1, like a position's.
         """
@@ -88,8 +102,9 @@ class Transformer(nn.Module):
         self, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"], need_weights: bool = True
     ) -> tuple[Float[Tensor, "B T V"], Attentions | None]:
         memory, attentions = self.encode(source, need_weights)
-        if target.dim() != 2 or target.shape[0] != source.shape[0]:
-            raise wrong_shape("target", target.shape, f"({source.shape[0]}, T), one row a source row")
+        if target.dim() != 2 or target.shape[0] != source.shape[0] or target.shape[1] < 1:
+            wanted = f"({source.shape[0]}, T), one row for each source row, at least one token long"
+            raise wrong_shape("target", target.shape, wanted)
         mask = causal_mask(target.shape[1], device=target.device)  # (T, T)
         x, decoded = self.decoder(
             self.embed(target, self.target_embeddings),
@@ -105,7 +120,7 @@ class Transformer(nn.Module):
     def encode(
         self, source: Int[Tensor, "B S"], need_weights: bool = True
     ) -> tuple[Float[Tensor, "B S D"], Attentions | None]:
-        """Run the encoder alone: the memory `(B, S, D)` that every decoding step looks at."""
+        """Run the encoder alone: the memory `(B, S, D)` that every decoding step attends to."""
         mask = padding_mask(source, self.pad)  # (B, 1, 1, S)
         return self.encoder(self.embed(source, self.source_embeddings), mask, need_weights)
 
@@ -122,21 +137,34 @@ class Transformer(nn.Module):
         """Encode the source once, ready for the first `step`."""
         memory, _ = self.encode(source, need_weights=False)
         mask = padding_mask(source, self.pad)  # (B, 1, 1, S)
-        return TransformerState(self.decoder.start(memory), None if mask.all() else mask)
+        return TransformerState(self.decoder.start(memory), None if known(mask.all()) else mask)
 
     def step(
         self, ids: Int[Tensor, " B"], state: TransformerState, need_weights: bool = False
     ) -> tuple[Float[Tensor, "B V"], TransformerState, Attentions | None]:
         """Decode one more token, computing only what the caches do not hold.
 
-        Takes the newest token of each row; returns the scores of the next `(B, V)`, the new state (the old
+        Takes the newest token of each row; returns the logits of the next `(B, V)`, the new state (the old
         one stays usable) and this step's weights: `decoder` `(L, B, H, 1, t)`, `cross` `(L, B, H, 1, S)`.
         """
-        if ids.dim() != 1:
-            raise wrong_shape("ids", ids.shape, "(B,), the newest token of each row")
+        require_newest(ids, state.caches[0].memory.keys.shape[0])
         x = self.embed(ids[:, None], self.target_embeddings, state.length)  # (B, 1, D)
-        x, attentions, caches = self.decoder.step(
-            x, state.caches, memory_mask=state.memory_mask, need_weights=need_weights
-        )
+        x, attentions, caches = self.decoder(x, None, None, state.memory_mask, need_weights, state.caches)
         state = replace(state, caches=caches, length=state.length + 1)
         return self.output(x[:, 0]), state, attentions
+
+
+def after_loading(model: Transformer, keys: object) -> None:
+    """After `load_state_dict`: tie the output again and move the table to the device of the weights.
+
+    With `assign=True` the two names of the one matrix get a copy each, which are tied only if they are equal.
+    """
+    output, embedding = model.output.weight, model.target_embeddings.lut.weight
+    same_device = output.device == embedding.device
+    if output.is_meta or (output is not embedding and same_device and torch.equal(output, embedding)):
+        model.tie_output()
+    if model.positions is not None:
+        model.positions.to(embedding.device)
+
+
+torch.export.register_dataclass(TransformerState)

@@ -237,3 +237,27 @@ def test_bad_input_is_named(search, source):
         search(model, source, start=6, end=END, max_length=3)
     with pytest.raises(ValueError, match=r"beams: .*got 0"):
         beam_search(model, source, **SEARCH, max_length=3, beams=0)
+
+
+@pytest.mark.parametrize("search", [greedy_decode, beam_search])
+def test_in_16_bits_the_scores_keep_their_digits(search, source):
+    """A sure model's log-probabilities are close to 0, where bfloat16 has only 0 itself."""
+    model = build("transformer").to(torch.bfloat16)
+    logits, wanted = [], 0.0
+    step = model.step
+
+    def sure(ids, state, need_weights=False):
+        scores, state, attentions = step(ids, state, need_weights)
+        scores = (scores * 4).to(torch.bfloat16)
+        logits.append(scores)
+        return scores, state, attentions
+
+    model.step = sure
+    found = search(
+        model, source[:1], **SEARCH, max_length=8, **({} if search is greedy_decode else {"beams": 1})
+    )
+    for scores, token in zip(logits, found.ids[0], strict=True):
+        wanted = wanted + scores[0].double().log_softmax(-1)[token]
+    assert found.scores.dtype == torch.float32
+    assert found.scores[0].item() == pytest.approx(wanted.item(), rel=1e-3)
+    assert found.scores[0] < 0

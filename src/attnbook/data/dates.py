@@ -12,7 +12,7 @@ from babel.dates import DateTimeFormat, DateTimePattern, get_date_format, tokeni
 from jaxtyping import Int
 from torch import Tensor
 
-from attnbook.checks import positive
+from attnbook.arguments import require_sizes
 from attnbook.data.splits import SPLITS, check_split, split_of
 from attnbook.data.task import Task
 from attnbook.data.vocabulary import Vocabulary
@@ -106,7 +106,7 @@ class DateTask(Task):
         self, size: int, generator: torch.Generator | None = None, split: str = "train"
     ) -> list[tuple[Date, str, str]]:
         """`size` random choices of (date, language, format) from `split`, each drawn evenly on its own."""
-        positive(size=size)
+        require_sizes(size=size)
         columns = dates_in(split), self.languages, self.formats
         draws = [torch.randint(len(column), (size,), generator=generator).tolist() for column in columns]
         return [tuple(column[i] for column, i in zip(columns, row)) for row in zip(*draws)]  # noqa: B905

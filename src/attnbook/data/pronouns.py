@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from attnbook.checks import positive
+from attnbook.arguments import require_sizes
 from attnbook.data.splits import check_split, split_of
 from attnbook.data.task import Task
 from attnbook.data.vocabulary import WordVocabulary
@@ -53,7 +53,7 @@ class PronounTask(Task):
     ) -> list[tuple[str, str]]:
         """`size` random pairs of `split`: a sentence, and the same with nouns in place of its pronouns."""
         check_split(split)
-        positive(size=size)
+        require_sizes(size=size)
         pairs: list[tuple[str, str]] = []
         while len(pairs) < size:
             for first, *draws in torch.rand(size, 11, generator=generator).tolist():

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from attnbook.checks import positive
+from attnbook.arguments import require_sizes
 from attnbook.data.splits import check_split, split_of
 from attnbook.data.task import Task
 from attnbook.data.vocabulary import Vocabulary
@@ -24,7 +24,7 @@ class ReversalTask(Task):
     def __init__(self, alphabet: str = string.ascii_lowercase, shortest: int = 2, longest: int = 30) -> None:
         if len(set(alphabet)) < 2:
             raise ValueError(f"alphabet: wanted at least two different letters, got {alphabet!r}")
-        positive(shortest=shortest, longest=longest)
+        require_sizes(shortest=shortest, longest=longest)
         if shortest > longest:
             raise ValueError(f"shortest: wanted at most longest={longest}, got {shortest}")
         self.shortest, self.longest = shortest, longest
@@ -40,7 +40,7 @@ class ReversalTask(Task):
     ) -> list[str]:
         """`size` random strings of `split`, with lengths drawn evenly, or all of `length`."""
         check_split(split)
-        positive(size=size)
+        require_sizes(size=size)
         if length is not None and not self.shortest <= length <= self.longest:
             raise ValueError(f"length: wanted {self.shortest} to {self.longest}, got {length}")
         texts: list[str] = []

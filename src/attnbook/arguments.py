@@ -1,0 +1,125 @@
+"""Argument checks with consistent error messages: the argument, what it got and what it wanted."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+
+import torch
+from torch import Tensor
+
+
+def wrong_shape(argument: str, got: Sequence[int], wanted: str) -> ValueError:
+    """A `ValueError` that names the argument, the shape it got and the shape it wanted."""
+    return ValueError(f"{argument}: wanted shape {wanted}, got {tuple(got)}")
+
+
+def require_whole(least: int = 0, **numbers: int) -> None:
+    """Raise `ValueError` for the first argument that is not a whole number of at least `least`.
+
+    NumPy's integers are whole numbers, and so are the symbolic ones that stand for a length while torch
+    compiles or exports a model. `True` is not.
+    """
+    for argument, number in numbers.items():
+        whole = isinstance(number, Integral | torch.SymInt) and not isinstance(number, bool)
+        if not whole or number < least:
+            raise ValueError(f"{argument}: wanted a whole number of at least {least}, got {number!r}")
+
+
+def require_sizes(**sizes: int) -> None:
+    """Raise `ValueError` for the first size that is not a whole number of at least 1."""
+    require_whole(1, **sizes)
+
+
+def require_rate(**rates: float) -> None:
+    """Raise `ValueError` for the first dropout rate that is not a number from 0 up to, not including, 1."""
+    for argument, rate in rates.items():
+        if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= rate < 1:
+            raise ValueError(f"{argument}: wanted a rate from 0 up to, not including, 1, got {rate!r}")
+
+
+def require_pad(pad: int, vocab: int) -> None:
+    """Raise `ValueError` unless `pad` is an id of the vocabulary."""
+    if isinstance(pad, bool) or not isinstance(pad, Integral) or not 0 <= pad < vocab:
+        raise ValueError(f"pad: wanted an id from 0 to {vocab - 1}, got {pad!r}")
+
+
+def require_ids(argument: str, ids: Tensor, vocab: int) -> None:
+    """Raise `TypeError` unless the ids are whole numbers, `ValueError` unless all are in the vocabulary."""
+    if ids.dtype not in (torch.int64, torch.int32):
+        raise TypeError(f"{argument}: wanted ids in a tensor of int64 or int32, got {ids.dtype}")
+    if ids.numel() == 0:
+        return
+    low, high = known(ids.min()), known(ids.max())
+    if low is not None and (low < 0 or high >= vocab):
+        raise ValueError(f"{argument}: wanted ids from 0 to {vocab - 1}, got {low} to {high}")
+
+
+def require_newest(ids: Tensor, batch: int) -> None:
+    """Raise `ValueError` unless `ids` is `(B,)`, the newest token of each of the `batch` rows."""
+    if ids.dim() != 1:
+        raise wrong_shape("ids", ids.shape, "(B,), the newest token of each row")
+    if ids.shape[0] != batch:
+        raise wrong_shape("ids", ids.shape, f"({batch},), the newest token of each row")
+
+
+def known(number: Tensor) -> int | float | bool | None:
+    """The value of a tensor with one element, or None where Python cannot have it.
+
+    On a GPU Python would wait for all work under way, so it doesn't ask. While torch compiles or exports a
+    model, or maps it over samples, there is no value yet.
+    """
+    if torch.compiler.is_compiling() or number.device.type != "cpu":
+        return None
+    try:
+        return number.item()
+    except RuntimeError:  # fake tensors and those inside vmap
+        return None
+
+
+def require_vectors(argument: str, x: Tensor, d_model: int, batch: int | None = None) -> None:
+    """Raise `ValueError` unless `x` is `(B, T, d_model)`, with `batch` rows where that is given."""
+    if x.dim() != 3 or x.shape[-1] != d_model or (batch is not None and x.shape[0] != batch):
+        raise wrong_shape(argument, x.shape, f"({'B' if batch is None else batch}, T, {d_model})")
+
+
+def require_attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[int, ...]:
+    """The shape `(…, T, S)` of the weights; raises where query, key and value do not fit together."""
+    for name, tensor in (("query", query), ("key", key), ("value", value)):
+        if tensor.dim() < 2:
+            raise wrong_shape(name, tensor.shape, "(…, length, width)")
+        if not tensor.is_floating_point():
+            raise TypeError(f"{name}: wanted floating-point numbers, got {tensor.dtype}")
+        if tensor.dtype != query.dtype:
+            raise TypeError(f"{name}: wanted the query's dtype {query.dtype}, got {tensor.dtype}")
+    if key.shape[-1] != query.shape[-1]:
+        raise wrong_shape("key", key.shape, f"(…, S, {query.shape[-1]}), as wide as the query")
+    if value.shape[-2] != key.shape[-2]:
+        raise wrong_shape("value", value.shape, f"(…, {key.shape[-2]}, d_v), one value for each key")
+    batch = query.shape[:-2]
+    if key.shape[:-2] != batch or value.shape[:-2] != batch:
+        name, wrong = ("key", key) if key.shape[:-2] != batch else ("value", value)
+        wanted = ", ".join(str(size) for size in batch)
+        raise wrong_shape(name, wrong.shape, f"({wanted}, …): the query's leading axes")
+    return (*batch, query.shape[-2], key.shape[-2])
+
+
+def require_batched(
+    query: Tensor, key: Tensor, value: Tensor, query_size: int, key_size: int, value_size: int | None = None
+) -> None:
+    """Raise unless they are tensors `(B, T, query_size)`, `(B, S, key_size)`, `(B, S, value_size)`."""
+    for name, tensor in (("query", query), ("key", key), ("value", value)):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name}: wanted a tensor, got {tensor!r}")
+    require_query(query, query_size)
+    batch = query.shape[0]
+    if key.dim() != 3 or key.shape[0] != batch or key.shape[-1] != key_size:
+        raise wrong_shape("key", key.shape, f"({batch}, S, {key_size})")
+    wrong_width = value_size is not None and value.shape[-1] != value_size
+    if value.dim() != 3 or value.shape[:2] != key.shape[:2] or wrong_width:
+        width = "Dv" if value_size is None else value_size
+        raise wrong_shape("value", value.shape, f"({batch}, {key.shape[1]}, {width}), one value for each key")
+
+
+def require_query(query: Tensor, query_size: int) -> None:
+    """Raise `ValueError` unless the query is `(B, T, query_size)`."""
+    if query.dim() != 3 or query.shape[-1] != query_size:
+        raise wrong_shape("query", query.shape, f"(B, T, {query_size})")
