@@ -119,6 +119,12 @@ def require_batched(
         raise wrong_shape("value", value.shape, f"({batch}, {key.shape[1]}, {width}), one value for each key")
 
 
+def require_cache(keys: Tensor, batch: int) -> None:
+    """Raise `ValueError` unless the keys in a cache are those of as many sequences as the query has."""
+    if keys.shape[0] != batch:
+        raise ValueError(f"cache: wanted that of {batch} sequences, as the query has, got {keys.shape[0]}")
+
+
 def require_query(query: Tensor, query_size: int) -> None:
     """Raise `ValueError` unless the query is `(B, T, query_size)`."""
     if query.dim() != 3 or query.shape[-1] != query_size:

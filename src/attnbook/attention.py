@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from attnbook.arguments import (
     require_attention,
     require_batched,
+    require_cache,
     require_query,
     require_rate,
     require_sizes,
@@ -191,11 +192,6 @@ class KeyValues:
 
     def extend(self, newer: "KeyValues") -> "KeyValues":
         """These keys and values with newer ones after them; the original stays as it is."""
-        if newer.keys.shape[0] != self.keys.shape[0]:
-            raise ValueError(
-                f"cache: wanted one of {newer.keys.shape[0]} sequences, as the new vectors are, "
-                f"got one of {self.keys.shape[0]}"
-            )
         return KeyValues(
             torch.cat((self.keys, newer.keys), dim=2),  # (B, H, S + N, d)
             torch.cat((self.values, newer.values), dim=2),  # (B, H, S + N, d)
@@ -245,8 +241,10 @@ class MultiHeadAttention(nn.Module):
         tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None]
         | tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None, KeyValues]
     ):
-        if key is None and value is None and cache is not None:
+        if cache is not None:
             require_query(query, self.d_model)
+            require_cache(cache.keys, query.shape[0])
+        if key is None and value is None and cache is not None:
             past = cache
         else:
             require_batched(query, key, value, self.d_model, self.d_model, self.d_model)

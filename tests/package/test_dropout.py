@@ -71,8 +71,8 @@ def test_add_norm_drops_what_the_sublayer_returns_and_keeps_the_residual():
     post, pre = AddNorm(100, P), AddNorm(100, P, norm_first=True)
     post.norm = nn.Identity()
     for block in (post, pre):
-        assert_dropped(block.after(torch.zeros_like(x), y), y)
-        assert torch.equal(block.after(x, torch.zeros_like(y)), x)
+        assert_dropped(block(torch.zeros_like(x), y), y)
+        assert torch.equal(block(x, torch.zeros_like(y)), x)
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned", None])

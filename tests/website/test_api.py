@@ -21,7 +21,17 @@ MODULES = (
     "attnbook.widgets",
 )
 NAMES = sorted({name for module in MODULES for name in import_module(module).__all__})
-OTHERS = {"LayerCache", "Recipe", "Trained", "TransformerState", "load", "names", "save", "sinusoids"}
+OTHERS = {
+    "KeyValues",
+    "LayerCache",
+    "Recipe",
+    "Trained",
+    "TransformerState",
+    "load",
+    "names",
+    "save",
+    "sinusoids",
+}
 
 
 @pytest.fixture(scope="module")
