@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attnbook.arguments import require_ids, require_sizes, require_vectors, require_whole
+from attnbook.arguments import require_ids, require_sizes, require_vectors
 
 
 class Embeddings(nn.Module):
@@ -94,8 +94,7 @@ def fill_table(positions: SinusoidalPositions, keys: object) -> None:
 def rows(table: Float[Tensor, "L D"], x: Float[Tensor, "B T D"], offset: int) -> Float[Tensor, "T D"]:
     """The table's rows for the positions of `x`; raises `ValueError` where it has none."""
     require_vectors("x", x, table.shape[1])
-    require_whole(offset=offset)
     last = offset + x.shape[1]
-    if last > len(table):
+    if offset < 0 or last > len(table):
         raise ValueError(f"x: positions {offset} to {last - 1} asked for, max_length is {len(table)}")
     return table[offset:last]

@@ -147,7 +147,7 @@ def test_a_step_with_another_batch_than_the_state_is_named(kind):
 def test_positions_name_the_size_that_is_wrong():
     with pytest.raises(ValueError, match="max_length: wanted a whole number of at least 1, got 0"):
         SinusoidalPositions(6, 0)
-    with pytest.raises(ValueError, match="offset: wanted a whole number of at least 0, got -1"):
+    with pytest.raises(ValueError, match="positions -1 to 0 asked for, max_length is 512"):
         SinusoidalPositions(6)(torch.randn(1, 2, 6), offset=-1)
 
 

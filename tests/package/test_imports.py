@@ -8,7 +8,7 @@ import pytest
 
 import attnbook
 
-PARTS = ["checks", "masks", "attention", "embeddings", "contexts"]
+PARTS = ["arguments", "masks", "attention", "embeddings", "contexts"]
 MODELS = ["encoder", "decoder", "transformer", "seq2seq", "data", "generation", "training"]
 TRAINED = ["checkpoints", "train"]
 SHOWING = ["maps", "plots", "widgets", "exercises", "notebook"]
