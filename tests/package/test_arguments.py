@@ -29,6 +29,7 @@ def transformer(**options) -> Transformer:
     return Transformer(11, 13, **STACK | options).eval()
 
 
+@pytest.mark.bad_input  # by the type hints, which say int
 @pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8, int])
 def test_sizes_may_be_any_kind_of_whole_number(kind):
     attention = MultiHeadAttention(kind(8), kind(2))

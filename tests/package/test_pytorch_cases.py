@@ -7,7 +7,6 @@ stacks; here each option is tried by itself.
 import itertools
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,9 +25,9 @@ from attnbook import (
     causal_mask,
     scaled_dot_product_attention,
 )
+from bookpress import ROOT
 
 B, H, T, S, D, FF = 3, 2, 5, 7, 8, 11
-API = Path(__file__).parents[2] / "chapters" / "api.md"
 
 
 @pytest.fixture(params=[True, False], ids=["weights", "no weights"])
@@ -514,6 +513,7 @@ def test_deviations_are_deliberate(deviation):
 
 
 def test_the_api_reference_lists_every_deviation():
-    section = re.search(r"## Compared with PyTorch\n(.*?)\n## ", API.read_text("utf8"), re.DOTALL)
+    page = (ROOT / "chapters" / "api.md").read_text("utf8")
+    section = re.search(r"## Compared with PyTorch\n(.*?)\n## ", page, re.DOTALL)
     rows = re.findall(r"^\| ([^|]+?) \|", section[1], re.MULTILINE)
     assert rows[1:] == list(DEVIATIONS)
