@@ -47,7 +47,7 @@ def test_a_reader_of_bags_knows_the_month_and_writes_anagrams(printed):
 
 def test_only_the_articles_class_with_its_default_drawing_fails(printed):
     grid = {
-        name: dates_right(printed, name, "N(0, 1/d), times 1")
+        name: dates_right(printed, name, "N(0, 1), times 1")
         for name in ("N(0, 1), times 1", "N(0, 1), times √d", "N(0, 1/d), times 1", "N(0, 1/d), times √d")
     }
     assert max(grid["N(0, 1), times √d"]) < 3
@@ -68,6 +68,15 @@ def test_louder_positions_mend_it_and_a_smaller_first_loss_does_not(printed):
 def test_learned_positions_too_want_the_size_of_the_words(printed):
     quiet, loud = "learned, N(0, 1/d)", "learned, times √(d/2)"
     assert max(dates_right(printed, quiet, loud)) < min(dates_right(printed, loud, quiet)) - 10
+
+
+def test_words_that_positions_drown_are_not_learned(printed):
+    quiet = [f"N(0, 1/d), times 1/{n}" for n in (4, 8)]
+    assert max(max(dates_right(printed, name, quiet[0])) for name in quiet) < 15
+    assert min(dates_right(printed, "N(0, 1/d), times 1", quiet[0])) > 50
+    sizes = printed.column("words", quiet[1])
+    where = printed.column("positions", quiet[1])
+    assert 0.1 > sizes[quiet[0]] / where[quiet[0]] > sizes[quiet[1]] / where[quiet[1]]
 
 
 def test_tied_and_shallow_a_fresh_model_is_an_echo(printed):
