@@ -14,6 +14,7 @@
 #   make bench-chapters    measure each chapter's seconds and memory
 #   make bench-grading     measure how long a class of 200 takes to grade
 #   make bench-training    measure how long the shipped models take to train
+#   make mutants  make one small fault at a time in the package and check that a test fails (ONLY=attention: one module)
 #   make audit    measure every page: Lighthouse (installed into _build/lighthouse), axe, links, size
 #   make lock     update requirements.txt from pyproject.toml (UPGRADE=--upgrade: to the newest versions)
 #   make drawings redraw the SVG files in chapters/images
@@ -32,7 +33,7 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 COURSE = "$(BIN)/python" -m coursework
 
-.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training audit lock drawings address hub-links release collect grade formgrader feedback grades clean
+.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training mutants audit lock drawings address hub-links release collect grade formgrader feedback grades clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -80,6 +81,9 @@ bench-grading: $(STAMP)
 bench-training: $(STAMP)
 	"$(BIN)/python" -m benchmarks.training
 
+mutants: $(STAMP)
+	"$(BIN)/python" -m benchmarks.mutants $(ONLY)
+
 audit: book
 	"$(BIN)/python" -m benchmarks.audit $(AUDIT)
 
@@ -114,7 +118,7 @@ grades: $(STAMP)
 	@$(COURSE) grades
 
 clean:
-	rm -rf "$(BOOK)/_build" .pytest_cache .ruff_cache .hypothesis
+	rm -rf "$(BOOK)/_build" mutants .pytest_cache .ruff_cache .hypothesis
 
 $(STAMP): requirements.txt pyproject.toml course/pyproject.toml website/pyproject.toml .ci/install.sh
 	@sh .ci/install.sh && touch $(STAMP)

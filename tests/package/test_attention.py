@@ -94,6 +94,18 @@ class TestAttn:
             Attn(3, 5, 7, 11, 13)(*(torch.randn(shape) for shape in shapes))
 
 
+@given(length=st.integers(1, 6), keys=st.integers(1, 6), seed=st.integers(0, 2**31), size=st.floats(0.1, 40))
+@settings(max_examples=60, deadline=None)
+def test_rows_sum_to_one_and_masked_weights_are_exactly_zero(self, length, keys, seed, size):
+    generator = torch.Generator().manual_seed(seed)
+    query, key = (torch.randn(2, n, 3, generator=generator) * size for n in (length, keys))
+    mask = torch.rand(2, length, keys, generator=generator) < 0.5
+    output, weights = scaled_dot_product_attention(query, key, key, mask)
+    torch.testing.assert_close(weights.sum(-1), mask.any(-1).float())
+    assert (weights[~mask] == 0).all()
+    assert output.isfinite().all()
+
+
 class TestScaledDotProduct:
     @pytest.mark.parametrize("need_weights", [True, False])
     @pytest.mark.parametrize("masked", [None, "all", "batch", "keys"])
@@ -115,19 +127,6 @@ class TestScaledDotProduct:
         query, key, value = tensors((2, 5, 3), (2, 7, 3), (2, 7, 2))
         ours, _ = scaled_dot_product_attention(query, key, value, scale=0.2)
         torch.testing.assert_close(ours, F.scaled_dot_product_attention(query, key, value, scale=0.2))
-
-    @given(
-        length=st.integers(1, 6), keys=st.integers(1, 6), seed=st.integers(0, 2**31), size=st.floats(0.1, 40)
-    )
-    @settings(max_examples=60, deadline=None)
-    def test_rows_sum_to_one_and_masked_weights_are_exactly_zero(self, length, keys, seed, size):
-        generator = torch.Generator().manual_seed(seed)
-        query, key = (torch.randn(2, n, 3, generator=generator) * size for n in (length, keys))
-        mask = torch.rand(2, length, keys, generator=generator) < 0.5
-        output, weights = scaled_dot_product_attention(query, key, key, mask)
-        torch.testing.assert_close(weights.sum(-1), mask.any(-1).float())
-        assert (weights[~mask] == 0).all()
-        assert output.isfinite().all()
 
     @pytest.mark.parametrize("need_weights", [True, False])
     def test_a_row_without_keys_gives_zeros_and_no_nan_in_any_gradient(self, need_weights, device):
