@@ -96,7 +96,7 @@ class TestAttn:
 
 @given(length=st.integers(1, 6), keys=st.integers(1, 6), seed=st.integers(0, 2**31), size=st.floats(0.1, 40))
 @settings(max_examples=60, deadline=None)
-def test_rows_sum_to_one_and_masked_weights_are_exactly_zero(self, length, keys, seed, size):
+def test_rows_sum_to_one_and_masked_weights_are_exactly_zero(length, keys, seed, size):
     generator = torch.Generator().manual_seed(seed)
     query, key = (torch.randn(2, n, 3, generator=generator) * size for n in (length, keys))
     mask = torch.rand(2, length, keys, generator=generator) < 0.5
