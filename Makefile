@@ -23,7 +23,7 @@
 #   make release CH=04    write the students' version of an assignment to course/release
 #   make collect CH=04 FROM=folder-or-zip   take in what students submitted
 #   make grade CH=04      grade new and changed submissions (JOBS=2: two at a time; STUDENT=ada: only hers, again)
-#   make formgrader       mark written answers in nbgrader's pages
+#   make formgrader       mark written answers in nbgrader's pages (LAB="--no-browser --port 8899")
 #   make feedback CH=04   write a feedback page for each student to course/feedback
 #   make grades           write the points as CSV (Moodle, Canvas, plain) to course/grades
 #   make clean    delete what was built (keeps .venv)

@@ -5,8 +5,6 @@ c = get_config()  # noqa: F821  traitlets hands it to this file
 c.CourseDirectory.course_id = "self-attention-step-by-step"
 c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("Nothing is written here yet.")'}
 c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
-# nbgrader's pages show no HTML of a submission. (Their templates pass sanitize_html over.)
-c.HTMLExporter.preprocessors = ["nbconvert.preprocessors.sanitize.SanitizeHTML"]
 
 # What a submission may take: seconds a cell and in all, memory, processes, output a cell
 # and in all, files, cells of the student's own.

@@ -35,7 +35,10 @@ def main(words: list[str] | None = None) -> int:
             )
             command.add_argument("--unsafe", action="store_true", help="without a sandbox")
         if name == "formgrader":
-            command.add_argument("options", nargs="*", help="handed on to the Jupyter server")
+            command.add_argument(
+                "--port", default="8888", help="on 127.0.0.1, the only address that it listens on"
+            )
+            command.add_argument("--no-browser", action="store_true", help="only print the address")
     chosen = parser.parse_args(words)
     try:
         return run(Course(chosen.course), chosen)
@@ -82,7 +85,11 @@ def run(course: Course, chosen: argparse.Namespace) -> int:
         case "formgrader":
             from coursework.formgrader import formgrader
 
-            return formgrader(course, chosen.options)
+            if not chosen.port.isdigit() or int(chosen.port) > 65535:
+                raise CourseError(
+                    f"--port is {chosen.port!r}: wanted a whole number from 0 (any free one) to 65535"
+                )
+            return formgrader(course, int(chosen.port), browser=not chosen.no_browser)
     return 0
 
 

@@ -3,22 +3,17 @@
 import re
 from pathlib import Path
 
-import bleach
 import nbformat
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markupsafe import Markup
 from nbconvert.filters import Highlight2HTML, strip_ansi
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbgrader import utils
 from nbgrader.preprocessors import GetGrades
 from pygments.formatters import HtmlFormatter
 
 from coursework.align import is_test
 from coursework.course import Course, CourseError, read_record, record, write
-
-TAGS = """a abbr b blockquote br code del em h1 h2 h3 h4 h5 h6 hr i li ol p pre strong sub sup
-    table tbody td th thead tr ul"""
-LINKS = {"a": ["href"], "td": ["align"], "th": ["align"], "ol": ["start"]}
+from coursework.inert import prose
 
 
 def feedback(course: Course, chapter: str, student: str = "") -> str:
@@ -97,12 +92,6 @@ def show(output, *, test: bool) -> list[dict]:
         data = re.sub(r"[^A-Za-z0-9+/=]", "", output.data[pictures[0]])
         return [{"kind": "picture", "address": f"data:{pictures[0]};base64,{data}"}]
     return [{"kind": "text", "text": strip_ansi(output.data.get("text/plain", ""))}]
-
-
-def prose(source: str) -> Markup:
-    """Markdown as HTML that holds nothing but text, tables and links to web pages."""
-    html = MarkdownWithMath(renderer=IPythonRenderer(escape=False, exclude_anchor_links=True)).render(source)
-    return Markup(bleach.clean(html, TAGS.split(), LINKS, protocols=["http", "https", "mailto"], strip=True))
 
 
 def split_title(source: str) -> tuple[str, str]:

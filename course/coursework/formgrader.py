@@ -1,23 +1,220 @@
-"""nbgrader's own pages, where answers are marked by hand."""
+"""nbgrader's own pages, where answers are marked by hand, on a server that does nothing else.
+
+The pages show what students wrote, so the server is built as if a student's script could run on them. It
+serves the pages and the marks of *Manual Grading*: no file of the course, no kernel, no terminal, no command
+of nbgrader's. It listens on 127.0.0.1, whatever Jupyter's settings say. What students wrote is cleaned a
+second time (see inert.py), and each page's policy allows no script but nbgrader's own, by a nonce.
+"""
 
 import os
-import subprocess
-import sys
+import secrets
+from functools import cached_property
+from html import escape
 from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, pass_context
+from jupyter_server.auth.login import LoginFormHandler
+from jupyter_server.auth.logout import LogoutHandler
+from jupyter_server.base.handlers import (
+    FileFindHandler,
+    PublicStaticFileHandler,
+    RedirectWithParams,
+    Template404,
+)
+from jupyter_server.serverapp import ServerApp
+from nbconvert.exporters import HTMLExporter
+from nbgrader.server_extensions.formgrader import apihandlers, handlers
+from nbgrader.server_extensions.formgrader.formgrader import FormgradeExtension
+from tornado.web import RedirectHandler, StaticFileHandler
+
+from bookpress import ROOT
 from coursework.course import Course
+from coursework.inert import make_inert, prose
+from coursework.outputs import clean_output
+
+HERE = Path(__file__).parent / "marking"
+BOOKPRESS = ROOT / "website" / "bookpress"
+SERVED = {
+    "marking.js": HERE,
+    "tex-chtml.js": BOOKPRESS / "deck" / "mathjax",
+    "fonts": ROOT / "website" / "assets" / "mathjax" / "output" / "chtml" / "fonts" / "woff-v2",
+}
+POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+# What stays of Jupyter's own handlers (to sign in), and of nbgrader's (*Manual Grading* and its data)
+KEPT = {
+    LoginFormHandler,
+    LogoutHandler,
+    FileFindHandler,
+    PublicStaticFileHandler,
+    RedirectWithParams,
+    Template404,
+}
+MARKING = {
+    handlers.GradebookAssignmentsHandler,
+    handlers.GradebookNotebooksHandler,
+    handlers.GradebookNotebookSubmissionsHandler,
+    handlers.SubmissionHandler,
+    handlers.SubmissionNavigationHandler,
+    apihandlers.AssignmentCollectionHandler,
+    apihandlers.NotebookCollectionHandler,
+    apihandlers.SubmittedNotebookCollectionHandler,
+    apihandlers.FlagSubmissionHandler,
+    apihandlers.GradeCollectionHandler,
+    apihandlers.GradeHandler,
+    apihandlers.CommentCollectionHandler,
+    apihandlers.CommentHandler,
+}
 
 
-def formgrader(course: Course, options: list[str]) -> int:
-    """Starts them in the course's folder and opens them in the browser; ends with Ctrl-C."""
-    command = [sys.executable, "-m", "jupyter", "server", f"--ServerApp.root_dir={course.folder}"]
-    command += [f"--config={Path(__file__).with_name('formgrader_config.py')}"]
-    command += ["--allow-root"] if os.getuid() == 0 else []
-    print(
-        "nbgrader's pages open in the browser: Manual Grading, then the chapter. Ctrl-C here ends them.",
-        flush=True,
+class Templates(FileSystemLoader):
+    """nbgrader's templates; each script of theirs gets the word that the policy asks for."""
+
+    def __init__(self, folder: Path, values: str, scripts: tuple[str, ...]):
+        super().__init__(folder)
+        head = "".join(
+            f'<script src="{{{{ {values}base_url }}}}/formgrader/marking/{name}"></script>\n'
+            for name in scripts
+        )
+        self.changes = {
+            "{{ mathjax() }}": "",
+            ' title="Open live notebook"': "",
+            'data-link="{{ resources.notebook_path }}"': "",
+            ' onclick="toggle_name(true);"': ' data-names="show"',
+            ' onclick="toggle_name(false);"': ' data-names="hide"',
+            ' onclick="toggleAllNames()"': "",
+            "</head>": f"{head}</head>",
+            "<script": f'<script nonce="{{{{ {values}nonce }}}}"',
+        }
+
+    def get_source(self, environment, template):
+        text, path, fresh = super().get_source(environment, template)
+        for old, new in self.changes.items():
+            text = text.replace(old, new)
+        return text, path, fresh
+
+
+class Page(HTMLExporter):
+    """nbgrader's page of a submission, with no HTML of the student's."""
+
+    def __init__(self, **options):
+        folder = Path(handlers.template_path)
+        templates = Templates(folder / "formgrade", "resources.", ("marking.js", "tex-chtml.js"))
+        super().__init__(extra_loaders=[templates], **options)
+
+    @pass_context
+    def markdown2html(self, context, source):
+        return prose(source)
+
+    def from_notebook_node(self, notebook, resources=None, **options):
+        make_inert(notebook.cells)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                outputs = [found for output in cell.outputs if (found := clean_output(output))]
+                cell.outputs = [nbformat.from_dict(output) for output in outputs]
+        notebook.metadata.pop("widgets", None)
+        return super().from_notebook_node(notebook, resources, **options)
+
+
+class Guarded:
+    """A page of nbgrader's with a policy of its own."""
+
+    @cached_property
+    def nonce(self) -> str:
+        return secrets.token_urlsafe(16)
+
+    @property
+    def content_security_policy(self) -> str:
+        return POLICY.format(nonce=self.nonce)
+
+    def render(self, name, **values):
+        return super().render(name, nonce=self.nonce, **values)
+
+    @property
+    def exporter(self):
+        def from_filename(path, resources):  # which names a student as their platform does
+            told = {
+                name: escape(value) if isinstance(value, str) else value for name, value in resources.items()
+            }
+            return super(Guarded, self).exporter.from_filename(path, resources=told | {"nonce": self.nonce})
+
+        return SimpleNamespace(from_filename=from_filename)
+
+
+class Marking(FormgradeExtension):
+    """The part of nbgrader's extension that marks."""
+
+    def init_tornado_settings(self, webapp):
+        super().init_tornado_settings(webapp)
+        folders = (HERE, Path(handlers.template_path))
+        loader = ChoiceLoader([Templates(folder, "", ("marking.js",)) for folder in folders])
+        webapp.settings["nbgrader_jinja2_env"] = Environment(loader=loader, autoescape=True)
+        webapp.settings["nbgrader_exporter"] = Page(config=self.config)
+
+    def init_handlers(self, webapp):
+        base = webapp.settings["base_url"].rstrip("/")
+        found = [
+            (base + pattern, type(handler.__name__, (Guarded, handler), {}))
+            for pattern, handler, *_ in (*handlers.default_handlers, *apihandlers.default_handlers)
+            if handler in MARKING
+        ]
+        static = f"{base}/formgrader"
+        found += [
+            (f"{static}/?", RedirectHandler, {"url": f"{static}/gradebook", "permanent": False}),
+            (f"{static}/static/(.*)", StaticFileHandler, {"path": handlers.static_path}),
+            (f"{static}/fonts/(.*)", StaticFileHandler, {"path": handlers.fonts_path}),
+            (f"{static}/marking/fonts/(.*)", StaticFileHandler, {"path": SERVED["fonts"]}),
+        ]
+        found += [
+            (f"{static}/marking/({name})", StaticFileHandler, {"path": SERVED[name]})
+            for name in ("marking.js", "tex-chtml.js")
+        ]
+        webapp.add_handlers(".*$", found)
+
+
+class Server(ServerApp):
+    """A Jupyter server without its services, extensions, and settings from elsewhere."""
+
+    default_services = ()
+
+    def load_config_file(self, *_, **__):
+        """None: they could open the server to others, or bring extensions with commands."""
+
+    def load_server_extensions(self):
+        router = self.web_app.wildcard_router
+        router.rules = [rule for rule in router.rules if rule.target in KEPT]
+        marking = Marking(parent=self)
+        marking.root_dir, marking.log = self.root_dir, self.log
+        marking.initialize([])
+        marking.init_tornado_settings(self.web_app)
+        marking.init_handlers(self.web_app)
+
+
+def formgrader(course: Course, port: int = 8888, browser: bool = True) -> int:
+    """Starts the pages in the course's folder and opens them in the browser; ends with Ctrl-C."""
+    os.chdir(course.folder)  # nbgrader looks for its settings here
+    server = Server(
+        ip="127.0.0.1",
+        port=port,
+        open_browser=browser,
+        root_dir=str(course.folder),
+        default_url="/formgrader/gradebook",  # only there the token becomes a session
+        allow_root=True,
+        answer_yes=True,
+        tornado_settings={"headers": {"Content-Security-Policy": POLICY.format(nonce="none")}},
     )
-    try:
-        return subprocess.run([*command, *options], cwd=course.folder).returncode
-    except KeyboardInterrupt:
-        return 0
+    server.initialize([], find_extensions=False)
+    if not browser:
+        number = server.port
+        print(
+            f"From another machine: ssh -N -L {number}:127.0.0.1:{number} this-machine, "
+            "then open the address below there.",
+            flush=True,
+        )
+    print("Manual Grading is what it shows first: choose the chapter there. Ctrl-C here ends it.", flush=True)
+    server.start()
+    return 0

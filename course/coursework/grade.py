@@ -12,6 +12,7 @@ from sqlalchemy.exc import SAWarning
 
 from coursework.bubblewrap import check_sandbox, exposed_by
 from coursework.course import Course, CourseError, read_record, record, stamp, write
+from coursework.inert import make_inert
 from coursework.outputs import first_line, plain
 from coursework.process import in_process
 from coursework.sandbox import NotGradedError
@@ -93,6 +94,7 @@ def save(course: Course, name: str, student: str, result: dict) -> str:
             for grade in notebook_grades
             if not grade.needs_manual_grade and grade.score < grade.max_score
         ]
+    make_inert(notebook.cells)
     path = course.notebook("autograded", name, student)
     write(path, nbformat.writes(notebook))
     kept = {key: result[key] for key in ("of", "says", "seconds", "peak")}

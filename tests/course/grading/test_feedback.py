@@ -1,18 +1,9 @@
 """The page that a student gets, in a browser: what it says, and that nothing in it runs or asks."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
-import urllib.request
 
 import nbformat
 import pytest
-from playwright.sync_api import sync_playwright
-
-from bookpress.chromium import MISSING, arguments, find_chromium
 
 ATTACK = """<script>window.ran = "script"</script>
 <img src="https://evil.example/x.png" onerror="window.ran = 'img'">
@@ -65,17 +56,6 @@ def room(new_room, tmp_path_factory):
         gradebook.db.commit()
     assert "4 pages" in feedback(room.course, "1")
     return room
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = find_chromium()
-    if not path:
-        pytest.fail(MISSING, pytrace=False)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=arguments())
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -176,79 +156,3 @@ def test_nothing_active_is_kept_for_nbgraders_pages(room):
     assert len(outputs) > 5
     assert {kind for output in outputs for kind in output.get("data", {})} <= {"text/plain"}
     assert "widgets" not in notebook.metadata
-
-
-# nbgrader's own pages, for marking by hand
-
-
-@pytest.fixture(scope="module")
-def formgrader(room, tmp_path_factory):
-    """`make formgrader` on this course."""
-    log = tmp_path_factory.mktemp("formgrader") / "log.txt"
-    options = ["--no-browser", "--port=0", "--ip=127.0.0.1", "--IdentityProvider.token=marks"]
-    command = [
-        sys.executable,
-        "-m",
-        "coursework",
-        "--course",
-        str(room.folder),
-        "formgrader",
-        "--",
-        *options,
-    ]
-    folders = {
-        f"JUPYTER_{name}_DIR": str(log.parent / name.lower()) for name in ("CONFIG", "RUNTIME", "DATA")
-    }
-    with open(log, "wb") as out:
-        server = subprocess.Popen(
-            command, env=os.environ | folders, stdout=out, stderr=out, start_new_session=True
-        )
-    try:
-        for _ in range(600):
-            found = re.search(r"(http://127\.0\.0\.1:\d+)/", log.read_text("utf8"))
-            if found:
-                break
-            assert server.poll() is None, log.read_text("utf8")
-            time.sleep(0.2)
-        yield found[1]
-    finally:
-        os.killpg(server.pid, signal.SIGINT)
-        time.sleep(1)
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=60)
-
-
-def test_answers_are_marked_by_hand_in_nbgraders_pages(formgrader, browser, room):
-    page = browser.new_page(viewport={"width": 1200, "height": 900})
-    page.set_default_timeout(60_000)
-    asked = []
-    page.on("requestfinished", lambda request: asked.append(request.url))
-    page.goto(f"{formgrader}/formgrader?token=marks")
-    page.get_by_role("link", name="Manual Grading").click()
-    page.get_by_role("link", name="ch01").click()
-    page.get_by_role("link", name="ch01").last.click()
-    page.locator("tbody tr a").first.wait_for()
-    assert page.locator("tbody tr").count() == 4
-    with room.course.gradebook() as gradebook:
-        number = gradebook.find_submission_notebook("ch01", "ch01", "eve").id
-    page.goto(f"{formgrader}/formgrader/submissions/{number}/")
-    page.locator("input#why").wait_for()
-    page.wait_for_timeout(1000)
-    assert page.evaluate("window.ran") is None
-    assert page.locator("iframe[src*=evil], img[src*=evil]").count() == 0
-    page.locator("input#why").fill("1.5")
-    page.locator("input#why").press("Enter")
-    for _ in range(100):
-        with room.course.gradebook() as gradebook:
-            if gradebook.find_grade("why", "ch01", "ch01", "eve").manual_score == 1.5:
-                break
-        time.sleep(0.1)
-    else:
-        pytest.fail("the mark did not reach the gradebook")
-    assert [url for url in asked if not url.startswith((formgrader, "data:", "blob:"))] == []
-    page.close()
-
-
-def test_nbgraders_pages_need_the_token(formgrader):
-    with urllib.request.urlopen(f"{formgrader}/formgrader/gradebook", timeout=30) as answer:
-        assert "/login" in answer.url
