@@ -19,7 +19,8 @@
 #   make lock     update requirements.txt from pyproject.toml (UPGRADE=--upgrade: to the newest versions)
 #   make drawings redraw the SVG files in chapters/images
 #   make address  copy the repository's address from _config.yml to every file that repeats it (URL=https://…: set it there first)
-#   make hub-links HUB=https://…   print links that open each chapter on a JupyterHub
+#   make students-edition TO=folder-or-url   write the repository for students: no solutions, no history
+#   make hub-links HUB=https://…   print links that open each chapter on a JupyterHub (URL=https://…: students' edition)
 #   make release CH=04    write the students' version of an assignment to course/release
 #   make collect CH=04 FROM=folder-or-zip   take in what students submitted
 #   make grade CH=04      grade new and changed submissions (JOBS=2: two at a time; STUDENT=ada: only hers, again)
@@ -97,7 +98,10 @@ address: $(STAMP)
 	@"$(BIN)/python" -m bookpress.address $(URL)
 
 hub-links: $(STAMP)
-	@"$(BIN)/python" -m bookpress.hub_links "$(HUB)"
+	@"$(BIN)/python" -m bookpress.hub_links "$(HUB)" $(URL)
+
+students-edition: $(STAMP)
+	@$(COURSE) students-edition "$(TO)" $(if $(URL),--url "$(URL)")
 
 release: $(STAMP)
 	@$(COURSE) release "$(CH)"

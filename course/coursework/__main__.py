@@ -21,9 +21,10 @@ def main(words: list[str] | None = None) -> int:
         "feedback": "write a page for each student",
         "grades": "write the points as CSV for Moodle, Canvas, and plain",
         "formgrader": "open nbgrader's pages, to mark written answers",
+        "students-edition": "write the repository that students may have: without solutions and history",
     }.items():
         command = commands.add_parser(name, help=says)
-        if name not in ("grades", "formgrader"):
+        if name not in ("grades", "formgrader", "students-edition"):
             command.add_argument("chapter", nargs="?", default="", help="04")
         if name == "collect":
             command.add_argument("source", nargs="?", default="", metavar="FROM", help="a folder or a zip")
@@ -39,6 +40,11 @@ def main(words: list[str] | None = None) -> int:
                 "--port", default="8888", help="on 127.0.0.1, the only address that it listens on"
             )
             command.add_argument("--no-browser", action="store_true", help="only print the address")
+        if name == "students-edition":
+            command.add_argument(
+                "to", nargs="?", default="", metavar="TO", help="a new folder, or a repository"
+            )
+            command.add_argument("--url", default="", help="its address on GitHub, where TO is none")
     chosen = parser.parse_args(words)
     try:
         return run(Course(chosen.course), chosen)
@@ -90,6 +96,10 @@ def run(course: Course, chosen: argparse.Namespace) -> int:
                     f"--port is {chosen.port!r}: wanted a whole number from 0 (any free one) to 65535"
                 )
             return formgrader(course, int(chosen.port), browser=not chosen.no_browser)
+        case "students-edition":
+            from coursework.edition import students_edition
+
+            print(students_edition(course.folder.parent, chosen.to, chosen.url))
     return 0
 
 

@@ -7,8 +7,11 @@ from bookpress import ROOT, address, hub_links
 
 
 def test_every_chapter_has_its_link_in_the_books_order(capsys):
-    assert hub_links.main("https://hub.example.edu/") == 0
-    lines = capsys.readouterr().out.splitlines()
+    edition = "https://github.com/ann/for-students"
+    assert hub_links.main("https://hub.example.edu/", f"{edition}.git") == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    lines = said.out.splitlines()
     names = sorted(path.name for path in (ROOT / "chapters").glob("*.ipynb"))
     assert len(lines) == len(names)
     for line, name in zip(lines, names, strict=True):
@@ -18,9 +21,9 @@ def test_every_chapter_has_its_link_in_the_books_order(capsys):
         assert (parts.scheme, parts.netloc) == ("https", "hub.example.edu")
         assert parts.path == "/hub/user-redirect/git-pull"
         assert query == {
-            "repo": [address.wanted()],
+            "repo": [edition],
             "branch": [address.branch()],
-            "urlpath": [f"lab/tree/{address.wanted().split('/')[-1]}/chapters/{name}?autodecode"],
+            "urlpath": [f"lab/tree/for-students/chapters/{name}?autodecode"],
         }
 
 
@@ -28,3 +31,18 @@ def test_a_hub_must_be_named(capsys):
     for nothing in ("", "hub.example.edu"):
         assert hub_links.main(nothing) == 1
         assert "make hub-links HUB=" in capsys.readouterr().err
+
+
+def test_links_that_give_solutions_away_or_lead_nowhere_come_with_a_warning(capsys, monkeypatch):
+    assert hub_links.main("https://hub.example.edu") == 0
+    said = capsys.readouterr()
+    assert address.wanted() in parse_qs(urlsplit(said.out.split("](")[1]).query)["repo"]
+    assert "with the assignments' solutions in course/source" in said.err
+    assert "make students-edition" in said.err
+    owned = "https://github.com/ann/book"
+    for url, warned in (("https://github.com/OWNER/book", True), (owned, False)):
+        monkeypatch.setattr(address, "wanted", lambda root=ROOT, url=url: url)
+        hub_links.main("https://hub.example.edu")
+        assert ("still the placeholder" in capsys.readouterr().err) == warned
+    assert hub_links.main("https://hub.example.edu", "for-students") == 1
+    assert "URL is 'for-students'" in capsys.readouterr().err

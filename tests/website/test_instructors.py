@@ -2,8 +2,6 @@
 
 import json
 import re
-import shlex
-import subprocess
 
 import pytest
 
@@ -89,31 +87,6 @@ def test_commands_are_those_of_the_makefile():
     named = set(re.findall(r"(?:`|^)make ([a-z-]+)", SOURCE.read_text("utf8"), re.MULTILINE))
     assert {"slides", "zip", "pdf", "hub-links", "lab"} <= named
     assert named <= targets
-
-
-def test_a_students_edition_holds_no_solution_and_its_makers_clone_holds_all(tmp_path):
-    """The guide's own commands, with a repository on this machine in place of its address."""
-    mine, theirs, taken = tmp_path / "mine", tmp_path / "theirs.git", tmp_path / "taken"
-    (mine / "course" / "source").mkdir(parents=True)
-    (mine / "course" / "source" / "ch01.ipynb").write_text("a solution")
-    (mine / "README.md").write_text("a book")
-
-    def run(command, folder=mine):
-        who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
-        words = ["git", *who, *shlex.split(command)[1:]]
-        return subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True).stdout
-
-    for command in ("git init", "git add .", "git commit -m all", f"git init --bare {theirs}"):
-        run(command)
-    block = re.search(r"### A students' edition\n.*?```bash\n(.*?)```", SOURCE.read_text("utf8"), re.DOTALL)[
-        1
-    ]
-    for command in block.splitlines():
-        run(re.sub(r"https://\S+", str(theirs), command))
-    run(f"git clone {theirs} {taken}", tmp_path)
-    assert [path.name for path in taken.iterdir() if path.name != ".git"] == ["README.md"]
-    assert run("git log --all --name-only --format=", taken).split() == ["README.md"]
-    assert (mine / "course" / "source" / "ch01.ipynb").read_text() == "a solution"
 
 
 def test_the_lecture_fills_its_ninety_minutes(visit):

@@ -38,6 +38,16 @@ def checked(url: str) -> str:
     return url
 
 
+def placeholder(url: str) -> str:
+    """A warning where the address is still the one that nobody owns; "" otherwise."""
+    if "/OWNER/" not in url:
+        return ""
+    return (
+        f"The address is still the placeholder {url}, which leads nowhere. Set yours first: "
+        "make address URL=https://github.com/you/your-book"
+    )
+
+
 def choose(url: str, root: Path = ROOT) -> None:
     """Write the address into _config.yml."""
     url = checked(url)

@@ -1,7 +1,8 @@
 """Links that bring students into a chapter on a JupyterHub of yours: `make hub-links HUB=https://hub.example.edu`.
 
 Each link clones the book into the student's home, or brings what changed since without touching what the
-student changed, and opens the chapter in JupyterLab. It needs nbgitpuller on the hub.
+student changed, and opens the chapter in JupyterLab. It needs nbgitpuller on the hub. URL= is the repository
+that students get, which is best their own edition: see coursework/edition.py.
 """
 
 import json
@@ -24,9 +25,8 @@ def title(notebook: Path) -> str:
     return source.splitlines()[0].removeprefix("# ")
 
 
-def link(hub: str, notebook: str, root: Path = ROOT) -> str:
+def link(hub: str, notebook: str, repository: str, root: Path = ROOT) -> str:
     """The link to one notebook on the hub."""
-    repository = address.wanted(root)
     folder = repository.rpartition("/")[2]  # nbgitpuller names the clone after the repository
     query = {
         "repo": repository,
@@ -36,14 +36,26 @@ def link(hub: str, notebook: str, root: Path = ROOT) -> str:
     return f"{hub.rstrip('/')}/hub/user-redirect/git-pull?{urlencode(query)}"
 
 
-def main(hub: str) -> int:
+def main(hub: str, url: str = "") -> int:
     if urlsplit(hub).scheme not in ("https", "http") or not urlsplit(hub).netloc:
         print("Say where the hub is: make hub-links HUB=https://hub.example.edu", file=sys.stderr)
         return 1
+    repository = url.rstrip("/").removesuffix(".git") or address.wanted()
+    if not urlsplit(repository).netloc:
+        print(f"URL is {url!r}: wanted the address of the students' edition", file=sys.stderr)
+        return 1
+    if warning := address.placeholder(repository):
+        print(warning, file=sys.stderr)
+    if not url and (ROOT / "course" / "source").exists():
+        print(
+            "These links give students this repository, with the assignments' solutions in course/source. "
+            "`make students-edition` writes one without them; URL= makes the links lead there.",
+            file=sys.stderr,
+        )
     for notebook, name in chapters().items():
-        print(f"- [{name}]({link(hub, notebook)})")
+        print(f"- [{name}]({link(hub, notebook, repository)})")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if sys.argv[1:] else ""))
+    sys.exit(main(*(sys.argv[1:] or [""])))

@@ -118,17 +118,20 @@ def assignment(name: str, root: Path = ROOT) -> Assignment | None:
 
 
 def table(root: Path = ROOT) -> str:
-    """The table of all chapters, in Markdown."""
+    """The table of all chapters, in Markdown; where no assignment is there, without a column for them."""
     measured = costs(root)
-    head = ["Chapter", "Reading", "Exercises", "Runs in", "Memory", "Assignment"]
-    lines = [f"| {' | '.join(head)} |", "|:--|--:|:--|--:|--:|:--|"]
-    for name in chapters(root):
-        one, work = chapter(name, root), assignment(name, root)
+    works = {name: assignment(name, root) for name in chapters(root)}
+    columns = 6 if any(works.values()) else 5
+    head = ["Chapter", "Reading", "Exercises", "Runs in", "Memory", "Assignment"][:columns]
+    rule = [":--", "--:", ":--", "--:", "--:", ":--"][:columns]
+    lines = [f"| {' | '.join(head)} |", f"|{'|'.join(rule)}|"]
+    for name in works:
+        one, work = chapter(name, root), works[name]
         seconds, memory = measured.get(name, (NONE, NONE))
         asks = f"{work.points} points, about {work.minutes} min" if work else NONE
         cells = [f"[{one.title}]({name}.ipynb)", f"{one.reading} min", one.exercises]
         cells += [f"{seconds} s", f"{memory} MB", asks]
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join(cells[:columns])} |")
     return "\n".join(lines)
 
 

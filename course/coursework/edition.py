@@ -1,0 +1,134 @@
+"""The students' edition: the book's repository without the assignments' solutions and without its history."""
+
+import json
+import re
+import subprocess
+import tarfile
+import tempfile
+from io import BytesIO
+from pathlib import Path
+
+from bookpress import address
+from coursework.course import CourseError
+from coursework.release import REGIONS
+
+LEFT_OUT = ("course/source", "tests/course")
+SUBJECT = "Students' edition"
+REMOTE = re.compile(r"(https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
+GITHUB = re.compile(r"(?:https://|ssh://git@|git@)github\.com[/:]([\w-]+/[\w.-]+?)(?:\.git)?/?")
+# Lines that anybody writes, and the book too
+COMMON = re.compile(
+    r"for \w+ in [\w.()\[\]]+:|if \w+ is (not )?None:|.{,11}"
+    r"|generator = torch\.Generator\(\)\.manual_seed\(\d+\)"
+)
+
+
+def students_edition(root: Path, to: str, url: str = "") -> str:
+    """Writes the edition as one commit into a new folder, or onto the main branch of a remote repository.
+
+    `url` is the address on GitHub that its links and launch buttons lead to; where `to` is one, that is it.
+    """
+    remote = bool(REMOTE.fullmatch(to))
+    target = Path(to).expanduser()
+    taken = target.exists() and (not target.is_dir() or any(target.iterdir()))
+    if not to or (taken and not remote):
+        raise CourseError(
+            f"TO is {to!r}: wanted a folder that is new or empty, or the address of a repository for students"
+        )
+    found = GITHUB.fullmatch(to)
+    url = url or (f"https://github.com/{found[1]}" if found else "")
+    git(root, "rev-parse", "--verify", "HEAD")
+    place = None if remote else target.resolve().parent
+    if place and not place.is_dir():
+        raise CourseError(f"TO is {to!r}: there is no folder {place}")
+    with tempfile.TemporaryDirectory(prefix=".students-", dir=place) as scratch:
+        folder = Path(scratch) / "edition"
+        extract(root, folder)
+        if url:
+            try:
+                address.choose(url, folder)
+                address.rewrite(folder)
+            except ValueError as error:
+                raise CourseError(f"URL is {url!r}: {error}") from None
+        leaks = find_leaks(folder, secrets(root))
+        if leaks:
+            raise CourseError("not written, for it would give away:\n  " + "\n  ".join(leaks[:20]))
+        git(folder, "init", "--quiet", "--initial-branch=main")
+        if remote:
+            return push(folder, to)
+        commit(folder)
+        if target.exists():
+            target.rmdir()
+        folder.rename(target)
+    left = git(root, "status", "--porcelain", "--untracked-files=no")
+    note = "\nIt holds your last commit: what you changed since is not in it." if left else ""
+    return f"The students' edition is in {target}: one commit, to be pushed to a repository of its own.{note}"
+
+
+def extract(root: Path, folder: Path) -> None:
+    """The files of the last commit, without those that are left out."""
+    archive = subprocess.run(["git", "archive", "HEAD"], cwd=root, check=True, capture_output=True).stdout
+    with tarfile.open(fileobj=BytesIO(archive)) as pack:
+        kept = [one for one in pack if not any(Path(one.name).is_relative_to(path) for path in LEFT_OUT)]
+        pack.extractall(folder, kept, filter="data")
+
+
+def push(folder: Path, to: str) -> str:
+    """Adds a commit to the edition that is there, so that students' clones can follow; or begins it."""
+    if git(folder, "ls-remote", to, "refs/heads/main"):
+        git(folder, "fetch", "--quiet", to, "main")
+        subjects = set(git(folder, "log", "--format=%s", "FETCH_HEAD").splitlines())
+        if subjects != {SUBJECT}:
+            raise CourseError(f"TO is {to!r}: its branch main holds something else than a students' edition")
+        git(folder, "reset", "--quiet", "--soft", "FETCH_HEAD")
+    if not commit(folder):
+        return f"The students' edition at {to} holds all this already."
+    git(folder, "push", "--quiet", to, "HEAD:main")
+    return f"The students' edition was pushed to {to}."
+
+
+def commit(folder: Path) -> bool:
+    """False where there is nothing new."""
+    git(folder, "add", "--all", "--force")
+    if not git(folder, "status", "--porcelain"):
+        return False
+    who = ["-c", "user.name=The course", "-c", "user.email=course@example.org", "-c", "commit.gpgsign=false"]
+    git(folder, *who, "commit", "--quiet", "--message", SUBJECT)
+    return True
+
+
+def git(folder: Path, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        command = next(word for word in words if not word.startswith("-") and "=" not in word)
+        raise CourseError(f"git {command} failed in {folder}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout.strip()
+
+
+def secrets(root: Path) -> dict[str, str]:
+    """Each line of a solution or a hidden test that only an instructor should see, and where it is from."""
+    found, public = {}, set()
+    for path in sorted((root / "course" / "source").glob("*/*.ipynb")):
+        for cell in json.loads(path.read_text("utf8"))["cells"]:
+            source = "".join(cell["source"])
+            public |= {line.strip() for line in REGIONS.sub("", source).splitlines()}
+            name = cell["metadata"].get("nbgrader", {}).get("grade_id", "a cell")
+            for kind, region in REGIONS.findall(source):
+                lines = (line.strip() for line in region.splitlines())
+                found |= {line: f"{kind.lower()} of {path.stem} {name}" for line in lines}
+    return {line: of for line, of in found.items() if line not in public and not COMMON.fullmatch(line)}
+
+
+def find_leaks(folder: Path, lines: dict[str, str]) -> list[str]:
+    """Where such a line is in a folder: alone on a line of a file, or of a notebook's cell."""
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        text = path.read_bytes().decode("utf8", "replace")
+        shown = {line.strip() for line in text.splitlines()}
+        if path.suffix == ".ipynb":
+            cells = json.loads(text)["cells"]
+            shown |= {line.strip() for cell in cells for line in "".join(cell["source"]).splitlines()}
+        found += [
+            f"{path.relative_to(folder)}: {lines[line]}: {line}" for line in sorted(shown & lines.keys())
+        ]
+    return found
