@@ -3,26 +3,35 @@
 Tests, points and locked cells always come from the release, whatever became of them in the submission.
 """
 
+import ast
 import copy
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader import utils
 
+IMPORTS = (ast.Import, ast.ImportFrom)
+
 
 def align(
     released: nbformat.NotebookNode, cells: list, own_cells: int = 200
 ) -> tuple[nbformat.NotebookNode, list[str]]:
     """The notebook to grade, and a line for each thing that was not as it was released."""
-    said, answers, extras = [], {}, {}
     names = {cell.metadata.nbgrader.grade_id: cell for cell in released.cells}
-    last = {name_of(cell): index for index, cell in enumerate(cells)}
+    said, missing, answers, extras = [], [], {}, {}
+    found = find_again(released, cells)
+    if found:
+        missing.append(f"{len(found)} cells had lost their names and were found again by text and place")
+    named = [found.get(index, name_of(cell)) for index, cell in enumerate(cells)]
+    last = {name: index for index, name in enumerate(named)}
     after, own = None, 0
     for index, cell in enumerate(cells):
-        name = name_of(cell)
+        name = named[index]
         if name in names and last[name] == index:
             answers[name] = cell.source
             after = name
+        elif name in names and index in found:  # a part of an answer in several cells
+            cells[last[name]].source = f"{cell.source}\n\n{cells[last[name]].source}"
         elif cell.source.strip():
             if name in names:
                 said.append(f"{name} was there more than once: the last one counts")
@@ -43,7 +52,7 @@ def align(
             graded.cells += waiting  # the student's own first cells come once the imports are done
             waiting = []
             if name not in answers:
-                said.append(f"the cell {name} was missing")
+                missing.append(f"the cell {name} was missing")
                 if cell.cell_type == "code":
                     cell.source = "# This cell was missing."
             else:
@@ -52,16 +61,73 @@ def align(
             if utils.is_grade(cell):
                 said.append(f"the test {name} was deleted: put back")
         elif answers[name].strip() != cell.source.strip():
+            imports = "" if utils.is_grade(cell) else added_imports(cell, answers[name])
+            kept = ", and the imports added to it were kept" if imports else ""
             said.append(
-                f"the {'test' if utils.is_grade(cell) else 'locked cell'} {name} was altered: put back"
+                f"the {'test' if utils.is_grade(cell) else 'locked cell'} {name} was altered: put back{kept}"
             )
+            if imports:
+                extras.setdefault(name, []).insert(0, new_code_cell(imports))
         graded.cells.append(cell)
         graded.cells += extras.pop(name, [])
     graded.cells += waiting
     for cell in graded.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    return graded, list(dict.fromkeys(said))
+    return graded, list(dict.fromkeys(missing + said))
+
+
+def find_again(released: nbformat.NotebookNode, cells: list) -> dict[int, str]:
+    """Names for cells that have none, by their index: a tool had taken the notebook's metadata away.
+
+    Cells that are as they were released are known by their text. An answer is what stands between the same
+    two of these as in the release; where it is in several cells, all of them.
+    """
+    places = {name_of(cell): index for index, cell in enumerate(cells)}
+    free = [index for index, cell in enumerate(cells) if not name_of(cell) and cell.source.strip()]
+    lost = [cell for cell in released.cells if name_of(cell) not in places]
+    found: dict[int, str] = {}
+
+    def take(index: int, name: str) -> None:
+        found[index], places[name] = name, index
+        free.remove(index)
+
+    for cell in lost:
+        same = [index for index in free if key(cells[index]) == key(cell)]
+        if same:
+            take(same[0], name_of(cell))
+
+    names = [name_of(cell) for cell in released.cells]
+
+    def gap(cell) -> tuple[int, int]:
+        place = names.index(name_of(cell))
+        before = [places[name] for name in names[:place] if name in places]
+        behind = [places[name] for name in names[place + 1 :] if name in places]
+        return max(before, default=-1), min(behind, default=len(cells))
+
+    answers = [cell for cell in lost if utils.is_solution(cell) and name_of(cell) not in places]
+    while answers:
+        cell, *answers = answers
+        first, last = gap(cell)
+        within = [i for i in free if first < i < last and cells[i].cell_type == cell.cell_type]
+        rivals = [one for one in answers if one.cell_type == cell.cell_type and gap(one) == (first, last)]
+        for index in within[:1] if rivals else within:
+            take(index, name_of(cell))
+    return found
+
+
+def key(cell) -> tuple[str, str]:
+    return cell.cell_type, cell.source.strip()
+
+
+def added_imports(cell, source: str) -> str:
+    """The imports that a student wrote into a locked cell."""
+    try:
+        lines = [ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, IMPORTS)]
+        known = [ast.unparse(node) for node in ast.walk(ast.parse(cell.source)) if isinstance(node, IMPORTS)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    return "\n".join(line for line in dict.fromkeys(lines) if line not in known)
 
 
 def name_of(cell) -> str | None:

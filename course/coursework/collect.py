@@ -10,11 +10,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from coursework.course import LARGEST, Course, CourseError, RefusedError, read_cells, read_record, write
+from nbgrader import utils
+
+from coursework.align import name_of
+from coursework.course import (
+    LARGEST,
+    LARGEST_FILE,
+    Course,
+    CourseError,
+    RefusedError,
+    read_cells,
+    read_record,
+    without_outputs,
+    write,
+)
 from coursework.outputs import plain
 
-MOODLE = re.compile(r"(?P<name>[^_/]+)_(?P<id>\d+)_assignsubmission_file(?:_(?P<file>[^/]*))?")
-CANVAS = re.compile(r"(?P<name>[^_/]+)_(?:LATE_)?(?P<id>\d+)_\d+_(?P<file>.+)")
+MOODLE = re.compile(r"(?P<name>[^_/]+)_(?P<id>\d+)_assignsubmission_(?P<kind>[a-z]+)(?:_(?P<file>[^/]*))?")
+CANVAS = re.compile(
+    r"(?:anon_(?:LATE_)?(?P<anon>[A-Za-z0-9]{5,})|(?P<name>[^_/]+)_(?:LATE_)?(?P<id>\d+))_(?:LATE_)?"
+    r"(?:\d+_(?P<file>.+)|(?P<kind>text|link)\.html)"
+)
+KINDS = {
+    "onlinetext": "text typed into Moodle",
+    "text": "text typed into Canvas",
+    "link": "a link given in Canvas",
+}
 EARLIEST = time.mktime((1981, 1, 1, 0, 0, 0, 0, 0, -1))  # before: a file that has no date
 UNSEEN = ("__MACOSX", ".DS_Store", ".ipynb_checkpoints", "Thumbs.db", "desktop.ini")
 
@@ -31,6 +52,8 @@ class Found:
     platform: str = "plain"
     number: str = ""
     file: str = ""
+    kind: str = "file"
+    named: bool = True  # as the assignment is
 
 
 def collect(course: Course, chapter: str, source: str) -> str:
@@ -41,19 +64,25 @@ def collect(course: Course, chapter: str, source: str) -> str:
         raise CourseError(f"FROM is {source!r}: wanted a folder or a zip of what students handed in")
     if path.is_file() and not zipfile.is_zipfile(path):
         raise CourseError(f"FROM is {source!r}: neither a folder nor a zip")
-    said, taken, kept = [], 0, 0
+    said, noted, taken, kept = [], [], 0, 0
     for student, files in by_student(course, name, path, said).items():
         good, reasons = [], []
         for found in sorted(files, key=lambda one: (one.time, one.where)):
             try:
-                good.append((found, check(found, name)))
+                good.append((found, check(course, found, name)))
             except RefusedError as error:
                 reasons.append(f"{found.file}: {error}")
                 said.append(f"not taken: {found.where}: {error}")
+        if any(found.named for found, _ in good):  # what has the right name is what was meant
+            for found in [found for found, _ in good if not found.named]:
+                said.append(f"not taken: {found.where}: {name}.ipynb of {student} is there too")
+            good = [one for one in good if one[0].named]
         for found, _ in good[:-1]:
             said.append(
                 f"not taken: {found.where}: a newer attempt of {student} is there, {good[-1][0].where}"
             )
+        if good and not good[-1][0].named:
+            noted.append(f"taken although it is not called {name}.ipynb: {good[-1][0].where}")
         newer = later_one(course, name, student, *good[-1]) if good else ""
         if newer:
             said.append(
@@ -64,17 +93,16 @@ def collect(course: Course, chapter: str, source: str) -> str:
         taken += bool(good) and new
         kept += bool(good) and not new
     same = f", {kept} as they were before" if kept else ""
-    return "\n".join([*map(plain, said), f"{name}: {taken} taken{same}, {len(said)} files not taken"])
+    return "\n".join([*map(plain, noted + said), f"{name}: {taken} taken{same}, {len(said)} files not taken"])
 
 
 def by_student(course: Course, assignment: str, path: Path, said: list[str]) -> dict[str, list[Found]]:
     """Files by student; two who share a name are told apart by their platform's number."""
     names: dict[str, dict[str, list[Found]]] = {}
-    for found in walk(path, said):
-        parts = PurePosixPath(found.where).parts
-        if any(part in UNSEEN or part.startswith("._") for part in parts):
-            continue
-        if not whose(found, parts):
+    seen = [found for found in walk(path, said) if not is_noise(found)]
+    roots = common_root([PurePosixPath(found.where).parts for found in seen if not by_platform(found)])
+    for found in seen:
+        if not (found.name or by_folder(found, roots)):
             said.append(
                 f"not taken: {found.where}: no student's name in its path (wanted STUDENT/file.ipynb)"
             )
@@ -104,13 +132,19 @@ def walk(path: Path, said: list[str]) -> Iterator[Found]:
     def closed(error: OSError) -> None:
         said.append(f"not taken: {error.filename}: {error.strerror}")
 
-    for folder, _, files in os.walk(path, onerror=closed):
-        for file in files:
+    for folder, inner, files in os.walk(path, onerror=closed):
+        for file in sorted(inner + files):
             one = Path(folder, file)
-            if one.is_symlink() or not one.is_file():
+            where = plain(one.relative_to(path).as_posix(), 2000)
+            if one.is_symlink():
+                said.append(f"not taken: {where}: a link, which is not followed")
+                continue
+            if one.is_dir():
+                continue
+            if not one.is_file():
+                said.append(f"not taken: {where}: no plain file")
                 continue
             about = one.stat()
-            where = plain(one.relative_to(path).as_posix(), 2000)
             yield Found(where, about.st_size, about.st_mtime, one.read_bytes)
 
 
@@ -133,24 +167,53 @@ def unpack(path: Path, info: zipfile.ZipInfo) -> bytes:
     """At most a little more than a notebook may have, whatever the zip says of its size."""
     try:
         with zipfile.ZipFile(path) as pack, pack.open(info) as stream:
-            return stream.read(LARGEST + 1)
+            return stream.read(LARGEST_FILE + 1)
     except Exception as error:  # so can one of its files
         raise RefusedError(f"cannot be unpacked: {plain(error)}") from None
 
 
-def whose(found: Found, parts: tuple[str, ...]) -> bool:
-    """Fills in the student and the file's own name; False where no name is to be seen."""
+def is_noise(found: Found) -> bool:
+    """What systems leave lying about."""
+    parts = PurePosixPath(found.where).parts
+    return any(part in UNSEEN or part.startswith("._") for part in parts)
+
+
+def by_platform(found: Found) -> bool:
+    """Fills in the student and the file's own name where a platform named it."""
+    parts = PurePosixPath(found.where).parts
     for part in reversed(parts):
         match = MOODLE.fullmatch(part) or CANVAS.fullmatch(part)
-        if match:
-            found.platform = "moodle" if match.re is MOODLE else "canvas"
-            found.name, found.number, found.file = match["name"], match["id"], match["file"] or parts[-1]
-            return bool(slug(found.name))
-    if len(parts) < 2:
+        if not match or not slug(match["name"] or "anon"):
+            continue
+        parts_of = match.groupdict()
+        found.name, found.number, found.platform = match["name"], match["id"], "moodle"
+        if match.re is CANVAS:
+            found.platform = "canvas"
+        if parts_of.get("anon"):  # whose points cannot be imported: nobody has this number
+            found.name, found.number, found.platform = f"anon {match['anon']}", match["anon"], "plain"
+        found.file = match["file"] or parts[-1]
+        found.kind = match["kind"] or "file"
+        return True
+    return False
+
+
+def common_root(paths: list[tuple[str, ...]]) -> int:
+    """How many folders all files are in before they part into two students' or more."""
+    folders = [path[:-1] for path in paths if len(path) > 1]
+    common = 0
+    while len({folder[common : common + 1] for folder in folders} | {()}) == 2:
+        common += 1
+    parted = {folder[common] for folder in folders if len(folder) > common}
+    return common if len(parted) > 1 else 0
+
+
+def by_folder(found: Found, roots: int) -> bool:
+    """Fills in the student, who is the first folder; False where there is none."""
+    parts = PurePosixPath(found.where).parts
+    below = [part for part in parts[roots:] if part not in ("..", "/", "\\")]
+    if len(below) < 2:
         return False
-    found.name, found.file = parts[-2] if parts[-2] != parts[-1] else parts[0], parts[-1]
-    if re.fullmatch(r"ch\d\d", found.name) and len(parts) > 2:  # nbgrader's own STUDENT/ch04/ch04.ipynb
-        found.name = parts[-3]
+    found.name, found.file = below[0], below[-1]
     return bool(slug(found.name))
 
 
@@ -160,24 +223,40 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w]+", "-", letters).strip("-_")[:80]
 
 
-def check(found: Found, name: str) -> bytes:
+def check(course: Course, found: Found, name: str) -> bytes:
     """The bytes of a file that can be graded; raises RefusedError with the reason."""
+    if found.kind != "file":
+        raise RefusedError(f"{KINDS.get(found.kind, found.kind)}, not a file; wanted {name}.ipynb")
     # "ch04-1", "ch04 (1)": a second attempt; "Copy of ch04", "Copy_of_ch04": from Colab
-    match = re.fullmatch(r"(?:Copy[ _]of[ _])*(ch\d\d)(?:-\d+| ?\(\d+\))?\.ipynb", found.file)
-    if not match:
+    pattern = rf"(?:Copy[ _]of[ _])*{name}(?:-\d+| ?\(\d+\))?\.ipynb"
+    found.named = bool(re.fullmatch(pattern, found.file, re.IGNORECASE))
+    if not found.named and not re.search(r"\.ipynb(\.txt|\.json)?$", found.file, re.IGNORECASE):
         raise RefusedError(f"wrong file name, wanted {name}.ipynb")
-    if match[1] != name:
-        raise RefusedError(f"not for this chapter, wanted {name}.ipynb")
-    if found.size > LARGEST:
-        raise RefusedError(
-            f"too large: {found.size / 1e6:.0f} MB, at most {LARGEST / 1e6:.0f} MB (clear its outputs)"
-        )
+    if found.size > LARGEST_FILE:
+        raise RefusedError(f"too large: {found.size / 1e6:.0f} MB, at most {LARGEST_FILE / 1e6:.0f} MB")
     try:
         data = found.read()
     except OSError as error:
         raise RefusedError(f"cannot be read: {error.strerror}") from None
-    read_cells(data)
-    return data
+    cells = read_cells(data)
+    fit = {one: count_own(course, one, cells) for one in course.assignments()}
+    best = max(fit, key=lambda one: (fit[one], one == name))
+    if fit[best] and best != name:
+        raise RefusedError(f"this is {best}, wanted {name}")
+    if not fit[name] and (not found.named or cells):
+        raise RefusedError(f"a notebook with nothing of {name} in it")
+    return data if len(data) <= LARGEST else without_outputs(cells)
+
+
+def count_own(course: Course, name: str, cells: list) -> int:
+    """How many of an assignment's cells are in a notebook, by their names or their text."""
+    names = {name_of(cell) for cell in cells}
+    texts = {cell.source.strip() for cell in cells}
+    return sum(
+        cell.metadata.nbgrader.grade_id in names or cell.source.strip() in texts
+        for cell in course.source(name).cells
+        if utils.is_grade(cell) or utils.is_solution(cell)
+    )
 
 
 def later_one(course: Course, name: str, student: str, found: Found, data: bytes) -> str:

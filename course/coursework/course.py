@@ -11,11 +11,14 @@ from contextlib import closing
 from pathlib import Path
 
 import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
 from traitlets.config import Config, PyFileConfigLoader
 
 BACKUPS = 10
-LARGEST = 10_000_000  # bytes of a notebook that is handed in
+LARGEST = 10_000_000  # bytes of a notebook that is graded
+LARGEST_FILE = 100_000_000  # of one that is handed in: what is above the other limit should be its outputs
+MOST_VALUES = 10_000_000  # about, in its JSON: many small ones take far more memory than file
 
 
 class CourseError(Exception):
@@ -31,6 +34,7 @@ class Course:
 
     def __init__(self, folder: Path):
         self.folder = Path(folder).resolve()
+        self.sources: dict[str, nbformat.NotebookNode] = {}
         settings = self.folder / "nbgrader_config.py"
         if not settings.is_file():
             raise CourseError(f"COURSE is {folder}: no course, since it holds no nbgrader_config.py")
@@ -65,6 +69,12 @@ class Course:
 
     def notebook(self, step: str, name: str, student: str = ".") -> Path:
         return self.folder / step / student / name / f"{name}.ipynb"
+
+    def source(self, name: str) -> nbformat.NotebookNode:
+        """An assignment as its author sees it; not to be changed."""
+        if name not in self.sources:
+            self.sources[name] = nbformat.read(self.notebook("source", name), as_version=4)
+        return self.sources[name]
 
     def released(self, name: str) -> nbformat.NotebookNode:
         """The notebook that students got, as long as it is still made from the source that is there."""
@@ -105,10 +115,10 @@ def write(path: Path, text: str) -> None:
 
 def read_cells(data: bytes) -> list[nbformat.NotebookNode]:
     """A submission's cells; raises RefusedError with the reason where they cannot be read."""
-    if len(data) > LARGEST:
-        raise RefusedError(
-            f"too large: {len(data) / 1e6:.0f} MB, at most {LARGEST / 1e6:.0f} MB (clear its outputs)"
-        )
+    if len(data) > LARGEST_FILE:
+        raise RefusedError(f"too large: {len(data) / 1e6:.0f} MB, at most {LARGEST_FILE / 1e6:.0f} MB")
+    if sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise RefusedError(f"too large: more than {MOST_VALUES:,} values in its JSON")
     try:
         raw = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -116,8 +126,11 @@ def read_cells(data: bytes) -> list[nbformat.NotebookNode]:
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"broken JSON: {str(error)[:100]}") from None
     try:
+        for cell in raw.get("cells", []):
+            cell.pop("outputs", None)
+            cell.pop("attachments", None)
         notebook = nbformat.convert(nbformat.from_dict(raw), 4)
-        return [
+        cells = [
             nbformat.from_dict({"cell_type": kind, "source": text(cell["source"]), "metadata": known(cell)})
             for cell in notebook["cells"]
             for kind in [cell["cell_type"]]
@@ -125,6 +138,21 @@ def read_cells(data: bytes) -> list[nbformat.NotebookNode]:
         ]
     except Exception as error:  # a notebook can be malformed in any way
         raise RefusedError(f"not a notebook: {type(error).__name__}: {str(error)[:100]}") from None
+    size = sum(len(cell.source) for cell in cells)
+    if size > LARGEST:
+        raise RefusedError(
+            f"too large: {size / 1e6:.0f} MB without its outputs, at most {LARGEST / 1e6:.0f} MB"
+        )
+    return cells
+
+
+def without_outputs(cells: list[nbformat.NotebookNode]) -> bytes:
+    """A notebook of these cells."""
+    notebook = new_notebook()
+    for number, cell in enumerate(cells):
+        make = new_code_cell if cell.cell_type == "code" else new_markdown_cell
+        notebook.cells.append(make(cell.source, metadata=cell.metadata, id=f"cell-{number}"))
+    return nbformat.writes(notebook).encode("utf8")
 
 
 def text(source) -> str:

@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
+from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import SaveAutoGrades
 from sqlalchemy.exc import SAWarning
 
+from coursework.align import name_of
 from coursework.bubblewrap import check_sandbox, exposed_by
 from coursework.course import Course, CourseError, read_record, record, stamp, write
 from coursework.inert import make_inert
@@ -83,8 +85,11 @@ def save(course: Course, name: str, student: str, result: dict) -> str:
         resources = {
             "nbgrader": {"notebook": name, "assignment": name, "student": student, "db_url": course.db_url}
         }
+        marked = marks(course, gradebook, name, student)
         SaveAutoGrades().preprocess(notebook, resources)
         gradebook.db.expire_all()
+        make_inert(notebook.cells)
+        keep_marks(gradebook, name, student, notebook, marked)
         submission = gradebook.find_submission(name, student)
         notebook_grades = submission.notebooks[0].grades
         score, most = submission.score, submission.max_score
@@ -94,13 +99,37 @@ def save(course: Course, name: str, student: str, result: dict) -> str:
             for grade in notebook_grades
             if not grade.needs_manual_grade and grade.score < grade.max_score
         ]
-    make_inert(notebook.cells)
     path = course.notebook("autograded", name, student)
     write(path, nbformat.writes(notebook))
     kept = {key: result[key] for key in ("of", "says", "seconds", "peak")}
     kept |= {"score": score, "most": most, "by_hand": by_hand, "lost": lost}
     write(path.with_name("graded.json"), json.dumps(kept, indent=1, ensure_ascii=False))
     return line_of(student, kept)
+
+
+def marks(course: Course, gradebook: Gradebook, name: str, student: str) -> dict[str, str]:
+    """The answers that were marked by hand and are not open again, and the words that were marked."""
+    path = course.notebook("autograded", name, student)
+    if not path.is_file():
+        return {}
+    words = {name_of(cell): cell.source for cell in nbformat.read(path, as_version=4).cells}
+    try:
+        grades = gradebook.find_submission_notebook(name, name, student).grades
+    except MissingEntry:
+        return {}
+    return {
+        grade.name: words.get(grade.name, "")
+        for grade in grades
+        if grade.manual_score is not None and not grade.needs_manual_grade
+    }
+
+
+def keep_marks(gradebook: Gradebook, name: str, student: str, notebook, marked: dict[str, str]) -> None:
+    """Closes the marks of unchanged words, which nbgrader opens again whenever it grades."""
+    for cell in notebook.cells:
+        if cell.source == marked.get(name_of(cell)):
+            gradebook.find_grade(name_of(cell), name, name, student).needs_manual_grade = False
+    gradebook.db.commit()
 
 
 def line_of(student: str, kept: dict) -> str:

@@ -76,7 +76,7 @@ def for_canvas(row) -> list[str]:
 
 def safe(cell: str) -> str:
     """A name that a spreadsheet would take for a formula is written as text."""
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t") else cell
+    return f"'{cell}" if cell.lstrip()[:1] in ("=", "+", "-", "@") else cell
 
 
 def save(course: Course, name: str, lines: list) -> str:

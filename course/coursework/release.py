@@ -48,9 +48,13 @@ def release(course: Course, chapter: str) -> str:
     write(stamp, digest(course.notebook("source", name)))
     points = sum(cell.metadata.nbgrader.get("points", 0) for cell in source.cells)
     where = path.relative_to(course.folder.parent)
-    return (
-        f"{name} is released: {where}, {points:g} points. Hand this file out; students hand in {name}.ipynb."
-    )
+    said = f"{name} is released: {where}, {points:g} points. Hand it out; students hand in {name}.ipynb."
+    if "github.com/OWNER/" in path.read_text("utf8"):
+        said += (
+            "\nIts first cell installs from the placeholder github.com/OWNER, which leads nowhere: "
+            "set your own address and release again: make address URL=https://github.com/you/your-book"
+        )
+    return said
 
 
 def find_secrets(source, released) -> list[str]:

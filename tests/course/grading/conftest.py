@@ -10,7 +10,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from bookpress import ROOT
-from coursework.course import Course
+from coursework.align import align
+from coursework.course import Course, read_cells, stamp
 
 CANARY = "hidden-" + "canary"
 SOLUTIONS = {
@@ -104,6 +105,24 @@ class Classroom:
     def report(self) -> dict[str, str]:
         lines = (self.folder / "grades" / "ch01-report.txt").read_text("utf8").splitlines()
         return dict(line.split(": ", 1) for line in lines)
+
+
+def grade_at_once(context, folder, name, student, unsafe):
+    """In place of a sandbox: every test passes."""
+    course = Course(folder)
+    submitted = read_cells(course.notebook("submitted", name, student).read_bytes())
+    notebook, said = align(course.released(name), submitted)
+    of = stamp(course, name, student)
+    return {"of": of, "notebook": notebook, "says": said, "seconds": 1, "peak": 1}
+
+
+@pytest.fixture(scope="module")
+def at_once():
+    """Grading takes no sandbox while a test, or a module's fixture, has this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("coursework.grade.in_process", grade_at_once)
+        patch.setattr("coursework.grade.check_sandbox", lambda: None)
+        yield patch
 
 
 @pytest.fixture(scope="session")
