@@ -201,7 +201,9 @@ def common_root(paths: list[tuple[str, ...]]) -> int:
     """How many folders all files are in before they part into two students' or more."""
     folders = [path[:-1] for path in paths if len(path) > 1]
     common = 0
-    while len({folder[common : common + 1] for folder in folders} | {()}) == 2:
+    for parts in zip(*folders, strict=False):
+        if len(set(parts)) > 1:
+            break
         common += 1
     parted = {folder[common] for folder in folders if len(folder) > common}
     return common if len(parted) > 1 else 0
