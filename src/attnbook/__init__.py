@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from attnbook.ablation import ablate
 from attnbook.attention import (
     AdditiveAttention,
     Attentions,
@@ -54,6 +55,7 @@ __all__ = [
     "RecurrentSeq2Seq",
     "SinusoidalPositions",
     "Transformer",
+    "ablate",
     "beam_search",
     "causal_mask",
     "check",
