@@ -1,5 +1,6 @@
 """The chapters as files: the pattern that each follows, and exercises that wait and can be solved."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -107,6 +108,30 @@ def test_each_exercise_has_a_starter_that_waits_and_a_solution_that_passes(chapt
     for code in solutions:
         result = verdict(code, names)
         assert result.passed, f"{code}\n{result.message}"
+
+
+def made_by(code: str) -> set[str]:
+    """The names that a cell binds."""
+    found = set()
+    for node in ast.parse(re.sub(r"^( *)[%!].*", r"\1pass", code, flags=re.MULTILINE)).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        else:
+            stored = (each for each in ast.walk(node) if isinstance(each, ast.Name))
+            found |= {each.id for each in stored if isinstance(each.ctx, ast.Store)}
+            aliases = (each for each in ast.walk(node) if isinstance(each, ast.alias))
+            found |= {(each.asname or each.name).split(".")[0] for each in aliases}
+    return found
+
+
+def test_no_starter_overwrites_a_name_of_the_chapter(chapter):
+    """Whoever goes back to a cell after an exercise finds what the cell needs."""
+    taken = set()
+    for code in cells(chapter, "code"):
+        if re.search(r'^check\("', code, re.MULTILINE):
+            assert not made_by(code) & taken, code
+        else:
+            taken |= made_by(code)
 
 
 def verdict(code: str, names: dict):

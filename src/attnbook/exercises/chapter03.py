@@ -163,7 +163,13 @@ exercise(
                 "the same to every score, which softmax ignores.",
             ),
             _made_up("nothing", "", "Its weights are fixed numbers, and only its output changes.", 2),
-            _made_up("Q and V", "QV", "Try each input by itself: here V matters, and K does not.", 3),
+            _made_up(
+                "Q and V",
+                "QV",
+                "Try each input by itself: here V matters, and K does not. One weight that moves is enough: "
+                "the first of them never moves.",
+                3,
+            ),
             _made_up("K alone", "K", "Try each input by itself: here only K matters.", 4),
             _made_up(
                 "only the last row of Q, K and V",

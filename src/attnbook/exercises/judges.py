@@ -143,8 +143,9 @@ class Function:
             got = self.read(raw, wanted)
             if touched and self.pure:
                 raise Wrong(self.pure)
-            for name, *pair in zip(self.returns, got, wanted, strict=True):
-                _judge_dtype(name, *pair)
+            unfit = next(filter(None, map(_wrong_dtype, self.returns, got, wanted)), "")
+            if unfit:
+                raise Wrong(self._other_order(raw, wanted) or unfit)
             if not self.compare(got, wanted):
                 raise Wrong(self.diagnose(raw, got, wanted, place))
         if not changed:
@@ -182,18 +183,21 @@ class Function:
         results = zip(self.returns.items(), got, wanted, strict=True)
         seen = next((_look(*named, *pair, inputs) for named, *pair in results if not alike(*pair)), "")
         example = "" if any(isinstance(each, Tensor) for each in wanted) else seen
+        order = self._other_order(raw, wanted)
+        if order and len(wanted) == 1:
+            return order
         for words, wrongs in self.slips:
             if any(self.explains(wrong, place, got) for wrong in wrongs):
                 return "\n\n".join(filter(None, (words, example)))
-        return self._other_order(raw, wanted) or "\n\n".join(filter(None, (seen, self.rule)))
+        return order or "\n\n".join(filter(None, (seen, self.rule)))
 
     def _other_order(self, raw, wanted: tuple) -> str:
         if not isinstance(raw, tuple | list) or len(raw) < 2 or any(part is ... for part in raw):
             return ""
         names = tuple(self.returns)
-        for parts in permutations(raw, len(names)):
+        for order in list(permutations(range(len(raw)), len(names)))[1:]:  # the first is as they are
             try:
-                right = self.compare(self.read(parts, wanted), wanted)
+                right = self.compare(self.read(tuple(raw[i] for i in order), wanted), wanted)
             except Exception:
                 continue
             if right and len(names) == 1:
@@ -241,19 +245,18 @@ def _short(value) -> str:
     return words if len(words) <= 120 else words[:120] + " …"
 
 
-def _judge_dtype(name: str, got, wanted) -> None:
+def _wrong_dtype(name: str, got, wanted) -> str:
     """Masks must be boolean and ids whole numbers; of other numbers any kind will do."""
     if not isinstance(wanted, Tensor) or wanted.is_floating_point():
-        return
+        return ""
     if wanted.dtype == torch.bool and got.dtype != torch.bool:
-        raise Wrong(
+        return (
             f"`{name}` is {got.dtype}; wanted a boolean tensor, which a comparison such as `ids != pad` "
             "gives. Numbers in a mask are *added* to the scores."
         )
     if wanted.dtype != torch.bool and got.dtype not in (torch.int64, torch.int32):
-        raise Wrong(
-            f"`{name}` is {got.dtype}; wanted whole numbers, torch.int64: only those can index a table."
-        )
+        return f"`{name}` is {got.dtype}; wanted whole numbers, torch.int64: only those can index a table."
+    return ""
 
 
 def _look(name: str, letters: str, got, wanted, inputs: dict) -> str:

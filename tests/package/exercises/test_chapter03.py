@@ -136,9 +136,31 @@ def permutes(attn, Q, K, V):
     return evidence(attn, Q, K, V, new=lambda x: x.flip(1))
 
 
+def first_row(x):
+    return torch.cat((torch.randn_like(x[:, :1]), x[:, 1:]), 1)
+
+
+def the_first_weight(attn, Q, K, V):
+    return weights_of(attn, Q, K, V).flatten()[0]
+
+
+def if_all_move(attn, Q, K, V):
+    before, new = weights_of(attn, Q, K, V), torch.randn_like
+    after = {"Q": (new(Q), K, V), "K": (Q, new(K), V), "V": (Q, K, new(V))}
+    return {name: bool((weights_of(attn, *inputs) != before).all()) for name, inputs in after.items()}
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
+        (lambda *i: evidence(*i, new=lambda x: 2 * x), "the same number added to all, a multiple"),
+        (lambda *i: evidence(*i, new=lambda x: -x), "the same number added to all, a multiple"),
+        (lambda *i: evidence(*i, new=lambda x: x + 1), "the same number added to all, a multiple"),
+        (lambda *i: evidence(*i, new=first_row), "You changed some rows only"),
+        (lambda *i: evidence(*i, look=the_first_weight), "the first of them never moves"),
+        (if_all_move, "the first of them never moves"),
+        (lambda *inputs: dict.fromkeys("QKV", True), "All three inputs seem to matter"),
+        (lambda *inputs: dict.fromkeys("QKV", False), "It says the same of all of them"),
         (compares_outputs, "compare the weights"),
         (spoils_in_turn, "changed more than one input"),
         (in_place, "changes Q, K or V in place"),
@@ -242,9 +264,16 @@ def test_masks_by_many_roads(check, answer):
     assert check("3.4", answer).passed
 
 
+def by_hand(scores, mask):
+    powers = scores.exp() * mask
+    return powers / powers.sum(-1, keepdim=True).clamp(min=1e-30)
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
+        (lambda s, m: s.masked_fill(~m, -100).softmax(-1) * m.any(-1, keepdim=True), "tiny, but not 0"),
+        (by_hand, "exp of a large score"),
         (lambda s, m: s.softmax(-1).masked_fill(~m, 0), "masked after softmax"),
         (lambda s, m: s.masked_fill(m, -math.inf).softmax(-1), "mask is inverted"),
         (lambda s, m: s.masked_fill(m, -math.inf).softmax(-1).nan_to_num(), "mask is inverted"),

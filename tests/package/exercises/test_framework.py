@@ -1,5 +1,6 @@
 """The machinery of `check`: verdicts, blank answers, broken code, reading answers, the summary."""
 
+import copy
 import os
 import re
 import socket
@@ -9,6 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from attnbook.exercises import (
     EXERCISES,
@@ -16,7 +18,7 @@ from attnbook.exercises import (
     Verdict,
     check,
 )
-from attnbook.exercises.judges import Function, random, slips
+from attnbook.exercises.judges import Function, Suspect, Suspects, random, slips
 from attnbook.exercises.registry import exercise
 from attnbook.exercises.verdict import Wrong
 
@@ -331,6 +333,149 @@ def test_a_slip_that_cannot_happen_on_these_shapes_is_passed_over():
     judge = Function(same, {"x": "(3,)"}, [(random(3, seed=0),)], known)
     with pytest.raises(Wrong, match="doubled"):
         judge(lambda x: x + x)
+
+
+# --- each keeps its own data -----------------------------------------------------------------------------
+
+
+def counted(rows, table):
+    return sum(table[row] for row in rows)
+
+
+COUNTING = Function(counted, {"count": "a number"}, [(["a", "b", "a"], {"a": 1, "b": 2}), (["b"], {"b": 3})])
+
+
+def test_a_function_that_empties_what_it_gets_leaves_the_judges_lists_and_dictionaries_alone():
+    def emptying(rows, table):
+        count = 0
+        while rows:
+            count += table[rows.pop()]
+        table.clear()
+        return count
+
+    for _ in range(2):
+        assert "changes `rows`, `table` in place" in COUNTING(emptying)
+    assert COUNTING.cases == [(["a", "b", "a"], {"a": 1, "b": 2}), (["b"], {"b": 3})]
+
+
+def test_a_judge_leaves_the_learners_answer_as_it_was(fresh):
+    answer = {"scores": [2, 6], "Scaled": torch.tensor([1, 3]), "weights": [0.12, 0.88], "output": [[18.81]]}
+    kept = copy.deepcopy(answer)
+    assert fresh("4.1", answer | {"output": [18.81]}).passed
+    assert fresh("4.1", answer).state == "wrong"
+    assert str(answer) == str(kept)
+
+
+def test_results_that_are_no_tensors_are_shown_with_the_inputs():
+    with pytest.raises(Wrong, match=re.escape("With rows = ['a', 'b', 'a']: `count` is 3; wanted 4.")):
+        COUNTING(lambda rows, table: len(rows))
+
+
+def shown(ids):
+    return ids != 3, ids + 1
+
+
+SHOWING = Function(shown, {"mask": "(B, S)", "next": "(B, S)"}, [(torch.tensor([[1, 3], [3, 2]]),)])
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda ids: ((ids != 3).int(), ids + 1), "`mask` is torch.int32; wanted a boolean tensor"),
+        (lambda ids: ((ids != 3).float(), ids + 1), "`mask` is torch.float32; wanted a boolean tensor"),
+        (lambda ids: (ids != 3, ids + 1.0), "`next` is torch.float32; wanted whole numbers"),
+        (lambda ids: (ids != 3, (ids + 1).to(torch.int8)), "`next` is torch.int8; wanted whole numbers"),
+        (lambda ids: (ids + 1, ids != 3), "the right results in another order: return mask, next"),
+    ],
+)
+def test_masks_are_boolean_and_ids_are_whole_numbers(answer, words):
+    assert SHOWING(lambda ids: ((ids != 3).tolist(), (ids + 1).int())) == ""
+    with pytest.raises(Wrong, match=re.escape(words)):
+        SHOWING(answer)
+
+
+def test_a_judge_can_refuse_answers_that_leave_a_mark_on_their_inputs():
+    def total(x):
+        return x.sum()
+
+    judge = Function(total, {"total": "()"}, [(random(3, seed=0),)], pure="Work on a copy.")
+    assert judge(lambda x: x.clone().requires_grad_().sum()) == ""
+    for mark in (Tensor.requires_grad_, lambda x: x.add_(1).sub_(1).mul_(1.5).div_(1.5) * 0 + x.zero_()):
+        with pytest.raises(Wrong, match="Work on a copy"):
+            judge(lambda x, mark=mark: mark(x).sum())
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda said: {"a": not said["a"]}, "True and False are swapped"),
+        (lambda said: {"a": True}, "It says the same of all of them"),
+        (lambda said: {"a": said["a"] or said["b"]}, "b is another matter"),
+        (lambda said: 3, "Wanted a dictionary with the keys `a`"),
+    ],
+)
+def test_a_detector_is_told_of_the_first_suspect_that_it_misjudges(answer, words):
+    def detect(said):
+        return {"a": said["a"]}
+
+    line_up = [
+        Suspect(f"{a} and {b}", ({"a": a, "b": b},), {"a": a}, "b is another matter.")
+        for a, b in ((True, True), (False, False), (False, True))
+    ]
+    assert Suspects(detect, line_up)(detect) == ""
+    with pytest.raises(Wrong, match=words):
+        Suspects(detect, line_up)(answer)
+
+
+# --- hints that are true of the line that failed ---------------------------------------------------------
+
+
+def broken_maximum(query, key, value):
+    return max(0, query)
+
+
+def swapped_matrices(query, key, W_query, W_key, v):
+    return query @ W_key
+
+
+def turned_matrix(query, key, W_query, W_key, v):
+    return query @ W_query.T
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "answer", "there", "absent"),
+    [
+        ("3.5", swapped_matrices, "side by side: only (…, n, m) @ (…, m, p) fits", "key.transpose"),
+        ("3.5", turned_matrix, "side by side: only (…, n, m) @ (…, m, p) fits", "reverses all axes"),
+        ("3.3", broken_shapes, "swap the key's last two axes", "side by side"),
+        ("3.3", broken_reversal, "`.T` reverses all axes, the batch too", "side by side"),
+        ("3.3", broken_maximum, "compare two whole objects", "masked_fill"),
+    ],
+)
+def test_a_hint_speaks_of_what_is_on_the_line(fresh, exercise_id, answer, there, absent):
+    message = fresh(exercise_id, answer).message
+    assert there in message
+    assert absent not in message
+
+
+def test_the_right_thing_in_the_second_place_is_told_so(fresh):
+    verdict = fresh("3.3", lambda q, k, v: ((q @ k.mT).softmax(-1), right_dot(q, k, v)))
+    assert "Your function returns 2 things. Return the output first, or alone." in verdict.message
+
+
+def test_only_a_batch_has_items():
+    """A matrix whose first row is right is no batch whose first item is right."""
+
+    def table(x):
+        return x.clone()
+
+    def but_the_first(x):
+        return torch.cat((x[:1], x[1:] + 1))
+
+    for letters, told in (("(B, T)", True), ("(T, D)", False)):
+        with pytest.raises(Wrong) as wrong:
+            Function(table, {"table": letters}, [(random(3, 4, seed=0),)])(but_the_first)
+        assert ("right for batch item 0" in str(wrong.value)) == told
 
 
 # --- what is shown ---------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from attnbook.exercises import EXERCISES, Checker
 from attnbook.exercises.judges import Function, Numbers, Suspects, Together
@@ -71,6 +72,20 @@ def test_the_right_answer_passes(check, name):
     verdict = check(name, right(JUDGES[name]))
     assert verdict.passed, verdict
     assert "One thing" not in verdict.message
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_the_right_answer_passes_whatever_the_reader_has_set(check, name):
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"), torch.inference_mode():
+            assert check(name, right(JUDGES[name])).passed
+            assert not torch.is_grad_enabled()
+            assert torch.get_default_dtype() == torch.float64
+            assert torch.zeros(1).is_meta
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 @pytest.mark.parametrize(
