@@ -23,6 +23,10 @@ def cells(path: Path, kind: str) -> list[str]:
     return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
 
 
+def are_imports(code: str) -> bool:
+    return code.startswith(("import ", "from "))
+
+
 def exercise_id(code: str) -> str:
     return re.search(r'check\("(\d+\.\d+)"', code)[1]
 
@@ -39,7 +43,7 @@ def chapter(request):
 @pytest.fixture(scope="module")
 def names(chapter):
     """What the chapter's exercises can count on: its imports."""
-    imports = next(code for code in cells(chapter, "code") if code.startswith("import") and "torch" in code)
+    imports = next(code for code in cells(chapter, "code") if are_imports(code) and "torch" in code)
     namespace = {}
     exec(compile(imports, f"{chapter.name}: imports", "exec"), namespace)
     return namespace
@@ -80,8 +84,7 @@ def test_the_home_page_leads_to_it_and_says_its_minutes(chapter):
 
 def test_cells_are_short(chapter):
     for code in cells(chapter, "code"):
-        imports = code.startswith("import")
-        assert imports or len(code.splitlines()) <= 20, code
+        assert are_imports(code) or len(code.splitlines()) <= 20, code
 
 
 def test_no_directive_that_would_show_raw_outside_the_book(chapter):
