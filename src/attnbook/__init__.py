@@ -21,8 +21,8 @@ from attnbook.seq2seq import ConvolutionalSeq2Seq, RecurrentSeq2Seq
 from attnbook.training import exact_match, fit
 from attnbook.transformer import Transformer
 
-# What draws or talks to a notebook is imported when it is first asked for: models train without it.
-LATER = {
+# Plotting, widgets and exercises are imported lazily so that training doesn't need them.
+LAZY = {
     "AttentionExplorer": "attnbook.widgets",
     "AttentionStepper": "attnbook.widgets",
     "DateTranslator": "attnbook.widgets",
@@ -70,10 +70,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in LATER:
+    if name not in LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(LATER[name]), name)
+    return getattr(import_module(LAZY[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *LATER])
+    return sorted([*globals(), *LAZY])

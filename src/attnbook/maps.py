@@ -1,6 +1,6 @@
-"""Attention maps that have been checked: weights, the tokens beside them, and what was masked.
+"""Validated attention maps: weights, tokens and mask.
 
-The static figure and the interactive one both start here, so that both accept and refuse the same things.
+The static and the interactive figures both start here, so they accept and reject the same input.
 """
 
 from collections.abc import Sequence
@@ -28,13 +28,13 @@ class AttentionMaps:
 
     @property
     def peak(self) -> float:
-        """The largest weight of all."""
+        """The largest weight in any map."""
         return float(self.weights.max())
 
     def at(self, layer: int, head: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """One map `(T, S)` and its mask; -1 stands for the mean over the layers, or over the heads.
+        """One map `(T, S)` and its mask; -1 means the mean over layers or over heads.
 
-        A cell of a mean is masked where it is in all that the mean is taken over.
+        A cell of a mean is masked if it is masked in every map that the mean is taken over.
         """
         if MEAN not in (layer, head):
             return self.weights[layer, head], None if self.mask is None else self.mask[layer, head]
@@ -44,7 +44,7 @@ class AttentionMaps:
 
 
 def check_maps(weights, queries, keys=None, mask=None) -> AttentionMaps:
-    """Weights `(T, S)`, `(H, T, S)` or `(L, H, T, S)` as maps; without `keys` the queries are the keys.
+    """Weights `(T, S)`, `(H, T, S)` or `(L, H, T, S)` as maps; `keys` defaults to `queries`.
 
     Raises TypeError or ValueError that names the argument, what it got and what it wanted.
     """
@@ -73,19 +73,19 @@ def check_maps(weights, queries, keys=None, mask=None) -> AttentionMaps:
 
 
 def check_frames(weights, queries, keys=None, mask=None, frames: Sequence[str] = ()) -> list[AttentionMaps]:
-    """A sequence of maps of the same tokens, one for each of the names in `frames`.
+    """A sequence of maps of the same tokens, one per name in `frames`.
 
-    `weights` are a list of F arrays as `check_maps` takes them, or one array with F before its shape. So is
-    `mask`; a mask without an axis of its own for frames is that of every frame.
+    `weights` is a list of F arrays as `check_maps` takes them, or one array with a leading axis F; so is
+    `mask`. A mask without that axis applies to every frame.
     """
-    weights = one_for_each_frame("weights", weights)
+    weights = split_frames("weights", weights)
     check_tokens("frames", frames, len(weights), "frames")
     masks = [mask] * len(weights)
     if isinstance(mask, (list, tuple)) or getattr(mask, "ndim", 0) > weights[0].ndim:
-        masks = one_for_each_frame("mask", mask)
+        masks = split_frames("mask", mask)
         masks = masks * len(weights) if len(masks) == 1 else masks
         if len(masks) != len(weights):
-            raise ValueError(f"mask: got {len(masks)} frames, wanted {len(weights)}, one for each of weights")
+            raise ValueError(f"mask: got {len(masks)} frames, wanted {len(weights)}, as many as weights")
     maps = []
     for index, (one, its_mask) in enumerate(zip(weights, masks, strict=True)):
         if one.shape != weights[0].shape:
@@ -98,15 +98,15 @@ def check_frames(weights, queries, keys=None, mask=None, frames: Sequence[str] =
     return maps
 
 
-def one_for_each_frame(name: str, values) -> list:
-    """The arrays of a sequence, or those along the first axis of one array."""
+def split_frames(name: str, values) -> list:
+    """One array per frame: those of a list, or the slices along the first axis of one array."""
     values = list(values) if isinstance(values, (list, tuple)) else values
     if isinstance(values, list):
         for value in values:
             to_numpy(name, value)
     elif to_numpy(name, values).ndim < 3:
         raise ValueError(
-            f"{name}: got shape {tuple(values.shape)}, wanted an axis for the frames first: (F, T, S), "
+            f"{name}: got shape {tuple(values.shape)}, wanted a leading axis for the frames: (F, T, S), "
             "(F, H, T, S) or (F, L, H, T, S)"
         )
     if not len(values):
@@ -115,13 +115,13 @@ def one_for_each_frame(name: str, values) -> list:
 
 
 def check_weights(weights) -> tuple[np.ndarray, float]:
-    """The weights as a float array, and how far from 1 a row of that precision may sum."""
+    """The weights as a float array, and the tolerance for row sums at that precision."""
     array = to_numpy("weights", weights)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"weights: got dtype {array.dtype}, wanted real numbers")
     if array.ndim not in (2, 3, 4) or array.size == 0:
         raise ValueError(
-            f"weights: got shape {array.shape}, wanted (T, S), (H, T, S) or (L, H, T, S), none of them 0"
+            f"weights: got shape {array.shape}, wanted (T, S), (H, T, S) or (L, H, T, S), no size 0"
         )
     halves = (torch.float16, torch.bfloat16, np.dtype(np.float16))
     tolerance = 2e-2 if weights.dtype in halves else 1e-3
@@ -129,7 +129,7 @@ def check_weights(weights) -> tuple[np.ndarray, float]:
 
 
 def to_numpy(name: str, values) -> np.ndarray:
-    """A torch tensor (any device, any float type, with or without gradient) or array as a numpy array."""
+    """A torch tensor (any device, any float type, with or without gradient) or numpy array in numpy."""
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
         half = values.dtype in (torch.float16, torch.bfloat16)
@@ -143,7 +143,7 @@ def check_tokens(name: str, tokens: Sequence[str], count: int, what: str) -> lis
     """`tokens` as a list of exactly `count` strings."""
     if isinstance(tokens, str):
         raise TypeError(
-            f"{name}: got one string, wanted a list of {count} tokens; list(text) makes one of characters"
+            f"{name}: got one string, wanted a list of {count} tokens; list(text) splits it into characters"
         )
     try:
         tokens = list(tokens)
@@ -160,7 +160,7 @@ def check_tokens(name: str, tokens: Sequence[str], count: int, what: str) -> lis
 
 
 def check_rows(weights: np.ndarray, tolerance: float) -> None:
-    """Every row must be probabilities that sum to 1, or all zeros."""
+    """Raise unless every row is a probability distribution or all zeros."""
     if not np.isfinite(weights).all():
         at = index_of(~np.isfinite(weights))
         raise ValueError(f"weights: got {weights[at]} at {list(at)}, wanted finite numbers")
@@ -173,12 +173,12 @@ def check_rows(weights: np.ndarray, tolerance: float) -> None:
         at = index_of(wrong)
         raise ValueError(
             f"weights: row {list(at)} sums to {sums[at]:.6g}, wanted 1 (within {tolerance:g}), or 0 for a "
-            "row with nothing to attend to; are these scores, or is the softmax over another axis?"
+            "fully masked row; are these scores, or is the softmax over another axis?"
         )
 
 
 def check_mask(mask, weights: np.ndarray) -> np.ndarray:
-    """`mask` broadcast to the weights; no weight may fall where it is False."""
+    """`mask` broadcast to the weights; raises if a weight is positive where the mask is False."""
     mask = to_numpy("mask", mask)
     if mask.dtype != bool:
         raise TypeError(f"mask: got dtype {mask.dtype}, wanted bool (True = may attend)")
@@ -198,12 +198,12 @@ def check_mask(mask, weights: np.ndarray) -> np.ndarray:
 
 
 def index_of(condition: np.ndarray) -> tuple[int, ...]:
-    """Where a condition first holds."""
+    """The index of the first True."""
     return tuple(int(i) for i in np.argwhere(condition)[0])
 
 
 def visible(token: str) -> str:
-    """The token as a label: what cannot be seen gets a sign (∅ empty, ␠ space at an end, ↵, [U+202E])."""
+    """The token as a label; invisible characters get a sign (∅ empty, ␠ space at either end, ↵, [U+202E])."""
     if not token:
         return "∅"
     lone = all(character in ZERO_WIDTH for character in token)
@@ -214,7 +214,7 @@ def visible(token: str) -> str:
 
 
 def visible_character(character: str, lone: bool) -> str:
-    """One character inside a token; zero-width joiners stay, as they shape Hindi, Persian and emoji."""
+    """One character of a token; zero-width joiners stay because they shape Hindi, Persian and emoji."""
     code = ord(character)
     if character in SIGNS:
         return SIGNS[character]

@@ -1,4 +1,4 @@
-"""What the chapters show of the package itself."""
+"""Display the package's source in the chapters."""
 
 import ast
 import inspect
@@ -11,10 +11,10 @@ __all__ = ["show_source"]
 
 
 def show_source(*objects: Callable) -> None:
-    """Display the package's own source of classes, methods or functions, without their docstrings.
+    """Display the source of classes, methods or functions, without docstrings.
 
-    The code comes from the object, so that a chapter cannot show another than the one that it runs.
-    Raises `TypeError` for an object that has no Python source.
+    The source is read from the object itself, so a chapter always shows the code it runs. Raises `TypeError`
+    for an object without Python source.
     """
     display(Markdown("```python\n" + "\n\n".join(source(thing) for thing in objects) + "\n```"))
 

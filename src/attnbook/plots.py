@@ -1,6 +1,6 @@
-"""Static pictures: an attention map drawn with seaborn, and the style of the book's figures.
+"""Static figures: attention maps drawn with seaborn, and the style of the book's figures.
 
-The colours stand in `palette.json`, which the interactive explorer is built from too.
+The colours come from `palette.json`, which the interactive explorer uses too.
 """
 
 import json
@@ -24,10 +24,10 @@ from attnbook.maps import AttentionMaps, check_maps, visible
 __all__ = ["PALETTE", "SERIES", "book_style", "plot_attention", "weights_colormap"]
 
 PALETTE = json.loads(files("attnbook").joinpath("palette.json").read_text(encoding="utf-8"))
-"""Colours by theme (`light`, `dark`): `weights` from 0 to 1 in even steps, `masked`, `paper`, `ink` …"""
+"""Colours by theme (`light`, `dark`): `weights` at equal steps from 0 to 1, `masked`, `paper`, `ink` …"""
 
 FONTS = [
-    "DejaVu Sans",  # first, as matplotlib brings it along and its maths asks the first font only
+    "DejaVu Sans",  # first: it ships with matplotlib, and mathtext uses only the first font
     "Noto Sans",
     "Noto Sans CJK SC",
     "Noto Sans CJK JP",
@@ -43,26 +43,26 @@ FONTS = [
     "Nirmala UI",
     "Arial Unicode MS",
 ]
-"""Fonts that between them cover the book's nine languages; those a machine lacks are passed over."""
+"""Fonts that together cover the book's nine languages; missing ones are skipped."""
 
 SERIES = ["#277ab5", "#c2571a", "#3c8a57", "#8f4f9f", "#a5842a", "#5f646e"]
-"""Colours of lines in the book's figures, told apart on paper and by colour-blind readers."""
+"""Line colours of the book's figures, distinguishable in print and by colour-blind readers."""
 
-MANY_LABELS = 48  # from here on an axis shows every second label, then every third …
+MANY_LABELS = 48  # an axis with more tokens shows every second label, then every third …
 
 
 def weights_colormap(theme: str = "light") -> LinearSegmentedColormap:
-    """The book's colours for weights, from 0 to 1."""
+    """The book's colormap for weights from 0 to 1."""
     return LinearSegmentedColormap.from_list(f"attnbook-{theme}", PALETTE[theme]["weights"], N=1024)
 
 
 def plot_attention(
     weights, queries, keys=None, mask=None, ax: Axes | None = None, *, peak=None, title=""
 ) -> Axes:
-    """Draw one attention map `(T, S)`: a row for each query, a column for each key, masked cells hatched.
+    """Draw one attention map `(T, S)`: one row per query, one column per key, masked cells hatched.
 
-    `peak` is the weight in the deepest colour, by default the largest of the map; give 1 to compare maps.
-    Raises ValueError and TypeError as `AttentionExplorer` does, and for more than one map.
+    `peak` is the weight at the dark end of the colour scale, by default the map's largest weight; use 1 to
+    compare maps. Raises ValueError and TypeError as `AttentionExplorer` does, and for more than one map.
     """
     if getattr(weights, "ndim", 2) in (3, 4):
         raise ValueError(
@@ -77,9 +77,9 @@ def plot_attention(
 def draw_map(
     maps: AttentionMaps, layer: int, head: int, ax: Axes, *, peak=None, floor=0.0, hidden=0, title=""
 ) -> Axes:
-    """Draw one layer and head (-1: their mean) of maps that are already checked.
+    """Draw one layer and head (-1: their mean) of validated maps.
 
-    With a `floor` the colours go by powers of ten from there; the first `hidden` keys are left out.
+    With a `floor` the colour scale is logarithmic and starts there; the first `hidden` keys are left blank.
     """
     colors = PALETTE["light"]
     weights, mask = maps.at(layer, head)  # (T, S)
@@ -104,7 +104,7 @@ def draw_map(
     look = {"fc": colors["masked"], "ec": colors["hatch"], "hatch": "/////", "lw": 0}
     for row, start, end in runs(blocked & ~out):
         ax.add_patch(Rectangle((start, row), end - start, 1, **look))
-    ax.xaxis.tick_top()  # before its labels are written: the top ones are texts of their own
+    ax.xaxis.tick_top()  # before the labels are set: top and bottom labels are separate objects
     ax.xaxis.set_label_position("top")
     label_axis(ax.xaxis, maps.keys, turned=max(map(len, maps.keys)) > 2)
     label_axis(ax.yaxis, maps.queries)
@@ -118,16 +118,16 @@ def draw_map(
 
 
 def runs(cells: np.ndarray) -> list[tuple[int, int, int]]:
-    """Cells `(T, S)` that are True as stretches of a row: the row, where it begins, where it ends."""
+    """The horizontal runs of True in cells `(T, S)` as (row, start, end)."""
     edges = np.diff(np.pad(cells.astype(np.int8), ((0, 0), (1, 1))), axis=1)  # (T, S + 1)
     starts, ends = np.argwhere(edges == 1), np.argwhere(edges == -1)
     return [(int(row), int(start), int(end)) for (row, start), (_, end) in zip(starts, ends, strict=True)]
 
 
 def label_axis(axis, tokens: list[str], turned: bool = False) -> None:
-    """Write the tokens along an axis, every n-th one where there are too many to read.
+    """Label an axis with the tokens, or with every n-th token if there are too many to read.
 
-    One character stands upright among others that are turned.
+    Single characters stay upright when the others are rotated.
     """
     step = -(-len(tokens) // MANY_LABELS)
     shown = range(0, len(tokens), step)
@@ -140,7 +140,7 @@ def label_axis(axis, tokens: list[str], turned: bool = False) -> None:
 
 
 def figure_size(maps: AttentionMaps) -> tuple[float, float]:
-    """Inches that give every cell room and stay on a page."""
+    """Width and height in inches: room for every cell, at most a page."""
     rows, columns = maps.weights.shape[-2:]
     cell = min(0.32, 6.0 / columns)
     width = min(7.5, 2.2 + cell * columns)
@@ -148,12 +148,12 @@ def figure_size(maps: AttentionMaps) -> tuple[float, float]:
 
 
 def map_figure(maps: AttentionMaps, layer: int, head: int, *, title="", peak=None, **look) -> Figure:
-    """A figure of one map that is not registered with pyplot; `peak` is of all its maps unless given.
+    """A figure of one map, not registered with pyplot; `peak` defaults to the largest weight of all maps.
 
-    `look` is what else `draw_map` takes.
+    `look` holds further arguments of `draw_map`.
     """
     width, height = figure_size(maps)
-    lines = wrap(title, int(12 * (width - 0.9)))  # twelve letters to the inch, beside the labels of the rows
+    lines = wrap(title, int(12 * (width - 0.9)))  # 12 letters per inch, to the right of the row labels
     with mpl.rc_context(style()):
         figure = Figure(figsize=(width, height + 0.2 * len(lines[1:])))
         peak = maps.peak if peak is None else peak
@@ -162,31 +162,31 @@ def map_figure(maps: AttentionMaps, layer: int, head: int, *, title="", peak=Non
 
 
 def shorten(label: str, length: int = 14) -> str:
-    """A label that fits beside a map."""
+    """The label, cut to `length` characters."""
     return label if len(label) <= length else label[: length - 1] + "…"
 
 
 @cache
 def installed_fonts() -> list[str]:
-    """The book's fonts that this machine has, best first."""
-    here = {entry.name for entry in fontManager.ttflist}
-    return [name for name in FONTS if name in here]
+    """The book's fonts installed on this machine, in order of preference."""
+    installed = {entry.name for entry in fontManager.ttflist}
+    return [name for name in FONTS if name in installed]
 
 
 @cache
 def covered() -> frozenset[int]:
-    """Every character that one of the installed fonts can draw."""
+    """The code points that the installed fonts can draw."""
     return frozenset().union(*(get_font(findfont(name)).get_charmap() for name in installed_fonts()))
 
 
 def drawable(label: str) -> str:
-    """The label with `�` for what no installed font can draw (and ␣ for ␠, which few fonts have)."""
+    """The label with `�` for characters that no installed font has, and ␣ for ␠ if need be."""
     label = label if ord("␠") in covered() else label.replace("␠", "␣")
     return "".join(character if ord(character) in covered() else "�" for character in label)
 
 
 def style() -> dict:
-    """matplotlib settings of the book's figures: on paper, so that they read on a dark page too."""
+    """matplotlib settings of the book's figures; a paper background keeps them legible on dark pages."""
     colors = PALETTE["light"]
     ink, muted, line, paper = (colors[name] for name in ("ink", "muted", "line", "paper"))
     return {
@@ -223,7 +223,7 @@ def style() -> dict:
 
 
 def book_style() -> ExitStack:
-    """Draw what follows in the book's style; as `with book_style():` only inside the block."""
+    """Use the book's style from here on, or, with `with book_style():`, inside the block only."""
     restore = ExitStack()
     restore.callback(mpl.rcParams.update, {name: mpl.rcParams[name] for name in style()})
     mpl.rcParams.update(style())

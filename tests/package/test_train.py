@@ -230,7 +230,7 @@ def test_two_machines_go_on_from_the_disk_of_the_first_with_the_losses_of_one(ma
     def noted(name: str) -> list[list[str]]:
         return [(folder / name).read_text().split() for folder in machines]
 
-    assert "Stopped after 3 of 5 steps; the same command goes on from there" in on_both(stop=2)
+    assert "Stopped after 3 of 5 steps; run the same command to continue" in on_both(stop=2)
     assert noted("code") == [["130"], ["130"]]
     assert noted("steps") == [["0", "1", "2"]] * 2
     on_both()
@@ -278,7 +278,7 @@ def test_the_command_stops_when_asked_says_so_and_goes_on(tmp_path):
     for number in (signal.SIGINT, signal.SIGTERM):
         said = stop_once_it_has_saved(start(*line), state, number)
         reached += re.findall(
-            r"^Stopped after (\d+) of 400 steps; the same command goes on from there\.$", said, re.M
+            r"^Stopped after (\d+) of 400 steps; run the same command to continue\.$", said, re.M
         )
     assert 0 < int(reached[0]) < int(reached[1]) < 400
     assert not out.exists()
@@ -293,7 +293,7 @@ def test_the_command_refuses_the_state_of_another_run(tmp_path, monkeypatch, cap
     monkeypatch.setattr(loop, "check_loss", at_step(1, ask_to_stop))
     assert command.main(["iso", "--steps=4", "--warmup=0", *SMALL, out]) == 130
     assert command.main(["iso", "--steps=4", "--warmup=0", *SMALL, out, "--fresh"]) == 130
-    assert "; the same command without --fresh goes on from there." in capsys.readouterr().out
+    assert "; run the same command without --fresh to continue." in capsys.readouterr().out
     assert command.main(["iso", "--steps=3", "--warmup=0", *SMALL, out]) == 2
     assert "is of a run with steps 4, not 3; begin anew with --fresh" in capsys.readouterr().err
 
@@ -303,11 +303,11 @@ def test_a_stop_while_it_measures_loses_nothing(tmp_path, monkeypatch, capsys):
     line = ["iso", "--steps=3", "--warmup=0", *SMALL, f"--out={out}"]
     monkeypatch.setattr(command, "measure", lambda *_: ask_to_stop())
     assert command.main(line) == 130
-    assert "Stopped after 3 of 3 steps; the same command goes on from there" in capsys.readouterr().out
+    assert "Stopped after 3 of 3 steps; run the same command to continue" in capsys.readouterr().out
     monkeypatch.undo()
     monkeypatch.setattr(loop, "check_loss", lambda *_: die())  # no step is left
     assert command.main(line) == 0
-    assert "% of 20 unseen dates right" in capsys.readouterr().out
+    assert "% of 20 held-out dates correct" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["small.md", "small.safetensors"]
 
 
@@ -315,7 +315,7 @@ def test_the_command_writes_a_checkpoint_and_its_card(tmp_path, capsys, monkeypa
     monkeypatch.setenv("TQDM_DISABLE", "1")
     out = tmp_path / "small.safetensors"
     assert command.main(["iso", "--steps=3", "--warmup=0", "--seed=5", *SMALL, f"--out={out}"]) == 0
-    assert "% of 20 unseen dates right" in capsys.readouterr().out
+    assert "% of 20 held-out dates correct" in capsys.readouterr().out
     trained = checkpoints.load(out)
     assert trained.recipe.training["seed"] == 5
     assert {"all", "from zh", "from ar"} <= set(trained.recipe.results)
@@ -366,7 +366,7 @@ def test_help_shows_every_option(capsys):
         (["iso", "--out=x.state"], "--out: wanted a file that ends in .safetensors, got 'x.state'"),
         (
             ["iso", f"--out={'x' * 300}.safetensors"],
-            "--out: nothing can be written there: File name too long",
+            "--out: cannot write there: File name too long",
         ),
         (["iso", "--speed", "9"], "unrecognized arguments: --speed 9"),
     ],
@@ -393,14 +393,14 @@ def test_a_folder_that_takes_no_file_is_refused_before_the_training(tmp_path, mo
     monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)  # root may write anywhere
     with pytest.raises(SystemExit):
         command.main(["iso", f"--out={tmp_path / 'a.safetensors'}"])
-    assert "--out: nothing can be written there: Permission denied" in capsys.readouterr().err
+    assert "--out: cannot write there: Permission denied" in capsys.readouterr().err
 
 
 def test_cuda_is_refused_where_there_is_none(monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit):
         command.main(["iso", "--device=cuda"])
-    assert "argument --device: cuda was asked for, and torch finds none" in capsys.readouterr().err
+    assert "argument --device: got cuda, but torch finds no CUDA device" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])

@@ -1,4 +1,4 @@
-"""The book's tasks, and the vocabularies that turn their text into ids."""
+"""The book's tasks, and the vocabularies that map their text to ids."""
 
 from attnbook.data.dates import (
     CLDR_VERSION,

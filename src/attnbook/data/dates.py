@@ -1,4 +1,4 @@
-"""Dates as nine languages write them, from the Unicode CLDR data inside Babel, and their ISO form."""
+"""Dates written in nine languages (Unicode CLDR, through Babel) and in ISO form."""
 
 from collections.abc import Sequence
 from datetime import date as Date
@@ -21,22 +21,22 @@ LANGUAGES = ("en", "de", "fr", "es", "eu", "ru", "ar", "hi", "zh")
 """English, German, French, Spanish, Basque, Russian, Arabic, Hindi, Chinese."""
 
 FORMATS = ("medium", "long", "full")
-"""CLDR's own lengths of a date. Its short form is left out: two-digit years, day or month first."""
+"""CLDR's date formats, without "short": two-digit years, and day or month first, make that one ambiguous."""
 
 FIRST, LAST = Date(1900, 1, 1), Date(2099, 12, 31)
 CLDR_VERSION: str = get_global("cldr").get("version", "unknown")
-"""The release of CLDR that the installed Babel carries, in its own words."""
+"""The CLDR release bundled with the installed Babel."""
 
-# Marks of writing direction, which nobody sees, are dropped; spaces that may not break become plain ones.
+# Drop invisible direction marks; turn no-break spaces into plain ones.
 PLAIN = str.maketrans(dict.fromkeys("\u061c\u200e\u200f") | dict.fromkeys("\u00a0\u202f", " "))
 
 
 def write_date(date: Date | str, language: str, format: str) -> str:
     """`date` as `language` writes it: `write_date("2009-03-07", "zh", "full")` is 2009年3月7日星期六.
 
-    The text is CLDR's, with plain spaces and without marks of writing direction. Raises `ValueError` for an
-    impossible date, one before 1900 or after 2099, and for a language or format that is not in `LANGUAGES` or
-    `FORMATS`; `TypeError` for a date that is neither a `datetime.date` nor a text.
+    This is CLDR's text with plain spaces and without direction marks. Raises `ValueError` for an impossible
+    date, a date before 1900 or after 2099, and a language or format outside `LANGUAGES` or `FORMATS`;
+    `TypeError` for a date that is neither a `datetime.date` nor a string.
     """
     _check("language", language, LANGUAGES)
     _check("format", format, FORMATS)
@@ -45,16 +45,16 @@ def write_date(date: Date | str, language: str, format: str) -> str:
 
 
 def date_pieces(language: str, format: str) -> list[str | int | list[str]]:
-    """What `write_date` puts together, for programs that know no CLDR: the pieces of a date, in their order.
+    """The pieces of a date, in order, for programs that write dates without CLDR.
 
-    A text stands for itself; 12 texts are names of the months, 7 of the weekdays from Monday on; 4, 1 and 2
-    are the year, the day, and the day with two digits.
+    A string is literal text; a list of 12 strings names the months, a list of 7 the weekdays from Monday; 4,
+    1 and 2 are the year, the day, and the day with two digits.
     """
     _check("language", language, LANGUAGES)
     _check("format", format, FORMATS)
     pattern, locale = _pattern(language, format)
     months = [Date(2024, month, 1) for month in range(1, 13)]
-    weekdays = [Date(2024, 1, day) for day in range(1, 8)]  # from a Monday on
+    weekdays = [Date(2024, 1, day) for day in range(1, 8)]  # 1 January 2024 was a Monday
     pieces: list[str | int | list[str]] = []
     for kind, part in tokenize_pattern(pattern.pattern):
         letter, width = part if kind == "field" else ("", 0)
@@ -68,7 +68,7 @@ def date_pieces(language: str, format: str) -> list[str | int | list[str]]:
 
 @lru_cache(maxsize=len(SPLITS))
 def dates_in(split: str) -> tuple[Date, ...]:
-    """Every date from 1900 to 2099 that belongs to `split`, in order; no date belongs to two."""
+    """All dates from 1900 to 2099 in `split`, in order. Every date belongs to exactly one split."""
     check_split(split)
     dates = map(Date.fromordinal, range(FIRST.toordinal(), LAST.toordinal() + 1))
     return tuple(date for date in dates if split_of(date.isoformat()) == split)
@@ -77,8 +77,8 @@ def dates_in(split: str) -> tuple[Date, ...]:
 class DateTask(Task):
     """Read a date in one of several languages, write it as year-month-day: `7 mars 2009` → `2009-03-07`.
 
-    `source` and `target` are the vocabularies of the two sides, with every character that can occur;
-    `source_length` and `target_length` are the most ids that a row of either side can need.
+    `source` and `target` are vocabularies with every character that can occur; `source_length` and
+    `target_length` are the maximum numbers of ids per row.
     """
 
     def __init__(self, languages: Sequence[str] = LANGUAGES, formats: Sequence[str] = FORMATS) -> None:
@@ -88,16 +88,17 @@ class DateTask(Task):
                 raise ValueError(f"{name}s: wanted a list of at least one {name}, got {chosen!r}")
             for item in chosen:
                 _check(name, item, known)
-        # These 84 dates have every month with every weekday, two-digit days, and all ten digits between them.
+        # These 84 dates cover every month with every weekday, two-digit days and all ten digits, and so every
+        # character and the greatest length.
         dates = [Date(1987, month, day) for month in range(1, 13) for day in range(20, 27)]
         kinds = [(language, format) for language in languages for format in formats]
         texts = [write_date(date, *kind) for kind in kinds for date in dates]
         self.source, self.target = Vocabulary("".join(texts)), Vocabulary("0123456789-")
         self.source_length = max(map(len, texts))
-        self.target_length = len("yyyy-mm-dd") + 2  # and the start and the end
+        self.target_length = len("yyyy-mm-dd") + 2  # plus start and end
 
     def example(self, date: Date | str, language: str, format: str) -> tuple[str, str]:
-        """The two sides of one example: `("7 mars 2009", "2009-03-07")`."""
+        """Source and target of one example: `("7 mars 2009", "2009-03-07")`."""
         _check("language", language, self.languages)
         _check("format", format, self.formats)
         return write_date(date, language, format), _to_date(date).isoformat()
@@ -105,7 +106,7 @@ class DateTask(Task):
     def sample(
         self, size: int, generator: torch.Generator | None = None, split: str = "train"
     ) -> list[tuple[Date, str, str]]:
-        """`size` random choices of (date, language, format) from `split`, each drawn evenly on its own."""
+        """`size` random triples (date, language, format) from `split`, drawn uniformly and independently."""
         require_sizes(size=size)
         columns = dates_in(split), self.languages, self.formats
         draws = [torch.randint(len(column), (size,), generator=generator).tolist() for column in columns]
@@ -114,7 +115,7 @@ class DateTask(Task):
     def encode(
         self, rows: Sequence[tuple[Date | str, str, str]]
     ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]:
-        """The ids of (date, language, format) rows: source, and target from its start to its end."""
+        """The ids of (date, language, format) rows: the source, and the target with start and end."""
         if not rows:
             raise ValueError("rows: wanted at least one (date, language, format), got none")
         texts, isos = zip(*(self.example(*row) for row in rows), strict=True)
@@ -123,7 +124,7 @@ class DateTask(Task):
     def batch(
         self, size: int, generator: torch.Generator | None = None, split: str = "train"
     ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]:
-        """`size` random examples of `split` as ids: source, and target from its start to its end."""
+        """`size` random examples of `split` as ids: the source, and the target with start and end."""
         return self.encode(self.sample(size, generator, split))
 
 
@@ -140,7 +141,7 @@ def _to_date(date: Date | str) -> Date:
         except ValueError as error:
             raise ValueError(f"date: wanted a real day, yyyy-mm-dd, got {date!r} ({error})") from None
     if not isinstance(date, Date) or isinstance(date, datetime):
-        raise TypeError(f"date: wanted a datetime.date or a text yyyy-mm-dd, got {date!r}")
+        raise TypeError(f"date: wanted a datetime.date or a string yyyy-mm-dd, got {date!r}")
     if not FIRST <= date <= LAST:
         raise ValueError(f"date: wanted a day from {FIRST} to {LAST}, got {date}")
     return date

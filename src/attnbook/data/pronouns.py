@@ -1,4 +1,4 @@
-"""The pronoun task: small made-up sentences, in which every pronoun stands for exactly one noun."""
+"""The pronoun task: synthetic sentences in which every pronoun refers to exactly one noun."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from attnbook.data.splits import check_split, split_of
 from attnbook.data.task import Task
 from attnbook.data.vocabulary import WordVocabulary
 
-# Each kind of noun has pronouns of its own: as subject, and as object.
+# Each kind of noun has its own pronouns, one as subject and one as object.
 NOUNS = {
     "she": ("actress", "aunt", "girl", "mother", "queen", "sister"),
     "he": ("actor", "boy", "brother", "father", "king", "uncle"),
@@ -22,7 +22,7 @@ NOUNS = {
 PRONOUNS = {"she": ("she", "her"), "he": ("he", "him"), "it": ("it", "it"), "they": ("they", "them")}
 ONE, MANY = ("the {}", "a {}", "such a {}", "the first {}"), ("{}", "the {}", "such {}", "the first {}")
 
-# 0, 1 and 2 are nouns of different kinds; 0s is the pronoun for noun 0 as subject, 0o the one as object.
+# 0, 1 and 2 are nouns of different kinds; 0s is the subject pronoun for noun 0, 0o the object pronoun.
 FRAMES = (
     "0 must do what 1 may tell 0o to",
     "0 may tell 1 what 1s must do",
@@ -36,11 +36,12 @@ FRAMES = (
 
 
 class PronounTask(Task):
-    """Put nouns in place of pronouns: `the robot must wait until it …` → `the robot must wait until robot …`.
+    """Replace pronouns by nouns: `the robot must wait until it …` → `the robot must wait until robot …`.
 
-    Eight frames, four kinds of nouns, six nouns of a kind. The nouns of a sentence are of different kinds, so
-    its pronouns are never ambiguous. A set of nouns belongs to one split: those met in a test sentence were
-    never together in a sentence of training. `words` is the vocabulary.
+    There are eight sentence frames, four kinds of nouns and six nouns of each kind. The nouns in a sentence
+    are of different kinds, so its pronouns are never ambiguous. The set of nouns in a sentence decides its
+    split: nouns that occur together in a test sentence never occur together in training. `words` is the
+    vocabulary.
     """
 
     def __init__(self) -> None:
@@ -51,7 +52,7 @@ class PronounTask(Task):
     def sample(
         self, size: int, generator: torch.Generator | None = None, split: str = "train"
     ) -> list[tuple[str, str]]:
-        """`size` random pairs of `split`: a sentence, and the same with nouns in place of its pronouns."""
+        """`size` random pairs from `split`: a sentence, and the sentence with nouns for its pronouns."""
         check_split(split)
         require_sizes(size=size)
         pairs: list[tuple[str, str]] = []
@@ -64,7 +65,7 @@ class PronounTask(Task):
         return pairs[:size]
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B S"]]:
-        """The ids of pairs: the words, and for each word the one that it stands for."""
+        """The ids of pairs: the words, and for each word the noun it refers to, or the word itself."""
         if not pairs:
             raise ValueError("pairs: wanted at least one (sentence, meaning), got none")
         sentences, meanings = zip(*pairs, strict=True)
@@ -73,12 +74,12 @@ class PronounTask(Task):
     def batch(
         self, size: int, generator: torch.Generator | None = None, split: str = "train"
     ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B S"]]:
-        """`size` random examples of `split` as ids: the words, and for each the word that it stands for."""
+        """`size` random examples of `split` as ids: the words, and for each the noun or word it means."""
         return self.encode(self.sample(size, generator, split))
 
 
 def _nouns(order: list[float], choices: list[float]) -> list[tuple[str, str]]:
-    """Three (kind, noun): `order` ranks the four kinds, `choices` takes a noun each of the first three."""
+    """Three (kind, noun) pairs: `order` ranks the kinds, `choices` pick a noun of each of the first three."""
     kinds = sorted(NOUNS, key=dict(zip(NOUNS, order, strict=True)).__getitem__)
     return [
         (kind, NOUNS[kind][int(draw * len(NOUNS[kind]))]) for kind, draw in zip(kinds, choices, strict=False)
@@ -86,7 +87,7 @@ def _nouns(order: list[float], choices: list[float]) -> list[tuple[str, str]]:
 
 
 def _write(frame: str, nouns: list[tuple[str, str]], draws: list[float]) -> tuple[str, str]:
-    """Fill a frame with nouns; one draw for each chooses the words in front of it."""
+    """Fill a frame with nouns; one random number per noun chooses its article or determiner."""
     phrases = {}
     for place, ((kind, noun), draw) in enumerate(zip(nouns, draws, strict=False)):
         forms = MANY if kind == "they" else ONE
@@ -103,5 +104,5 @@ def _write(frame: str, nouns: list[tuple[str, str]], draws: list[float]) -> tupl
 
 
 def _articles(text: str) -> str:
-    """`an` before a vowel."""
+    """Change "a" to "an" before a vowel."""
     return re.sub(r"\ba (?=[aeiou])", "an ", text)

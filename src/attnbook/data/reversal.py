@@ -1,4 +1,4 @@
-"""The reversal task: read letters, write them backwards. Nothing to know, everything to remember."""
+"""The reversal task: read letters and write them backwards, which needs memory but no knowledge."""
 
 import string
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from attnbook.data.vocabulary import Vocabulary
 class ReversalTask(Task):
     """Read a random string, write it backwards: `dbca` → `acbd`.
 
-    A string of L letters from an alphabet of n carries L·log₂ n bits, all of which must reach the decoder.
-    `source` and `target` are one vocabulary; `source_length` and `target_length` are the most ids that a row
-    can need. Raises `ValueError` for fewer than two letters, or lengths that are no range.
+    A string of L letters from an alphabet of n carries L·log₂ n bits, and all of them must reach the decoder.
+    `source` and `target` are the same vocabulary; `source_length` and `target_length` are the maximum numbers
+    of ids per row. Raises `ValueError` for fewer than two letters or `shortest` > `longest`.
     """
 
     def __init__(self, alphabet: str = string.ascii_lowercase, shortest: int = 2, longest: int = 30) -> None:
@@ -38,13 +38,13 @@ class ReversalTask(Task):
         split: str = "train",
         length: int | None = None,
     ) -> list[str]:
-        """`size` random strings of `split`, with lengths drawn evenly, or all of `length`."""
+        """`size` random strings from `split`, of uniformly drawn lengths or all of `length`."""
         check_split(split)
         require_sizes(size=size)
         if length is not None and not self.shortest <= length <= self.longest:
             raise ValueError(f"length: wanted {self.shortest} to {self.longest}, got {length}")
         texts: list[str] = []
-        for _ in range(100):  # draw strings and keep those of this split, until there are enough
+        for _ in range(100):  # rejection sampling: keep the strings of this split
             lengths = torch.randint(self.shortest, self.longest + 1, (size,), generator=generator).tolist()
             letters = torch.randint(
                 len(self.source.characters), (size, self.longest), generator=generator
@@ -56,7 +56,7 @@ class ReversalTask(Task):
             if len(texts) >= size:
                 return texts[:size]
         raise ValueError(
-            f"split: {split!r} has next to no strings, with lengths so short and so small an alphabet"
+            f"split: {split!r} has next to no strings; choose a larger alphabet or longer strings"
         )
 
     def batch(
@@ -66,7 +66,7 @@ class ReversalTask(Task):
         split: str = "train",
         length: int | None = None,
     ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]:
-        """`size` random examples of `split` as ids: source, and target from its start to its end."""
+        """`size` random examples of `split` as ids: the source, and the target with start and end."""
         texts = self.sample(size, generator, split, length)
         return self.source.batch(texts), self.target.batch(
             [text[::-1] for text in texts], start=True, end=True
@@ -75,9 +75,9 @@ class ReversalTask(Task):
     def batches_of_one_length(
         self, size: int, seed: int, split: str = "train"
     ) -> Iterator[tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]]:
-        """Batches without end whose strings are all of one length, which is drawn anew for each batch.
+        """Endless batches in which all strings have one length, drawn at random for each batch.
 
-        Nothing is padded, so a recurrent model spends no step on padding.
+        Nothing is padded, so a recurrent model spends no steps on padding.
         """
         generator = torch.Generator().manual_seed(seed)
         while True:

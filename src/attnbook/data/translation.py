@@ -1,4 +1,4 @@
-"""Dates from one language into another, with a tag that says into which."""
+"""Dates translated from one language into another; a tag names the target language."""
 
 from collections.abc import Sequence
 from datetime import date as Date
@@ -11,16 +11,16 @@ from attnbook.data.dates import FORMATS, LANGUAGES, DateTask, write_date
 from attnbook.data.vocabulary import Vocabulary
 
 TARGETS = (*LANGUAGES, "iso")
-"""What a date can be asked for in: the nine languages, or year-month-day."""
+"""What a date can be translated into: the nine languages, or year-month-day."""
 
 
 class TranslationTask(DateTask):
     """Read a tag and a date, write the date in the tag's language: ⟨zh⟩`March 7, 2009` → `2009年3月7日`.
 
-    A date with its weekday (CLDR's "full" form) comes out with its weekday, any other in the "long" form: so
-    nothing is asked that the source doesn't tell. The tag ⟨iso⟩ asks for year-month-day. Johnson et al. 2017
-    put such a tag before a sentence to let one model serve many languages. Raises `ValueError` for unknown
-    languages, formats and targets.
+    A source with a weekday (CLDR's "full" format) is translated in the "full" format, any other in the "long"
+    format, so the target never needs information the source lacks. The tag ⟨iso⟩ asks for year-month-day.
+    Johnson et al. 2017 use such a tag to let one model translate between many languages. Raises `ValueError`
+    for unknown languages, formats and targets.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class TranslationTask(DateTask):
         self.target_length = max([len("yyyy-mm-dd"), *(task.source_length for task in written)]) + 2
 
     def example(self, date: Date | str, language: str, format: str, target: str = "iso") -> tuple[str, str]:
-        """The two sides of one example, without the tag: `("7 mars 2009", "2009年3月7日")`."""
+        """Source and target of one example, without the tag: `("7 mars 2009", "2009年3月7日")`."""
         text, iso = super().example(date, language, format)
         if target not in self.targets:
             raise ValueError(f"target: wanted one of {', '.join(self.targets)}, got {target!r}")
@@ -50,7 +50,7 @@ class TranslationTask(DateTask):
     def sample(
         self, size: int, generator: torch.Generator | None = None, split: str = "train"
     ) -> list[tuple[Date, str, str, str]]:
-        """`size` random choices of (date, language, format, target) from `split`, each drawn on its own."""
+        """`size` random tuples (date, language, format, target) from `split`, drawn independently."""
         rows = super().sample(size, generator, split)
         drawn = torch.randint(len(self.targets), (size,), generator=generator).tolist()
         return [(*row, self.targets[i]) for row, i in zip(rows, drawn, strict=True)]
@@ -58,7 +58,7 @@ class TranslationTask(DateTask):
     def encode(
         self, rows: Sequence[tuple[Date | str, str, str, str]]
     ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]:
-        """The ids of (date, language, format, target) rows: the tag and the source, and start … end."""
+        """The ids of (date, language, format, target) rows: tag and source, target with start and end."""
         if not rows:
             raise ValueError("rows: wanted at least one (date, language, format, target), got none")
         texts, translations = zip(*(self.example(*row) for row in rows), strict=True)

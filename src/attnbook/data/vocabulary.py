@@ -1,4 +1,4 @@
-"""From text to ids and back, one character or one word at a time."""
+"""Text to ids and back, by character or by word."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,16 +8,16 @@ from torch import Tensor
 
 
 class Vocabulary:
-    """The characters a model may read or write, each with its id.
+    """The characters a model can read or write, each with its id.
 
-    Ids 0, 1 and 2 are kept for padding, the start and the end of a sequence. `tags` come next: words such as
-    "zh" that tell a model what to do and stand for no text. The characters follow, sorted, so that the same
-    characters always get the same ids. Raises `ValueError` for what is no single character.
+    Ids 0, 1 and 2 are padding, start and end of a sequence. Then come `tags` such as "zh", which tell a model
+    what to do and are not part of the text. The characters follow in sorted order, so that the same set of
+    characters always gets the same ids. Raises `ValueError` for anything but single characters.
     """
 
     pad, start, end = 0, 1, 2
     SPECIAL = ("⟨pad⟩", "⟨start⟩", "⟨end⟩")
-    kind, between = "character", ""  # what it is made of, and what stands between two of them in a text
+    kind, between = "character", ""  # the unit, and the separator between two units
 
     def __init__(self, characters: Iterable[str], tags: Sequence[str] = ()) -> None:
         self.tags = tuple(tags)
@@ -26,7 +26,7 @@ class Vocabulary:
             if not isinstance(character, str) or self.split(character) != [character]:
                 raise ValueError(f"{self.kind}s: wanted single {self.kind}s, got {character!r}")
         self._labels = self.SPECIAL + tuple(f"⟨{tag}⟩" for tag in self.tags) + self.characters
-        self._first = len(self._labels) - len(self.characters)  # the first id that stands for text
+        self._first = len(self._labels) - len(self.characters)  # the first id of a character
         self._ids = {character: i for i, character in enumerate(self.characters, self._first)}
 
     def __len__(self) -> int:
@@ -39,11 +39,11 @@ class Vocabulary:
         return f"{type(self).__name__}({self.between.join(self.characters)!r})"
 
     def split(self, text: str) -> list[str]:
-        """The parts of `text` that get an id each."""
+        """The parts of `text`, one per id."""
         return list(text)
 
     def tag(self, name: str) -> int:
-        """The id of a tag; raises `ValueError` for one that the vocabulary doesn't have."""
+        """The id of a tag; raises `ValueError` for an unknown one."""
         if name not in self.tags:
             raise ValueError(f"name: wanted one of the tags {', '.join(self.tags) or '(none)'}, got {name!r}")
         return len(self.SPECIAL) + self.tags.index(name)
@@ -62,7 +62,7 @@ class Vocabulary:
             ) from None
 
     def decode(self, ids: Iterable[int] | Int[Tensor, " T"]) -> str:
-        """The text that `ids` spell: it stops at the first end; padding, start and tags are dropped."""
+        """The text of `ids` up to the first end, without padding, start and tags."""
         characters = []
         for i in self._checked(ids):
             if i == self.end:
@@ -72,9 +72,9 @@ class Vocabulary:
         return self.between.join(characters)
 
     def tokens(self, text: str | Iterable[int] | Int[Tensor, " T"]) -> list[str]:
-        """One label per position, to name the rows and columns of a heatmap.
+        """One label per position, for the rows and columns of a heatmap.
 
-        A text gives its parts; ids give theirs, with ⟨pad⟩, ⟨start⟩, ⟨end⟩ and tags where they stand.
+        Ids also give the labels of special tokens: ⟨pad⟩, ⟨start⟩, ⟨end⟩ and tags.
         """
         if isinstance(text, str):
             return self.split(text)
@@ -91,14 +91,14 @@ class Vocabulary:
     ) -> Int[Tensor, "B S"]:
         """`texts` as one tensor of ids, padded on the right to the longest of them, or to `length`.
 
-        `start` and `end` put the start id before each text and the end id behind it; `tags`, one for each
-        text, stand before it. Raises `ValueError` when there is no text, a text is longer than `length`, or
-        it has an unknown character or tag.
+        `start` and `end` add the start id before and the end id after each text; `tags`, one per text, come
+        first. Raises `ValueError` if there is no text, if a text is longer than `length`, and for an unknown
+        character or tag.
         """
         if isinstance(texts, str) or not len(texts):
-            raise ValueError(f"texts: wanted a list of at least one text, got {texts!r}")
+            raise ValueError(f"texts: wanted a list of at least one string, got {texts!r}")
         if tags is not None and len(tags) != len(texts):
-            raise ValueError(f"tags: wanted {len(texts)}, one for each text, got {len(tags)}")
+            raise ValueError(f"tags: wanted {len(texts)}, one per text, got {len(tags)}")
         before = [[]] * len(texts) if tags is None else [[self.tag(tag)] for tag in tags]
         rows = [
             tag + [self.start] * start + self.encode(text) + [self.end] * end
@@ -106,7 +106,7 @@ class Vocabulary:
         ]
         longest = max(map(len, rows))
         if length is not None and longest > length:
-            raise ValueError(f"length: wanted at least {longest}, what the longest text needs, got {length}")
+            raise ValueError(f"length: wanted at least {longest} for the longest text, got {length}")
         width = longest if length is None else length
         return torch.tensor([row + [self.pad] * (width - len(row)) for row in rows], dtype=torch.long)
 
@@ -119,7 +119,7 @@ class Vocabulary:
 
 
 class WordVocabulary(Vocabulary):
-    """The words a model may read or write: as `Vocabulary`, with texts that spaces divide into words."""
+    """A `Vocabulary` of words: texts are split at spaces."""
 
     kind, between = "word", " "
 

@@ -1,1 +1,1 @@
-"""`python -m attnbook.train`: train the book's Transformer on dates, and write a checkpoint."""
+"""`python -m attnbook.train`: train the book's Transformer on dates and save a checkpoint."""

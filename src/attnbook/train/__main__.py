@@ -1,4 +1,4 @@
-"""The command line: `python -m attnbook.train iso`, or `translate`."""
+"""The command line: `python -m attnbook.train iso` or `translate`."""
 
 import argparse
 import math
@@ -24,18 +24,18 @@ STEPS = {"iso": 2000, "translate": 3500}
 
 
 def command_line() -> argparse.ArgumentParser:
-    """The options, and what each is for."""
+    """The argument parser."""
     parser = argparse.ArgumentParser(
         prog="python -m attnbook.train",
         description="Train the book's Transformer to read dates in nine languages.",
-        epilog="Stopped by Ctrl-C it keeps what it has reached; killed, or after a power cut, it has lost at "
-        "most --save-every steps. The same command goes on from there. Several processes: "
+        epilog="Ctrl-C saves the state and stops; a kill or a power cut loses at most --save-every steps. "
+        "Run the same command to continue. To train with several processes: "
         "torchrun --nproc-per-node 2 -m attnbook.train ...",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     count, number = _number(int, 1), _number(float, 0, above=True)
     add = parser.add_argument
-    add("task", choices=sorted(TASKS), help="iso: write year-month-day; translate: into the tag's language")
+    add("task", choices=sorted(TASKS), help="iso: to year-month-day; translate: into the language of a tag")
     add(
         "--out",
         type=_checkpoint,
@@ -48,43 +48,43 @@ def command_line() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help=f"default: {', '.join(f'{v} for {k}' for k, v in STEPS.items())}",
     )
-    add("--batch", type=count, default=128, help="examples a step, over all processes")
-    add("--learning-rate", type=number, default=2e-3, help="the highest, after the warm-up")
+    add("--batch", type=count, default=128, help="examples per step, over all processes")
+    add("--learning-rate", type=number, default=2e-3, help="peak learning rate, after the warm-up")
     add(
         "--warmup",
         type=_number(int, 0),
         default=200,
-        help="steps in which the learning rate rises",
+        help="warm-up steps, in which the learning rate rises",
     )
-    add("--clip", type=number, default=1.0, help="the longest gradient taken")
+    add("--clip", type=number, default=1.0, help="maximum gradient norm")
     add(
         "--dropout",
         type=_number(float, 0, below=1),
         default=0.0,
-        help="share of entries dropped",
+        help="dropout probability",
     )
     add(
         "--seed",
         type=_number(int, 0),
         default=0,
-        help="of the first weights, the batches and the dropout",
+        help="random seed of initialization, batches and dropout",
     )
     for name, size in SIZES.items():
         add(f"--{name.replace('_', '-')}", type=count, default=size, help="size of the model")
-    add("--save-every", type=count, default=250, help="steps between two safe points")
+    add("--save-every", type=count, default=250, help="steps between two saves of the state")
     add(
         "--examples",
         type=count,
         default=3000,
-        help="unseen dates that the result is measured on",
+        help="number of held-out dates to measure accuracy on",
     )
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: cuda where there is one")
-    add("--fresh", action="store_true", help="begin anew, whatever an earlier run has left")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: cuda if available")
+    add("--fresh", action="store_true", help="start over instead of continuing an earlier run")
     return parser
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line; what is wrong with it is said in a line, and the program ends with code 2."""
+    """Parse the command line; an invalid option prints a one-line error and exits with code 2."""
     parser = command_line()
     chosen = parser.parse_args(arguments)
     vars(chosen).setdefault("steps", STEPS[chosen.task])
@@ -104,14 +104,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     try:
         tempfile.NamedTemporaryFile(dir=chosen.out.parent, prefix=chosen.out.name).close()
     except OSError as error:
-        parser.error(f"argument --out: nothing can be written there: {error.strerror}")
+        parser.error(f"argument --out: cannot write there: {error.strerror}")
     if chosen.batch % int(os.environ.get("WORLD_SIZE", 1)):
         parser.error(f"argument --batch: wanted a multiple of the {os.environ['WORLD_SIZE']} processes")
     return chosen
 
 
 def _number(kind: type, least: float, *, above: bool = False, below: float | None = None) -> Callable:
-    """A reader of numbers for argparse, within bounds."""
+    """An argparse type for numbers within bounds."""
     whole = "a whole number" if kind is int else "a number"
     bound = f"above {least}" if above else f"of at least {least}"
     words = f"{whole} {bound}" + (f" and below {below}" if below is not None else "")
@@ -130,7 +130,7 @@ def _number(kind: type, least: float, *, above: bool = False, below: float | Non
 
 
 def _checkpoint(text: str) -> Path:
-    """A reader of the checkpoint's path for argparse."""
+    """An argparse type for the checkpoint's path."""
     path = Path(text)
     if path.suffix != ".safetensors":
         raise argparse.ArgumentTypeError(f"wanted a file that ends in .safetensors, got {text!r}")
@@ -140,14 +140,14 @@ def _checkpoint(text: str) -> Path:
 
 
 def run_of(chosen: argparse.Namespace) -> Run:
-    """The run that these options ask for."""
+    """The run described by the options."""
     sizes = {name: getattr(chosen, name) for name in (*SIZES, "dropout")} | {"norm_first": True}
     names = ("task", "steps", "batch", "learning_rate", "warmup", "clip", "seed")
     return Run(sizes=sizes, **{name: getattr(chosen, name) for name in names})
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train, measure, write the checkpoint and its card; returns the exit code."""
+    """Train, measure, save the checkpoint and its model card; returns the exit code."""
     chosen = parse(arguments)
     process = Process(chosen.device)
     run = run_of(chosen)
@@ -161,7 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         if process.first:
             again = "the same command" + " without --fresh" * chosen.fresh
-            print(f"Stopped after {len(run.losses)} of {run.steps} steps; {again} goes on from there.")
+            print(f"Stopped after {len(run.losses)} of {run.steps} steps; run {again} to continue.")
         return 130
     except ValueError as error:
         if process.first:
@@ -171,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write(chosen: argparse.Namespace, run: Run, model: nn.Module) -> None:
-    """The checkpoint and its card, with what was measured on the weights as the file holds them."""
+    """Save the checkpoint and its model card, with the accuracy measured on the weights as saved."""
     training = {key: value for key, value in run.settings().items() if key not in ("task", "sizes")}
     recipe = Recipe(run.task, run.sizes, training, curve=curve(run.losses))
     task = TASKS[run.task]()
@@ -182,20 +182,20 @@ def write(chosen: argparse.Namespace, run: Run, model: nn.Module) -> None:
     checkpoints.save(chosen.out, model, task, recipe)
     command = shlex.join(["python", "-m", "attnbook.train", *options(chosen)])
     chosen.out.with_suffix(".md").write_text(card(chosen.out, recipe, command), encoding="utf8")
-    print(f"{chosen.out}: {100 * results['all']:.2f} % of {chosen.examples} unseen dates right")
+    print(f"{chosen.out}: {100 * results['all']:.2f} % of {chosen.examples} held-out dates correct")
 
 
 def curve(losses: list[float], points: int = 100) -> list[float]:
-    """The losses, thinned out to the means of at most `points` stretches of the training."""
+    """The losses, downsampled to the means of at most `points` intervals."""
     width = math.ceil(len(losses) / points)
-    stretches = [losses[i : i + width] for i in range(0, len(losses), width)]
-    return [round(sum(stretch) / len(stretch), 6) for stretch in stretches]
+    intervals = [losses[i : i + width] for i in range(0, len(losses), width)]
+    return [round(sum(interval) / len(interval), 6) for interval in intervals]
 
 
 def options(chosen: argparse.Namespace) -> list[str]:
-    """The options of the command that makes this checkpoint again."""
-    decides = ("steps", "batch", "learning_rate", "warmup", "clip", "seed", "dropout", *SIZES)
-    return [chosen.task, *(f"--{name.replace('_', '-')}={getattr(chosen, name)}" for name in decides)]
+    """The options of the command that reproduces this checkpoint."""
+    names = ("steps", "batch", "learning_rate", "warmup", "clip", "seed", "dropout", *SIZES)
+    return [chosen.task, *(f"--{name.replace('_', '-')}={getattr(chosen, name)}" for name in names)]
 
 
 if __name__ == "__main__":

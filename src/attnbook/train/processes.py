@@ -1,4 +1,4 @@
-"""One process alone, or several that share each batch: on one machine or many, through torchrun."""
+"""Training in one process, or in several that share each batch, on one or more machines (torchrun)."""
 
 import os
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def find_device(name: str) -> torch.device:
-    """The device of this process: "cpu", "cuda", or with "auto" cuda where there is one.
+    """The device of this process: "cpu", "cuda", or for "auto" CUDA if available.
 
-    Of several processes on a machine each takes its own GPU. Raises `ValueError` where there is none for it.
+    Each process on a machine gets its own GPU. Raises `ValueError` if there is none left for this one.
     """
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise ValueError("device: cuda was asked for, and torch finds none on this machine")
+        raise ValueError("device: got cuda, but torch finds no CUDA device on this machine")
     local, gpus = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
     if local >= gpus:
         raise ValueError(
@@ -30,7 +30,7 @@ def find_device(name: str) -> torch.device:
 
 
 class Process:
-    """This process among those that share the work: one alone, or what torchrun has started."""
+    """This process: the only one, or one of those that torchrun started."""
 
     def __init__(self, device: str) -> None:
         self.rank, self.count = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -38,17 +38,17 @@ class Process:
         cuda = self.device.type == "cuda"
         if cuda:
             torch.cuda.set_device(self.device)
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what `repeatable` needs of cuBLAS
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS needs it for `repeatable`
         if self.count > 1:
             dist.init_process_group("nccl" if cuda else "gloo")
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that prints and writes."""
+        """Whether this is rank 0, the process that prints and writes."""
         return self.rank == 0
 
     def share(self, model: nn.Module) -> nn.Module:
-        """The model, with gradients averaged over all processes."""
+        """Wrap the model so that gradients are averaged over all processes."""
         if self.count == 1:
             return model
         shared = DistributedDataParallel(model)
@@ -62,7 +62,7 @@ class Process:
         return number
 
     def hand_out(self, thing: Any) -> Any:
-        """What the first process hands over, on every process; what the others bring is not looked at."""
+        """Return the first process's object in every process; the others' arguments are ignored."""
         box = [thing]
         if self.count > 1:
             dist.broadcast_object_list(box, src=0)
@@ -70,7 +70,7 @@ class Process:
 
     @contextmanager
     def repeatable(self) -> Iterator[None]:
-        """Sums come out the same each time, to the last bit: on a GPU torch must be asked for that."""
+        """Make results reproducible to the last bit; on a GPU this needs torch's deterministic algorithms."""
         before = torch.are_deterministic_algorithms_enabled()
         torch.use_deterministic_algorithms(before or self.device.type == "cuda")
         try:
@@ -79,6 +79,6 @@ class Process:
             torch.use_deterministic_algorithms(before)
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the process group."""
         if self.count > 1:
             dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""What a trained model gets right on dates it has never seen, and its card."""
+"""A trained model's accuracy on held-out dates, and its model card."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from attnbook.training import matches
 def measure(
     model: nn.Module, task: DateTask, examples: int, seed: int, split: str = "test"
 ) -> dict[str, float]:
-    """The share of dates of `split` written right to the last character: all, and by language and target."""
+    """Exact-match accuracy on dates of `split`: overall, by source language and by target."""
     rows = task.sample(examples, torch.Generator().manual_seed(seed_of(seed, 1)), split)
     right = torch.cat(
         [matches(model, *task.encode(rows[i : i + 250])).cpu() for i in range(0, examples, 250)]
@@ -29,32 +29,32 @@ def measure(
 
 
 def card(path: Path, recipe: Recipe, command: str) -> str:
-    """The model card, in Markdown."""
+    """The model card in Markdown."""
     sizes = ", ".join(f"{name} {size}" for name, size in recipe.sizes.items())
     rows = "\n".join(f"| {kind} | {100 * share:.2f} % |" for kind, share in recipe.results.items())
     training = "\n".join(f"| {name} | {value} |" for name, value in recipe.training.items())
     return f"""# {path.stem}
 
-The book's own `Transformer` ({sizes}), trained for {TASKS[recipe.task].__name__}:
+The book's `Transformer` ({sizes}), trained on {TASKS[recipe.task].__name__}:
 {TASKS[recipe.task].__doc__.splitlines()[0]}
 
-Made by
+Reproduce it with
 
     {command}
 
-**Data.** Dates from 1900 to 2099 as the Unicode CLDR {recipe.cldr} data inside Babel writes them, made
-while it trains. Training, validation and test are different dates: the test's were never trained on.
+**Data.** Dates from 1900 to 2099 in the Unicode CLDR {recipe.cldr} formats that ship with Babel, generated
+during training. Training, validation and test use different dates; the test dates are held out.
 
-**Use.** `attnbook.checkpoints.load("{path.stem}")`. It knows the languages, formats and years of its training
-and nothing else: any other text gives a date as well, and a wrong one.
+**Use.** `attnbook.checkpoints.load("{path.stem}")`. The model knows only the languages, formats and years it
+was trained on. It answers any other text with a date too, and that date is wrong.
 
 | training | |
 |:--|--:|
 {training}
 
-Written right to the last character, on test dates:
+Exact-match accuracy on test dates:
 
-| which | share |
+| dates | accuracy |
 |:--|--:|
 {rows}
 """

@@ -91,7 +91,7 @@ def test_unknown_tags_and_too_few_are_refused():
         vocabulary.tag("en")
     with pytest.raises(ValueError, match=r"name: wanted one of the tags \(none\), got 'en'"):
         Vocabulary("ab").tag("en")
-    with pytest.raises(ValueError, match="tags: wanted 2, one for each text, got 1"):
+    with pytest.raises(ValueError, match="tags: wanted 2, one per text, got 1"):
         vocabulary.batch(["a", "b"], tags=["zh"])
 
 

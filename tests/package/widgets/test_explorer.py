@@ -329,7 +329,7 @@ BAD_FRAMES = [
     ({"frames": STEPS[:2]}, ValueError, "frames: got 2 tokens, wanted 3, one for each of the frames"),
     ({"frames": "abc"}, TypeError, "frames: got one string"),
     ({"frames": [0, 10, 20]}, TypeError, "frames: item 0 is 0"),
-    ({"weights": FRAMES[0, 0, 0]}, ValueError, r"weights: got shape \(5, 7\), wanted an axis for the frames"),
+    ({"weights": FRAMES[0, 0, 0]}, ValueError, r"weights: got shape \(5, 7\), wanted a leading axis"),
     ({"weights": []}, ValueError, "weights: got no frame"),
     ({"weights": [FRAMES[0], FRAMES[1, :1], FRAMES[2]]}, ValueError, "weights: frame 1 has shape"),
     ({"weights": [FRAMES[0], [[1.0]], FRAMES[2]]}, TypeError, "weights: got list, wanted a torch tensor"),
