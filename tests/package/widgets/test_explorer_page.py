@@ -163,7 +163,7 @@ def test_rows_say_how_far_they_spread(grid, truth):
     keys, said = map(float, re.findall(r"\d+\.\d+", cell(grid)))
     assert (keys, said) == (pytest.approx((2**bits).mean(), abs=0.06), pytest.approx(bits.mean(), abs=0.006))
     most = grid.node.locator(".most").inner_text()
-    assert most == f"{100 * rows[:, 0].mean():.0f}% of the weight lies on the first key"
+    assert most == f"{100 * rows[:, 0].mean():.0f}% of the weight is on the first key"
 
 
 def test_a_logarithmic_scale(grid, truth):
@@ -192,7 +192,7 @@ def test_the_first_key_can_be_left_out(grid, truth):
     assert before - grid.pixels(4, 3).mean() > -1  # colours go up to the largest weight that is left
     assert grid.hover(4, 3) == f"{truth['grid'][0, 1, 4, 3]:.3f}"  # no weight changes
     grid.hover(4, 0)
-    assert "left out of the picture" in cell(grid)
+    assert "not shown" in cell(grid)
     assert float(grid.node.locator("[role=note]").inner_text().split()[-1]) == pytest.approx(
         truth["grid"][..., 1:].max(), abs=0.006
     )
@@ -399,7 +399,7 @@ def test_where_a_page_may_not_copy_the_text_is_marked(opened):
     opened.page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     part = opened_part(opened.widget(GRID), "Save or share")
     part.get_by_role("button", name="Copy").first.click()
-    assert "Marked" in part.inner_text()
+    assert "Selected" in part.inner_text()
     field = part.get_by_label("Python call")
     assert field.evaluate("f => f.selectionEnd - f.selectionStart == f.value.length")
 
@@ -500,7 +500,7 @@ def test_what_is_too_large_for_a_page_says_so(opened, built, truth):
     radio(widget, "Layer 3, head 1").click()
     notice = widget.node.locator(".notice")
     assert re.search(
-        r"8 layers of 5 heads take \d+ MB, and on a page an explorer carries 8 MB", notice.inner_text()
+        r"8 layers of 5 heads take \d+ MB, and on a page an explorer holds at most 8 MB", notice.inner_text()
     )
     assert "Run the notebook" in notice.inner_text()
     assert not widget.map.is_visible()

@@ -18,7 +18,7 @@ def test_one_map_that_is_too_large_says_so_and_what_to_do(visit, built):
     opened = visit("large.html")
     widget = opened.widget(ALONE)
     notice = widget.node.locator(".notice").inner_text()
-    assert "one map of 2100×2100 takes 9 MB, and on a page an explorer carries 8 MB" in notice
+    assert "one map of 2100×2100 takes 9 MB, and on a page an explorer holds at most 8 MB" in notice
     call = re.search(r"AttentionExplorer\(.*\)", notice)[0]
     weights = np.eye(2100, dtype=np.float32)
     words = [f"t{i}" for i in range(2100)]

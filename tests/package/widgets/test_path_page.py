@@ -108,14 +108,14 @@ def test_what_cannot_be_reached_is_said_plainly(open_paths):
         "One step reads robot, and one more passes it on at each of 5 positions"
     )
     paths.set("layers", 5)
-    assert paths.note("convolution").endswith("The two are 5 apart: in reach, one step for each layer.")
+    assert paths.note("convolution").endswith("The two are 5 apart: in reach, one step per layer.")
     paths.word(6).click()
     paths.word(1).click()
     assert paths.note("recurrent") == (
         "It reads from left to right: robot is read before it. "
         "A second network from right to left would take 6 steps."
     )
-    assert paths.note("attention") == "robot looks at all 11 positions at once, it among them."
+    assert paths.note("attention") == "robot attends to all 11 positions at once, including it."
 
 
 def test_a_click_in_a_drawing_picks_too(open_paths):
@@ -308,4 +308,4 @@ def test_repeated_tokens_have_their_positions(open_paths):
     paths = open_paths(LONG)
     paths.word(8).click()  # o of "one"
     paths.word(15).click()
-    assert paths.note("attention") == "o#16 looks at all 24 positions at once, o#9 among them."
+    assert paths.note("attention") == "o#16 attends to all 24 positions at once, including o#9."

@@ -212,7 +212,7 @@ def test_one_step_at_a_time(open_stepper):
     assert len(set(lines)) == 6
     assert "(3, 3)" in lines[1]
     assert "√2 = 1.414" in lines[2]
-    assert lines[5] == "Output (3, 2) = weights (3, 3) times V (3, 2): for every query a blend of the values."
+    assert lines[5] == "Output (3, 2) = weights (3, 3) times V (3, 2): for every query, a weighted sum of the values."
     stepper.press("Next")  # there is none
     assert (stepper.line, stepper.later()) == (lines[5], [])
     stepper.press("Back")
@@ -303,7 +303,7 @@ def test_a_row_with_nothing_to_attend_to(open_stepper):
     assert stepper.shown("weights")[1] == ["0"] * 4 + ["0.000"]
     assert stepper.shown("output")[1] == ["0.00", "0.00"]
     assert stepper.explain("weights", 1, 0).endswith("may attend to nothing: its weights are all 0")
-    assert "or to 0 where nothing may be attended to" in (stepper.press("Back"), stepper.line)[1]
+    assert "or to 0 if the whole row is masked" in (stepper.press("Back"), stepper.line)[1]
 
 
 def test_switches_that_make_no_sense_are_not_offered(open_stepper):

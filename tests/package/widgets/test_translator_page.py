@@ -314,7 +314,7 @@ def test_what_is_strange_in_the_first_text_is_said_at_once(open_translator):
     translator = open_translator(STRANGE)
     assert translator.live.locator("mark").all_inner_texts() == ["Ω"]
     assert "no date it was trained on has it" in translator.note
-    assert translator.note.endswith("It found no end.")
+    assert translator.note.endswith("It stopped without an end token.")
     assert not any("dates-translate" in url for url in translator.opened.requests)
     assert open_translator(DATES).note == ""
 

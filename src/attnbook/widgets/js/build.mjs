@@ -1,7 +1,6 @@
-// Writes ../bundles: one ES module for each widget (JupyterLab, Colab); and in ../bundles/site, for the built book's pages, the
-// host with what all widgets share, and one classic script for each widget with the rest of it (a page opened as a file may
-// load no modules).
-// Each bundle begins with a hash of all it was built from; tests/widgets/test_bundles.py compares it.
+// Writes ../bundles: one ES module per widget for JupyterLab and Colab. For the built book, ../bundles/site holds the host with all
+// shared code, and one classic script per widget with the rest (a page opened from a file cannot load modules).
+// Each bundle starts with a hash of its sources; tests/package/widgets/test_bundles.py checks it.
 
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
@@ -17,7 +16,7 @@ const hash = createHash("sha256");
 for (const name of sources) hash.update(`${name}\n`).update(readFileSync(new URL(name, here)));
 const banner = `/* attnbook, MIT; sources sha256 ${hash.digest("hex").slice(0, 16)} */`;
 
-// Styles travel inside the programs, as text; the bundler makes small only what it reads as a style.
+// Styles are bundled into the scripts as text; esbuild minifies text only if told to.
 const styles = {
   name: "styles",
   setup: ({ onLoad }) =>
@@ -35,10 +34,10 @@ const WIDGETS = {
   date_translator: ["translator", "DateTranslator"],
 };
 
-// Modules that a page loads only when they are needed: `SITE ? attnbook.load("stepper_explain") : import("./explain.js")`.
+// Modules that a page loads on demand: `SITE ? attnbook.load("stepper_explain") : import("./explain.js")`.
 const PARTS = { explorer_parts: ["explorer", "parts.js"], stepper_explain: ["stepper", "explain.js"], date_model: ["translator", "model.js"] };
 
-// On a page, what host/shared.js lists is taken from the host that has come before: of each module the names that somebody imports.
+// On a page, the modules listed in host/shared.js come from the host; for each module this collects the names that are imported.
 const read = (name) => readFileSync(new URL(name, here), "utf8");
 const listed = new Set([...read("host/shared.js").matchAll(/"\.\.\/shared\/(\w+)\.js"/g)].map((found) => found[1]));
 const imported = (module, folder) =>

@@ -1,14 +1,14 @@
-// What is chosen, in the page's address: `#attention-2_head-3_locked-4` is the second explorer of the page with head 3 and row 4.
+// The explorer's state in the page's address: `#attention-2_head-3_locked-4` is the page's second explorer with head 3, row 4.
 
 import { watchModel } from "../shared/widget.js";
 import { CHOICES, TRAITS } from "./state.js";
 
-const BETWEEN = "__"; // several explorers
-const PATIENCE = 300; // browsers allow few changes of the address at once
+const BETWEEN = "__"; // separates explorers
+const PATIENCE = 300; // milliseconds: browsers limit the rate of address changes
 
 const segments = () => location.hash.slice(1).split(BETWEEN).filter((one) => /^attention-\d+(_|$)/.test(one));
 
-// The settings of a segment that make sense; the others are passed over.
+// The valid settings of a segment; others are ignored.
 function read(segment, state) {
   const settings = {};
   for (const part of segment.split("_").slice(1)) {
@@ -27,7 +27,7 @@ function read(segment, state) {
 
 const written = (name, value) => (name === "hide_first" ? "hide-first" : `${name}-${value}`);
 
-// The address of the page with what the explorer shows now; with `always` it names the explorer even where all is as it came.
+// The page's address for what the explorer shows now. With `always` it names the explorer even if nothing was changed.
 export function addressOf({ state, origin, number }, always = false) {
   const changed = TRAITS.filter((name) => state.get(name) !== origin[name]).map((name) => written(name, state.get(name)));
   const own = `attention-${number}`;
@@ -36,7 +36,7 @@ export function addressOf({ state, origin, number }, always = false) {
   return all.join(BETWEEN);
 }
 
-// Takes what the address says, and keeps the address saying what is chosen; only on a page, which has no other memory.
+// Applies the address to the explorer and keeps it up to date. Only on a static page, which has no other way to keep state.
 export function followAddress(view, signal) {
   const { state, page } = view;
   view.origin = Object.fromEntries(TRAITS.map((name) => [name, state.get(name)]));
@@ -54,7 +54,7 @@ export function followAddress(view, signal) {
     if (address === segments().join(BETWEEN)) return;
     try {
       history.replaceState(history.state, "", address ? `#${address}` : location.pathname + location.search);
-    } catch {} // some pages may not change their address
+    } catch {} // some pages are not allowed to change their address
   };
   const later = () => {
     clearTimeout(timer);

@@ -1,4 +1,4 @@
-// The large map with the tokens along two of its sides, in a box of its own that scrolls where the map is larger.
+// The large map with tokens along two sides, in a box that scrolls if the map is larger.
 
 import { element } from "../shared/dom.js";
 import { Heatmap } from "../shared/heatmap.js";
@@ -7,7 +7,7 @@ import { Labels } from "./labels.js";
 
 export class Figure {
   #pending = 0;
-  #stale = true; // the canvas is empty: it is drawn at once
+  #stale = true; // the canvas is empty and must be drawn at once
   #state;
 
   constructor(maps, { help, signal }) {
@@ -31,7 +31,7 @@ export class Figure {
     signal.addEventListener("abort", () => cancelAnimationFrame(this.#pending));
   }
 
-  // Fits the map into the width there is; whether anything changed.
+  // Fits the map to the available width; returns whether anything changed.
   layout(gutters) {
     const width = this.node.clientWidth;
     if (!width || width === this.width) return false;
@@ -42,13 +42,13 @@ export class Figure {
     Object.assign(this.boxes.keys.style, { width: `${this.sizes.width}px`, height: `${top}px` });
     Object.assign(this.boxes.queries.style, { width: `${left}px`, height: `${height}px` });
     this.fits = left + this.sizes.width <= width;
-    this.grid.style.touchAction = this.fits ? "pan-y pinch-zoom" : "manipulation"; // else a finger has to move the map itself
+    this.grid.style.touchAction = this.fits ? "pan-y pinch-zoom" : "manipulation"; // else touch scrolls the map's box
     this.keys.placeAbove(this.sizes);
     this.queries.placeBeside(this.sizes);
     return true;
   }
 
-  // A map, or in its place why there is none.
+  // Shows a map, or a notice that says why there is none.
   show(map, look, why = "") {
     this.notice.hidden = Boolean(map);
     this.notice.textContent = why;
@@ -63,7 +63,7 @@ export class Figure {
     if (map && this.maps.frames > 1) this.#wait(map.mask);
   }
 
-  // Tokens that are masked wherever they stand in this frame are not there yet: their labels wait.
+  // Tokens that are masked everywhere in this frame don't exist yet, so their labels are hidden.
   #wait(mask) {
     const { rows, columns } = this.maps;
     const [down, across] = [new Uint8Array(rows), new Uint8Array(columns)];
@@ -72,7 +72,7 @@ export class Figure {
     this.keys.wait(mask && across);
   }
 
-  // Marks the locked row and the cell being read, and tints the keys by a row of weights.
+  // Marks the locked row and the current cell, and tints the keys by a row of weights.
   mark({ locked, cursor, weights, look }) {
     this.keys.tint(weights, look);
     this.keys.mark(cursor?.column ?? -1);
@@ -91,7 +91,7 @@ export class Figure {
     this.#stale = false;
   }
 
-  // Scrolls the map's own box so that a cell can be seen.
+  // Scrolls the map's box until a cell is visible.
   reveal({ row, column }) {
     const { left, top, cellWidth, cellHeight } = this.sizes;
     const box = this.scroll;

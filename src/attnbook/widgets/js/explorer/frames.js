@@ -1,9 +1,9 @@
-// A sequence of maps: a slider to any frame of it, and a button that plays them one after the other.
+// Controls for a sequence of maps: a slider for the frame and a button that plays them.
 
 import { element } from "../shared/dom.js";
 import { visible } from "../shared/tokens.js";
 
-const WHOLE = 9000; // milliseconds that a sequence takes, within what can be followed
+const WHOLE = 9000; // milliseconds for a whole sequence, within limits per frame
 const pace = (count) => Math.max(250, Math.min(900, WHOLE / count));
 const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -40,14 +40,14 @@ export class Frames {
     this.name.title = `${name} (${frame + 1} of ${this.names.length})`;
   }
 
-  // Plays from the first frame; where motion is unwelcome, shows the last.
+  // Plays from the first frame; with reduced motion, shows the last.
   start() {
     this.#at = this.names.length - 1;
     if (still()) this.choose(this.#at);
     else this.#press();
   }
 
-  // Plays from here, or from the start where this is the end; pauses; where motion is unwelcome, takes one step.
+  // Plays from here, or from the start if this is the end; pauses if playing; with reduced motion, takes one step.
   #press() {
     if (this.playing) return this.#stop();
     const last = this.names.length - 1;

@@ -1,4 +1,4 @@
-// How large the cells are. layout.css keeps the place free by the same rules.
+// The size of the cells. layout.css reserves space by the same rules.
 
 const clamp = (low, value, high) => Math.max(low, Math.min(value, high));
 
@@ -18,6 +18,6 @@ export function geometry(rows, columns, width, [queryGutter, keyGutter]) {
     queryFont: clamp(8, 0.8 * cellHeight, 13),
     keyStep: Math.ceil(8 / cellWidth),
     queryStep: Math.ceil(9 / cellHeight),
-    upright: keyGutter <= 34, // labels of one or two characters need no turning
+    upright: keyGutter <= 34, // labels of one or two characters aren't rotated
   };
 }

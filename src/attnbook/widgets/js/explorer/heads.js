@@ -1,4 +1,4 @@
-// The maps to choose from, each a thumbnail: layers by heads, or one row of them where there is one layer or one head.
+// Thumbnails to choose a map: a grid of layers by heads, or one row if there is only one layer or head.
 
 import { element } from "../shared/dom.js";
 import { bitmap } from "../shared/heatmap.js";
@@ -6,7 +6,7 @@ import { MEAN } from "../shared/maps.js";
 import { visible } from "../shared/tokens.js";
 import { percent, placeName } from "./words.js";
 
-const SLICE = 8; // milliseconds of painting in one go
+const SLICE = 8; // milliseconds of painting at a time
 const label = (index) => (index < 0 ? "mean" : String(index));
 const numbers = (count, mean) => [...Array(count).keys(), ...(mean ? [MEAN] : [])];
 
@@ -42,7 +42,7 @@ export class Heads {
     });
   }
 
-  // The thumbnails' buttons: they come once the large map has been seen, into room that is kept for them.
+  // The thumbnails' buttons, created after the large map is painted; their space is reserved.
   #build() {
     for (const item of this.items) {
       item.canvas = element("canvas", { "aria-hidden": "true" });
@@ -57,7 +57,7 @@ export class Heads {
     this.select(this.chosen);
   }
 
-  // Shows which map is chosen.
+  // Marks the chosen map.
   select({ layer, head }) {
     this.chosen = this.items.find((item) => item.layer === layer && item.head === head);
     this.about.textContent = this.chosen.name;
@@ -70,7 +70,7 @@ export class Heads {
     reveal(this.grid, this.chosen.node);
   }
 
-  // The order of the thumbnails: the model's, or the most focused first, or those with most on the first key.
+  // Orders the thumbnails: as in the model, lowest entropy first, or most weight on the first key first.
   arrange(order, frame) {
     this.sorted = order !== "model";
     this.shown = this.items;
@@ -90,7 +90,7 @@ export class Heads {
     if (this.items[0].node) this.#lay();
   }
 
-  // Lays the buttons out in the order shown, with the numbers of layers and heads where that is the model's.
+  // Lays the buttons out in this order, with layer and head numbers if it is the model's.
   #lay() {
     const name = (text, more = "") => element("span", { class: `number ${more}`, "aria-hidden": "true" }, text);
     const nodes = this.shown.map(({ node }) => node);
@@ -102,7 +102,7 @@ export class Heads {
     this.grid.replaceChildren(element("span", { class: "axes is-first", "aria-hidden": "true" }, "head →", element("br"), "layer ↓"), ...this.heads.map((head) => name(label(head))), ...rows);
   }
 
-  // The map before or after the chosen one.
+  // Chooses the previous or next map.
   step(by) {
     const to = this.shown[this.shown.indexOf(this.chosen) + by];
     if (to) this.choose(to);
@@ -127,7 +127,7 @@ export class Heads {
     this.shown[to].node.focus();
   }
 
-  // Paints all thumbnails once the large map has been seen, a few at a time, those in sight first.
+  // Paints all thumbnails after the large map, a few at a time, visible ones first.
   paint(frame, look) {
     if (this.node.hidden) return;
     this.#queue = [...this.shown];
@@ -138,7 +138,7 @@ export class Heads {
       this.#frame = 0;
       this.#timer = setTimeout(() => this.#paintSome());
     };
-    this.#frame = requestAnimationFrame(() => (this.#frame = requestAnimationFrame(begin))); // a frame for the large map alone
+    this.#frame = requestAnimationFrame(() => (this.#frame = requestAnimationFrame(begin))); // skip a frame for the large map
   }
 
   #paintSome() {
@@ -154,9 +154,9 @@ export class Heads {
   }
 }
 
-// Scrolls the box, and not the page, so that the thumbnail can be seen.
+// Scrolls the box, not the page, until the thumbnail is visible.
 function reveal(box, node) {
   const [left, width] = [node.offsetLeft - box.offsetLeft, node.offsetWidth];
-  const first = box.querySelector(".is-first")?.offsetWidth ?? 0; // it lies on the others
+  const first = box.querySelector(".is-first")?.offsetWidth ?? 0; // it covers the others
   if (left < box.scrollLeft + first || left + width > box.scrollLeft + box.clientWidth) box.scrollLeft = left - (box.clientWidth - width) / 2;
 }

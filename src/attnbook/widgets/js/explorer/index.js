@@ -1,4 +1,4 @@
-// AttentionExplorer: one large map, read cell by cell, beside thumbnails of the others; the model's traits hold what is chosen.
+// AttentionExplorer: one large map to read cell by cell, beside thumbnails of all maps. The state is in the model's traits.
 
 import { element } from "../shared/dom.js";
 import { Legend } from "../shared/legend.js";
@@ -22,11 +22,11 @@ const HINT = "Hover or tap a cell to read it; click to lock its row.";
 const KEYS = "By keyboard: arrows move, Enter locks, Esc unlocks";
 const UNLOCK = "Row locked; click it again to unlock.";
 const PARTS = { Text: "Text", Table: "Table", Options: "Options", Save: "Save or share" };
-const PATIENCE = 8000; // milliseconds that Python is given to answer
+const PATIENCE = 8000; // milliseconds to wait for Python
 
 class Explorer extends View {
   #waiting = 0;
-  cursor = null; // the cell being read
+  cursor = null; // the current cell
 
   constructor(model, el, signal) {
     super(model, el, signal, { css: layout + css, hint: HINT });
@@ -35,7 +35,7 @@ class Explorer extends View {
     this.state = new State(model, this.maps, this.headNames.length > 0);
     this.queries = new Tokens(this.maps.queries);
     this.keys = new Tokens(this.maps.keys);
-    this.page = el.closest(".ab-explorer"); // a place on a page without a kernel, or null
+    this.page = el.closest(".ab-explorer"); // the container on a static page, or null
     this.#build();
     watchInput(this, signal);
     watchModel(model, { "msg:custom": (message, buffers) => this.#receive(message, buffers) }, signal);
@@ -53,7 +53,7 @@ class Explorer extends View {
     this.heads = new Heads(maps, { names: this.headNames, choose, signal });
     this.help = KEYS + (maps.layers * maps.heads > 1 ? ", PgUp and PgDn change the map." : ".");
     this.figure = new Figure(maps, { help: this.help, signal });
-    this.hatched = this.get("_hatched") ?? "masked"; // what its hatched cells are
+    this.hatched = this.get("_hatched") ?? "masked"; // what hatched cells are called
     this.reading = new Reading(this.queries, this.keys, this.hatched);
     this.legend = new Legend({ masked: maps.masked && this.hatched });
     this.toolbar = new Toolbar(this, PARTS, signal);
@@ -86,14 +86,14 @@ class Explorer extends View {
     return placeName(this.state.place, this.maps, this.headNames);
   }
 
-  // One row of the map in view: its weights, and its mask or null.
+  // One row of the current map: its weights, and its mask or null.
   rowOf(row) {
     const { columns } = this.maps;
     const cut = (cells) => cells?.subarray(row * columns, (row + 1) * columns) ?? null;
     return { weights: cut(this.map.weights), mask: cut(this.map.mask) };
   }
 
-  // Locks a row, or unlocks the one that is locked.
+  // Locks a row, or unlocks it if it is locked.
   lock(row) {
     const locked = this.locked === row ? -1 : row;
     this.state.set({ locked });
@@ -101,14 +101,14 @@ class Explorer extends View {
     this.reading.say(locked < 0 ? `row ${this.queries.spoken(row)} unlocked` : `locked ${spoken}`);
   }
 
-  // Goes to the map before or after this one; whether there are others.
+  // Goes to the previous or next map; returns whether there are others.
   step(by) {
     const others = this.maps.layers * this.maps.heads > 1;
     if (others && this.heads.step(by)) this.reading.say(this.placeName);
     return others;
   }
 
-  // Shows what a trait has changed, or all.
+  // Updates what depends on a trait, or everything.
   show(trait) {
     const resized = this.figure.layout(this.gutters);
     if (!this.figure.sizes) return;
@@ -126,7 +126,7 @@ class Explorer extends View {
     this.read(this.cursor);
   }
 
-  // What colours depend on.
+  // The inputs of the colour scale.
   #look() {
     const style = getComputedStyle(this.root);
     const color = (name) => style.getPropertyValue(name).trim();
@@ -134,14 +134,14 @@ class Explorer extends View {
     return { ...this.state.range, ...colors, theme: this.theme, hidden: Number(this.state.get("hide_first")) };
   }
 
-  // Asks for a map that has not come yet; what stands in its place meanwhile.
+  // Requests a missing map; returns the notice to show meanwhile.
   #ask(place) {
     if (this.page) return absent(this.maps);
     clearTimeout(this.#waiting);
     this.maps.ask(place);
-    const late = () => (this.figure.notice.textContent = "No answer from Python yet: is the kernel running, and free?");
+    const late = () => (this.figure.notice.textContent = "No answer from Python yet. Is the kernel running and idle?");
     this.#waiting = setTimeout(late, PATIENCE);
-    return `${this.placeName} is on its way …`;
+    return `${this.placeName}: loading …`;
   }
 
   #receive(message, buffers) {
@@ -152,7 +152,7 @@ class Explorer extends View {
     this.show("layer");
   }
 
-  // Reads one cell, or none; shows the row in view.
+  // Sets the current cell, or none, and shows its row.
   read(cursor) {
     this.cursor = this.map ? cursor : null;
     const { look, row, locked, map } = this;

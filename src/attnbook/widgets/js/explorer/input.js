@@ -1,4 +1,4 @@
-// Mouse, finger and keyboard on the map, turned into cells to read and rows to lock.
+// Turns mouse, touch and keyboard input on the map into cells to read and rows to lock.
 
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
@@ -10,7 +10,7 @@ export function watchInput(view, signal) {
     const box = heatmap.canvas.getBoundingClientRect();
     return heatmap.cell(event.clientX - box.left, event.clientY - box.top);
   };
-  let [touch, before] = [false, null]; // what was read when the finger came down: it may tremble
+  let [touch, before] = [false, null]; // the cell at touch start, since a finger may move a little
   on("pointerdown", (event) => ([touch, before] = [event.pointerType !== "mouse", view.cursor]));
   on("pointermove", (event) => {
     if (event.pointerType === "mouse") view.read(under(event));
@@ -36,25 +36,25 @@ export function watchInput(view, signal) {
   view.root.addEventListener("keydown", unlock, { signal });
 }
 
-// A finger that slides across the map reads cells: those of the locked row, else those under it.
+// A sliding finger reads cells: of the locked row if there is one, else those under the finger.
 function slide(view, { row, column }) {
   view.read({ row: view.locked >= 0 ? view.locked : row, column });
 }
 
-// A finger reads the cells of the locked row without unlocking it; a second tap on the same cell unlocks.
+// A tap reads a cell of the locked row without unlocking it; a second tap on the same cell unlocks.
 function click(view, cell, touch, before) {
   const again = before?.row === cell.row && before?.column === cell.column;
   view.read(cell);
   if (!touch || view.locked !== cell.row || again) view.lock(cell.row);
 }
 
-// Does what a key asks for; whether it asked for anything.
+// Handles a key; returns whether it did.
 function key(view, name) {
   const { rows, columns } = view.maps;
   const at = view.cursor ?? { row: Math.max(0, view.locked), column: 0 };
   const within = (value, count) => Math.max(0, Math.min(count - 1, value));
   if (name in MOVES) {
-    const [down, right] = view.cursor ? MOVES[name] : [0, 0]; // the first arrow only shows where the cursor is
+    const [down, right] = view.cursor ? MOVES[name] : [0, 0]; // the first arrow key only shows the cursor
     view.read({ row: within(at.row + down, rows), column: within(at.column + right, columns) });
   } else if (name === "Home") view.read({ ...at, column: 0 });
   else if (name === "End") view.read({ ...at, column: columns - 1 });

@@ -20,7 +20,7 @@ export class Labels {
     box.replaceChildren(...this.labels);
   }
 
-  // Queries stand beside their rows.
+  // Queries, beside their rows.
   placeBeside({ cellHeight, queryFont, queryStep }) {
     this.#thin(queryStep);
     this.labels.forEach((label, i) => {
@@ -29,7 +29,7 @@ export class Labels {
     });
   }
 
-  // Keys stand above their columns, turned where they are long; one character always stands upright.
+  // Keys, above their columns; long ones are rotated, single characters never.
   placeAbove({ cellWidth, keyFont, keyStep, top, upright }) {
     this.#thin(keyStep);
     this.labels.forEach((label, i) => {
@@ -48,7 +48,7 @@ export class Labels {
     this.labels.forEach((label, i) => (label.hidden = i % step !== 0 && !this.#on.has(i)));
   }
 
-  // Makes some stand out, also of those that are not shown.
+  // Highlights some labels, including ones that are not shown.
   mark(...indices) {
     const on = new Set(indices.filter((i) => i >= 0));
     for (const i of new Set([...this.#on, ...on])) {
@@ -58,17 +58,17 @@ export class Labels {
     this.#on = on;
   }
 
-  // Strikes out the first ones.
+  // Strikes through the first labels.
   hide(count) {
     this.labels.forEach((label, i) => label.classList.toggle("out", i < count));
   }
 
-  // Hides those that are not `there` yet; null: all are.
+  // Hides labels of tokens that aren't `there` yet; null means all are.
   wait(there) {
     this.labels.forEach((label, i) => (label.style.visibility = there && !there[i] ? "hidden" : ""));
   }
 
-  // Tints the labels by a row of weights, or takes the tint away.
+  // Tints the labels by a row of weights, or removes the tint.
   tint(row, { peak, floor, theme, hidden }) {
     if (!row && !this.#tinted) return;
     this.#tinted = row;

@@ -1,4 +1,4 @@
-// How the maps are coloured, and in which order they stand.
+// Options: the colour scale, and the order of the maps.
 
 import { element } from "../shared/dom.js";
 import { short } from "../shared/numbers.js";
@@ -12,9 +12,9 @@ export class Options {
       return [element("label", { class: "option" }, element("span", {}, name), node), node];
     };
     const [scale, scales] = select("Colours", "scale", {
-      peak: `even steps, up to the largest weight (${short(maps.peak)})`,
-      full: "even steps, up to 1",
-      log: "powers of ten, from 0.0001 up",
+      peak: `linear, up to the largest weight (${short(maps.peak)})`,
+      full: "linear, up to 1",
+      log: "logarithmic, from 0.0001",
     });
     const [order, orders] = select("Order of the maps", "order", {
       model: "as in the model",
@@ -23,7 +23,7 @@ export class Options {
     });
     const box = element("input", { type: "checkbox" });
     box.addEventListener("change", () => state.set({ hide_first: box.checked }), { signal });
-    const note = element("small", {}, "No weight changes: the other weights of a row no longer add up to 1.");
+    const note = element("small", {}, "Weights don't change, so the other weights of a row no longer add up to 1.");
     const hide = element("label", { class: "option check" }, box, element("span", {}, "Leave out the first key. ", note));
     order.hidden = maps.layers * maps.heads < 2;
     this.node = element("div", { class: "options" }, scale, order, hide);

@@ -1,4 +1,4 @@
-// What the toolbar opens. A page loads it when a part is first asked for.
+// The panels that the toolbar opens. A page loads this module when a panel is first opened.
 
 import css from "./parts.css";
 

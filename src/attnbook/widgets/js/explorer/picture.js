@@ -1,4 +1,4 @@
-// The map in view as an SVG drawing of its own, as a page or a slide needs it.
+// The current map as a standalone SVG for a page or a slide.
 
 import { drawn } from "../shared/dom.js";
 import { bitmap, stretches } from "../shared/heatmap.js";
@@ -8,10 +8,10 @@ import { short } from "../shared/numbers.js";
 
 const FONT = 12;
 const MARGIN = 16;
-const VECTORS = 10_000; // cells that are drawn one by one; more than that become a picture in the drawing
+const VECTORS = 10_000; // most cells to draw as shapes; a larger map becomes an embedded image
 const FAMILY = "'Source Sans 3', 'Noto Sans', 'Segoe UI', 'Helvetica Neue', Arial, sans-serif";
 
-const clean = (text) => visible(text).replace(/[\ufffe\uffff]/g, "\ufffd"); // what XML cannot hold
+const clean = (text) => visible(text).replace(/[\ufffe\uffff]/g, "\ufffd"); // not allowed in XML
 const cut = (text) => (text.length > 24 ? `${Array.from(text).slice(0, 23).join("")}…` : text);
 
 function widest(texts) {
@@ -31,7 +31,7 @@ export function picture({ map, maps, look, title, placeName, locked, hatched }) 
   const left = MARGIN + (labelled ? widest(queries) + 8 : 0);
   const top = MARGIN + (heads ? 26 : 0) + (labelled ? (upright ? FONT : widest(keys)) + 8 : 0);
   const most = (peak === 1 ? "1" : short(peak)) + (floor ? ", logarithmic" : "");
-  const swatches = MARGIN + 184 + widest([most]); // of masked cells, behind the colours
+  const swatches = MARGIN + 184 + widest([most]); // of masked cells, after the colour bar
   const legend = map.mask ? swatches + 24 + widest([hatched]) : MARGIN + 260;
   const width = Math.max(left + cell * columns, MARGIN + widest([heads]) * 1.25, legend) + MARGIN;
   const height = top + cell * rows + 44;

@@ -1,4 +1,4 @@
-// What the map says in words: the cell being read, the strongest keys of its row, how far the row spreads.
+// The map in words: the current cell, the strongest keys of its row, and the row's entropy.
 
 import { element } from "../shared/dom.js";
 import { digits } from "../shared/numbers.js";
@@ -6,7 +6,7 @@ import { hatching, swatch } from "../shared/palette.js";
 import { ordinal, percent, spreadInWords } from "./words.js";
 
 export class Reading {
-  // `hatched` is what masked cells are called: "masked", or what else keeps them empty.
+  // `hatched` names the hatched cells: "masked", or another reason why they are empty.
   constructor(queries, keys, hatched) {
     Object.assign(this, { queries, keys, hatched });
     this.cell = element("p", { class: "cell" });
@@ -16,7 +16,7 @@ export class Reading {
     this.node = element("div", { class: "ab-reading", "aria-hidden": "true" }, this.cell, this.most, this.spread);
   }
 
-  // One cell: query → key, its weight and its rank in the row; or that it is masked.
+  // One cell: query → key, with its weight and rank in the row, or "masked".
   read({ row, column }, weights, mask, { peak, floor, theme, hidden }) {
     const weight = weights[column];
     const masked = Boolean(mask) && !mask[column];
@@ -30,14 +30,14 @@ export class Reading {
     const larger = weights.reduce((count, other) => count + (other > weight), 0);
     const of = mask ? mask.reduce((sum, one) => sum + one, 0) : weights.length;
     const rank = larger ? `${ordinal(larger + 1)} of ${of} in its row` : `largest of ${of} in its row`;
-    const note = masked ? "" : column < hidden ? `${rank}, left out of the picture` : rank;
+    const note = masked ? "" : column < hidden ? `${rank}, not shown` : rank;
     this.cell.append(element("span", { class: "rank" }, note));
     const verb = number === "masked" ? "may not attend to" : "attends to";
     const spoken = masked ? number : `weight ${number}, ${rank}`;
     this.say(`query ${this.queries.spoken(row)} ${verb} key ${this.keys.spoken(column)}, ${spoken}`);
   }
 
-  // The three strongest keys of a row, and as how many keys it spreads over.
+  // The three strongest keys of a row, and the number of keys that it spreads over.
   row(index, weights, spread, locked) {
     const strongest = this.#strongest(weights);
     const named = (tokens, i, kind) => {
@@ -51,7 +51,7 @@ export class Reading {
     this.spread.textContent = spread ? `This row: ${spreadInWords(spread)}` : "";
   }
 
-  // A row as a screen reader says it.
+  // A row for screen readers.
   spokenRow(index, weights) {
     const list = this.#strongest(weights).map((i) => `${this.keys.spoken(i)} ${digits(weights[i])}`);
     return `row ${this.queries.spoken(index)}: most to ${list.join(", ") || "nothing"}`;
@@ -62,15 +62,15 @@ export class Reading {
     return order.slice(0, 3).filter((i) => weights[i] > 0);
   }
 
-  // What stands in the place of a cell, where none is being read.
+  // A hint in place of a cell.
   advise(text) {
     this.cell.replaceChildren(element("span", { class: "hint" }, text));
   }
 
-  // What is known of the whole map, where no row is in view.
+  // A summary of the whole map, if no row is chosen.
   rest(summary, how) {
     this.advise(`Mean row: ${spreadInWords(summary)}`);
-    this.most.textContent = `${percent(summary.first)} of the weight lies on the first key`;
+    this.most.textContent = `${percent(summary.first)} of the weight is on the first key`;
     this.spread.textContent = how;
   }
 

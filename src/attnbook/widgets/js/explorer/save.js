@@ -1,10 +1,10 @@
-// What is shown, to take away: as a picture, as numbers, as the call that shows it, as a link.
+// Saves or shares the current view: as a picture, as numbers, as Python code or as a link.
 
 import { element } from "../shared/dom.js";
 import { addressOf } from "./address.js";
 import { picture } from "./picture.js";
 
-const SHARP = 2; // pixels of a PNG for one of the drawing
+const SHARP = 2; // PNG pixels per unit of the drawing
 const DEFAULTS = { frame: 0, layer: 0, head: 0, locked: -1, scale: "peak", order: "model", hide_first: false };
 const LITERALS = { true: "True", false: "False" };
 
@@ -30,7 +30,7 @@ export class Save {
     if (this.view.number) this.link.field.value = `${location.href.split("#")[0]}#${addressOf(this.view, true)}`;
   }
 
-  // A line of text with a button that copies it; where a page may not copy, the text is marked for the reader to do so.
+  // A text field with a button that copies it. If the page isn't allowed to copy, the text is selected instead.
   #copied(name, button) {
     const field = element("input", { class: "copied", type: "text", readOnly: true, spellcheck: "false", "aria-label": name });
     const copy = async () => {
@@ -39,7 +39,7 @@ export class Save {
         await navigator.clipboard.writeText(field.value);
         this.#say("Copied.");
       } catch {
-        this.#say("Marked: copy it with your keyboard.");
+        this.#say("Selected: copy it with your keyboard.");
       }
     };
     return { field, node: element("div", { class: "line-of-buttons" }, element("span", {}, name), field, button("Copy", copy)) };
@@ -88,10 +88,10 @@ export class Save {
   }
 }
 
-// One line for each cell; a masked one has no weight.
+// One line per cell; a masked cell has no weight.
 function numbers({ map, maps, state }) {
   const { frame, layer, head } = state.place;
-  // A spreadsheet would compute what begins like a formula.
+  // A spreadsheet would evaluate text that starts like a formula.
   const quoted = (text) => `"${text.replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
   const mean = (index) => (index < 0 ? "mean" : index);
   const lines = ["frame,layer,head,query_position,query,key_position,key,weight"];
@@ -103,7 +103,7 @@ function numbers({ map, maps, state }) {
   return lines.join("\n") + "\n";
 }
 
-// The Python call that shows what is shown.
+// The Python call that reproduces this view.
 function pythonCall({ title, maps, headNames, state }) {
   const given = ["weights", "queries"];
   if (maps.keys.join("\n") !== maps.queries.join("\n")) given.push("keys");

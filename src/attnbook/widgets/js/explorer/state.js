@@ -1,6 +1,6 @@
-// What is chosen, as the model's traits hold it; whatever they say, what comes out is within what there is.
+// The explorer's state from the model's traits, clamped to valid values.
 
-const FLOOR = 1e-4; // where a logarithmic scale begins
+const FLOOR = 1e-4; // start of the logarithmic scale
 
 export const TRAITS = ["frame", "layer", "head", "locked", "scale", "order", "hide_first"];
 export const CHOICES = {
@@ -40,7 +40,7 @@ export class State {
     return { frame: this.get("frame"), layer: this.get("layer"), head: this.get("head") };
   }
 
-  // From which weight to which the colours go.
+  // The range of the colour scale.
   get range() {
     const scale = this.get("scale");
     const largest = this.get("hide_first") ? this.maps.peakOfRest : this.maps.peak;

@@ -1,9 +1,9 @@
-// The numbers as a table: the whole map where it is small enough to be read, else the row in view.
+// The weights as a table: the whole map if it is small, else the current row.
 
 import { element } from "../shared/dom.js";
 import { digits } from "../shared/numbers.js";
 
-const CELLS = 1024; // of the largest map that is shown whole
+const CELLS = 1024; // of the largest map shown as a whole
 
 export class Table {
   constructor(view) {
@@ -19,7 +19,7 @@ export class Table {
     const whole = rows * columns <= CELLS;
     const row = Math.max(0, view.locked);
     const shown = [view.map, whole || row];
-    if (!view.map) return this.box.replaceChildren("These numbers are not here.");
+    if (!view.map) return this.box.replaceChildren("The weights of this map are not available here.");
     if (this.shown?.every((one, i) => one === shown[i])) return;
     this.shown = shown;
     this.box.replaceChildren(whole ? this.#map(rows, columns) : this.#row(row, columns));
@@ -33,7 +33,7 @@ export class Table {
       const cells = Array.from(weights, (weight, i) => this.#cell(weight, mask && !mask[i]));
       return element("tr", {}, element("th", { scope: "row" }, view.queries.label(row, 24)), ...cells);
     });
-    this.name.replaceChildren(`${this.#where()}: a row for each query, a column for each key`);
+    this.name.replaceChildren(`${this.#where()}: one row per query, one column per key`);
     const head = element("thead", {}, element("tr", {}, element("td", {}, "query ↓ key →"), ...across));
     return element("table", {}, head, element("tbody", {}, ...body));
   }

@@ -1,11 +1,11 @@
-// The tokens as running text, the queries above and the keys below, with links from the row in view to what it attends to.
+// The tokens as running text, queries above keys, with links from the current query to the keys it attends to.
 
 import { drawn, element } from "../shared/dom.js";
 import { digits } from "../shared/numbers.js";
 import { swatch } from "../shared/palette.js";
 import { visible } from "../shared/tokens.js";
 
-const LINKS = 12; // the strongest are drawn
+const LINKS = 12; // only the strongest are drawn
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]/;
 
 export class Text {
@@ -91,7 +91,7 @@ export class Text {
       chip.title = weights ? digits(weights[i]) : "";
     });
     this.caption.textContent = weights
-      ? `The links go to the keys with the most weight, at most ${LINKS}; thicker is more.`
+      ? `Links go to the keys with the most weight, at most ${LINKS}; thicker means more weight.`
       : "Point at a query to see what it attends to; click it to lock its row.";
     this.#link(row, weights, hidden);
   }

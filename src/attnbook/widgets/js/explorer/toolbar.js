@@ -1,4 +1,4 @@
-// One quiet row of buttons; each opens a part below it, one at a time.
+// A row of buttons; each opens a part below it, one at a time.
 
 import { element } from "../shared/dom.js";
 
@@ -7,7 +7,7 @@ const load = () => (SITE ? attnbook.load("explorer_parts") : import("./parts.js"
 export class Toolbar {
   #open = null; // { button, part, own }
 
-  // `names` are those of the parts, with what their buttons say.
+  // `names` maps the parts to the labels of their buttons.
   constructor(view, names, signal) {
     this.view = view;
     this.place = element("div", { class: "part" });
@@ -48,7 +48,7 @@ export class Toolbar {
     this.place.getRootNode().adoptedStyleSheets.push(this.sheet);
   }
 
-  // Shows what is chosen now in the part that is open.
+  // Updates the open part.
   update() {
     this.#open?.part?.update();
   }

@@ -1,5 +1,5 @@
-// Mounts the widgets of a built page: no kernel, no loader, no request. Python's state stands in the page as JSON; each kind of
-// widget comes in a script of its own, after this one, and calls `attnbook.define`.
+// Mounts the widgets of a built page without kernel, loader or requests. Python's state is in the page as JSON; each kind of
+// widget has its own script, which runs after this one and calls `attnbook.define`.
 
 import { LocalModel } from "../shared/model.js";
 import { fromBase64 } from "../shared/base64.js";
@@ -13,16 +13,16 @@ const APOLOGY = "This interactive figure could not be loaded.";
 const idle = globalThis.requestIdleCallback ?? setTimeout;
 const decode = (base64) => new DataView(fromBase64(base64).buffer);
 
-const texts = []; // what reads a buffer whose text is still in the page
+const texts = []; // functions that decode a buffer whose base64 text is still in the page
 
-// Puts each buffer where its path says; it is decoded when it is first read, or when there is time, so that its text can go.
+// Defines each buffer at its path in the state. It is decoded on first use or in idle time, which frees its text.
 function place(state, buffers) {
   for (const { path, at } of buffers) {
     const holder = path.slice(0, -1).reduce((inner, key) => inner[key], state);
     let [element, view] = [elements[at]];
     const get = () => {
       view ??= decode(element.textContent);
-      if (element) element.textContent = ""; // the element stays: to take it away would style the page anew
+      if (element) element.textContent = ""; // the element stays, because removing it would restyle the page
       element = null;
       return view;
     };
@@ -37,7 +37,7 @@ function lighten(time) {
     try {
       texts.pop()();
     } catch {
-      // it is said where it is wanted
+      // reported when the buffer is used
     }
     if (!time) break;
   }
@@ -57,9 +57,9 @@ function readStates() {
   return states;
 }
 
-const models = new Map(); // two views of one model share it
+const models = new Map(); // by id: two views of one model share it
 let states;
-let elements; // the bytes of all buffers, as text
+let elements; // the script elements with all buffers as base64
 
 function entryOf(script) {
   states ??= readStates();
@@ -69,7 +69,7 @@ function entryOf(script) {
 
 function modelOf(id, entry) {
   if (!models.has(id)) {
-    if (!texts.length) setTimeout(() => idle(lighten), 200); // what is seen first goes first
+    if (!texts.length) setTimeout(() => idle(lighten), 200); // after the first paint
     models.set(id, new LocalModel(place(entry.state, entry.buffers ?? [])));
     delete entry.buffers;
   }
@@ -93,9 +93,9 @@ function mount(script, make) {
   }
 }
 
-// What is far from the reader's view is mounted when it comes near; all of it, in free moments, once the reader moves, or when the
-// page's address may mean one of them.
-const far = new Map(); // place → mounts what belongs there
+// Distant widgets are mounted when they come near the viewport, or all of them in idle time after the reader's first action or a
+// change of the address, which may name one of them.
+const far = new Map(); // place → function that mounts its widget
 const near = new IntersectionObserver((seen) => seen.forEach(({ isIntersecting, target }) => isIntersecting && reach(target)), { rootMargin: "100% 0px" });
 
 function reach(place) {
@@ -114,13 +114,13 @@ function reachAll() {
 
 function approach(script, go) {
   const place = places(script);
-  const first = document.querySelector(VIEW) === script; // where the others are is not asked: it would lay out the whole page
+  const first = document.querySelector(VIEW) === script; // measure only the first: measuring lays out the whole page
   if (/^#attention-/.test(location.hash) || (first && place.getBoundingClientRect().top < 2 * innerHeight)) return go();
   far.set(place, go);
   near.observe(place);
 }
 
-// The page's views that nobody has mounted yet, nor will.
+// The page's views that are neither mounted nor about to be.
 const waiting = () => [...document.querySelectorAll(VIEW)].filter((script) => !places(script).dataset.state && !far.has(places(script)));
 
 function define(name, widget) {
@@ -131,7 +131,7 @@ function define(name, widget) {
   }
 }
 
-// When every script has come, what is left has no data, or no program.
+// When all scripts have run, the remaining views lack their state or their script.
 function end() {
   for (const move of ["pointermove", "pointerdown", "keydown"]) addEventListener(move, reachAll, { once: true, passive: true });
   addEventListener("hashchange", reachAll);
@@ -143,8 +143,8 @@ function end() {
   }
 }
 
-// Parts of a widget that nobody sees at first come when they are asked for: `load(name)` promises what the part's own script gives
-// to `provide`, now or earlier. What did not come is asked for anew the next time.
+// Parts of a widget that aren't visible at first are loaded on demand: `load(name)` returns a promise of the module that the part's
+// script passes to `provide`, before or after. A failed load is retried at the next call.
 const host = document.currentScript?.src;
 const parts = new Map();
 
@@ -165,7 +165,7 @@ function load(name) {
     address.search = new URL(host).search; // the version
     const fail = () => {
       parts.delete(name);
-      part.reject(new Error(`${name} did not come`));
+      part.reject(new Error(`${name} could not be loaded`));
     };
     document.head.append(Object.assign(document.createElement("script"), { src: address.href, onerror: fail }));
   }
@@ -179,5 +179,5 @@ function provide(name, module) {
 }
 
 globalThis.attnbook = { shared, define, load, provide };
-// Scripts come with the page, or behind its first frame; then the book's first.js says when they are here.
+// Scripts are in the page or added after its first frame; in that case the book's first.js fires "programs-here".
 for (const event of ["DOMContentLoaded", "programs-here"]) document.addEventListener(event, end, { once: true });

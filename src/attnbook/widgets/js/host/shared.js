@@ -1,4 +1,4 @@
-// What the widgets of a page share: it is loaded once, with the host, and build.mjs leaves it out of their own scripts.
+// Modules shared by the widgets of a page: loaded once with the host; build.mjs leaves them out of the widgets' scripts.
 
 import * as base64 from "../shared/base64.js";
 import * as controls from "../shared/controls.js";

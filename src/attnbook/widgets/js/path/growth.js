@@ -1,4 +1,4 @@
-// The longest path of a sequence as the sequence grows: a small line for each network, and the same numbers as a table.
+// The longest path between two positions as the sequence grows: one line per network, and the numbers as a table.
 
 import { drawn, element } from "../shared/dom.js";
 import { longest } from "./paths.js";
@@ -40,7 +40,7 @@ export class Growth {
     words(x(most) + 18, TOP + height + 15, "start", "tick", "length T");
     shapes.push(drawn("line", { class: "now", x1: x(length), x2: x(length), y1: TOP, y2: TOP + height }));
     words(x(length), TOP + height + 15, "middle", "tick here", length);
-    let lowest = -Infinity; // labels keep clear of one another
+    let lowest = -Infinity; // labels must not overlap
     for (const [network, name] of Object.entries(NAMES)) {
       const steps = Array.from({ length: most }, (_, i) => [x(i + 1), y(longest[network](i + 1, kernel))]);
       shapes.push(drawn("polyline", { class: `growth ${network}`, points: steps.map((point) => point.join()).join(" ") }));

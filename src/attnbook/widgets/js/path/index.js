@@ -1,4 +1,4 @@
-// PathExplorer: the way a signal takes between two positions, through three kinds of network.
+// PathExplorer: the path of a signal between two positions in three kinds of network.
 
 import { slider, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
@@ -35,7 +35,7 @@ class PathExplorer extends View {
     this.fit(this.root);
   }
 
-  // `changed` is the trait that did; else nothing is to move.
+  // `changed` is the trait that changed; without it nothing is animated.
   show(changed) {
     const all = this.get("tokens", ...STATE);
     this.sentence.show(all);

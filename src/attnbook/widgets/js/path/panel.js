@@ -1,17 +1,17 @@
-// One network as a drawing: inputs below, outputs above, and the way between the two picked positions.
+// A drawing of one network: inputs below, outputs above, and the path between the two chosen positions.
 
 import { drawn, element } from "../shared/dom.js";
 import { Tokens } from "../shared/tokens.js";
 import { path, reach } from "./paths.js";
 
-const [TOP, BOTTOM] = [26, 26]; // pixels for the labels of the two ends
-const HOP = 90; // milliseconds that a step takes to appear
+const [TOP, BOTTOM] = [26, 26]; // pixels for the labels at both ends
+const HOP = 90; // milliseconds of animation per step
 const LONGEST = 24;
 
 export class Panel {
   #network;
 
-  // `pick(end, position)` is called for a position that was clicked: "source" among the inputs, else "target".
+  // `pick(end, position)` is called for a clicked position: "source" among the inputs, else "target".
   constructor(network, name, { pick, signal }) {
     this.#network = network;
     this.svg = drawn("svg", { "aria-hidden": "true", width: "100%", height: "100%" });
@@ -33,7 +33,7 @@ export class Panel {
     this.node = element("div", { class: "ab-panel", role: "group", "aria-label": name }, head, this.plot, this.formula, this.note);
   }
 
-  // `all` is what was picked, `tokens` included; `words` the panel's steps, formula and note.
+  // `all` holds the settings and `tokens`; `words` the panel's steps, formula and note.
   show(all, words) {
     const [width, height] = [this.plot.clientWidth, this.plot.clientHeight];
     const rows = this.#network === "convolution" ? all.layers : 1;
@@ -58,7 +58,7 @@ export class Panel {
     this.ends[end].style.cssText = `left:${share}%;transform:translateX(${-share}%)`;
   }
 
-  // Everything that the network connects, faint, and what the target can see of it.
+  // All connections, faint, and those that reach the target.
   #web(all, rows, at) {
     const { source, target, kernel } = all;
     const shapes = [];
@@ -88,7 +88,7 @@ export class Panel {
     return source < 0 ? [] : shapes;
   }
 
-  // The receptive field: all that the target's output can depend on.
+  // The receptive field: everything the target's output can depend on.
   #field(rows, target, kernel, at) {
     const within = (column) => Math.max(0, Math.min(this.count - 1, column));
     const side = (sign, row) => at([within(target + sign * (rows - row) * reach(kernel)), row]);
@@ -120,7 +120,7 @@ export class Panel {
   }
 }
 
-// A line between two nodes that leaves their circles free; with a head where it is an arrow.
+// A line between two nodes that stops at their circles; arrows have a head.
 function segment([x1, y1], [x2, y2], kind, radius, arrow = false) {
   const length = Math.hypot(x2 - x1, y2 - y1) || 1;
   const [dx, dy] = [(x2 - x1) / length, (y2 - y1) / length];

@@ -1,12 +1,12 @@
-// How far apart two positions are in each kind of network: the steps a signal takes, and where it passes.
-// `attnbook.widgets.path.PathExplorer` counts the same.
+// The steps and the route of a signal between two positions in each kind of network.
+// `attnbook.widgets.path.PathExplorer` counts the same way.
 
 export const reach = (kernel) => (kernel - 1) / 2; // positions to each side that one layer sees
 
-// Layers that a convolution needs between positions that far apart; one even for no distance at all.
+// Layers that convolutions need for this distance; at least one.
 export const layersNeeded = (distance, kernel) => Math.max(1, Math.ceil(distance / reach(kernel)));
 
-// Steps from one position to another, null where no signal gets through.
+// Steps from one position to another; null if there is no path.
 export function steps({ source, target, kernel, layers }) {
   const distance = Math.abs(target - source);
   return {
@@ -16,14 +16,14 @@ export function steps({ source, target, kernel, layers }) {
   };
 }
 
-// The most steps that two positions of a sequence need, by its length: a convolution with as many layers as it takes.
+// The longest path in a sequence, by its length; convolutions have as many layers as they need.
 export const longest = {
   recurrent: (length) => length,
   convolution: (length, kernel) => layersNeeded(length - 1, kernel),
   attention: () => 1,
 };
 
-// Where the signal stands after each step, as [column, row]; row 0 are the inputs.
+// The signal's position after each step as [column, row]; row 0 holds the inputs.
 export function path(network, { source, target, layers }) {
   if (network === "attention") return [[source, 0], [target, 1]];
   if (network === "recurrent") {

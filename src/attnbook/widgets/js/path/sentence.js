@@ -1,5 +1,5 @@
-// The sequence as a line of words with two flags, "from" and "to": each a slider of its own that arrows move; words can be clicked,
-// first where the signal starts, then where it should arrive.
+// The sequence as a line of words with two flags, "from" and "to". Each flag is a slider for the arrow keys; clicks on words set
+// first where the signal starts, then where it arrives.
 
 import { element } from "../shared/dom.js";
 import { tokenElement, visible } from "../shared/tokens.js";
@@ -11,7 +11,7 @@ const LONGEST = 24;
 export class Sentence {
   #next = "source";
 
-  // `pick(end, position)` is called for what was picked.
+  // `pick(end, position)` is called for each choice.
   constructor(tokens, { pick, signal }) {
     this.tokens = tokens;
     this.pick = pick;
@@ -63,7 +63,7 @@ export class Sentence {
     this.pick(end, at);
   }
 
-  // A flag follows the hand to the word that lies nearest.
+  // A dragged flag moves to the nearest word.
   #drag(event) {
     const flag = event.target.closest(".flag");
     if (!flag) return;

@@ -1,4 +1,4 @@
-// What stands below each drawing: the steps, the formula, and what it means here.
+// The text below each drawing: steps, formula and explanation.
 
 import { element } from "../shared/dom.js";
 import { Tokens } from "../shared/tokens.js";
@@ -11,7 +11,7 @@ export function words(all) {
   const { source, target, kernel, layers, tokens } = all;
   const taken = steps(all);
   const distance = Math.abs(target - source);
-  const labels = new Tokens(tokens, 1); // the formulas count from 1, too
+  const labels = new Tokens(tokens, 1); // from 1, like the formulas
   const word = (i) => element("b", {}, labels.label(i, LONGEST));
   const [from, to] = [() => word(source), () => word(target)];
   const needed = layersNeeded(distance, kernel);
@@ -37,18 +37,18 @@ export function words(all) {
       note:
         taken.convolution === null
           ? [sees, far, element("b", { class: "warn" }, `out of reach, it takes ${count(needed, "layer")}.`)]
-          : [sees, far, `in reach, one step for each layer.`],
+          : [sees, far, `in reach, one step per layer.`],
     },
     attention: {
       steps: 1,
       head: head(1),
       formula: "steps = 1, whatever the distance",
-      note: [to(), ` looks at all ${tokens.length} positions at once, `, from(), " among them."],
+      note: [to(), ` attends to all ${tokens.length} positions at once, including `, from(), "."],
     },
   };
 }
 
-// The same in one sentence, for a screen reader.
+// One sentence for screen readers.
 export function spoken(all, names) {
   const taken = steps(all);
   const say = (n) => (n === null ? "no path" : count(n, "step"));

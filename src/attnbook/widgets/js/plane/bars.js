@@ -1,4 +1,4 @@
-// Scores, weights and values as a table with a bar for each weight, and the blended value below.
+// Scores, weights and values as a table with a bar per weight, and the weighted sum below.
 
 import { element } from "../shared/dom.js";
 import { digits, signed } from "../shared/numbers.js";
@@ -8,7 +8,7 @@ const LONGEST = 20;
 const hex = (rgb) => `#${rgb.map((x) => Math.round(255 * x).toString(16).padStart(2, "0")).join("")}`;
 
 export class Bars {
-  // `point(index)` is called with the key that is pointed at, or -1.
+  // `point(index)` is called with the key under the pointer, or -1.
   constructor({ labels, values, colors, point, signal }) {
     this.colors = colors;
     const head = ["key", "score", "weight", "value"].map((name) => element("th", { scope: "col", class: `col-${name}` }, name));
@@ -34,7 +34,7 @@ export class Bars {
     this.table = element("table", { "aria-label": "Scores, weights and values" }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...this.rows.map(({ node }) => node)), element("tfoot", {}, foot));
   }
 
-  // The names are one stop of the Tab key; arrows go from one to the next.
+  // Tab reaches one name; the arrow keys move between them.
   #key(event, i) {
     const next = this.rows[i + { ArrowDown: 1, ArrowUp: -1 }[event.key]];
     if (!next) return;

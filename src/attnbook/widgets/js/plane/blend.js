@@ -1,5 +1,5 @@
-// One query against a few keys on plain numbers. It gives what `attnbook.scaled_dot_product_attention` gives with the scale 1 / τ;
-// by distance, what regression with a Gaussian kernel of width √τ gives.
+// Attention of one query to a few keys, on plain arrays. It agrees with `attnbook.scaled_dot_product_attention` with scale 1 / τ;
+// by distance, with regression with a Gaussian kernel of width √τ.
 
 const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
 

@@ -1,4 +1,4 @@
-// QueryPlane: a query that is dragged among keys; scores, weights and the blended value follow.
+// QueryPlane: drag a query among keys and watch scores, weights and the weighted sum of the values.
 
 import { heat, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
@@ -14,7 +14,7 @@ import layout from "./layout.css";
 import { Plane } from "./plane.js";
 import css from "./style.css";
 
-const HINT = "Drag the query q, or focus it and press the arrow keys. Point at a key to see the sum behind its score.";
+const HINT = "Drag the query q, or focus it and press the arrow keys. Point at a key to see how its score is computed.";
 const FORMULAS = {
   dot: "weights = softmax(q · k / τ): long keys in the query's direction score high",
   distance: "weights = softmax(−½ |q − k|² / τ): near keys score high, the circle's radius is √τ",
@@ -58,7 +58,7 @@ class QueryPlane extends View {
     this.root.append(controls, both, this.legend.node, this.speaker.node);
   }
 
-  // `changed` is the trait that did: what comes while a frame is being waited for is drawn with it.
+  // Changes that arrive before the next animation frame are drawn together.
   show(changed) {
     if (!changed) return this.#draw();
     this.#frame ||= requestAnimationFrame(() => {
@@ -84,7 +84,7 @@ class QueryPlane extends View {
     return all;
   }
 
-  // The sum behind the score that is pointed at.
+  // The computation of the score under the pointer.
   #words({ query, keys, labels, scores, score }) {
     const i = this.#pointed;
     if (i < 0) return ["q = (", query.map(signed).join(", "), ")"];

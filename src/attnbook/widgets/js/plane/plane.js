@@ -1,4 +1,4 @@
-// The plane: keys as dots that grow with their weight, and the query, a handle that mouse, finger and arrow keys move.
+// The plane: keys as dots that grow with their weight, and the query as a handle for mouse, touch and arrow keys.
 
 import { drawn, element } from "../shared/dom.js";
 import { swatch } from "../shared/palette.js";
@@ -6,7 +6,7 @@ import { tokenElement } from "../shared/tokens.js";
 import { signed } from "../shared/numbers.js";
 
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-const STEP = 40; // arrow presses from the middle to the edge; with Shift a tenth of it
+const STEP = 40; // key presses from the centre to the edge; Shift makes steps ten times smaller
 const LONGEST = 20;
 
 export class Plane {
@@ -14,8 +14,8 @@ export class Plane {
   #tick;
   #where;
 
-  // `where()` says where the query is; `move([x, y])` is called with where it should be, `point(index)` with the key under the
-  // mouse, or -1.
+  // `where()` returns the query; `move([x, y])` is called with its new position, `point(index)` with the key under the mouse,
+  // or -1.
   constructor({ labels, limit, tick, where, move, point, signal }) {
     this.#limit = limit;
     this.#tick = tick;
@@ -40,7 +40,7 @@ export class Plane {
     on(this.node, "pointermove", (event) => (grabbed ? move(this.#place(event)) : point(this.#near(event))));
     for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) on(this.node, name, () => (grabbed = false));
     on(this.node, "pointerleave", () => point(-1));
-    // A tap on a key shows its sum, as pointing at it does; anywhere else it brings the query there.
+    // A tap on a key shows its computation, as hovering does; a tap elsewhere moves the query.
     on(this.node, "click", (event) => {
       const key = touch && event.target !== this.handle ? this.#near(event) : -1;
       if (touch) point(key);
@@ -119,7 +119,7 @@ export class Plane {
     return shapes;
   }
 
-  // A dot product is the key's shadow on the query's line, times the query's length.
+  // A dot product is the key's projection onto the query's line times the query's length.
   #projection(query, key, at, line) {
     const share = (query[0] * key[0] + query[1] * key[1]) / (query[0] ** 2 + query[1] ** 2);
     const foot = at([query[0] * share, query[1] * share]);

@@ -1,4 +1,4 @@
-// Bytes from text: by the browser's own decoder, where it has one.
+// Decodes base64, with the browser's own decoder if it has one.
 
 export function fromBase64(text) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);

@@ -1,8 +1,8 @@
-// Controls that widgets share: native ones, so that keys, fingers and screen readers find what they know.
+// Shared controls. They are native elements, so that keyboards, touch and screen readers work as usual.
 
 import { element } from "./dom.js";
 
-// A slider with its value beside it; `show` sets it without a call. `spoken` is what a screen reader says for the value.
+// A slider with its value beside it. `show` sets it without calling `change`; `spoken` is the value for screen readers.
 export function slider(name, { min, max, step = 1, change, signal }) {
   const input = element("input", { type: "range", min: `${min}`, max: `${max}`, step: `${step}` });
   const shown = element("output", { "aria-hidden": "true" });
@@ -27,13 +27,13 @@ export function heat({ change, signal }) {
   return { node, input, show: (t) => show(Math.round(Math.log(t / COLDEST) / RATIO), `τ = ${shown(t)}`, shown(t)) };
 }
 
-// Only what is new is written, so that a live region says it once.
+// Writes only changed text, so that a live region announces it once.
 export function say(node, ...words) {
   const next = element("div", {}, ...words);
   if (next.textContent !== node.textContent) node.replaceChildren(...next.childNodes);
 }
 
-// A line for screen readers that waits until the reader's hand rests.
+// A live region for screen readers that waits for a pause in the input.
 export class Speaker {
   #timer;
 

@@ -1,4 +1,4 @@
-// Making elements. SITE is set by build.mjs: whether this is for the book's pages. Text enters the page here and only as text.
+// Creates elements. Text enters the page only here and only as text nodes. build.mjs sets SITE: true for the book's pages.
 
 import layout from "./layout.css";
 import own from "./own.css";
@@ -14,7 +14,7 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-// The same for drawings.
+// The same for SVG.
 export function drawn(tag, attributes = {}, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -22,7 +22,7 @@ export function drawn(tag, attributes = {}, ...children) {
   return node;
 }
 
-// A shadow root keeps a widget's style and the page's apart; the page's `--ab-…` variables still reach in.
+// A shadow root isolates the styles of widget and page; the page's `--ab-…` variables still apply.
 export function shadow(parent, css) {
   const host = element("div", { class: "attnbook-widget" });
   const root = host.attachShadow({ mode: "open" });

@@ -1,8 +1,8 @@
-// One attention map on one canvas, sharp on any screen.
+// One attention map on a canvas, at device resolution.
 
 import { colors, pixel, pixels, step } from "./palette.js";
 
-// The map as a bitmap of one pixel a cell.
+// The map as a bitmap with one pixel per cell.
 export function bitmap({ weights, mask }, rows, columns, { peak, floor, theme }) {
   const canvas = document.createElement("canvas");
   canvas.width = columns;
@@ -17,7 +17,7 @@ export function bitmap({ weights, mask }, rows, columns, { peak, floor, theme })
   return canvas;
 }
 
-// Where a row's masked cells begin and end, row by row: [row, start, end].
+// The runs of masked cells, row by row: [row, start, end].
 export function* stretches(mask, columns) {
   for (let row = 0; row < mask.length / columns; row++) {
     for (let start = 0, column = 0; column <= columns; column++) {
@@ -28,7 +28,7 @@ export function* stretches(mask, columns) {
   }
 }
 
-// Browsers draw nothing on larger canvases, or take seconds: a large map gets fewer pixels than the screen has.
+// Browsers draw nothing on larger canvases, or take seconds, so a large map is drawn below device resolution.
 const [MOST_PIXELS, LONGEST_SIDE] = [16e6, 8192];
 
 export class Heatmap {
@@ -40,7 +40,7 @@ export class Heatmap {
     this.#context = canvas.getContext("2d");
   }
 
-  // `map` is what `Maps.at` gives; `width` and `height` are CSS pixels; the first `hidden` columns are left out.
+  // `map` comes from `Maps.at`; `width` and `height` are CSS pixels; the first `hidden` columns are left blank.
   show(map, { rows, columns, width, height, hidden = 0, paper, ...look }) {
     const ratio = Math.min(window.devicePixelRatio || 1, Math.sqrt(MOST_PIXELS / (width * height)), LONGEST_SIDE / Math.max(width, height));
     Object.assign(this, { rows, columns, width, height, ratio });
@@ -59,7 +59,7 @@ export class Heatmap {
     context.fillRect(0, 0, this.x(hidden), this.canvas.height);
   }
 
-  // Device pixels where a column or row begins.
+  // The device pixel where a column or row starts.
   x = (column) => Math.round((column * this.canvas.width) / this.columns);
   y = (row) => Math.round((row * this.canvas.height) / this.rows);
 
@@ -72,7 +72,7 @@ export class Heatmap {
     };
   }
 
-  // Draws the map; the `locked` row is framed, and `cursor`, the cell being read.
+  // Draws the map with frames around the `locked` row and around `cursor`, the current cell.
   draw({ locked = -1, cursor = null, ink, paper, accent }) {
     this.#context.drawImage(this.#ground, 0, 0);
     const line = Math.max(1, Math.round(2 * this.ratio));
@@ -89,7 +89,7 @@ export class Heatmap {
     context.fill();
   }
 
-  // Hair lines between the cells, where the cells are large enough to spare them.
+  // Hairlines between the cells, if these are large enough.
   #drawGrid(context, paper) {
     const { width, height } = this.canvas;
     const hair = Math.max(1, Math.round(this.ratio / 2));
@@ -99,7 +99,7 @@ export class Heatmap {
     for (let r = 1; r < this.rows; r++) context.fillRect(0, this.y(r), width, hair);
   }
 
-  // A frame that shows on light and dark cells: the colour outside, paper inside.
+  // A frame visible on light and dark cells: coloured outside, paper inside.
   #frame(column, row, columns, rows, line, color, paper) {
     const [left, top] = [this.x(column), this.y(row)];
     const [width, height] = [this.x(column + columns) - left, this.y(row + rows) - top];

@@ -1,12 +1,11 @@
-// Which colour is which number, in one line.
+// A one-line colour legend.
 
 import { element } from "./dom.js";
 import { short } from "./numbers.js";
 import { gradient, hatching } from "./palette.js";
 
 export class Legend {
-  // `name` is what the colours are of; `signs`: other numbers are tinted by sign; `masked` is what hatched cells are, if there
-  // are any.
+  // `name` says what the colours show; `signs`: other numbers are tinted by sign; `masked` names the hatched cells, if any.
   constructor({ name = "", signs = false, masked = "" }) {
     this.least = element("span", {});
     this.bar = element("span", { class: "bar" });

@@ -1,15 +1,15 @@
-// Weights, masks and summaries as they travel (see encoding.py and summaries.py), decoded when a map is first asked for.
+// Decodes weights, masks and summaries (see encoding.py and summaries.py) when a map is first used.
 
 const LARGEST = 65535;
 const STEPS_A_BIT = 4000;
 const THUMBNAIL = 40; // pixels
-const KEPT = 8; // decoded maps; each takes four times the room of its bytes
+const KEPT = 8; // decoded maps in the cache; each takes four times its encoded size
 
 export const MEAN = -1;
 
 const bytes = (view) => new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
 
-// Codes of two bytes each.
+// `count` two-byte codes.
 function decode(data, count, what) {
   const raw = bytes(data);
   if (raw.length !== 2 * count) throw new Error(`${what}: got ${raw.length} bytes, wanted ${2 * count}`);
@@ -34,7 +34,7 @@ function decodeMask(data, count) {
 export class Maps {
   #model;
   #ready = new Map();
-  #sent = new Map(); // maps that came when they were asked for
+  #sent = new Map(); // maps received from Python
   #spread;
   #first;
 
@@ -63,12 +63,12 @@ export class Maps {
     return this.#model.get("_masks").length > 0;
   }
 
-  // Bytes of all the weights.
+  // The size of all weights in bytes.
   get size() {
     return 2 * this.count * this.rows * this.columns;
   }
 
-  // One map: { weights, mask } by row; a mask of 1 means "may attend", null that all may. Null where it is yet to be asked for.
+  // One map { weights, mask }, row by row: mask 1 means "may attend", a null mask allows all. Null if the map isn't here yet.
   at(place) {
     const key = this.#summary(place);
     const map = this.#ready.get(key) ?? this.#read(place);
@@ -87,7 +87,7 @@ export class Maps {
     this.#sent.set(this.#summary({ frame, layer, head }), { weights, mask });
   }
 
-  // The map as a thumbnail, with its size.
+  // The map as a thumbnail with its size.
   small(place) {
     const [rows, columns] = [Math.min(this.rows, THUMBNAIL), Math.min(this.columns, THUMBNAIL)];
     const sent = this.#model.get("_thumbnails");
@@ -98,20 +98,20 @@ export class Maps {
     return { rows, columns, ...this.#pool(this.#ready.get(this.#summary(place)) ?? this.#read(place), rows, columns) };
   }
 
-  // The entropy of a row in bits, and as how many keys; null where the row has nothing to attend to.
+  // The entropy of a row in bits and as an effective number of keys; null for a fully masked row.
   spread(place, row) {
     const code = this.#spread[this.#summary(place) * this.rows + row];
     return code === LARGEST ? null : { bits: code / STEPS_A_BIT, keys: 2 ** (code / STEPS_A_BIT) };
   }
 
-  // The same for a whole map, a mean over its rows, and what falls on the first key.
+  // The mean over a map's rows, and the weight on the first key.
   summary(place) {
     const rows = Array.from({ length: this.rows }, (_, row) => this.spread(place, row)).filter(Boolean);
     const mean = (name) => rows.reduce((sum, row) => sum + row[name], 0) / (rows.length || 1);
     return { bits: mean("bits"), keys: mean("keys"), first: this.#first[this.#summary(place)] / LARGEST };
   }
 
-  // Where a map stands among the summaries: the means come last.
+  // The index of a map among the summaries; means come last.
   #summary({ frame, layer, head }) {
     const [down, right] = [layer < 0 ? this.layers : layer, head < 0 ? this.heads : head];
     return (frame * this.rowsOfMaps + down) * this.columnsOfMaps + right;
@@ -141,7 +141,7 @@ export class Maps {
     return { weights: decodeWeights(weights, count), mask: mask ? decodeMask(mask, count) : null };
   }
 
-  // The largest weight of every block of cells; masked where all of them are.
+  // Max-pools blocks of cells; a block is masked if all its cells are.
   #pool({ weights, mask }, rows, columns) {
     if (rows === this.rows && columns === this.columns) return { weights, mask };
     const small = { weights: new Float64Array(rows * columns), mask: mask && new Uint8Array(rows * columns) };
@@ -158,5 +158,5 @@ export class Maps {
   }
 }
 
-// As numpy's reduceat does it in summaries.py: block b begins at ⌊b · size / blocks⌋.
+// As np.maximum.reduceat in summaries.py: block b starts at ⌊b · size / blocks⌋.
 const blockOf = (i, size, blocks) => Math.min(blocks - 1, Math.ceil(((i + 1) * blocks) / size) - 1);

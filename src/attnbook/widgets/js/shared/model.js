@@ -1,4 +1,4 @@
-// A widget's model with no kernel behind it: the part of anywidget's front-end protocol that a page can keep by itself.
+// A widget's model without a kernel: the part of anywidget's front-end protocol that a static page can support.
 
 export class LocalModel {
   #state;
@@ -37,7 +37,7 @@ export class LocalModel {
     }
   }
 
-  save_changes() {} // there is nobody to tell
+  save_changes() {} // no kernel to notify
   send() {}
 
   #emit(name, ...values) {

@@ -1,4 +1,4 @@
-// Colours of weights, from the same file as the static figures' colours.
+// Colours of weights, from the file that the static figures use too.
 
 import palette from "../../../palette.json";
 
@@ -8,7 +8,7 @@ const tables = new Map();
 
 export const colors = (theme) => palette[theme];
 
-// A table of STEPS + 1 colours as 32-bit pixels, straight lines between the palette's stops.
+// A table of STEPS + 1 colours as 32-bit pixels, interpolated linearly between the palette's stops.
 export function pixels(theme) {
   if (!tables.has(theme)) {
     const stops = palette[theme].weights.map(channels);
@@ -24,7 +24,7 @@ export function pixels(theme) {
   return tables.get(theme);
 }
 
-// Where a weight stands between no colour and the deepest: evenly from 0 to `peak`, or with a `floor` by powers of ten from there.
+// The index of a weight's colour: linear from 0 to `peak`, or with a `floor` logarithmic from `floor` to `peak`.
 export const step = (weight, peak, floor = 0) => {
   const share = floor ? Math.log(weight / floor) / Math.log(peak / floor) : weight / peak;
   return Math.max(0, Math.min(STEPS, Math.round(share * STEPS)));
@@ -35,7 +35,7 @@ export function pixel(hex) {
   return new Uint32Array(Uint8Array.of(r, g, b, 255).buffer)[0];
 }
 
-// A weight's colour, and black or white to write on it with the better contrast.
+// A weight's colour, and black or white text, whichever has more contrast.
 export function swatch(weight, peak, theme, floor = 0) {
   const [r, g, b] = new Uint8Array(pixels(theme).buffer, 4 * step(weight, peak, floor), 3);
   const linear = [r, g, b].map((v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
@@ -45,7 +45,7 @@ export function swatch(weight, peak, theme, floor = 0) {
 
 export const gradient = (theme) => `linear-gradient(to right, ${palette[theme].weights.join(", ")})`;
 
-// The ground of masked cells.
+// The background of masked cells.
 export const hatching = (theme) => {
   const { masked, hatch } = colors(theme);
   return `repeating-linear-gradient(135deg, ${hatch} 0 1px, ${masked} 1px 4px)`;

@@ -1,4 +1,4 @@
-// Light or dark: the book says so on <html data-theme>, JupyterLab on <body data-jp-theme-light>, else the system does.
+// Light or dark: from the book's <html data-theme>, JupyterLab's <body data-jp-theme-light> or the system's preference.
 
 const system = () => window.matchMedia("(prefers-color-scheme: dark)");
 
@@ -10,8 +10,8 @@ export function currentTheme() {
   return system().matches ? "dark" : "light";
 }
 
-// Calls back now and whenever the theme changes, until the signal is aborted; also when a page that left it to the system
-// says the same of itself, as its colours come with that.
+// Calls back now and on every theme change until the signal is aborted. It also calls back when data-theme is first set to the
+// theme already shown, because the page's colours arrive with it.
 export function watchTheme(callback, signal) {
   let last;
   const check = () => {

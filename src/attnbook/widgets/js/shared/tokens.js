@@ -1,4 +1,4 @@
-// Tokens as labels: what cannot be seen gets a sign, and nothing in a token can act on the page around it.
+// Tokens as labels: invisible characters get a sign, and no character of a token can affect the page around it.
 // `attnbook.maps.visible` does the same for the static figure.
 
 import { element } from "./dom.js";
@@ -12,7 +12,7 @@ const spell = (character) => `[U+${character.codePointAt(0).toString(16).toUpper
 
 export function visible(token) {
   if (token === "") return "∅";
-  const lone = ZERO_WIDTH.test(token); // inside a word the joiners stay: they shape Hindi, Persian and emoji
+  const lone = ZERO_WIDTH.test(token); // within a word joiners stay: they shape Hindi, Persian and emoji
   const sign = (c) => SIGNS[c] ?? (lone || CONTROL.test(c) ? spell(c) : /^[\ud800-\udfff]$/.test(c) ? "\ufffd" : c);
   return Array.from(token.replace(/^ +| +$/g, (spaces) => "␠".repeat(spaces.length)), sign).join("");
 }
@@ -28,7 +28,7 @@ export function tokenElement(token, longest = LONGEST) {
 
 const SPOKEN = 60;
 
-// Tokens of one side, told apart by their positions, counted from `first`, where they repeat.
+// The tokens of one side. Repeated ones are labelled with their positions, counted from `first`.
 export class Tokens {
   constructor(list, first = 0) {
     Object.assign(this, { list, first });
@@ -37,14 +37,14 @@ export class Tokens {
     this.repeats = (index) => seen.get(list[index]) > 1;
   }
 
-  // As a label; `#3` is its position.
+  // The visible label; `#3` is a position.
   label(index, longest = SPOKEN) {
     const token = tokenElement(this.list[index], longest);
     const place = () => element("span", { class: "place" }, `#${index + this.first}`);
     return this.repeats(index) ? element("span", { class: "named", dir: "ltr" }, token, place()) : token;
   }
 
-  // As a screen reader says it.
+  // The text for screen readers.
   spoken(index) {
     const text = visible(this.list[index]).slice(0, SPOKEN);
     return this.repeats(index) ? `${text} at position ${index + this.first}` : text;

@@ -1,4 +1,4 @@
-// What the views of all widgets do alike: title, hint, theme, and the way from and to the model.
+// The base class of all widgets' views: title, hint, theme, and access to the model.
 
 import { element, shadow } from "./dom.js";
 import { watchTheme } from "./theme.js";
@@ -18,7 +18,7 @@ export class View {
     showTitle();
   }
 
-  // `this.show` is called now, when one of these traits changes and when the theme does.
+  // Calls `this.show` now and whenever one of these traits or the theme changes.
   follow(traits) {
     watchModel(this.model, Object.fromEntries(traits.map((name) => [`change:${name}`, () => this.show(name)])), this.signal);
     watchTheme((theme) => {
@@ -27,7 +27,7 @@ export class View {
     }, this.signal);
   }
 
-  // The same when the width that a node has changes.
+  // Calls `this.show` when the width of `node` changes.
   fit(node) {
     let width = node.clientWidth;
     const observer = new ResizeObserver(() => node.clientWidth !== width && ((width = node.clientWidth), this.show()));

@@ -1,13 +1,13 @@
-// What all widgets share: how a view is put in its place and taken away, and how it hears of its model's changes.
+// Mounts and removes a view, and subscribes it to its model's changes.
 
-// A widget for anywidget's front-end protocol; `new View(model, el, signal)` draws, and the signal ends all that listens.
+// A widget for anywidget's front-end protocol. `new View(model, el, signal)` draws it; aborting the signal removes all listeners.
 export function widget(View) {
   return {
     render({ model, el }) {
       const controller = new AbortController();
       el.classList.add("tex2jax_ignore", "mathjax_ignore");
-      el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrow keys for its cells
-      // and the notebook around it would take the focus
+      el.dataset.lmSuppressShortcuts = "true"; // else JupyterLab would use the arrow keys to change cells
+      // else the notebook would take the focus
       const keep = (event) => /^(Arrow|Home|End|Page|Enter| |Escape)/.test(event.key) && event.stopPropagation();
       el.addEventListener("keydown", keep, { signal: controller.signal });
       const remove = () => {
@@ -25,7 +25,7 @@ export function widget(View) {
   };
 }
 
-// `changes` are the calls by event, { "change:title": () => … }.
+// `changes` maps events to callbacks: { "change:title": () => … }.
 export function watchModel(model, changes, signal) {
   for (const [name, call] of Object.entries(changes)) {
     model.on(name, call);

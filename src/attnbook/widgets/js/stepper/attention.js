@@ -1,5 +1,5 @@
-// Scaled dot-product attention on small matrices of plain numbers, every step of it kept. It gives what
-// `attnbook.scaled_dot_product_attention` gives.
+// Scaled dot-product attention on small plain matrices with all intermediate results. It agrees with
+// `attnbook.scaled_dot_product_attention`.
 
 const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
 const each = (matrix, change) => matrix.map((row, r) => row.map((x, c) => change(x, r, c)));
@@ -9,15 +9,14 @@ export const total = (row) => row.reduce((sum, x) => sum + x, 0);
 
 export function softmax(row) {
   const most = Math.max(...row);
-  if (most === -Infinity) return row.map(() => 0); // nothing to attend to
+  if (most === -Infinity) return row.map(() => 0); // fully masked row
   const powers = row.map((x) => Math.exp(x - most));
   const sum = total(powers);
   return powers.map((power) => power / sum);
 }
 
-// `allowed` is a boolean (T, S) or null; `scale` says whether to divide by √d, `before` whether to mask before softmax; the
-// temperature divides as well.
-// `spent` are the weights that meet the values.
+// `allowed` is a boolean (T, S) or null; `scale`: divide by √d; `before`: mask before softmax; the temperature divides too.
+// `spent` are the weights that multiply the values.
 export function attend({ query, key, value, allowed }, { scale, temperature, before }) {
   const hide = (matrix, hidden) => (allowed ? each(matrix, (x, r, c) => (allowed[r][c] ? x : hidden)) : matrix);
   const divisor = (scale ? Math.sqrt(query[0].length) : 1) * temperature;

@@ -1,4 +1,4 @@
-// The sum behind one number: words to show, and the cells that went into it.
+// How one number was computed: the words to show, and the cells that went into it.
 
 import { element } from "../shared/dom.js";
 import { Tokens } from "../shared/tokens.js";
@@ -13,7 +13,7 @@ const call = (name, row, column) => [`${name}(`, row, ", ", column, ") = "];
 const join = (parts, between) => parts.flatMap((part, i) => (i ? [between, ...part] : part));
 const strong = (words) => element("strong", {}, words);
 
-// `from` are the cells that made the number, [stage, row, column]; null stands for a whole row or column.
+// `from` lists the cells that the number was computed from, [stage, row, column]; null means a whole row or column.
 export function explain(all, { name, weights }, row, column) {
   const query = token("query", all.queries, row);
   const key = token("key", all.keys, column);
@@ -26,7 +26,7 @@ const given = (name, kind) => (all, row, column) => {
   return { words: [...call(name, owner, String(column)), strong(signed(all[name][row][column])), ", as given"], from: [] };
 };
 
-// A masked weight is no rounded one: it is 0.
+// A masked weight is exactly 0, not rounded to 0.
 const written = ({ allowed, before }, name, row) => (weight, column) => {
   const masked = allowed && !allowed[row][column] && (name === "masked" || before);
   return masked ? "0" : digits(weight);

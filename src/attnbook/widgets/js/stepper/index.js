@@ -1,5 +1,5 @@
-// AttentionStepper: attention on small matrices, one step at a time, every number explained; the model's traits hold
-// the step, the switches and the number that was picked.
+// AttentionStepper: attention on small matrices, one step at a time, every number explained. The step, the switches and the
+// chosen number are in the model's traits.
 
 import { say } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
@@ -12,7 +12,7 @@ import { compute, LAST, sentence, stages } from "./stages.js";
 import css from "./style.css";
 import { Switches } from "./switches.js";
 
-const HINT = "Press Next to compute one step after the other. Click a number to see the sum that made it.";
+const HINT = "Press Next to compute the next step. Click a number to see how it was computed.";
 const explaining = () => (SITE ? attnbook.load("stepper_explain") : import("./explain.js"));
 const SETTINGS = ["scale", "temperature", "masking", "mask_when", "padding"];
 
@@ -29,14 +29,14 @@ class Stepper extends View {
     for (const name of ["pointerenter", "focusin"]) this.root.addEventListener(name, () => this.#prepare(), { once: true, signal });
   }
 
-  // Brings what explains the sums; when it has come, what is picked is explained.
+  // Loads the explanations, then explains the chosen number.
   #prepare() {
     this.preparing ??= explaining().then(
       ({ explain }) => {
         this.#explain = explain;
         if (!this.signal.aborted) this.show();
       },
-      () => say(this.sum, "The sums could not be loaded."),
+      () => say(this.sum, "The explanation could not be loaded."),
     );
   }
 
@@ -44,7 +44,7 @@ class Stepper extends View {
     return Math.max(0, Math.min(LAST, this.get("step") ?? 0));
   }
 
-  // The picked number, [stage, row, column], where there is such a number and its step has come.
+  // The chosen number, [stage, row, column], if it exists and its step has been reached.
   get #selected() {
     const [name, row, column] = this.get("selected") ?? [];
     const stage = this.stages.find((one) => one.name === name);
@@ -84,7 +84,7 @@ class Stepper extends View {
     this.root.append(this.switches.node, this.legend.node, this.flow, this.bar);
   }
 
-  // Puts the matrices in their order; what the mask makes has other cells before softmax and after it.
+  // Puts the matrices in order; the masked matrix has other cell sizes before than after softmax.
   #placeStages() {
     const sizes = this.get("_sizes");
     for (const stage of this.stages) {
@@ -97,7 +97,7 @@ class Stepper extends View {
     this.flow.replaceChildren(...this.stages.map(({ name }) => this.#matrices.get(name).box));
   }
 
-  // Goes to a step, and brings what it shows into sight where it lies outside the window.
+  // Goes to a step and scrolls its matrix into view if needed.
   #go(step) {
     const one = step === this.#step + 1;
     this.set({ step });
@@ -108,7 +108,7 @@ class Stepper extends View {
     box.scrollIntoView({ block: "nearest", inline: "nearest", behavior: calm ? "auto" : "smooth" });
   }
 
-  // Picks a number, or none where it is picked already.
+  // Chooses a number, or none if it was already chosen.
   #pick(selected) {
     const same = JSON.stringify(selected) === JSON.stringify(this.get("selected"));
     this.set({ selected: same ? [] : selected });

@@ -1,4 +1,4 @@
-// One matrix as a table: a grid that is one stop of the Tab key, in which arrows move and Enter picks a number.
+// One matrix as a grid: Tab reaches it once, arrow keys move inside it, Enter chooses a number.
 
 import { element } from "../shared/dom.js";
 import { hatching, swatch } from "../shared/palette.js";
@@ -6,12 +6,12 @@ import { tokenElement, visible } from "../shared/tokens.js";
 import { digits, signed } from "../shared/numbers.js";
 
 const LONGEST = 24;
-const NARROWEST = 47; // pixels of a weight; its column is as narrow where the page is, and cuts the key above
-const DEEPEST = 34; // per cent of colour in the ground of the largest number
+const NARROWEST = 47; // pixels of a weight; on a narrow page its column shrinks to this and the key above is cut off
+const DEEPEST = 34; // per cent of colour behind the largest number
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 export class Matrix {
-  // `size` is [gutter, cell, width, height] in pixels; `pick(name, row, column)` is called for a number that was picked.
+  // `size` is [gutter, cell, width, height] in pixels; `pick(name, row, column)` is called for a chosen number.
   constructor(stage, [gutter, cell, width, height], { pick, signal }) {
     this.name = stage.name;
     this.pick = pick;
@@ -46,7 +46,7 @@ export class Matrix {
     this.stop.tabIndex = 0;
   }
 
-  // `later`: its step has not come yet; `selected` is [row, column] or null, `from` the [row, column] of cells that made a sum.
+  // `later`: its step is still to come; `selected` is [row, column] or null; `from` lists cells that the chosen number depends on.
   show(stage, { peak, theme, later, current, selected, from }) {
     this.box.inert = later;
     this.box.classList.toggle("later", later);
@@ -109,7 +109,7 @@ export class Matrix {
   }
 }
 
-// Weights in the book's colours; other numbers in a tint, by sign; what is masked is hatched.
+// Weights in the book's colours, other numbers tinted by sign, masked cells hatched.
 function paint(cell, look) {
   const { background, color } = look ? ground(look) : { background: "", color: "" };
   cell.style.background = background;

@@ -1,4 +1,4 @@
-// What the stepper shows: eight matrices in the order in which they come to be, and a line on each step.
+// What the stepper shows: eight matrices in the order of computation, and a line about each step.
 
 import { attend } from "./attention.js";
 
@@ -7,7 +7,7 @@ export const LAST = 5; // steps go from 0, queries and keys, to 5, the output
 const range = (count) => Array.from({ length: count }, (_, i) => String(i));
 const shape = (matrix) => `(${matrix.length}, ${matrix[0].length})`;
 
-// The settings and the matrices as the model has them now.
+// The model's current settings and matrices.
 export function compute(model) {
   const [query, key, value] = ["_query", "_key", "_value"].map((name) => model.get(name));
   const queries = model.get("query_tokens");
@@ -22,8 +22,8 @@ export function compute(model) {
   return { queries, keys, masking, allowed, ...settings, ...attend({ query, key, value, allowed }, settings) };
 }
 
-// Each stage: its `name`, the `step` that shows it, words for its head, labels of its sides ("query", "key", "value" say in
-// which colour), whether it holds weights (in whose rows the sums are of interest), and whether it changes nothing.
+// Each stage: its `name`, the `step` that shows it, its heading and formula, the labels of rows and columns with their colours
+// ("query", "key"), `weights` (show row sums), and `idle` (this step changes nothing).
 export function stages(all) {
   const { queries, keys, before, query, value } = all;
   const [widths, values] = [range(query[0].length), range(value[0].length)];
@@ -48,23 +48,23 @@ export function stages(all) {
   return list.sort((a, b) => a.step - b.step);
 }
 
-// What the scores are divided by, in words.
+// The divisor of the scores, in words.
 export const divisors = ({ scale, temperature }, root, heat) =>
   [scale && root, temperature !== 1 && heat].filter(Boolean).join(" · ");
 
 const masks = ({ allowed, masking, before }) => (!allowed ? "as before" : `${masking}, ${before ? "−∞" : "0"}`);
 
-// The step in words, with the shapes at hand.
+// The step in words, with shapes.
 export function sentence(all, step) {
   const { query, key, value, scores, allowed, before, masking, divisor, temperature } = all;
   const width = query[0].length;
   const masked = !allowed
     ? "No mask: every query may attend to every key."
     : before
-      ? `Mask (${masking}): where a query may not attend, the score becomes −∞, and its weight will be 0.`
-      : `Mask (${masking}) after softmax: hidden weights become 0, and the rows that lose some no longer sum to 1.`;
+      ? `Mask (${masking}): where a query may not attend, the score becomes −∞, so its weight will be 0.`
+      : `Mask (${masking}) after softmax: masked weights become 0, so their rows no longer sum to 1.`;
   const softmax = `Softmax: exp of every number, divided by the sum of its row. Weights ${shape(scores)}: every row sums to 1${
-    before && allowed?.some((row) => !row.some(Boolean)) ? ", or to 0 where nothing may be attended to" : ""
+    before && allowed?.some((row) => !row.some(Boolean)) ? ", or to 0 if the whole row is masked" : ""
   }.`;
   return [
     `Each row of Q ${shape(query)} is a query, each row of K ${shape(key)} a key, ${width} ${width > 1 ? "numbers" : "number"} wide.`,
@@ -76,6 +76,6 @@ export function sentence(all, step) {
       temperature === 1 ? (all.scale ? "." : ": the scores stay as they are.") : `, and by the temperature τ = ${temperature}: ${divisor.toFixed(3)} in all.`,
     ].join(""),
     ...(before ? [masked, softmax] : [softmax, masked]),
-    `Output ${shape(all.output)} = weights ${shape(scores)} times V ${shape(value)}: for every query a blend of the values.`,
+    `Output ${shape(all.output)} = weights ${shape(scores)} times V ${shape(value)}: for every query, a weighted sum of the values.`,
   ][step];
 }

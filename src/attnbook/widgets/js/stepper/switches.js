@@ -1,4 +1,4 @@
-// The switches: native controls that follow the model's traits and set them.
+// The switches: native controls bound to the model's traits.
 
 import { heat } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
@@ -24,7 +24,7 @@ export class Switches {
     const padding = () => keys.flatMap((_, i) => (this.pads[i].checked ? [i] : []));
     on(this.scale, () => ({ scale: this.scale.checked }));
     on(this.when, () => ({ mask_when: this.when.value }));
-    // a padding mask without padding would hide nothing: the last key is, to begin with
+    // a padding mask needs a padded key: start with the last one
     const first = (masking) => (masking === "padding" && !model.get("padding").length ? { padding: [keys.length - 1] } : {});
     on(this.masking, () => ({ ...first(this.masking.value), masking: this.masking.value }));
     for (const pad of this.pads) on(pad, () => ({ padding: padding() }));

@@ -1,4 +1,4 @@
-// What has been written so far, and the likeliest tokens of the step in view.
+// The text written so far, and the most likely tokens of the current step.
 
 import { element } from "../shared/dom.js";
 import { digits } from "../shared/numbers.js";
@@ -25,7 +25,7 @@ export class Answer {
     this.text.lang = language === "iso" ? "en" : language;
     this.text.dir = language === "ar" ? "rtl" : "ltr";
     this.button.textContent = step + 1 < written.length ? "Next token" : "From the first token";
-    this.caption.textContent = `Token ${step + 1} of ${written.length}: the five likeliest`;
+    this.caption.textContent = `Token ${step + 1} of ${written.length}: the five most likely`;
     this.rows.replaceChildren(...likeliest[step].map((one) => row(one, one[0] === written[step])));
   }
 }

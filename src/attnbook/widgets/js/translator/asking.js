@@ -1,4 +1,4 @@
-// What is to be translated: a text typed or a day picked, and the language it goes into.
+// The input: a typed date or a chosen day, and the target language.
 
 import { element } from "../shared/dom.js";
 import { readDate, write } from "./writing.js";
@@ -11,8 +11,8 @@ const FORMATS = [["full", "with weekday"], ["long", "long"], ["medium", "medium"
 export class Asking {
   #timer = 0;
 
-  // `ask({ text })` or `ask({ target })` is what the reader wants; `writing` is how dates are written; `tell` says what nobody can
-  // ask for.
+  // `ask({ text })` or `ask({ target })` is called with the reader's input, `tell` with a message for invalid input; `writing`
+  // holds the date formats.
   constructor({ languages, writing, ask, tell, signal }) {
     this.writing = writing;
     const on = (node, type, call) => node.addEventListener(type, call, { signal });
@@ -24,7 +24,7 @@ export class Asking {
     const typed = () => {
       clearTimeout(this.#timer);
       if (this.text.value.trim()) ask({ text: this.text.value });
-      else tell("Type a date, or pick one; what stands below is the translation before.");
+      else tell("Type a date, or pick one. The previous translation is shown below.");
     };
     on(this.text, "input", () => {
       clearTimeout(this.#timer);
@@ -48,13 +48,13 @@ export class Asking {
     return write(this.writing[this.language.value][this.format.value], this.day.value);
   }
 
-  // The text and the target, and the day where the text is one.
+  // Shows text and target, and the day if the text is one.
   show({ text, target }) {
     if (this.text.value.trim() !== text.trim()) this.text.value = text;
     this.target.value = target;
     const found = readDate(this.writing, text);
     if (!found || found.day < FIRST || found.day > LAST) return;
-    if (this.day.value && this.#picked === text) return; // some days are written alike in two formats
+    if (this.day.value && this.#picked === text) return; // two formats can write a day the same way
     for (const [name, value] of Object.entries(found)) this[name].value = value;
   }
 }

@@ -1,8 +1,8 @@
-// Reads a checkpoint: a safetensors file, that is the length of a JSON header, the header, and the numbers.
+// Reads a checkpoint, a safetensors file: the length of a JSON header, the header, and the numbers.
 
 const FORMAT = "attnbook-transformer-1";
 
-// All 65,536 numbers of two bytes, as float16 has them.
+// The values of all 65,536 float16 codes.
 function halves() {
   return Float32Array.from({ length: 65536 }, (_, bits) => {
     const sign = bits & 0x8000 ? -1 : 1;
@@ -13,7 +13,7 @@ function halves() {
   });
 }
 
-// The recipe (sizes, characters, how it was trained) and the tensors by name, as { shape, data }.
+// Returns the recipe (sizes, characters, training settings) and the tensors by name, as { shape, data }.
 export function readCheckpoint(buffer) {
   const half = halves();
   const length = Number(new DataView(buffer).getBigUint64(0, true));

@@ -1,5 +1,5 @@
-// DateTranslator: a trained Transformer translates the date that is typed, and its attention grows token by token. The first
-// translation comes with the widget; the model comes when somebody touches it.
+// DateTranslator: a trained Transformer translates the typed date, and its attention grows token by token. The first translation
+// is part of the widget's state; the model is loaded on first use.
 
 import { fromBase64 } from "../shared/base64.js";
 import { say, Speaker } from "../shared/controls.js";
@@ -18,11 +18,11 @@ import { readable } from "./writing.js";
 
 const HINT = "Type a date in any of nine languages, or pick one. A small Transformer translates it here, in this page, token by token.";
 const CHECKPOINT = "dates-translate";
-const PATIENCE = 15000; // milliseconds that Python is given to send the model
+const PATIENCE = 15000; // milliseconds to wait for the model from Python
 const KINDS = {
-  cross: ["Cross-attention", "A row is a token being written; its weights say which tokens of your text it looks at."],
-  decoder: ["Masked self-attention", "A row is the newest token; it sees what has been written so far, and nothing later."],
-  encoder: ["Encoder self-attention", "Every token of your text looks at all of it; the mark in front asks for the language."],
+  cross: ["Cross-attention", "Each row is a token being written; its weights show which tokens of your text it attends to."],
+  decoder: ["Masked self-attention", "Each row is the newest token; it attends to the tokens written so far and nothing later."],
+  encoder: ["Encoder self-attention", "Every token of your text attends to all of them; the tag in front names the target language."],
 };
 const explorer = () => (SITE ? attnbook.load("attention_explorer") : import("../explorer/index.js").then((module) => module.default));
 const program = () => (SITE ? attnbook.load("date_model") : import("./model.js"));
@@ -43,13 +43,13 @@ class DateTranslator extends View {
     this.known = new Set(_known);
     const maps = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, this.get(`_${kind}`).map(decodeMap)]));
     this.translation = { ..._first, maps };
-    this.asked = identity(_first); // what was last to be translated
+    this.asked = identity(_first); // the latest request
     this.step = _first.written.length - 1;
     this.#build(_languages, _writing);
     this.#remark(this.get("text"));
     this.follow(["text", "target", "kind"]);
     signal.addEventListener("abort", () => this.#removeExplorer());
-    const prepare = () => this.#load().catch(() => {}); // whoever then asks for a translation is told
+    const prepare = () => this.#load().catch(() => {}); // an error is reported when a translation is requested
     for (const name of ["pointerenter", "focusin"]) this.root.addEventListener(name, prepare, { once: true, signal });
   }
 
@@ -87,16 +87,16 @@ class DateTranslator extends View {
     for (const [kind, button] of Object.entries(this.kinds)) button.setAttribute("aria-pressed", String(kind === this.#kind));
     this.caption.textContent = KINDS[this.#kind][1];
     if (this.asked !== this.#wanted) return this.#translate();
-    if (!changed && this.#opened) return undefined; // the theme; the explorer sees to itself
+    if (!changed && this.#opened) return undefined; // a theme change; the explorer handles it itself
     return changed === "kind" || !changed ? this.#open() : undefined;
   }
 
-  // Takes what the reader asks for, unless nothing of it can be read; what is asked for already is remarked anew.
+  // Accepts the reader's input if any of it is readable. A repeated request repeats the remark.
   #ask(changes) {
     if ("text" in changes && !this.#read(changes.text)) return this.#remark(changes.text);
     const before = this.#wanted;
     this.set(changes);
-    if (this.#wanted !== before) return undefined; // show has seen to it
+    if (this.#wanted !== before) return undefined; // `show` has handled it
     return this.failed ? this.#translate() : this.#remark(this.get("text"));
   }
 
@@ -105,7 +105,7 @@ class DateTranslator extends View {
     return read.join("").trim() && read.join("");
   }
 
-  // Translates what is asked for; of several in a row the last.
+  // Translates the latest request; earlier ones still running are dropped.
   async #translate() {
     const run = ++this.#run;
     const stale = () => run !== this.#run || this.signal.aborted;
@@ -126,31 +126,31 @@ class DateTranslator extends View {
       console.warn("attnbook: the model cannot be used", error);
       if (stale()) return;
       this.failed = true;
-      say(this.note, "The model could not be loaded; what you see is the translation before.");
+      say(this.note, "The model could not be loaded. The previous translation is shown.");
       if (!this.#opened) this.#open();
     } finally {
       delete this.root.dataset.busy;
     }
   }
 
-  // What there is to say of a text before its translation is believed.
+  // Warns about input that the model was not trained on.
   #remark(text) {
     const { read, strange } = readable(text, this.known);
     const { longestRead } = this.get("_first");
     const words = [];
-    if (text.length >= LONGEST) words.push(`The field holds ${LONGEST} characters; what is longer is cut there. `);
+    if (text.length >= LONGEST) words.push(`The field holds ${LONGEST} characters; the rest was cut off. `);
     if (strange.length) {
       const marks = strange.slice(0, 5).flatMap((one, i) => [i ? " " : "", element("mark", {}, visible(one))]);
-      words.push("The model has never seen ", ...marks, strange.length > 5 ? " and others" : "", `: no date it was trained on has ${strange.length > 1 ? "them" : "it"}, so it reads the text without. `);
+      words.push("The model has never seen ", ...marks, strange.length > 5 ? " and others" : "", `: no date it was trained on has ${strange.length > 1 ? "them" : "it"}, so it skips ${strange.length > 1 ? "them" : "it"}. `);
     }
-    if (!this.#read(text)) words.push("Nothing is left to translate; below is the translation before.");
-    else if (read.length > longestRead) words.push(`No date it learned from has more than ${longestRead} characters; yours has ${read.length}. `);
+    if (!this.#read(text)) words.push("Nothing is left to translate. The previous translation is shown below.");
+    else if (read.length > longestRead) words.push(`It was trained on dates of at most ${longestRead} characters; yours has ${read.length}. `);
     const shown = identity(this.translation) === identity({ text, target: this.get("target") });
-    if (shown && !this.translation.ended) words.push("It found no end.");
+    if (shown && !this.translation.ended) words.push("It stopped without an end token.");
     say(this.note, ...words);
   }
 
-  // The model, loaded once: on the book's pages from the site, in a notebook from Python.
+  // Loads the model once: from the site on the book's pages, from Python in a notebook.
   #load() {
     this.loading ??= Promise.all([program(), this.#bytes()]).then(([{ Model }, bytes]) => new Model(bytes, this.get("_languages").map(([code]) => code)));
     this.loading.then((model) => (this.#model = model), () => (this.loading = null));
@@ -171,7 +171,7 @@ class DateTranslator extends View {
     });
   }
 
-  // Puts the maps of the translation into an explorer, which keeps the step, the layer and the head.
+  // Shows the translation's maps in an explorer that keeps step, layer and head.
   async #open(play = false) {
     const opened = ++this.#opened;
     const kind = this.#kind;

@@ -1,4 +1,4 @@
-// The maps of a translation as an explorer's state: a frame for every token written (see explorer.py, summaries.py).
+// The maps of a translation as an explorer's state: one frame per token written (see explorer.py, summaries.py).
 
 const [LARGEST, STEPS_A_BIT] = [65535, 4000];
 const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/;
@@ -12,7 +12,7 @@ export function decodeMap(view) {
 
 const encodeMap = (weights) => Uint16Array.from(weights, (weight) => Math.round(Math.sqrt(weight) * LARGEST));
 
-// Pixels for the labels beside the rows and above the columns, as explorer.py has them.
+// Pixels for the labels beside the rows and above the columns, as in explorer.py.
 function gutters(queries, keys) {
   const width = (label) => [...label].reduce((sum, character) => sum + (WIDE.test(character) ? 13 : 7), 0);
   const [beside, above] = [queries, keys].map((labels) => Math.max(...labels.map(width)));
@@ -24,7 +24,7 @@ const entropy = (row) => -row.reduce((sum, weight) => (weight > 0 ? sum + weight
 
 const mean = (maps) => maps[0].map((_, i) => maps.reduce((sum, map) => sum + map[i], 0) / maps.length);
 
-// All maps with the means behind their layers and heads, where there are several.
+// All maps, with means after the layers and heads if there are several.
 function withMeans(maps, layers, heads) {
   const rows = Array.from({ length: layers }, (_, l) => maps.slice(l * heads, (l + 1) * heads));
   if (layers > 1) rows.push(rows[0].map((_, h) => mean(rows.map((row) => row[h]))));
@@ -38,13 +38,13 @@ function bits(cells, may) {
   return packed;
 }
 
-// `kind`: "encoder", all of it in every frame; "decoder" and "cross", whose rows come one by one.
+// `kind`: "encoder", complete in every frame; "decoder" and "cross" gain one row per frame.
 export function explorerState({ source, written, layers, heads, maps }, kind) {
   const read = [START, ...written.slice(0, -1)];
   const queries = { encoder: source, decoder: read, cross: written }[kind];
   const keys = kind === "decoder" ? read : source;
   const [rows, columns, steps] = [queries.length, keys.length, written.length];
-  const last = (frame) => (kind === "encoder" ? rows - 1 : frame); // the last row that is there
+  const last = (frame) => (kind === "encoder" ? rows - 1 : frame); // the last row so far
   const frames = written.map((_, frame) => frame);
   const weights = maps[kind].map(encodeMap);
   const all = withMeans(maps[kind], layers, heads).map((map) => split(map, rows, columns));

@@ -1,17 +1,17 @@
-// The trained model in the page: a text in, a translation out, one token at a time. It comes when it is first needed.
+// The trained model in the page: translates a text one token at a time. Loaded on first use.
 
 import { readCheckpoint } from "./checkpoint.js";
 import { softmax, Transformer } from "./network.js";
 
-const SPECIAL = ["⟨pad⟩", "⟨start⟩", "⟨end⟩"]; // as attnbook.data.Vocabulary has them
+const SPECIAL = ["⟨pad⟩", "⟨start⟩", "⟨end⟩"]; // as in attnbook.data.Vocabulary
 const [START, END] = [1, 2];
 const LIKELIEST = 5;
 
-// Lets the page answer its reader between two tokens.
+// Lets the page handle events between two tokens.
 const breath = () => new Promise((done) => setTimeout(done));
 
 export class Model {
-  // `bytes` are the checkpoint's file; `tags` the targets in the order of their ids.
+  // `bytes` is the checkpoint file; `tags` are the targets in the order of their ids.
   constructor(bytes, tags) {
     const checkpoint = readCheckpoint(bytes);
     const { source, target } = checkpoint.recipe;
@@ -21,12 +21,12 @@ export class Model {
     this.ids = new Map(this.source.map((label, id) => [label, id]));
   }
 
-  // The ids of a text whose every character is known, behind its tag.
+  // The ids of the tag and of a text of known characters.
   encode(text, tag) {
     return [`⟨${tag}⟩`, ...text].map((label) => this.ids.get(label));
   }
 
-  // Writes until the end, or `longest` tokens; null when `stopped` says that nobody waits for it any more.
+  // Greedy decoding until the end token or `longest` tokens; null once `stopped()` is true.
   async translate(text, tag, { longest, stopped }) {
     const { sizes } = this.network;
     const ids = this.encode(text, tag);
@@ -59,7 +59,7 @@ export class Model {
   }
 }
 
-// Each map's rows, one from every step, under one another; a row that is shorter ends in zeros.
+// Stacks each map's rows, one per step; shorter rows are padded with zeros.
 function stack(steps, columns) {
   return steps[0].map((_, map) => {
     const whole = new Float32Array(steps.length * columns);

@@ -1,5 +1,5 @@
-// The book's Transformer for one sequence, part by part as the package has it (encoder.py, decoder.py, transformer.py)
-// and by the same names. A matrix is one Float32Array, row after row; `rows` × `width`.
+// The book's Transformer for one sequence, with the parts and names of the package (encoder.py, decoder.py, transformer.py).
+// A matrix is a Float32Array in row-major order, `rows` × `width`.
 
 const EPSILON = 1e-5; // of LayerNorm
 
@@ -43,7 +43,7 @@ export function softmax(scores) {
 }
 
 // Multi-head attention of projected queries (T rows) over projected keys and values (S rows).
-// Returns the heads' outputs side by side, and the weights: one T × S matrix for each head.
+// Returns the heads' concatenated outputs and the weights, one T × S matrix per head.
 function attend(queries, keys, values, width, heads) {
   const [T, S, d] = [queries.length / width, keys.length / width, width / heads];
   const output = new Float32Array(T * width);
@@ -90,7 +90,7 @@ export class Transformer {
     return { weight, bias: this.#tensors[`${name}.bias`] };
   }
 
-  // Rows of the embedding times √d_model, plus the sinusoid of each position, the first of which is `offset`.
+  // Embeddings times √d_model plus sinusoidal positions, starting at `offset`.
   #embed(side, ids, offset = 0) {
     const width = this.sizes.d_model;
     const table = this.#part(`${side}_embeddings.lut`).weight.data;
@@ -104,7 +104,7 @@ export class Transformer {
     return x;
   }
 
-  // One attention sub-layer with its norm before and its sum behind; keys and values are given or made from x.
+  // One attention sublayer, pre-norm with residual connection; keys and values are cached or computed from x.
   #attention(layer, kind, norm, x, memory) {
     const { d_model: width, num_heads: heads } = this.sizes;
     const y = layerNorm(this.#part(`${layer}.${norm}.norm`), x);
@@ -119,7 +119,7 @@ export class Transformer {
     return add(x, linear(this.#part(`${layer}.feed_forward.outer`), inner.map((value) => Math.max(0, value))));
   }
 
-  // Encodes the source: a state for the first `step`, which also has the encoder's weights, [layer][head], S × S.
+  // Encodes the source; returns the state for the first `step`, with the encoder's weights [layer][head], S × S.
   start(ids) {
     let x = this.#embed("source", ids);
     const encoder = [];
@@ -139,7 +139,7 @@ export class Transformer {
     return { length: 0, caches, encoder };
   }
 
-  // Decodes one more token: the scores of the next, the new state (the old one stays as it was), and this step's
+  // Decodes one more token; returns the logits of the next, the new state (the old one is unchanged) and this step's
   // weights, [layer][head]: `decoder` over the tokens so far, `cross` over the source.
   step(id, state) {
     let x = this.#embed("target", [id], state.length);

@@ -1,4 +1,4 @@
-// A day as a language writes it, from its pieces (attnbook.data.dates.date_pieces), and back; and which characters are read.
+// Writes a day in a language from its pieces (attnbook.data.dates.date_pieces) and parses it; finds the readable characters.
 
 export function write(pieces, day) {
   const [year, month, date] = day.split("-").map(Number);
@@ -11,7 +11,7 @@ export function write(pieces, day) {
   return pieces.map(part).join("");
 }
 
-// The day, language and format of a text that is written exactly so; null for every other.
+// The day, language and format that a text matches exactly, or null.
 export function readDate(writing, text) {
   const plainly = plain(text.trim());
   for (const [language, formats] of Object.entries(writing)) {
@@ -35,13 +35,13 @@ function dayOf(pieces, text) {
   if (!found) return null;
   const month = pieces.find((piece) => piece.length === 12).findIndex((name) => plain(name) === found.month);
   const day = new Date(Date.UTC(found.year, month, found.date));
-  return day.getUTCMonth() === month ? day.toISOString().slice(0, 10) : null; // no day is the 31st of February
+  return day.getUTCMonth() === month ? day.toISOString().slice(0, 10) : null; // rejects days such as 31 February
 }
 
-// Plain spaces, no marks of direction.
+// Plain spaces, no direction marks.
 const plain = (text) => text.replace(/[\u061c\u200e\u200f]/g, "").replace(/[\u00a0\u202f]/g, " ");
 
-// What the model reads of a text, character by character, and what it has never seen.
+// Splits a text into the characters the model can read and those it has never seen.
 export function readable(text, known) {
   const characters = Array.from(plain(text));
   return { read: characters.filter((one) => known.has(one)), strange: [...new Set(characters.filter((one) => !known.has(one)))] };
