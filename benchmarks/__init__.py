@@ -1,4 +1,4 @@
-"""What the package, the pages and the course cost, beside peers. Run one: `python -m benchmarks.package`."""
+"""Speed and cost of the package, the pages and the course. Run one with `python -m benchmarks.NAME`."""
 
 from pathlib import Path
 

@@ -1,12 +1,11 @@
-"""Every page of the built site, measured: `make audit` writes audit.md and fails where an aim is missed.
+"""Audit every page of the built site: `make audit` writes audit.md and fails if a page misses a target.
 
-In Chromium, 360, 768 and 1440 pixels wide, by day and by night, with all folds open: what axe-core finds,
-console messages, requests to other hosts, sideways scroll, and shifts while the page is scrolled through (the
-most of them, in its own measure). In the files: links and anchors inside the site that lead nowhere, and the
-weight of HTML, styles and scripts, gzipped, without pictures and fonts. Lighthouse takes its mobile preset, a
-slow phone on a slow network, simulated; the site comes compressed as a host would send it; one browser, at
-rest, takes all its runs; its figures are medians. What it says of performance depends on the machine, and on
-what else runs there.
+In Chromium at 360, 768 and 1440 pixels, in the light and the dark theme, with all folds open: findings of
+axe-core, console messages, requests to other hosts, horizontal overflow, and the largest cumulative layout
+shift while the page is scrolled through. In the files: broken links and anchors inside the site, and the
+gzipped size of HTML, styles and scripts, without images and fonts. Lighthouse uses its mobile preset, a
+simulated slow phone on a slow network. The site is served compressed, as a host would serve it; all runs
+share one idle browser; scores are medians. The performance score depends on the machine and its load.
 """
 
 import argparse
@@ -32,23 +31,23 @@ from bookpress.serve import server
 PINNED = Path(__file__).parent / "lighthouse"
 INSTALLED = ROOT / "_build" / "lighthouse"
 WIDTHS, THEMES = (360, 768, 1440), ("light", "dark")
-OTHERS = ("search.html",)  # no contents list it
+OTHERS = ("search.html",)  # not in the table of contents
 KINDS = {"performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}
 HEAVIEST = 600_000
-SHIFT = 0.01  # in Chromium's measure, where 0.1 is said to be good; a widget may not move at all
-REST = 5  # seconds: a browser that has just started is busy with itself, which Lighthouse lays to the page
+SHIFT = 0.01  # cumulative layout shift, for which 0.1 counts as good; widgets must not shift at all
+REST = 5  # seconds: Lighthouse would charge the browser's own start-up work to the page
 HEADER = ["page", "performance", "accessibility", "best practices", "SEO"]
 HEADER += ["axe, console, links, width", "shift", "kB"]
 
 
 def chapters() -> tuple[str, ...]:
-    """The home page and the chapters: those with an aim for speed and weight."""
+    """The home page and the chapters, which have targets for performance and size."""
     numbered = tuple(page for page in inspection.toc_pages() if Path(page).name[0].isdigit())
     return (inspection.toc_pages()[0], *numbered)
 
 
 def looked_at(browser, site: str, name: str, widths=WIDTHS, themes=THEMES) -> tuple[list[str], float]:
-    """What is wrong with a page in the browser, and how much of it moved by itself at most."""
+    """A page's faults in the browser, and its largest layout shift."""
     faults, most = [], 0.0
     for width in widths:
         for theme in themes:
@@ -62,7 +61,7 @@ def looked_at(browser, site: str, name: str, widths=WIDTHS, themes=THEMES) -> tu
             try:
                 inspection.mount(page)
             except TimeoutError:
-                heard.append("a widget has not come")
+                heard.append("a widget did not load")
             page.wait_for_load_state("networkidle")
             page.evaluate(inspection.UNFOLD)
             page.evaluate(inspection.AT_REST)
@@ -77,7 +76,7 @@ def looked_at(browser, site: str, name: str, widths=WIDTHS, themes=THEMES) -> tu
 
 @contextmanager
 def serving(html: Path):
-    """The address of the site in `html`, served on this machine."""
+    """Serve the site in `html` on this machine; yields its address."""
     with server(str(html), port=0) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}/"
@@ -86,7 +85,7 @@ def serving(html: Path):
 
 @contextmanager
 def opened(wanted: bool):
-    """Chromium, where it is wanted."""
+    """Chromium, or None if it isn't wanted."""
     if not wanted:
         yield None
         return
@@ -97,19 +96,19 @@ def opened(wanted: bool):
 
 
 def read_through(html: Path, name: str) -> tuple[list[str], int]:
-    """What is wrong with a page's file, and its weight."""
+    """The faults of a page's file, and its size in bytes."""
     page = html / name
-    faults = [f"{name}: {link} leads nowhere" for link in inspection.broken_links(page)]
+    faults = [f"{name}: broken link {link}" for link in inspection.broken_links(page)]
     bytes_ = inspection.weight(page)
     if name in chapters() and bytes_ > HEAVIEST:
         faults.append(
-            f"{name}: {bytes_ / 1000:.0f} kB of HTML, styles and scripts, {HEAVIEST // 1000} allowed"
+            f"{name}: {bytes_ / 1000:.0f} kB of HTML, styles and scripts, at most {HEAVIEST // 1000} allowed"
         )
     return faults, bytes_
 
 
 def install(folder: Path = INSTALLED) -> Path:
-    """Lighthouse, as lighthouse/package-lock.json pins it."""
+    """Install Lighthouse as pinned in lighthouse/package-lock.json; returns its program."""
     program = folder / "node_modules" / "lighthouse" / "cli" / "index.js"
     names = ("package.json", "package-lock.json")
     if not program.exists() or any(
@@ -125,7 +124,7 @@ def install(folder: Path = INSTALLED) -> Path:
 
 @contextmanager
 def rested(wanted: bool):
-    """The port of a Chromium that has come to rest, where it is wanted: Lighthouse's, for all its runs."""
+    """The debugging port of an idle Chromium for all Lighthouse runs, or None if it isn't wanted."""
     if not wanted:
         yield None
         return
@@ -138,7 +137,7 @@ def rested(wanted: bool):
             while not said.exists() and running.poll() is None:
                 time.sleep(0.1)
             if running.poll() is not None:
-                raise RuntimeError(f"{command[0]} could not be started: it ended with {running.returncode}")
+                raise RuntimeError(f"{command[0]} failed to start: exit code {running.returncode}")
             time.sleep(REST)
             yield int(said.read_text("utf8").split()[0])
         finally:
@@ -147,24 +146,24 @@ def rested(wanted: bool):
 
 
 def lighthouse(program: Path, port: int, address: str, rounds: int, kinds=tuple(KINDS)) -> dict[str, float]:
-    """The median of a page's scores, in percent."""
+    """A page's median Lighthouse scores in percent."""
     command = ["node", program, address, "--quiet", "--output=json", f"--port={port}"]
     command += [f"--only-categories={','.join(kinds)}", "--no-enable-error-reporting"]
     runs = []
     for _ in range(rounds):
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         if done.returncode:
-            raise RuntimeError(f"Lighthouse could not look at {address}: {done.stderr[-500:]}")
+            raise RuntimeError(f"Lighthouse failed on {address}: {done.stderr[-500:]}")
         runs.append(json.loads(done.stdout)["categories"])
     return {kind: 100 * statistics.median(run[kind]["score"] or 0 for run in runs) for kind in kinds}
 
 
 def missed(name: str, scores: dict[str, float]) -> list[str]:
-    """Aims that a page's scores miss; for speed only the home page and the chapters have one."""
-    aims = KINDS if name in chapters() else {k: aim for k, aim in KINDS.items() if k != "performance"}
+    """The targets a page misses; only the home page and the chapters have one for performance."""
+    targets = KINDS if name in chapters() else {k: aim for k, aim in KINDS.items() if k != "performance"}
     return [
         f"{name}: Lighthouse gives {scores[kind]:.0f} for {kind}, {aim} wanted"
-        for kind, aim in aims.items()
+        for kind, aim in targets.items()
         if kind in scores and round(scores[kind]) < aim
     ]
 
@@ -182,10 +181,10 @@ def table(rows: list[list[str]]) -> str:
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")
-    parser.add_argument("--pages", nargs="*", help="these pages alone, such as chapters/index.html")
-    parser.add_argument("--rounds", type=int, default=3, help="Lighthouse's; 0 leaves it out")
-    parser.add_argument("--no-speed", action="store_true", help="no performance, which hangs on the machine")
-    parser.add_argument("--no-browser", action="store_true", help="Lighthouse and files alone")
+    parser.add_argument("--pages", nargs="*", help="only these pages, such as chapters/index.html")
+    parser.add_argument("--rounds", type=int, default=3, help="Lighthouse runs per page; 0 skips Lighthouse")
+    parser.add_argument("--no-speed", action="store_true", help="skip performance, which varies by machine")
+    parser.add_argument("--no-browser", action="store_true", help="only Lighthouse and file checks")
     parser.add_argument("--write", type=Path, default=Path(__file__).parent / "audit.md")
     options = parser.parse_args(words)
     if not find_chromium():
@@ -210,13 +209,15 @@ def main(words: list[str] | None = None) -> int:
             print(" · ".join(rows[-1]), flush=True)
             faults += [*found, *missed(name, scores)]
     release = json.loads((PINNED / "package.json").read_text("utf8"))["dependencies"]["lighthouse"]
-    runs = f"Lighthouse {release} ({options.rounds} runs a page)"
+    runs = f"Lighthouse {release} ({options.rounds} runs per page)"
     machine = f"Chromium {version}, {runs}, {os.cpu_count()} processors"
-    parts = ["# Every page, measured", __doc__.partition("\n\n")[2].strip()]
+    parts = ["# Audit of every page", __doc__.partition("\n\n")[2].strip()]
     parts += [f"Measured by `make audit` with {machine}, Python {platform.python_version()}.", table(rows)]
-    parts += ["All aims are met." if not faults else "Missed:\n\n" + "\n".join(f"- {one}" for one in faults)]
+    parts += [
+        "All targets are met." if not faults else "Missed:\n\n" + "\n".join(f"- {one}" for one in faults)
+    ]
     options.write.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    print("\n".join(faults) or "All aims are met.")
+    print("\n".join(faults) or "All targets are met.")
     print(f"Written to {options.write}")
     return 1 if faults else 0
 

@@ -1,8 +1,8 @@
-"""What each chapter costs to run: `make bench-chapters` prints this table and writes it to chapters.md.
+"""Time and memory per chapter: `make bench-chapters` prints this table and writes it to chapters.md.
 
-Every chapter runs from its first cell to its last in a kernel of its own. Memory is the most that the kernel
-held at once, as the operating system counts it; more than 1,500 MB fails the run, as Binder gives 2 GB to the
-kernel and JupyterLab together.
+Every chapter runs from the first cell to the last in its own kernel. Memory is the kernel's peak as counted
+by the operating system. A peak above 1,500 MB fails the run, because Binder gives 2 GB to the kernel and
+JupyterLab together.
 """
 
 import argparse
@@ -23,7 +23,7 @@ HEADER = ["chapter", "seconds", "processor seconds", "memory, MB"]
 
 
 def execute(notebook: Path) -> dict:
-    """Run a notebook here and now: its warnings, seconds, processor seconds, and peak of memory in MB."""
+    """Run a notebook in this process; return warnings, seconds, processor seconds and peak memory in MB."""
     import nbformat
     from nbclient import NotebookClient
 
@@ -49,12 +49,12 @@ def execute(notebook: Path) -> dict:
 
 
 def measure(notebook: Path) -> dict:
-    """Run a notebook in a process of its own, so that nothing but its kernel is counted."""
+    """Run a notebook in a separate process, so that only its kernel is counted."""
     command = [sys.executable, "-m", "benchmarks.chapters", "--execute", str(notebook.resolve())]
     env = {**os.environ, "TQDM_DISABLE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT, check=False)
     if done.returncode:
-        raise RuntimeError(f"{notebook.name} does not run to its end:\n{done.stderr[-3000:]}")
+        raise RuntimeError(f"{notebook.name} failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -67,13 +67,13 @@ def table(measured: dict[str, dict]) -> str:
 
 
 def heavy(measured: dict[str, dict]) -> list[str]:
-    """The chapters that hold more memory than they may."""
+    """The chapters that exceed the memory limit."""
     return [name for name, one in measured.items() if one["memory"] > MEMORY]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("chapters", nargs="*", help="such as 03 04; all, where none is named")
+    parser.add_argument("chapters", nargs="*", help="such as 03 04 (default: all)")
     parser.add_argument("--execute", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.execute:
@@ -87,7 +87,7 @@ def main() -> int:
         print(table({notebook.stem: measured[notebook.stem]}).splitlines()[-1], flush=True)
     if not options.chapters:
         versions = f"Python {platform.python_version()}, {os.cpu_count()} cores"
-        text = f"# What each chapter costs to run\n\n{__doc__.split(chr(10), 2)[2].strip()}\n\n"
+        text = f"# Time and memory per chapter\n\n{__doc__.split(chr(10), 2)[2].strip()}\n\n"
         text += f"Measured by `make bench-chapters` on {versions}.\n\n{table(measured)}\n"
         (ROOT / "benchmarks" / "chapters.md").write_text(text, "utf8")
     if heavy(measured):

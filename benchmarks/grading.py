@@ -1,8 +1,8 @@
-"""How fast a class is graded, and in how much memory: synthetic submissions of chapter 4's assignment.
+"""Time and memory to grade a class: synthetic submissions of chapter 4's assignment.
 
     python -m benchmarks.grading [SUBMISSIONS [PROCESSES …]]     (200, with 1 and 2 processes)
 
-Seven in ten are right, two in ten wrong, one in ten hostile. Writes benchmarks/grading.md.
+Seven in ten are correct, two in ten wrong, one in ten hostile. Writes benchmarks/grading.md.
 """
 
 import copy
@@ -38,7 +38,7 @@ HOSTILE = {
 
 
 def submissions(course: Course, count: int):
-    """Name and notebook of each."""
+    """Yield the name and notebook of each submission."""
     source = nbformat.read(course.notebook("source", NAME), as_version=4)
     solved = {cell.metadata.nbgrader.grade_id: cell.source for cell in source.cells}
     right = copy.deepcopy(course.released(NAME))
@@ -65,7 +65,7 @@ def submissions(course: Course, count: int):
 
 
 class Peak(threading.Thread):
-    """The most memory that this process and all that it starts hold together while something runs."""
+    """Records the peak memory of this process and all its descendants."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -73,11 +73,11 @@ class Peak(threading.Thread):
 
     def run(self):
         while not self.done.wait(0.1):
-            self.most = max(self.most, sum(map(share, family(os.getpid()))))
+            self.most = max(self.most, sum(map(proportional_set_size, family(os.getpid()))))
 
 
-def share(process: int) -> int:
-    """Bytes that a process holds; what it shares with others counts for each in part."""
+def proportional_set_size(process: int) -> int:
+    """A process's memory in bytes; shared memory is divided among the processes that share it."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -127,12 +127,12 @@ def main(words: list[str]) -> None:
     lines = [
         "# Grading a class",
         "",
-        "Synthetic submissions of chapter 4's assignment: of 10, 7 are right, 2 wrong, and 1 hostile (it "
-        "never ends, takes all memory, starts processes, prints 200 MB, or ends its process). "
+        "Synthetic submissions of chapter 4's assignment: of 10, 7 are correct, 2 wrong, and 1 hostile (it "
+        "never ends, takes all memory, starts processes, prints 200 MB, or kills its process). "
         f"{platform.machine()}, Python "
         f"{platform.python_version()}; measured by `make bench-grading`.",
         "",
-        "| graded | at a time | minutes | an hour | one, s | MB in all | MB of one |",
+        "| submissions | processes | minutes | per hour | s each | peak MB, total | peak MB, sandbox |",
         "|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for number, jobs in plan:
@@ -147,11 +147,10 @@ def main(words: list[str]) -> None:
     one, three = (measure(8, jobs)["memory"] for jobs in (1, 3))  # the first eight are ordinary
     lines += [
         "",
-        "*One* is the median of the ordinary ones; megabytes are the most at any moment, *in all* and *of "
-        "one* sandbox. "
-        "All are graded; every right one gets the same points. What the hostile ones cost is their limits. "
-        f"Ordinary ones alone take {one:.0f} MB with one process, and {(three - one) / 2:.0f} MB more with "
-        "each further one.",
+        "Seconds each are the median of the submissions that aren't hostile. All submissions are graded, and "
+        "every correct one gets the same points. A hostile submission costs at most its time and memory "
+        f"limits. Without hostile ones, grading takes {one:.0f} MB with one process and "
+        f"{(three - one) / 2:.0f} MB more for each further process.",
     ]
     (ROOT / "benchmarks" / "grading.md").write_text("\n".join(lines) + "\n", "utf8")
 

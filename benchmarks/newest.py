@@ -1,6 +1,6 @@
-"""Runs every chapter on the versions that are installed, and says what broke: `python -m benchmarks.newest`.
+"""Run every chapter with the installed versions and report what broke: `python -m benchmarks.newest`.
 
-The report is printed, and added to the summary of a workflow's run where there is one ($GITHUB_STEP_SUMMARY).
+The report is printed and, in a GitHub workflow, appended to the run's summary ($GITHUB_STEP_SUMMARY).
 """
 
 import os
@@ -18,7 +18,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def try_chapters(folder: Path) -> dict[str, str]:
-    """What went wrong in each chapter; nothing where all is well."""
+    """The fault of each chapter, or "" if it runs."""
     faults = {}
     for notebook in sorted(folder.glob("*.ipynb")):
         try:
@@ -30,18 +30,18 @@ def try_chapters(folder: Path) -> dict[str, str]:
 
 
 def last_line(text: str) -> str:
-    """The last line that says something: of a traceback, the error."""
+    """The last non-empty line; for a traceback, that is the error."""
     lines = [line.strip() for line in ESCAPES.sub("", text).splitlines() if line.strip()]
     return lines[-1] if lines else ""
 
 
 def moved(root: Path = ROOT) -> dict[str, tuple[str, str]]:
-    """The package's own dependencies that are not at the versions of requirements.txt: pinned, installed."""
+    """The package's dependencies whose version differs from requirements.txt: (pinned, installed)."""
     pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (root / "requirements.txt").read_text("utf8"), re.M))
     asked = tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]["dependencies"]
     names = [re.match(r"[\w.-]+", one)[0] for one in asked]
     versions = {name: (pins[name], version(name).partition("+")[0]) for name in names}
-    return {name: (pinned, there) for name, (pinned, there) in versions.items() if pinned != there}
+    return {name: both for name, both in versions.items() if both[0] != both[1]}
 
 
 def report(faults: dict[str, str], versions: dict[str, tuple[str, str]]) -> str:
@@ -50,13 +50,13 @@ def report(faults: dict[str, str], versions: dict[str, tuple[str, str]]) -> str:
     verdict = f"{broken} of {len(faults)} chapters broke" if broken else f"All {len(faults)} chapters run"
     lines = [f"## {verdict} on Python {platform.python_version()}", "", "| chapter | |", "|---|---|"]
     lines += [f"| {name} | {as_cell(fault) or 'runs'} |" for name, fault in faults.items()]
-    lines += ["", "| not as pinned | pinned | here |", "|---|---|---|"] if versions else []
-    lines += [f"| {name} | {pinned} | {there} |" for name, (pinned, there) in versions.items()]
+    lines += ["", "| package | pinned | installed |", "|---|---|---|"] if versions else []
+    lines += [f"| {name} | {pinned} | {installed} |" for name, (pinned, installed) in versions.items()]
     return "\n".join(lines) + "\n"
 
 
 def as_cell(text: str) -> str:
-    """Text that breaks no table and no markup."""
+    """Escape text for a Markdown table cell."""
     return f"`{text.replace('|', '¦').replace('`', chr(39))}`" if text else ""
 
 

@@ -1,7 +1,7 @@
-"""The package's speed beside its peers: `make bench` prints this table and writes it to package.md.
+"""The package's speed compared with its peers: `make bench` prints this table and writes it to package.md.
 
-Peers take turns within each round, so that what else the machine does falls on all alike. A ratio is the
-median over rounds of (ours / peer's) within a round; below 1 we are faster.
+Ours and the peer's run in turn within each round, so that other load on the machine affects both alike. A
+ratio is the median over rounds of ours / peer's; below 1 ours is faster.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from torch import nn
 from attnbook import MultiHeadAttention, Transformer, causal_mask, scaled_dot_product_attention
 
 SHAPES = [(32, 8, 64, 64), (8, 8, 512, 64), (1, 8, 2048, 64)]  # (B, H, T, d)
-HEADER = ["what", "case", "beside", "ours, ms", "peer, ms", "ratio"]
+HEADER = ["operation", "case", "peer", "ours, ms", "peer, ms", "ratio"]
 
 
 def measure(ours: Callable, peer: Callable, rounds: int) -> tuple[float, float, float]:
-    """Median milliseconds of ours and of the peer, and the median ratio within a round."""
+    """Median milliseconds of ours and the peer's, and the median over rounds of their ratio."""
     times = {ours: [], peer: []}
     for run in (ours, peer):  # warm up
         run()
@@ -37,7 +37,7 @@ def measure(ours: Callable, peer: Callable, rounds: int) -> tuple[float, float, 
 
 
 def passes(call: Callable[[], torch.Tensor], inputs: list[torch.Tensor]) -> dict[str, Callable]:
-    """The call forward only, and forward with the gradients of all inputs."""
+    """The forward pass alone, and forward plus the gradients of all inputs."""
 
     def forward():
         with torch.no_grad():
@@ -94,11 +94,11 @@ def attention_pair(d_model: int, heads: int) -> tuple[nn.Module, nn.Module]:
 
 
 class Peer(nn.Module):
-    """torch's own nn.Transformer between the same embeddings, positions and output as ours."""
+    """nn.Transformer with the same embeddings, positions and output layer as ours."""
 
     def __init__(self, ours: Transformer, d_model: int, heads: int, layers: int, d_ff: int) -> None:
         super().__init__()
-        self.ours = [ours]  # in a list: its weights are not this module's
+        self.ours = [ours]  # in a list, so that its parameters aren't registered here
         self.source = nn.Embedding(100, d_model)
         self.target = nn.Embedding(100, d_model)
         self.core = nn.Transformer(d_model, heads, layers, layers, d_ff, batch_first=True)
@@ -151,7 +151,7 @@ def decoding():
 
     @torch.no_grad()
     def recomputed(source: torch.Tensor, tokens: int) -> None:
-        """The decoder over all tokens so far at each step; the source is encoded once here too."""
+        """Run the decoder over all tokens so far at each step; the source is encoded once, as in `cached`."""
         memory, _ = model.encode(source, need_weights=False)
         ids = torch.ones(len(source), 1, dtype=torch.long)
         for _ in range(tokens):
@@ -160,7 +160,7 @@ def decoding():
             ids = torch.cat((ids, model.output(x[:, -1:]).argmax(-1)), dim=1)
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # for both: a second one only gets in the way of steps this small
+    torch.set_num_threads(1)  # for both: steps this small are slower with two threads
     for batch in (1, 8):
         source = torch.randint(1, 100, (batch, 32))
         for tokens in (32, 256):
@@ -172,8 +172,8 @@ def decoding():
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3.0, help="how long each row may take (default 3)")
-    parser.add_argument("--only", default="", help="only the rows whose name holds this text")
+    parser.add_argument("--seconds", type=float, default=3.0, help="time limit per row (default 3)")
+    parser.add_argument("--only", default="", help="only rows whose name contains this text")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".md"))
     options = parser.parse_args()
     torch.manual_seed(0)
@@ -195,11 +195,11 @@ def main() -> None:
 
 
 def report(lines: list[str]) -> str:
-    """The table with what it was measured on."""
+    """The table with method and machine."""
     about = __doc__.split("\n\n", 1)[1].strip()
     threads = f"{torch.get_num_threads()} threads"
     machine = f"Python {platform.python_version()}, torch {torch.__version__}, {threads}"
-    title = "# The package beside its peers"
+    title = "# The package and its peers"
     return "\n\n".join([title, about, f"Measured by `make bench` on {machine}.", "\n".join(lines)]) + "\n"
 
 

@@ -1,10 +1,10 @@
-"""How long the trainings of `python -m attnbook.train` take: `make bench-training` writes training.md.
+"""Training time of `python -m attnbook.train`: `make bench-training` writes training.md.
 
     python -m benchmarks.training [--device cpu|cuda] [--rounds N] [--write FILE]
 
-A step is what a run of 60 steps takes beyond one of 10, divided by 50: what comes once, the start and the
-writing of what was reached, falls out. The table has the median over rounds, in turns, and what it means for
-all steps. Rows of other machines stay.
+The time per step is that of a 60-step run minus that of a 10-step run, divided by 50, so that one-time costs
+(starting, saving) cancel. The table has the median over rounds, in which the tasks take turns, and the total
+for all steps. Rows from other machines are kept.
 """
 
 import argparse
@@ -28,17 +28,18 @@ SHORT, LONG = 10, 60
 HEAD = [
     "# Training the shipped models",
     "",
-    "A step is what a run of the command's own loop takes beyond a shorter one, divided by the steps between",
-    "them: the median over rounds, and what it means for all the steps of `python -m attnbook.train`. The",
-    "last column is the test on unseen dates that follows. Measured by `make bench-training`.",
+    "The time per step is the difference between a longer and a shorter run of the training loop, divided by",
+    "the difference in steps, as a median over rounds. From it follows the total for all steps of",
+    "`python -m attnbook.train`. The last column is the time of the final test on held-out dates.",
+    "Measured by `make bench-training`.",
     "",
-    "| task | parameters | where | a step, ms | steps | minutes in all | 3,000 test dates, s |",
+    "| task | parameters | machine | ms per step | steps | total, minutes | 3,000 test dates, s |",
     "|---|--:|---|--:|--:|--:|--:|",
 ]
 
 
-def seconds_a_step(run: Run, process: Process, folder: Path) -> float:
-    """Of the command's own loop."""
+def seconds_per_step(run: Run, process: Process, folder: Path) -> float:
+    """Measure the command's training loop."""
     took = []
     for steps in (SHORT, LONG):
         begin = time.perf_counter()
@@ -59,7 +60,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(options.rounds):
             for task, took in times.items():
-                took.append(seconds_a_step(run_of(parse([task])), process, Path(folder)))
+                took.append(seconds_per_step(run_of(parse([task])), process, Path(folder)))
     where = f"{torch.get_num_threads()} threads" if options.device == "cpu" else torch.cuda.get_device_name()
     where += f", torch {torch.__version__}, Python {platform.python_version()}"
     rows = [line for line in earlier(options.write) if f"| {where} |" not in line]
@@ -86,7 +87,7 @@ def main() -> None:
 
 
 def earlier(file: Path) -> list[str]:
-    """The rows that are there: those of other machines stay."""
+    """The rows already in the file."""
     lines = file.read_text("utf8").splitlines() if file.exists() else []
     return [line for line in lines if line.startswith("|")][2:]
 

@@ -1,9 +1,9 @@
-"""The date translator's model in the page beside PyTorch: `make bench-translator` writes translator.md.
+"""The date translator in the page, compared with PyTorch: `make bench-translator` writes translator.md.
 
-One character after another, greedily, on dates that no training saw: in Chromium as it is, in Chromium slowed
-to a quarter (its own emulation of a phone), and in PyTorch on one thread, in turns, round by round. The times
-of a character count the encoder as well. "A date with its maps" is all that the page computes for a reader;
-"Enter to token" is what the reader waits, from the key to the next frame that shows the first token.
+Greedy decoding of held-out dates, character by character, in Chromium, in Chromium slowed down four times
+(its emulation of a phone), and in PyTorch on one thread. They take turns in every round. Times per character
+include the encoder. "Date with maps" is everything the page computes for a reader; "Enter to token" is how
+long the reader waits, from the key press to the frame that shows the first token.
 """
 
 import argparse
@@ -27,9 +27,9 @@ from bookpress.serve import server
 
 SITE = ROOT / "_build" / "html"
 PAGE = "chapters/index.html"
-PYTORCH, PAGE_AS_IT_IS, SLOWED = "PyTorch, one thread", "the page", "the page, slowed to a quarter"
-HEADER = ["where", "a character, ms", "slowest date's, ms", "÷ PyTorch"]
-WAITED = ["where", "a date with its maps, ms", "slowest, ms", "Enter to token, ms", "slowest, ms"]
+PYTORCH, PAGE_AS_IT_IS, SLOWED = "PyTorch, one thread", "the page", "the page, slowed four times"
+HEADER = ["where", "ms per character", "slowest date", "÷ PyTorch"]
+WAITED = ["where", "date with maps, ms", "slowest, ms", "Enter to token, ms", "slowest, ms"]
 OPEN = """async tags => {
   const start = performance.now();
   const [{ Model }, text] = await Promise.all(["date_model", "dates-translate"].map(attnbook.load));
@@ -68,7 +68,7 @@ WAIT = """async (host, text) => {
 
 
 def in_pytorch(trained: checkpoints.Trained, text: str, tag: str) -> float:
-    """Milliseconds a character."""
+    """Milliseconds per character."""
     task = trained.task
     began = time.perf_counter()
     source = task.source.batch([text], tags=[tag])
@@ -83,7 +83,7 @@ def in_pytorch(trained: checkpoints.Trained, text: str, tag: str) -> float:
 
 
 def measure(page, slow, trained: checkpoints.Trained, dates: int) -> dict[str, list[float]]:
-    """Milliseconds a character of each date, by place."""
+    """Milliseconds per character for each date, by place."""
     rows = trained.task.sample(dates + 5, torch.Generator().manual_seed(3), "test")
     times = {PYTORCH: [], PAGE_AS_IT_IS: [], SLOWED: []}
     for index, (day, language, format, tag) in enumerate(rows):
@@ -93,14 +93,14 @@ def measure(page, slow, trained: checkpoints.Trained, dates: int) -> dict[str, l
         slow(4)
         seen.append(page.evaluate(DECODE, asked))
         slow(1)
-        if index >= 5:  # the first ones warm up
+        if index >= 5:  # after the warm-up
             for each, value in zip(times.values(), seen, strict=True):
                 each.append(value)
     return times
 
 
 def wait(page, slow, trained: checkpoints.Trained, dates: int) -> dict[str, list[tuple[float, float]]]:
-    """Milliseconds of each date with its maps, and from Enter to its first token, by place."""
+    """Milliseconds for each date with its maps, and from Enter to its first token, by place."""
     rows = trained.task.sample(2 * (dates + 2), torch.Generator().manual_seed(5), "test")
     host = page.locator(".ab-translator .ab-live .attnbook-widget").first
     target = host.get_by_label("translate into").input_value()
@@ -109,12 +109,12 @@ def wait(page, slow, trained: checkpoints.Trained, dates: int) -> dict[str, list
     for index, (day, language, format, _) in enumerate(rows):
         name, rate = [(PAGE_AS_IT_IS, 1), (SLOWED, 4)][index % 2]
         text = write_date(day, language, format)
-        host.get_by_role("slider", name="Frame").press("End")  # nothing of the date before plays on
+        host.get_by_role("slider", name="Frame").press("End")  # stop the previous animation
         page.wait_for_timeout(200)
         slow(rate)
         seen = (page.evaluate(TRANSLATE, [text, target, longest]), host.evaluate(WAIT, text))
         slow(1)
-        if index >= 4:  # the first ones warm up and bring the model
+        if index >= 4:  # after the warm-up, which loads the model
             times[name].append(seen)
     return times
 
@@ -123,7 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dates", type=int, default=100, help="dates to translate (default: 100)")
     parser.add_argument(
-        "--waits", type=int, default=20, help="dates to wait for, at each speed (default: 20)"
+        "--waits", type=int, default=20, help="dates for the waiting times, per speed (default: 20)"
     )
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -149,13 +149,13 @@ def main() -> None:
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
-    """Rows under their header, numbers to the right."""
+    """A Markdown table with right-aligned numbers."""
     lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def report(times: dict, waited: dict, came: float, opened: float, version: str) -> str:
-    """The tables, with what it took to open the model."""
+    """The tables, and the time to load the model."""
     ours = times[PYTORCH]
     rows = [
         [
@@ -171,7 +171,7 @@ def report(times: dict, waited: dict, came: float, opened: float, version: str) 
         for name, pairs in waited.items()
     ]
     data = (SITE / "_static" / "widgets" / f"{CHECKPOINT}.js").read_bytes()
-    sizes = f"{len(data) / 1e6:.2f} MB, {len(gzip.compress(data)) / 1e6:.2f} MB as it is sent (gzip)"
+    sizes = f"{len(data) / 1e6:.2f} MB, {len(gzip.compress(data)) / 1e6:.2f} MB gzipped"
     words = "\n".join(__doc__.splitlines()[2:])
     versions = f"Chromium {version}, torch {torch.__version__}, Python {platform.python_version()}"
     return f"""# The translator in the page
@@ -179,14 +179,14 @@ def report(times: dict, waited: dict, came: float, opened: float, version: str) 
 {words}
 
 Measured by `make bench-translator` on {versions}, {len(ours)} dates, and
-{len(waited[SLOWED])} at each speed to wait for.
+{len(waited[SLOWED])} per speed for the waiting times.
 
 {table(HEADER, rows)}
 
 {table(WAITED, waits)}
 
-The model is a script of {sizes}. Its coming from this machine took {came:.0f} ms,
-opening it {opened:.0f} ms.
+The model is a script of {sizes}. Loading it from this machine took {came:.0f} ms,
+decoding it {opened:.0f} ms.
 """
 
 

@@ -1,4 +1,4 @@
-"""The pages that widgets.py measures: the explorer's, the bare one, the peers', made in their environment."""
+"""Builds the pages that widgets.py measures: the explorer's, the bare one and the peers'."""
 
 import base64
 import json
@@ -18,12 +18,12 @@ from attnbook.widgets.encoding import encode_weights
 from benchmarks import ROOT
 
 PEERS = ROOT / "benchmarks" / "peers"
-PATIENCE = 60  # seconds for a page to open; making it may take twice as long
-MEMORY = 12 << 30  # bytes that making one page may take
+PATIENCE = 60  # seconds to open a page; building it may take twice as long
+MEMORY = 12 << 30  # bytes allowed for building one page
 
 
 def install(folder: Path) -> Path:
-    """The peers' own environment, with what peers/requirements.txt and peers/package.json pin; its Python."""
+    """Install the peers pinned in peers/requirements.txt and peers/package.json; returns their Python."""
     python = folder / "bin" / "python"
     wanted = (PEERS / "requirements.txt").read_text()
     if not python.exists() or (folder / "installed").read_text() != wanted:
@@ -39,14 +39,14 @@ def install(folder: Path) -> Path:
 
 
 def weights_of(layers: int, heads: int, length: int) -> np.ndarray:
-    """Weights `(L, H, T, T)` of random scores."""
+    """Weights `(L, H, T, T)` from random scores."""
     scores = 3 * np.random.default_rng(0).standard_normal((layers, heads, length, length), np.float32)
     powers = np.exp(scores - scores.max(-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True)
 
 
 def make_attnbook(weights: np.ndarray, folder: Path) -> float:
-    """The explorer's page as the book builds it, its style in place of the site's; the seconds it took."""
+    """Build the explorer's page as the book does, with its own style only; returns the seconds it took."""
     from bookpress.extension.widgets import BUNDLES, STYLE, VIEW, WIDGETS, data_of
 
     tokens = [f"t{i}" for i in range(weights.shape[-1])]
@@ -70,7 +70,7 @@ def make_attnbook(weights: np.ndarray, folder: Path) -> float:
 
 
 def make_bare(weights: np.ndarray, folder: Path) -> float:
-    """The bare page; the seconds that Python took."""
+    """Build the bare page; returns the seconds it took."""
     begin = time.perf_counter()
     heads = weights.reshape(-1, *weights.shape[-2:])
     data = " ".join(base64.b64encode(encode_weights(head)).decode() for head in heads)
@@ -82,7 +82,7 @@ def make_bare(weights: np.ndarray, folder: Path) -> float:
 
 
 def make_peer(name: str, python: Path, folder: Path) -> float | None:
-    """A peer's page; the seconds that Python took, None where it did not come to an end."""
+    """Build a peer's page; returns the seconds it took, or None if it failed or timed out."""
     command = [python, PEERS / "pages.py", name, folder / "weights.npz", folder / f"{name}.html"]
     limit = partial(resource.setrlimit, resource.RLIMIT_DATA, (MEMORY, MEMORY))
     try:
@@ -93,7 +93,7 @@ def make_peer(name: str, python: Path, folder: Path) -> float | None:
 
 
 def localise(page: Path) -> int:
-    """Point bertviz's page at this machine; how many requests to other hosts it would make."""
+    """Redirect bertviz's scripts to this machine; returns how many requests to other hosts it would make."""
     text = page.read_text("utf-8")
     count = 0
     for name, host in {

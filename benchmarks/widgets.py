@@ -1,12 +1,11 @@
-"""The explorer beside its peers in one browser: `make bench-widgets` prints the table and writes widgets.md.
+"""The explorer and its peers in one browser: `make bench-widgets` prints the table and writes widgets.md.
 
-All get the same weights (softmax of random scores) and one after another the same Chromium, in another order
-each round.
-The bare page decodes the bytes that the explorer sends and paints one canvas: the least that any page can do.
-The scripts that bertviz's page asks other hosts for are answered from this machine. Times begin with the
-navigation (first paint) or the event (head, hover) and end with the frame that shows the result; medians over
-the rounds, of which a page that takes more than 20 s has one. At 12×12×512 the explorer's page holds the map
-that it opens with and has no room for the others; a head change says so there.
+All pages show the same weights (softmax of random scores) in the same Chromium, in a different order each
+round. The bare page decodes the explorer's bytes and paints one canvas, the minimum for any page. Scripts
+that bertviz's page requests from other hosts are served from this machine. Times run from the navigation
+(first paint) or the event (head, hover) to the frame that shows the result. They are medians over rounds; a
+page that takes more than 20 s gets one round. At 12×12×512 the explorer's page has only the map it opens
+with, because the others exceed its size limit; changing the head there shows a notice.
 """
 
 import argparse
@@ -43,8 +42,8 @@ from benchmarks.widget_pages import (
 
 HERE = Path(__file__).parent
 SITE = Path(attnbook.widgets.__file__).parent / "bundles" / "site"
-REST = 0.3  # seconds, so that one page's end does not meet the next one's beginning
-SLOW = 20_000  # milliseconds; what takes longer is opened once
+REST = 0.3  # seconds between pages, so that they don't overlap
+SLOW = 20_000  # milliseconds; a slower page is opened once
 SIZES = [(1, 1, 10), (6, 8, 32), (6, 12, 64), (12, 12, 128), (12, 12, 512)]  # (L, H, T)
 NAMES = ["attnbook", "bertviz", "inspectus", "circuitsvis", "plotly"]
 SCRIPTS = {
@@ -58,7 +57,7 @@ HEADER = [
     "Python, s",
     "raw, MB",
     "gzip, MB",
-    "asks",
+    "requests",
     "first paint, ms",
     "÷ bare",
     "head, ms",
@@ -67,7 +66,7 @@ HEADER += ["hover, ms", "heap, MB"]
 
 
 def file_of(path: str, folder: Path, modules: Path) -> Path:
-    """The file behind an address: a page, a script of the site, or what a peer asks another host for."""
+    """The file at an address: a page, a script of the site, or a script that a peer requests elsewhere."""
     name = path.lstrip("/").partition("?")[0]
     if name.startswith("npm/"):
         return modules / SCRIPTS[name.removeprefix("npm/").partition(".")[0]]
@@ -76,11 +75,11 @@ def file_of(path: str, folder: Path, modules: Path) -> Path:
 
 
 class Server(SimpleHTTPRequestHandler):
-    """Serves one size's pages over connections that stay, as hosts do; notes what a page has asked for."""
+    """Serves the pages of one size over keep-alive connections, as hosts do, and records the requests."""
 
     asked: ClassVar[set[str]] = set()
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else each answer waits for the browser to confirm the one before
+    disable_nagle_algorithm = True  # else each response waits for the acknowledgement of the last
 
     def __init__(self, *args, folder: Path, modules: Path, **kwargs):
         self.folders = folder, modules
@@ -97,7 +96,7 @@ class Server(SimpleHTTPRequestHandler):
 
 
 def visit(browser, address: str, name: str, seen: dict) -> None:
-    """Open a page and note its times and its heap; what takes too long stays out."""
+    """Open a page and record its times and heap size; a timeout is recorded as a fault."""
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     page = context.new_page()
     page.set_default_timeout(PATIENCE * 1000)
@@ -106,13 +105,13 @@ def visit(browser, address: str, name: str, seen: dict) -> None:
         Server.asked.clear()
         session = context.new_cdp_session(page)
         painted = {"predicate": lambda message: message.text == "painted", "timeout": PATIENCE * 1000}
-        with page.expect_console_message(**painted):  # nothing of the driver's own runs in the page meanwhile
+        with page.expect_console_message(**painted):  # the driver runs nothing in the page meanwhile
             session.send("Page.navigate", {"url": f"{address}{name}.html"})
         seen.setdefault("first paint", []).append(page.evaluate("paintedAt"))
         page.wait_for_load_state("load")
         page.wait_for_timeout(500)
         if not page.evaluate(f"bench.drivers['{name}'].headIs()"):
-            raise RuntimeError("what was taken for a painted map is blank")
+            raise RuntimeError("the map reported as painted is blank")
         seen["files"] = sorted(Server.asked)
         session.send("HeapProfiler.collectGarbage")
         seen.setdefault("heap", []).append(session.send("Runtime.getHeapUsage")["usedSize"])
@@ -133,7 +132,7 @@ def visit(browser, address: str, name: str, seen: dict) -> None:
 
 
 def measure(size: tuple[int, int, int], python: Path, rounds: int, browser, work: Path) -> dict:
-    """What was measured of every page of a size."""
+    """The measurements of every page of one size."""
     weights = weights_of(*size)
     folder = work / "x".join(map(str, size))
     folder.mkdir()
@@ -150,9 +149,9 @@ def measure(size: tuple[int, int, int], python: Path, rounds: int, browser, work
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Server, folder=folder, modules=modules)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/"
-        visit(browser, address, "bare", {"heads": 1})  # the browser wakes up
+        visit(browser, address, "bare", {"heads": 1})  # warm up the browser
         for i in range(rounds):
-            order = [*NAMES, "bare"]  # another begins each round
+            order = [*NAMES, "bare"]  # rotated each round
             for name in order[i % len(order) :] + order[: i % len(order)]:
                 slow = max(seen[name].get("first paint", [0])) > SLOW
                 if seen[name]["python"] is not None and "fault" not in seen[name] and not slow:
@@ -166,7 +165,7 @@ def measure(size: tuple[int, int, int], python: Path, rounds: int, browser, work
 
 
 def row(size: tuple[int, int, int], name: str, all_seen: dict, blank: float) -> list[str]:
-    """One line of the table; ratios are medians over rounds."""
+    """One row of the table; ratios are medians over rounds."""
     seen = all_seen[name]
     shape = "×".join(map(str, size))
     if seen["python"] is None:
@@ -187,7 +186,7 @@ def row(size: tuple[int, int, int], name: str, all_seen: dict, blank: float) -> 
 
 
 def table(rows: list[list[str]]) -> str:
-    """Markdown."""
+    """The table in Markdown."""
     lines = [f"| {' | '.join(row)} |" for row in (HEADER, ["---"] * 2 + ["--:"] * 9, *rows)]
     return "\n".join(lines)
 
@@ -217,7 +216,7 @@ def main() -> None:
         browser.close()
     about = __doc__.partition("\n\n")[2].strip()
     machine = f"Python {platform.python_version()}, Chromium {version}, {os.cpu_count()} processors"
-    parts = ["# The explorer beside its peers", about, f"Measured by `make bench-widgets` on {machine}."]
+    parts = ["# The explorer and its peers", about, f"Measured by `make bench-widgets` on {machine}."]
     options.write.write_text("\n\n".join([*parts, table(rows)]) + "\n", encoding="utf-8")
     print(f"Written to {options.write}")
 

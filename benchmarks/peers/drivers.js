@@ -1,5 +1,5 @@
-// How each page is watched and handled: whether its first map is painted, what shows another head, what hovers over a cell, and
-// what can be seen to change by it. A page without an entry for hovering has nothing of its own there.
+// How to drive each page: tell when its first map is painted, show another head, hover over a cell, and read what these change.
+// A page without `hover` doesn't react to hovering.
 () => {
   const first = (selector, root = document) => root.querySelector(selector);
   const shadow = () => first(".attnbook-widget")?.shadowRoot;
@@ -67,7 +67,7 @@
 
   const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
-  // Milliseconds until the frame after a change; each of `hover`'s calls goes to another cell.
+  // Milliseconds until the frame after the change; every call of `hover` goes to another cell.
   const timed = async (peer, what, ...given) => {
     const { [what]: act, [`${what}Is`]: seen } = drivers[peer];
     const before = seen();

@@ -1,4 +1,4 @@
-"""A page by a peer, in the peers' environment: pages.py PEER WEIGHTS.npz PAGE.html prints the seconds."""
+"""Build a peer's page in the peers' environment: pages.py PEER WEIGHTS.npz PAGE.html prints the seconds."""
 
 import io
 import sys
@@ -22,7 +22,7 @@ def inspectus(weights, tokens) -> str:
     import IPython.display
 
     pieces = []
-    IPython.display.display = lambda piece: pieces.append(piece.data)  # it shows, and returns nothing
+    IPython.display.display = lambda piece: pieces.append(piece.data)  # it displays and returns None
     import inspectus
 
     inspectus.attention(weights, tokens)
@@ -37,7 +37,7 @@ def circuitsvis(weights, tokens) -> str:
 
 
 def plotly(weights, tokens) -> str:
-    """A heatmap for each head, of which a menu shows one."""
+    """One heatmap per head; a menu selects which is visible."""
     import plotly.graph_objects as go
 
     layers, heads, queries, keys = weights.shape

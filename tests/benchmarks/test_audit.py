@@ -46,11 +46,11 @@ def test_a_sound_page_is_clean(found):
         ('<img src="icon.svg" width="9" height="9">', "axe: image-alt"),
         ('<p style="color: #bbb; background: #fff">pale</p>', "axe: color-contrast"),
         ('<a href="#nowhere">a place</a>', "#nowhere leads nowhere"),
-        ('<a href="none.html">a page</a>', "none.html leads nowhere"),
+        ('<a href="none.html">a page</a>', "broken link none.html"),
         ('<div style="width: 500px; height: 9px"></div>', "px wide in a window of 360"),
         ('<script src="loud.js"></script>', "log: hello"),
         ('<script src="late.js"></script>', "its widgets shift by"),
-        ('<div class="ab-widget">nobody mounts it</div>', "a widget has not come"),
+        ('<div class="ab-widget">nobody mounts it</div>', "a widget did not load"),
         ('<script src="asks.js"></script>', "error: Connecting to 'http://other.example/'"),
     ],
 )
@@ -114,7 +114,7 @@ def test_speed_can_be_left_out(tmp_path, monkeypatch, capsys):
 @pytest.mark.bad_input
 def test_a_browser_that_does_not_start_is_said(monkeypatch):
     monkeypatch.setattr(audit, "find_chromium", lambda: shutil.which("false"))
-    message = "false could not be started: it ended with 1"
+    message = "false failed to start: exit code 1"
     with pytest.raises(RuntimeError, match=message), audit.rested(True):
         pass
 
