@@ -1,4 +1,4 @@
-"""Interactive figures: one Python class and one ES module (in `js/`, built into `bundles/`) each."""
+"""Interactive figures: each has one Python class and one ES module (in `js/`, built into `bundles/`)."""
 
 from attnbook.widgets.explorer import AttentionExplorer
 from attnbook.widgets.path import PathExplorer

@@ -1,4 +1,4 @@
-"""What all widgets share: a title, a picture for where no widget can run, checks of what they are given."""
+"""The widgets' base class, with a title and a static picture for places without widgets; argument checks."""
 
 import base64
 import io
@@ -17,20 +17,20 @@ LARGEST = 1e6  # magnitude of a number
 
 
 class Widget(anywidget.AnyWidget):
-    """A widget with a title; `figure` is its picture, `describe` says what it shows in one line."""
+    """A widget with a title; `figure` draws its static picture, `describe` sums it up in one line."""
 
     title = traitlets.Unicode("").tag(sync=True)
 
     def figure(self) -> Figure:
-        """What is shown, as a picture."""
+        """The current view as a static picture."""
         raise NotImplementedError
 
     def describe(self) -> str:
-        """What is shown, in one line."""
+        """The current view in one line."""
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **kwargs):
-        """The widget, and beside it a picture and a line for where no widget can run."""
+        """Add the picture and the line to the widget's output, for places where no widget can run."""
         data, metadata = super()._repr_mimebundle_(**kwargs)
         png = io.BytesIO()
         self.figure().savefig(png, format="png", dpi=110, pil_kwargs={"optimize": True})
@@ -40,7 +40,7 @@ class Widget(anywidget.AnyWidget):
 
 
 class Temperature(traitlets.Float):
-    """A trait that holds a temperature, 0.05 to 20."""
+    """A trait for a temperature from 0.05 to 20."""
 
     def validate(self, obj, value):
         value = super().validate(obj, value)
@@ -50,23 +50,23 @@ class Temperature(traitlets.Float):
 
 
 def check_title(title: str) -> str:
-    """`title` itself; raises TypeError if it is no string."""
+    """Return `title`; raise TypeError if it isn't a string."""
     if not isinstance(title, str):
         raise TypeError(f"title: got {type(title).__name__}, wanted a string")
     return title
 
 
 def check_real(name: str, array: np.ndarray) -> np.ndarray:
-    """`array` itself; raises TypeError unless it holds real numbers."""
+    """Return `array`; raise TypeError unless it holds real numbers."""
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name}: got dtype {array.dtype}, wanted real numbers")
     return array
 
 
 def check_size(name: str, array: np.ndarray) -> np.ndarray:
-    """`array` in float64; raises ValueError for a number that is not finite, or beyond a million."""
+    """Return `array` in float64; raise ValueError for a number that isn't finite or exceeds 1e6 in size."""
     array = array.astype(np.float64)
-    wrong = ~(np.abs(array) <= LARGEST)  # NaN is wrong as well
+    wrong = ~(np.abs(array) <= LARGEST)  # also True for NaN
     if wrong.any():
         at = index_of(wrong)
         raise ValueError(f"{name}: got {array[at]:g} at {list(at)}, wanted numbers from -1e6 to 1e6")

@@ -1,4 +1,4 @@
-"""The attention explorer: any attention map of any model, read cell by cell."""
+"""The attention explorer: shows the attention maps of any model, cell by cell."""
 
 import numpy as np
 import traitlets
@@ -19,34 +19,32 @@ from attnbook.widgets.summaries import (
 )
 
 SETTINGS = ("frame", "head", "hide_first", "layer", "layout", "locked", "order", "scale")
-FLOOR = 1e-4  # where a logarithmic scale begins
+FLOOR = 1e-4  # start of the logarithmic scale
 AT_ONCE = 8_000_000
-"""Bytes of weights and masks that go with a widget, all that it has on a page without a kernel."""
+"""Maximum bytes of weights and masks sent with the widget; a static page has no others."""
 
 
 class AttentionExplorer(Widget):
-    """Attention weights to look at: hover over a cell, lock a row, change layer and head.
+    """An interactive view of attention weights: hover over a cell, lock a row, change layer and head.
 
-    `weights` are `(T, S)`, `(H, T, S)` or `(L, H, T, S)`, torch or numpy, every row summing to 1 (or 0 where
-    there was nothing to attend to). `queries` are T tokens, `keys` S tokens (without them the queries are the
-    keys). `mask` is boolean, broadcastable to the weights, True = may attend; masked cells are hatched.
+    `weights` are `(T, S)`, `(H, T, S)` or `(L, H, T, S)`, torch or numpy; every row sums to 1, or to 0 if it
+    is fully masked. `queries` are T tokens, `keys` S tokens (default: the queries). `mask` is boolean,
+    broadcastable to the weights, True = may attend; masked cells are hatched.
 
-    `head_names`, H strings, stand for the heads' numbers: to name what was found, or to compare models.
-    `frames`, F strings, name the steps of a sequence (of training, of decoding) that a slider runs through:
-    `weights` are then a list of F arrays, or one array with F before the shapes above, and `mask` may be too.
-    Rows that are not there yet are 0 and masked.
+    `head_names`, H strings, replace the heads' numbers, to name what a head does or to compare models.
+    `frames`, F strings, name the steps of a sequence (of training, of decoding) and add a slider. `weights`
+    is then a list of F arrays, or one array with a leading axis F, and so may be `mask`. Rows that don't
+    exist yet are 0 and masked.
 
-    What is shown is in traits, so `observe`, `jslink` and `interact` work both ways: `layer` and `head` (-1
-    for the mean of all), `frame`, `locked` (the locked row, -1 for none), `scale` ("peak": the deepest
-    colour is the largest weight of all maps and frames; "full": it is 1; "log": by powers of ten, from
-    0.0001 to the largest weight), `order` of the maps ("model"; "entropy": most focused first; "first":
-    most on the first key first) and `hide_first` (leave the first key out of the picture; the other weights
-    stay as they are).
+    The state is in traits, so `observe`, `jslink` and `interact` work both ways: `layer` and `head` (-1 for
+    the mean), `frame`, `locked` (the locked row, -1 for none), `scale` of the colours ("peak": linear up to
+    the largest weight of all maps and frames; "full": linear up to 1; "log": logarithmic from 0.0001 to the
+    largest weight), `order` of the maps ("model"; "entropy": most focused first; "first": most weight on the
+    first key first) and `hide_first` (don't show the first key; the other weights are unchanged).
 
-    Up to 8 MB of maps go with the widget. More are sent map by map, as the page asks for them; a page
-    without a kernel then has only the first one shown, and says so; where one map alone is larger, it has
-    none. Raises ValueError and TypeError that
-    name the argument, what it got and what it wanted.
+    Up to 8 MB of maps are sent with the widget. If there are more, each is sent when the page requests it; a
+    static page then has only the map shown first and says so, or none if that map alone is too large. Raises
+    ValueError and TypeError that name the argument, what it got and what it wanted.
     """
 
     _esm = BUNDLES / "attention_explorer.js"
@@ -59,21 +57,21 @@ class AttentionExplorer(Widget):
     order = traitlets.Enum(["model", "entropy", "first"], "model").tag(sync=True)
     hide_first = traitlets.Bool(False).tag(sync=True)
 
-    # `keys` is ipywidgets' own name for the list of traits
+    # not `keys`, because ipywidgets uses that name for its list of traits
     query_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
     key_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
-    head_names = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)  # none: by number
-    frames = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)  # none: a single one
+    head_names = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)  # empty: numbers
+    frames = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)  # empty: a single frame
     _shape = traitlets.List(traitlets.Int()).tag(sync=True)  # L, H, T, S
     _gutters = traitlets.List(traitlets.Int()).tag(sync=True)  # pixels beside the rows and above the columns
     _peak = traitlets.Float().tag(sync=True)
     _peak_of_rest = traitlets.Float().tag(sync=True)  # without the first key
-    # One for each map: in frame 0 layer 0, its heads; layer 1 …; frame 1 …; empty until it is asked for.
+    # One per map, in the order frame, layer, head; empty until the page requests it.
     _weights = traitlets.List(traitlets.Bytes()).tag(sync=True)
-    _masks = traitlets.List(traitlets.Bytes()).tag(sync=True)  # none, one for all, or one for each map
+    _masks = traitlets.List(traitlets.Bytes()).tag(sync=True)  # none, one for all maps, or one per map
     _spread = traitlets.Bytes().tag(sync=True)  # see summaries.py
     _first = traitlets.Bytes().tag(sync=True)
-    _thumbnails = traitlets.Bytes().tag(sync=True)  # only where maps are asked for
+    _thumbnails = traitlets.Bytes().tag(sync=True)  # only if maps are sent on request
 
     def __init__(
         self, weights, queries, keys=None, mask=None, title="", *, frames=None, head_names=(), **settings
@@ -110,11 +108,11 @@ class AttentionExplorer(Widget):
         self.on_msg(self._answer)
 
     def _maps_to_send(self, shown: tuple[int, int, int], all_maps: Maps) -> dict:
-        """The maps that go with the widget: all of them, only the one that is shown first, or none."""
+        """The traits with the maps sent at once: all maps, only the one shown first, or none."""
         first = self._sequence[0]
         places = list(np.ndindex(len(self._sequence), *first.weights.shape[:2]))
         cells = first.weights[0, 0].size
-        fits = 2 * cells <= AT_ONCE  # one map
+        fits = 2 * cells <= AT_ONCE  # a single map
         self._each_its_mask = first.mask is not None and not (fits and same_masks(self._sequence))
         all_cells = len(places) * cells
         at_once = 2 * all_cells + self._each_its_mask * all_cells // 8 <= AT_ONCE
@@ -128,13 +126,13 @@ class AttentionExplorer(Widget):
         return traits if at_once else traits | {"_thumbnails": encode_thumbnails(all_maps)}
 
     def _encode(self, place: tuple[int, int, int]) -> list[bytes]:
-        """The map of a frame, layer and head as it travels, and its mask where each has its own."""
+        """The encoded map of a frame, layer and head, with its mask if maps have separate masks."""
         frame, layer, head = place
         weights, mask = self._sequence[frame].at(layer, head)
         return [encode_weights(weights), *([encode_mask(mask)] if self._each_its_mask else [])]
 
     def _answer(self, _, content, buffers):
-        """Sends the map that the page asks for: its frame, layer and head."""
+        """Send the map that the page requests by frame, layer and head."""
         place = content.get("map")
         limits = [range(len(self._sequence)), *(range(MEAN, count) for count in self._shape[:2])]
         if isinstance(place, list) and len(place) == 3 and all(map(contains, limits, place)):
@@ -142,14 +140,14 @@ class AttentionExplorer(Widget):
 
     @property
     def weights(self) -> np.ndarray:
-        """The weights `(L, H, T, S)`, with frames `(F, L, H, T, S)`."""
+        """The weights `(L, H, T, S)`, or `(F, L, H, T, S)` with frames."""
         if self.frames:
             return np.stack([frame.weights for frame in self._sequence])
         return self._sequence[0].weights
 
     @traitlets.validate("layer", "head", "frame", "locked")
     def _within(self, proposal):
-        """A layer, head, frame or row that exists."""
+        """Raise unless the layer, head, frame or row exists."""
         name, value = proposal["trait"].name, proposal["value"]
         layers, heads, queries, _ = self._sequence[0].weights.shape
         counts = {"layer": layers, "head": heads, "frame": len(self._sequence), "locked": queries}
@@ -162,7 +160,7 @@ class AttentionExplorer(Widget):
         return value
 
     def describe(self) -> str:
-        """What is shown, in one line."""
+        """The current view in one line."""
         layers, heads, queries, keys = self._shape
         counts = [(len(self._sequence), "frame"), (layers, "layer"), (heads, "head")]
         counts += [(queries, "query"), (keys, "key")]
@@ -170,7 +168,7 @@ class AttentionExplorer(Widget):
         return ": ".join(filter(None, ["Attention map", self.title, ", ".join(shown)]))
 
     def _caption(self) -> str:
-        """The title of the picture: the widget's own, and which of its maps it is."""
+        """The picture's title: the widget's title and the name of the map."""
         layers, heads, *_ = self._shape
         where = [] if layers == 1 else ["mean of layers" if self.layer == MEAN else f"layer {self.layer}"]
         if self.head_names:
@@ -181,7 +179,7 @@ class AttentionExplorer(Widget):
         return ": ".join(filter(None, [self.title, ", ".join(where)]))
 
     def figure(self) -> Figure:
-        """The map that is shown, as a picture."""
+        """The current map as a static picture."""
         largest = self._peak_of_rest if self.hide_first else self._peak
         peak = {"full": 1.0, "log": max(largest, 10 * FLOOR)}.get(self.scale, largest)
         look = {"peak": peak, "floor": FLOOR * (self.scale == "log"), "hidden": int(self.hide_first)}
@@ -189,18 +187,18 @@ class AttentionExplorer(Widget):
 
 
 def contains(limits: range, value) -> bool:
-    """Whether it is a whole number within the limits."""
+    """Whether `value` is an integer within the limits."""
     return type(value) is int and value in limits
 
 
 def same_masks(sequence: list[AttentionMaps]) -> bool:
-    """Whether every frame, layer and head has the same mask, or none has any."""
+    """Whether all frames, layers and heads have the same mask, or none."""
     first = sequence[0].mask
     return first is None or all((frame.mask == first[0, 0]).all() for frame in sequence)
 
 
 def gutters(queries: list[str], keys: list[str]) -> list[int]:
-    """Pixels that the labels need beside the rows and above the columns."""
+    """Pixels for the labels beside the rows and above the columns."""
     beside = max(label_width(token) for token in queries)
     above = max(label_width(token) for token in keys)
     upright = above <= 2 * NARROW_CHARACTER  # one wide character or two narrow ones

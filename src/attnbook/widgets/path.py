@@ -1,4 +1,4 @@
-"""The path explorer: how far a signal travels between two positions, in three kinds of network."""
+"""The path explorer: the path of a signal between two positions in three kinds of network."""
 
 import traitlets
 from matplotlib.figure import Figure
@@ -13,13 +13,13 @@ KERNELS, DEEPEST = (3, 5, 7, 9), 12
 
 
 class PathExplorer(Widget):
-    """The way from one position to another: recurrent network, stacked convolutions and attention.
+    """The path from one position to another in a recurrent network, stacked convolutions and attention.
 
     `tokens` are 2 to 24 strings. From position $i$ to $j$ a signal passes $j - i + 1$ cells of a recurrent
-    network (none where $j < i$), at least $\\lceil |j - i| / r \\rceil$ layers of convolutions that see
-    $r = (k - 1) / 2$ positions to each side, and $1$ layer of attention.
+    network (there is no path if $j < i$), at least $\\lceil |j - i| / r \\rceil$ layers of convolutions that
+    see $r = (k - 1) / 2$ positions to each side, and $1$ layer of attention.
 
-    Traits, to be set and observed: `source` and `target` (the two positions, from 0), `kernel` (odd, 3 to 9)
+    Traits to set and observe: `source` and `target` (the two positions, from 0), `kernel` (odd, 3 to 9)
     and `layers` (1 to 12) of the convolutions. Raises ValueError and TypeError that name the argument, what
     it got and what it wanted. Source: Vaswani et al. 2017, section 4 and table 1.
     """
@@ -48,17 +48,17 @@ class PathExplorer(Widget):
 
     @property
     def distance(self) -> int:
-        """How far apart the two positions are."""
+        """The distance between the two positions."""
         return abs(self.target - self.source)
 
     @property
     def layers_needed(self) -> int:
-        """Layers that convolutions of this kernel need between the two positions."""
+        """The number of convolutional layers needed between the two positions."""
         return max(1, -(-2 * self.distance // (self.kernel - 1)))
 
     @property
     def steps(self) -> dict[str, int | None]:
-        """Cells or layers that the signal passes in each network, None where there is no way."""
+        """The number of cells or layers that the signal passes in each network, None if there is no path."""
         return {
             "recurrent": self.distance + 1 if self.target >= self.source else None,
             "convolution": self.layers if self.layers >= self.layers_needed else None,
@@ -75,7 +75,7 @@ class PathExplorer(Widget):
     @traitlets.validate("kernel")
     def _is_kernel(self, proposal):
         if proposal["value"] not in KERNELS:
-            raise ValueError(f"kernel: got {proposal['value']}, wanted 3, 5, 7 or 9: as many on either side")
+            raise ValueError(f"kernel: got {proposal['value']}, wanted 3, 5, 7 or 9")
         return proposal["value"]
 
     @traitlets.validate("layers")
@@ -85,7 +85,7 @@ class PathExplorer(Widget):
         return proposal["value"]
 
     def describe(self) -> str:
-        """What is shown, in one line."""
+        """The current view in one line."""
         ways = [
             f"{name} {count} {plural('step', count)}" if count else f"{name} no path"
             for name, count in self.steps.items()
@@ -94,12 +94,12 @@ class PathExplorer(Widget):
         return ": ".join(filter(None, ["Paths", self.title, f"{place}: {', '.join(ways)}"]))
 
     def figure(self) -> Figure:
-        """What is shown, as a picture."""
+        """The current view as a static picture."""
         return path_figure(self)
 
 
 def check_sequence(tokens) -> list[str]:
-    """2 to 24 strings."""
+    """`tokens` as a list of 2 to 24 strings."""
     try:
         count = len(tokens)
     except TypeError:

@@ -1,4 +1,4 @@
-"""The path explorer's picture for where no widget can run: the three networks and the way through each."""
+"""The path explorer's static picture: the three networks and the path through each."""
 
 import matplotlib as mpl
 import numpy as np
@@ -13,7 +13,7 @@ NAMES = {"recurrent": "recurrent network", "convolution": "convolutions", "atten
 
 
 def path_figure(explorer) -> Figure:
-    """The three networks of a `PathExplorer` beside one another, as its traits are."""
+    """Draw the three networks of a `PathExplorer` side by side, with its current traits."""
     with mpl.rc_context(style() | {"axes.grid": False}):
         figure = Figure(figsize=(8.4, 2.5))
         for ax, network in zip(figure.subplots(1, 3), NAMES, strict=True):
@@ -24,7 +24,7 @@ def path_figure(explorer) -> Figure:
 
 
 def draw(ax: Axes, explorer, network: str) -> None:
-    """One network: inputs below, outputs above, the way of the signal thick."""
+    """Draw one network: inputs below, outputs above, the signal's path in bold."""
     colors = PALETTE["light"]
     source, target, reach = explorer.source, explorer.target, (explorer.kernel - 1) // 2
     count = len(explorer.tokens)
@@ -71,7 +71,7 @@ def draw(ax: Axes, explorer, network: str) -> None:
 
 
 def points(explorer, network: str) -> tuple[list, list]:
-    """Where each step starts and ends, as (column, row)."""
+    """The start and end points of the steps as (column, row)."""
     source, target, layers = explorer.source, explorer.target, explorer.layers
     if network == "attention":
         way = [(source, 0), (target, 1)]

@@ -1,4 +1,4 @@
-"""The query plane: one query among a few keys in two dimensions, its scores, weights and blended value."""
+"""The query plane: one query and a few keys in two dimensions, with scores, weights and output."""
 
 import math
 import re
@@ -14,20 +14,20 @@ from attnbook.widgets.base import BUNDLES, Temperature, Widget, check_real, chec
 from attnbook.widgets.labels import plural
 from attnbook.widgets.plane_figure import plane_figure
 
-MOST, WIDEST = 16, 4  # keys; numbers in a value
+MOST, WIDEST = 16, 4  # keys; components of a value
 SCORES = ("dot", "distance")
 
 
 class QueryPlane(Widget):
-    """A query to drag among keys in the plane: scores, weights and the blended value follow.
+    """A query to drag among keys in the plane: scores, weights and the weighted sum of the values follow.
 
-    `keys` `(S, 2)` are at most 16, torch, numpy or lists; `values` `(S,)` or `(S, d_v)` are numbers, d_v at
-    most 4, or S colours "#rrggbb"; `labels` are S strings (without them the keys are numbered). The weights
-    are $w = \\mathrm{softmax}(s / \\tau)$ with the scores $s_i = q \\cdot k_i$ ("dot") or
+    `keys` `(S, 2)`, at most 16, are torch, numpy or lists; `values` are numbers `(S,)` or `(S, d_v)` with d_v
+    at most 4, or S colours "#rrggbb"; `labels` are S strings (default: numbers). The weights are
+    $w = \\mathrm{softmax}(s / \\tau)$ with the scores $s_i = q \\cdot k_i$ ("dot") or
     $s_i = -\\tfrac{1}{2} |q - k_i|^2$ ("distance": regression with a Gaussian kernel of width
     $\\sqrt{\\tau}$).
 
-    Traits, to be set and observed: `query` `[x, y]` within the plane, `temperature` τ (0.05 to 20), `score`
+    Traits to set and observe: `query` `[x, y]` within the plane, `temperature` τ (0.05 to 20), `score`
     ("dot" or "distance"). Raises ValueError and TypeError that name the argument, what it got and what it
     wanted.
     """
@@ -41,8 +41,8 @@ class QueryPlane(Widget):
     labels = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
     _keys = traitlets.List().tag(sync=True)
     _values = traitlets.List().tag(sync=True)
-    _colors = traitlets.Bool(False).tag(sync=True)  # values are colours, red, green and blue from 0 to 1
-    _limit = traitlets.Float().tag(sync=True)  # the plane goes from -limit to limit both ways
+    _colors = traitlets.Bool(False).tag(sync=True)  # values are RGB colours from 0 to 1
+    _limit = traitlets.Float().tag(sync=True)  # both axes run from -limit to limit
     _tick = traitlets.Float().tag(sync=True)
 
     def __init__(
@@ -86,7 +86,7 @@ class QueryPlane(Widget):
 
     @property
     def scores(self) -> np.ndarray:
-        """One score for each key `(S,)`, before the temperature."""
+        """The scores `(S,)` before division by the temperature."""
         query = np.array(self.query)
         if self.score == "dot":
             return self._points @ query
@@ -94,16 +94,16 @@ class QueryPlane(Widget):
 
     @property
     def weights(self) -> np.ndarray:
-        """One weight for each key `(S,)`."""
+        """The weights `(S,)`."""
         return self.attend()[1]
 
     @property
     def output(self) -> np.ndarray:
-        """The blended value `(d_v,)`; a colour as red, green and blue from 0 to 1."""
+        """The weighted sum of the values `(d_v,)`; a colour is RGB from 0 to 1."""
         return self.attend()[0]
 
     def attend(self) -> tuple[np.ndarray, np.ndarray]:
-        """Output and weights; by dot product those of `scaled_dot_product_attention` with the scale 1 / τ."""
+        """Output and weights; with "dot", those of `scaled_dot_product_attention` with scale 1 / τ."""
         points, values = torch.from_numpy(self._points), torch.from_numpy(self._numbers)
         if self.score == "dot":
             query = torch.tensor([self.query], dtype=torch.float64)  # (1, 2)
@@ -126,7 +126,7 @@ class QueryPlane(Widget):
         return proposal["value"]
 
     def describe(self) -> str:
-        """What is shown, in one line."""
+        """The current view in one line."""
         x, y = self.query
         best = int(self.weights.argmax())
         keys = f"{len(self.labels)} {plural('key', len(self.labels))}"
@@ -134,17 +134,17 @@ class QueryPlane(Widget):
         return ": ".join(filter(None, ["Query among keys", self.title, f"{keys}, {most}"]))
 
     def figure(self) -> Figure:
-        """What is shown, as a picture."""
+        """The current view as a static picture."""
         return plane_figure(self)
 
 
 def check_array(name: str, numbers, wanted: str) -> np.ndarray:
-    """Finite numbers of any kind in float64."""
+    """Finite real numbers as a float64 array."""
     if isinstance(numbers, list | tuple):
         try:
             numbers = np.array(numbers, dtype=np.float64)
         except (TypeError, ValueError):
-            raise TypeError(f"{name}: got a list that is no array of numbers, wanted {wanted}") from None
+            raise TypeError(f"{name}: got a list that isn't an array of numbers, wanted {wanted}") from None
     return check_size(name, check_real(name, to_numpy(name, numbers)))
 
 
@@ -172,7 +172,7 @@ def check_values(values, count: int) -> tuple[np.ndarray, bool]:
     if array.ndim != 2 or len(array) != count or not 1 <= array.shape[1] <= WIDEST:
         raise ValueError(
             f"values: got shape {shape}, wanted ({count},) or ({count}, d_v), d_v from 1 to {WIDEST}: one "
-            "value for each key"
+            "value per key"
         )
     return array, colors
 
@@ -186,7 +186,7 @@ def check_query(query) -> list[float]:
 
 
 def limit_and_tick(largest: float) -> tuple[float, float]:
-    """How far the plane goes, so that all points lie well inside, and the distance of its grid lines."""
+    """The plane's limit, well beyond all points, and the spacing of its grid lines."""
     wanted = 1.25 * (largest or 1.0)
     power = 10 ** math.floor(math.log10(wanted / 2))
     tick = next(step * power for step in (1, 2, 5, 10) if wanted / (step * power) <= 4)

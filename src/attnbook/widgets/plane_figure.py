@@ -1,4 +1,4 @@
-"""The query plane's picture for where no widget can run: the plane, and the weights as bars."""
+"""The query plane's static picture: the plane, and the weights as bars."""
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -9,7 +9,7 @@ from attnbook.plots import PALETTE, SERIES, drawable, installed_fonts, shorten, 
 
 
 def plane_figure(plane) -> Figure:
-    """The plane and the weights of a `QueryPlane`, as its traits are."""
+    """Draw the plane and the weights of a `QueryPlane` with its current traits."""
     with mpl.rc_context(style()):
         figure = Figure(figsize=(7.6, max(3.3, 1.2 + 0.24 * len(plane.labels))))
         left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1, 1.1]})
@@ -21,7 +21,7 @@ def plane_figure(plane) -> Figure:
 
 
 def draw_plane(ax: Axes, plane) -> None:
-    """Keys as dots that grow with their weight, the query as an arrow or, by distance, as a point."""
+    """Draw keys as dots that grow with their weight; the query is an arrow, or a point with "distance"."""
     weights, limit = plane.weights, plane._limit
     x, y = plane._points.T
     text = {"parse_math": False, "fontfamily": installed_fonts(), "fontsize": 9}
@@ -43,7 +43,7 @@ def draw_plane(ax: Axes, plane) -> None:
 
 
 def draw_bars(ax: Axes, plane) -> None:
-    """A bar for each weight, its number and the key's value beside it."""
+    """Draw one bar per weight, with the weight and the key's value beside it."""
     weights = plane.weights
     rows = range(len(weights))
     ax.barh(rows, weights, height=0.7, color=SERIES[0], alpha=0.55)
@@ -59,6 +59,6 @@ def draw_bars(ax: Axes, plane) -> None:
 
 
 def spelt(value) -> str:
-    """A value in two decimals; several numbers in brackets."""
+    """A value with two decimals; a vector in parentheses."""
     numbers = ", ".join(f"{number:.2f}" for number in value)
     return numbers if len(value) == 1 else f"({numbers})"

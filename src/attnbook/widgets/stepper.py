@@ -1,4 +1,4 @@
-"""The attention stepper: from queries and keys to the output, step by step, every number explained."""
+"""The attention stepper: from queries and keys to the output step by step, with every number explained."""
 
 import numpy as np
 import torch
@@ -20,17 +20,17 @@ STAGES = ("query", "key", "scores", "scaled", "masked", "weights", "value", "out
 
 
 class AttentionStepper(Widget):
-    """Attention with small numbers to follow: $\\mathrm{softmax}(Q K^\\top / \\sqrt{d}) \\, V$, step by step.
+    """Attention on small matrices, step by step: $\\mathrm{softmax}(Q K^\\top / \\sqrt{d}) \\, V$.
 
     `query` `(T, d)`, `key` `(S, d)` and `value` `(S, d_v)` are torch or numpy, at most 12 × 12 each. `tokens`
-    are T strings, `keys` S strings (without them the tokens are the keys); without any, numbers stand there.
-    `mask` is boolean, broadcastable to `(T, S)`, True = may attend; it is the masking "given".
+    are T strings, `keys` S strings (default: `tokens`); without both, positions are numbered. `mask` is
+    boolean, broadcastable to `(T, S)`, True = may attend; it is used when `masking` is "given".
 
-    Traits, to be set and observed: `scale` (divide by √d), `temperature` (0.05 to 20, divides too), `masking`
-    ("none", "causal", "padding", "given"), `padding` (padded keys, from 0), `mask_when` ("before" or "after"
-    the softmax), `step` (0 queries and keys … 5 output), `selected` (the number that is explained, `[stage,
-    row, column]`, or []). Raises ValueError and TypeError that name the argument, what it
-    got and what it wanted. Source: Vaswani et al. 2017, equation 1.
+    Traits to set and observe: `scale` (divide by √d), `temperature` (0.05 to 20, also divides), `masking`
+    ("none", "causal", "padding", "given"), `padding` (indices of padded keys), `mask_when` ("before" or
+    "after" the softmax), `step` (0 queries and keys … 5 output), `selected` (the number that is explained,
+    `[stage, row, column]`, or []). Raises ValueError and TypeError that name the argument, what it got and
+    what it wanted. Source: Vaswani et al. 2017, equation 1.
     """
 
     _esm = BUNDLES / "attention_stepper.js"
@@ -43,7 +43,7 @@ class AttentionStepper(Widget):
     step = traitlets.Int(0).tag(sync=True)
     selected = traitlets.List().tag(sync=True)
 
-    # `keys` is ipywidgets' own name for the list of traits
+    # not `keys`, because ipywidgets uses that name for its list of traits
     query_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
     key_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
     _query = traitlets.List().tag(sync=True)
@@ -74,17 +74,17 @@ class AttentionStepper(Widget):
 
     @property
     def weights(self) -> np.ndarray:
-        """The weights `(T, S)` that meet the values, by the switches as they are."""
+        """The weights `(T, S)` that multiply the values, with the current switches."""
         return self.attend()[1]
 
     @property
     def output(self) -> np.ndarray:
-        """The output `(T, d_v)`, by the switches as they are."""
+        """The output `(T, d_v)` with the current switches."""
         return self.attend()[0]
 
     @property
     def allowed(self) -> np.ndarray | None:
-        """The mask `(T, S)` that is chosen, True = may attend, or None."""
+        """The chosen mask `(T, S)`, True = may attend, or None."""
         if self.masking == "causal":
             return causal_mask(self._shape[0]).numpy()
         if self.masking == "padding":
@@ -94,11 +94,11 @@ class AttentionStepper(Widget):
 
     @property
     def divisor(self) -> float:
-        """What the scores are divided by: √d where that is switched on, times the temperature."""
+        """The divisor of the scores: √d if switched on, times the temperature."""
         return (self._numbers[0].shape[1] ** 0.5 if self.scale else 1.0) * self.temperature
 
     def attend(self) -> tuple[np.ndarray, np.ndarray]:
-        """Output and weights of `scaled_dot_product_attention`; a mask after softmax falls on its weights."""
+        """Output and weights of `scaled_dot_product_attention`; "after" masks its weights."""
         query, key, value = map(torch.from_numpy, self._numbers)
         mask = None if self.allowed is None else torch.tensor(self.allowed)  # (T, S)
         after = mask is not None and self.mask_when == "after"
@@ -145,7 +145,7 @@ class AttentionStepper(Widget):
 
     @traitlets.validate("selected")
     def _is_number(self, proposal):
-        """A number that there is: [stage, row, column], where column S of the weights is the sum of a row."""
+        """Raise unless [stage, row, column] exists; column S of the weights is the row sum."""
         chosen = proposal["value"]
         if not chosen:
             return []
@@ -163,11 +163,11 @@ class AttentionStepper(Widget):
         return list(chosen)
 
     def describe(self) -> str:
-        """What is shown, in one line."""
+        """The current view in one line."""
         queries, keys = self._shape
         counts = f"{queries} {plural('query', queries)}, {keys} {plural('key', keys)}"
         return ": ".join(filter(None, ["Attention, step by step", self.title, counts]))
 
     def figure(self) -> Figure:
-        """What is shown, as a picture."""
+        """The current view as a static picture."""
         return stepper_figure(self)

@@ -1,4 +1,4 @@
-"""What the stepper refuses: matrices too large or not of numbers, labels and settings that don't fit."""
+"""The stepper's argument checks: matrices, labels and settings."""
 
 import numpy as np
 
@@ -29,12 +29,12 @@ def check_numbers(query, key, value) -> tuple[np.ndarray, np.ndarray, np.ndarray
         width = query.shape[1]
         raise ValueError(f"key: got shape {key.shape}, wanted (S, {width}), as wide as query {query.shape}")
     if len(value) != len(key):
-        raise ValueError(f"value: got shape {value.shape}, wanted ({len(key)}, d_v), one value for each key")
+        raise ValueError(f"value: got shape {value.shape}, wanted ({len(key)}, d_v), one value per key")
     return query, key, value
 
 
 def check_matrix(name: str, numbers, wanted: str) -> np.ndarray:
-    """A small matrix of finite numbers."""
+    """A small matrix of finite numbers in float64."""
     array = check_real(name, to_numpy(name, numbers))
     if array.ndim != 2 or not 1 <= min(array.shape) <= max(array.shape) <= MOST:
         raise ValueError(f"{name}: got shape {array.shape}, wanted {wanted}, 1 × 1 up to {MOST} × {MOST}")
@@ -42,7 +42,7 @@ def check_matrix(name: str, numbers, wanted: str) -> np.ndarray:
 
 
 def check_labels(tokens, keys, queries: int, key_count: int) -> tuple[list[str], list[str]]:
-    """T and S strings; without any, positions are numbered."""
+    """T and S labels; without tokens or keys, positions are numbered."""
     numbered = [str(i) for i in range(queries)]
     labels = numbered if tokens is None else check_tokens("tokens", tokens, queries, "rows")
     if keys is not None:
@@ -58,7 +58,7 @@ def check_labels(tokens, keys, queries: int, key_count: int) -> tuple[list[str],
 
 
 def check_settings(settings: dict) -> None:
-    """Only settings that there are, of the types that they have."""
+    """Raise TypeError for an unknown setting or a wrong type."""
     for name, value in settings.items():
         if name not in SETTINGS:
             raise TypeError(f"{name}: no such setting, wanted one of {', '.join(SETTINGS)}")

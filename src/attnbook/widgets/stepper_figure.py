@@ -1,4 +1,4 @@
-"""The stepper's picture for where no widget can run: scores, weights and output beside one another."""
+"""The stepper's static picture: scores, weights and output side by side."""
 
 import matplotlib as mpl
 import numpy as np
@@ -11,12 +11,12 @@ from matplotlib.patches import Rectangle
 from attnbook.maps import visible
 from attnbook.plots import PALETTE, drawable, label_axis, shorten, style, weights_colormap
 
-BESIDE = 7  # as many columns fit beside one another
+BESIDE = 7  # most columns for panels side by side
 MINUS, PLUS = "#e8b5ac", "#b9c7e2"  # the tints of signed numbers, as on the page
 
 
 def stepper_figure(stepper) -> Figure:
-    """Scores (scaled where they are), weights and output of an `AttentionStepper`, by its switches."""
+    """Draw scores (scaled if switched on), weights and output of an `AttentionStepper`."""
     query, key, value = stepper._numbers
     output, weights = stepper.attend()
     scores = query @ key.T / stepper.divisor  # (T, S)
@@ -41,7 +41,7 @@ def stepper_figure(stepper) -> Figure:
 
 
 def draw(ax: Axes, name: str, numbers: np.ndarray, rows: list[str], columns: list[str]) -> None:
-    """One matrix with its numbers written in it."""
+    """Draw one matrix with its numbers."""
     signed = name != "weights"
     peak = (float(np.abs(numbers).max()) or 1.0) if signed else 1.0
     paper = PALETTE["light"]["paper"]
@@ -61,7 +61,7 @@ def draw(ax: Axes, name: str, numbers: np.ndarray, rows: list[str], columns: lis
         xticklabels=False,
         yticklabels=False,
     )
-    ax.xaxis.tick_top()  # before its labels are written: the top ones are texts of their own
+    ax.xaxis.tick_top()  # before the labels are set: top and bottom labels are separate objects
     label_axis(ax.xaxis, [shorten(token, 5) for token in map(visible, columns)])
     label_axis(ax.yaxis, rows)
     ax.tick_params(length=0)
@@ -69,7 +69,7 @@ def draw(ax: Axes, name: str, numbers: np.ndarray, rows: list[str], columns: lis
 
 
 def hatch(ax: Axes, masked: np.ndarray) -> None:
-    """Hatch what is masked, over the zeros that stand there."""
+    """Hatch the masked cells, over their zeros."""
     colors = PALETTE["light"]
     for row, column in np.argwhere(masked):
         ax.add_patch(

@@ -1,15 +1,15 @@
-"""How large the stepper's matrices are in a page: known before it comes, so that its place can be kept."""
+"""The sizes of the stepper's matrices on a page, known in advance to reserve space for them."""
 
 import numpy as np
 
 from attnbook.widgets.labels import label_width
 
-DIGIT, PADDING, MARGIN = 7, 12, 16  # pixels: a digit, and what is around a number and around a label
-NARROWEST, ROW, HEAD = 118, 28, 76  # pixels: a stage, a row of numbers, and all that is not one
+DIGIT, PADDING, MARGIN = 7, 12, 16  # pixels: a digit, the space around a number, the space around a label
+NARROWEST, ROW, HEAD = 118, 28, 76  # pixels: width of a stage, height of a row, height of everything else
 
 
 def stage_sizes(query, key, value, tokens: list[str], keys: list[str]) -> dict[str, list[int]]:
-    """Pixels of each kind of matrix: the gutter for its rows' labels, a cell, the whole width and height."""
+    """Pixels for each matrix: gutter for the row labels, cell width, total width and height."""
     scores = query @ key.T  # (T, S)
     beside_query, beside_key = gutter(tokens), gutter(keys)
     above = min(64, max(label_width(token) for token in keys) + PADDING)
@@ -29,18 +29,18 @@ def stage_sizes(query, key, value, tokens: list[str], keys: list[str]) -> dict[s
 
 
 def gutter(tokens: list[str]) -> int:
-    """Room for the labels beside the rows."""
+    """Pixels for the labels beside the rows."""
     return min(96, max(26, max(label_width(token) for token in tokens) + MARGIN))
 
 
 def cell(numbers: np.ndarray) -> int:
-    """Room for the longest number: a sign, two decimals; very large ones by their power of ten."""
+    """Pixels for the longest number: sign and two decimals, or scientific notation from 1e5."""
     longest = max(len(f"{number:.2f}") if abs(number) < 1e5 else 8 for number in numbers.flat)
     return DIGIT * max(4, longest) + PADDING
 
 
 def stage_boxes(state: dict) -> list[tuple[int, int]]:
-    """Width and height of every matrix, in their order, by the widget's state."""
+    """Width and height of the matrices in order, from the widget's state."""
     sizes = state["_sizes"]
     after = state["mask_when"] == "after"
     mask = ["weights", "weights"] if after else ["scores", "weights"]
@@ -49,5 +49,5 @@ def stage_boxes(state: dict) -> list[tuple[int, int]]:
 
 
 def is_long(state: dict) -> bool:
-    """Whether the sums are long, and their words need more room."""
+    """Whether the explanations are long and need more room."""
     return max(len(state["_query"][0]), len(state["_key"])) > 4

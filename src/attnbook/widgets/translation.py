@@ -1,4 +1,4 @@
-"""One translation by the shipped model: what it read and wrote, how sure it was, and its attention."""
+"""One translation by the shipped model: tokens read and written, probabilities and attention."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,11 +20,11 @@ LIKELIEST = 5
 
 @dataclass(frozen=True)
 class Translation:
-    """What the model made of a text.
+    """The model's translation of a text.
 
-    `source` are the labels of the S tokens it read and `written` those of the T tokens it wrote, its end
-    among them if it `ended`; `likeliest` holds for each of these the five likeliest tokens with their
-    probabilities.
+    `source` holds the labels of the S tokens it read, `written` those of the T tokens it wrote, including the
+    end token if it `ended`; `likeliest` holds the five most likely tokens and their probabilities for each of
+    the T steps.
     """
 
     text: str
@@ -37,8 +37,8 @@ class Translation:
     def maps(self, kind: str) -> AttentionMaps:
         """The weights of "encoder", "decoder" or "cross" as maps `(L, H, ·, ·)`.
 
-        The decoder's rows and columns are the tokens it has read, the start first; a row of "cross" is the
-        token that is written there.
+        The rows and columns of "decoder" are the tokens it has read, beginning with start; a row of "cross"
+        is the token written at that step.
         """
         queries, keys = sides(kind, self.source, self.written)
         causal = np.tril(np.ones((len(queries), len(keys)), bool)) if kind == "decoder" else None
@@ -46,27 +46,27 @@ class Translation:
 
 
 def sides(kind: str, source: list[str], written: list[str]) -> tuple[list[str], list[str]]:
-    """The labels of the queries and of the keys in the maps of a kind."""
+    """The labels of queries and keys in the maps of one kind."""
     read = ["⟨start⟩", *written[:-1]]
     return {"encoder": (source, source), "decoder": (read, read), "cross": (written, source)}[kind]
 
 
 @lru_cache(maxsize=1)
 def shipped() -> Trained:
-    """The model that comes with the package."""
+    """The model that ships with the package."""
     return checkpoints.load(CHECKPOINT)
 
 
 def readable(text: str) -> str:
-    """What of a text the model can read: plain spaces, no marks of direction, no character without an id."""
+    """The characters of `text` that the model can read, with plain spaces and without direction marks."""
     known = shipped().task.source
     return "".join(character for character in text.translate(PLAIN) if character in known)
 
 
-@lru_cache(maxsize=8)  # a widget asks for the same one for its state, its picture and its line
+@lru_cache(maxsize=8)  # a widget uses the same translation for its state, picture and description
 @torch.no_grad()
 def translate(text: str, target: str) -> Translation:
-    """Write `text`, as far as it is readable, in the target's language."""
+    """Translate the readable part of `text` into the target's language."""
     trained = shipped()
     task, model = trained.task, trained.model
     source = task.source.batch([readable(text)], tags=[target])  # (1, S)

@@ -1,4 +1,4 @@
-"""The date translator: the book's trained Transformer at work on the date that the reader types."""
+"""The date translator: the book's trained Transformer translates a date that the reader types."""
 
 from functools import lru_cache
 
@@ -20,11 +20,11 @@ KINDS = ("cross", "decoder", "encoder")
 class DateTranslator(Widget):
     """A trained Transformer that translates the date you type, its attention growing token by token.
 
-    `text` is a date as one of nine languages writes it, `target` the language wanted, or "iso". The model
-    runs in the page; what it makes of `text` at first is computed here. Traits that follow the page and that
-    Python may set: `text`, `target`, and `kind`, the attention shown ("cross", "decoder" or "encoder"). The
-    model is the checkpoint "dates-translate"; its card says how often it is right. Any text gives a date: for
-    what is none, a wrong one. Raises `TypeError` and `ValueError` that name the argument.
+    `text` is a date in one of nine languages, `target` the language to translate into, or "iso". The first
+    translation is computed in Python, later ones by the model in the page. Traits to set and observe: `text`,
+    `target`, and `kind`, the attention shown ("cross", "decoder" or "encoder"). The model is the checkpoint
+    "dates-translate"; its model card states its accuracy. It answers text that isn't a date with a date too,
+    and that date is wrong. Raises `TypeError` and `ValueError` that name the argument.
     """
 
     _esm = BUNDLES / "date_translator.js"
@@ -33,10 +33,11 @@ class DateTranslator(Widget):
     target = traitlets.Unicode("").tag(sync=True)
     kind = traitlets.Unicode("cross").tag(sync=True)
 
-    # Code, English and own name, in the order of the model's tags; a saved notebook would sort a dictionary.
+    # Code, English name and native name, in the order of the model's tags. A list, because saving a notebook
+    # sorts the keys of a dictionary.
     _languages = traitlets.List(read_only=True).tag(sync=True)
     _writing = traitlets.Dict(read_only=True).tag(sync=True)  # language → format → pieces of a date
-    _known = traitlets.Unicode(read_only=True).tag(sync=True)  # every character that the model can read
+    _known = traitlets.Unicode(read_only=True).tag(sync=True)  # all characters that the model can read
     _first = traitlets.Dict(read_only=True).tag(sync=True)  # the first translation, and its maps below
     _encoder = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
     _decoder = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
@@ -64,7 +65,7 @@ class DateTranslator(Widget):
         self.on_msg(self._send_model)
 
     def _send_model(self, _, content, buffers):
-        """Sends the model's file to the page, when it asks."""
+        """Send the model file when the page requests it."""
         if content == {"model": CHECKPOINT}:
             path = checkpoints.FOLDER / f"{CHECKPOINT}.safetensors"
             self.send({"model": CHECKPOINT}, [path.read_bytes()])
@@ -85,22 +86,22 @@ class DateTranslator(Widget):
 
     @property
     def translation(self) -> Translation:
-        """What the model makes of `text`, as Python computes it."""
+        """The model's translation of `text`, computed in Python."""
         return translate(self.text, self.target)
 
     def describe(self) -> str:
-        """What is shown, in one line."""
+        """The current view in one line."""
         made = f"“{self.text}” into {language_names()[self.target][0]}: {self.translation.text}"
         return ": ".join(filter(None, ["Date translator", self.title, made]))
 
     def figure(self) -> Figure:
-        """The translation and the mean of the last layer's heads, as a picture."""
+        """The translation and the mean over the last layer's heads as a static picture."""
         maps = self.translation.maps(self.kind)
         return map_figure(maps, maps.weights.shape[0] - 1, -1, title=self.translation.text)
 
 
 def summary(translation: Translation) -> dict:
-    """A translation without its maps, as the page has it."""
+    """A translation without its maps, for the page."""
     return {
         "source": translation.source,
         "written": translation.written,
@@ -111,19 +112,19 @@ def summary(translation: Translation) -> dict:
 
 @lru_cache(maxsize=1)
 def language_names() -> dict[str, list[str]]:
-    """Each target's name in English and in its own words."""
+    """Each target's name in English and in its own language."""
     names = {code: [Locale.parse(code).get_display_name(of) for of in ("en", code)] for code in LANGUAGES}
     return names | {"iso": ["year-month-day", "ISO 8601"]}
 
 
 @lru_cache(maxsize=1)
 def writing() -> dict[str, dict[str, list]]:
-    """How each language writes a date in each format."""
+    """The pieces of a date in each language and format."""
     return {code: {format: date_pieces(code, format) for format in FORMATS} for code in LANGUAGES}
 
 
 def check_text(text: str) -> str:
-    """`text` itself, if it is one of at most 200 characters, some of which the model can read."""
+    """Return `text`; raise unless it has at most 200 characters and the model can read some of them."""
     if not isinstance(text, str):
         raise TypeError(f"text: got {type(text).__name__}, wanted a string")
     if not text.strip() or len(text) > LONGEST:
@@ -134,7 +135,7 @@ def check_text(text: str) -> str:
 
 
 def check_target(target: str) -> str:
-    """`target` itself, if the model can write it."""
+    """Return `target`; raise ValueError if the model cannot write it."""
     if target not in TARGETS:
         raise ValueError(f"target: got {target!r}, wanted one of {', '.join(TARGETS)}")
     return target

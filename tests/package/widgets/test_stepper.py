@@ -102,7 +102,7 @@ REFUSED = [
     (
         {"value": VALUE[:4]},
         ValueError,
-        r"value: got shape \(4, 2\), wanted \(5, d_v\), one value for each key",
+        r"value: got shape \(4, 2\), wanted \(5, d_v\), one value per key",
     ),
     (
         {"query": NAN.expand(3, 2)},

@@ -212,7 +212,10 @@ def test_one_step_at_a_time(open_stepper):
     assert len(set(lines)) == 6
     assert "(3, 3)" in lines[1]
     assert "√2 = 1.414" in lines[2]
-    assert lines[5] == "Output (3, 2) = weights (3, 3) times V (3, 2): for every query, a weighted sum of the values."
+    assert (
+        lines[5]
+        == "Output (3, 2) = weights (3, 3) times V (3, 2): for every query, a weighted sum of the values."
+    )
     stepper.press("Next")  # there is none
     assert (stepper.line, stepper.later()) == (lines[5], [])
     stepper.press("Back")
