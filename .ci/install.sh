@@ -1,4 +1,4 @@
-# Creates .venv and installs the pinned requirements and the package into it. Called by make; safe to call again.
+# Creates .venv and installs the pinned requirements and the packages into it. Called by make; safe to run again.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -10,11 +10,11 @@ for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python}; do
 done
 if [ -z "$python" ]; then
     cat >&2 <<'MESSAGE'
-The book needs Python 3.11 or newer, with its venv module, and found none.
+The book needs Python 3.11 or newer with the venv module, but none was found.
   Debian, Ubuntu   sudo apt install python3 python3-venv      (Ubuntu 22.04: python3.11 python3.11-venv)
   macOS            brew install python@3.12
   elsewhere        https://www.python.org/downloads/
-Another Python is chosen with: make PYTHON=/path/to/python3
+To choose another Python: make PYTHON=/path/to/python3
 MESSAGE
     exit 1
 fi
@@ -27,19 +27,19 @@ fi
 pinned() { grep "^$1==" requirements.txt | cut -d ' ' -f 1; }
 uv() { VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv "$@"; }
 
-echo "Installing what requirements.txt pins (the first time this takes some minutes)"
+echo "Installing requirements.txt (a few minutes the first time)"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "$(pinned uv)"
 
-# uv knows where torch publishes its CPU build. Where that place cannot be reached, torch comes first, from the usual index.
+# uv knows torch's index of CPU builds. If that cannot be reached, install torch from the default index first.
 log=.venv/install.log
 if ! uv pip install --quiet --torch-backend=cpu -r requirements.txt >"$log" 2>&1; then
-    echo "torch's own index of CPU builds did not answer (see $log): taking $(pinned torch) from the usual index"
+    echo "torch's index of CPU builds cannot be reached (see $log): installing $(pinned torch) from the default index"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "$(pinned torch)"
     uv pip install --quiet -r requirements.txt
 fi
 uv pip install --quiet --no-deps -e . -e course -e website
 
-# nbgrader's and notebook's additions to JupyterLab stay out of readers' sight; `make formgrader` starts nbgrader's pages itself.
+# Hide the JupyterLab extensions of nbgrader and notebook from readers; `make formgrader` starts nbgrader's pages itself.
 mkdir -p .venv/etc/jupyter/labconfig
 echo '{"disabledExtensions": {"@jupyter/nbgrader": true, "@jupyter-notebook/lab-extension": true}}' \
     >.venv/etc/jupyter/labconfig/page_config.json

@@ -1,4 +1,4 @@
-# Writes requirements.txt anew from pyproject.toml, keeping the pins that still fit (or none of them, with --upgrade).
+# Rewrites requirements.txt from pyproject.toml, keeping valid pins (with --upgrade, none).
 set -eu
 cd "$(dirname "$0")/.."
 
