@@ -1,4 +1,4 @@
-"""What tests share: one seed, one thread, and the built site in a real browser."""
+"""Shared by all tests: a fixed seed, one thread, and the built site in a real browser."""
 
 import threading
 from pathlib import Path
@@ -26,7 +26,7 @@ def pytest_report_header():
 
 
 def pytest_generate_tests(metafunc):
-    """A test that takes `page_name` runs on every page of the book."""
+    """Run tests that take `page_name` on every page of the book."""
     if "page_name" in metafunc.fixturenames:
         metafunc.parametrize("page_name", toc_pages())
 
@@ -45,7 +45,7 @@ def device(request):
 def html() -> Path:
     """The folder of the built site."""
     if not (ROOT / "_build" / "complete").exists():
-        pytest.fail("the book is not built, or its last build failed: run `make book` first", pytrace=False)
+        pytest.fail("the book is not built or its last build failed: run `make book` first", pytrace=False)
     return HTML
 
 

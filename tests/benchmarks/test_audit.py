@@ -1,4 +1,4 @@
-"""`make audit` finds what is planted, says on which page it is, and fails."""
+"""`make audit` finds planted faults, names their page and fails."""
 
 import json
 import random
@@ -21,7 +21,7 @@ GOOD = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>A pa
 
 @pytest.fixture
 def found(browser, tmp_path):
-    """What the audit finds on a page into which something was planted, in the window that is named."""
+    """The audit's findings on a page with a planted fault, in the given window."""
 
     def look(planted: str, width: int = 360, **files: str) -> list[str]:
         (tmp_path / "chapters").mkdir()
@@ -36,7 +36,7 @@ def found(browser, tmp_path):
     return look
 
 
-def test_a_sound_page_is_clean(found):
+def test_a_good_page_is_clean(found):
     assert found("") == []
 
 
@@ -54,7 +54,7 @@ def test_a_sound_page_is_clean(found):
         ('<script src="asks.js"></script>', "error: Connecting to 'http://other.example/'"),
     ],
 )
-def test_what_is_planted_is_found(found, planted, words):
+def test_planted_faults_are_found(found, planted, words):
     faults = found(
         planted,
         loud="console.log('hello')",
@@ -67,7 +67,7 @@ def test_what_is_planted_is_found(found, planted, words):
     assert all(fault.startswith(HOME) for fault in faults)
 
 
-def test_a_heavy_chapter_is_named(tmp_path):
+def test_a_chapter_over_the_size_limit_is_named(tmp_path):
     (tmp_path / "chapters").mkdir()
     (tmp_path / HOME).write_text('<script src="heavy.js"></script>')
     (tmp_path / "chapters" / "heavy.js").write_bytes(random.Random(0).randbytes(620_000))
@@ -77,7 +77,7 @@ def test_a_heavy_chapter_is_named(tmp_path):
     assert faults == [f"{HOME}: {size / 1000:.0f} kB of HTML, styles and scripts, 600 allowed"]
 
 
-def test_a_missed_aim_is_named():
+def test_a_missed_target_is_named():
     scores = {"performance": 94, "accessibility": 100, "best-practices": 100, "seo": 99}
     assert audit.missed(HOME, scores) == [
         f"{HOME}: Lighthouse gives 94 for performance, 95 wanted",
@@ -86,8 +86,8 @@ def test_a_missed_aim_is_named():
     assert audit.missed("chapters/api.html", scores | {"seo": 100}) == []
 
 
-def test_speed_can_be_left_out(tmp_path, monkeypatch, capsys):
-    """Where it is, the other three still count, and Lighthouse isn't asked for it."""
+def test_performance_can_be_skipped(tmp_path, monkeypatch, capsys):
+    """The other three scores still count, and Lighthouse doesn't measure performance."""
     (tmp_path / "chapters").mkdir()
     (tmp_path / HOME).write_text((GOOD % "").replace('<link rel="icon" href="icon.svg">', ""))
     monkeypatch.setattr(audit, "install", lambda: Path("lighthouse"))
@@ -112,7 +112,7 @@ def test_speed_can_be_left_out(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.bad_input
-def test_a_browser_that_does_not_start_is_said(monkeypatch):
+def test_a_browser_that_fails_to_start_is_reported(monkeypatch):
     monkeypatch.setattr(audit, "find_chromium", lambda: shutil.which("false"))
     message = "false failed to start: exit code 1"
     with pytest.raises(RuntimeError, match=message), audit.rested(True):
@@ -120,7 +120,7 @@ def test_a_browser_that_does_not_start_is_said(monkeypatch):
 
 
 @pytest.mark.parametrize(("planted", "code"), [("", 0), ('<a href="#nowhere">a place</a>', 1)])
-def test_the_command_fails_where_something_is_missed(tmp_path, capsys, planted, code):
+def test_the_command_fails_if_a_target_is_missed(tmp_path, capsys, planted, code):
     (tmp_path / "chapters").mkdir()
     (tmp_path / HOME).write_text((GOOD % planted).replace('<link rel="icon" href="icon.svg">', ""))
     options = ["--html", str(tmp_path), "--pages", HOME, "--rounds", "0", "--no-browser"]
@@ -134,6 +134,6 @@ def test_the_command_fails_where_something_is_missed(tmp_path, capsys, planted, 
     )
 
 
-def test_every_chapter_has_an_aim():
+def test_every_chapter_has_targets():
     numbered = [f"chapters/{path.stem}.html" for path in sorted((ROOT / "chapters").glob("0*.ipynb"))]
     assert audit.chapters() == (HOME, *numbered)

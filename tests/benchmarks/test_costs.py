@@ -1,4 +1,4 @@
-"""The measure of what a chapter costs: it counts the kernel, and a chapter that fails fails it."""
+"""Measuring a chapter's cost counts its kernel, and a failing chapter makes it fail."""
 
 from pathlib import Path
 
@@ -35,6 +35,6 @@ def test_a_chapter_that_fails_is_named(tmp_path):
         costs.measure(notebook(tmp_path, "1 / 0"))
 
 
-def test_too_much_memory_is_told():
+def test_too_much_memory_is_reported():
     measured = {"light": {"memory": 1499}, "heavy": {"memory": 1501}}
     assert costs.heavy(measured) == ["heavy"]

@@ -1,4 +1,4 @@
-"""Attention: the article's class, the repairs, and torch's own functions beside ours."""
+"""Attention: the article's class, its repairs, and comparisons with torch's functions."""
 
 import pytest
 import torch
@@ -24,14 +24,14 @@ def tensors(*shapes, device="cpu", dtype=torch.float64):
 
 
 def random_mask(*shape, device="cpu"):
-    """A mask that leaves each row at least one key."""
+    """A mask that allows every row at least one key."""
     mask = torch.rand(shape, device=device) < 0.6
     mask[..., 0] |= ~mask.any(dim=-1)
     return mask
 
 
 def assert_same_with_gradients(ours, theirs, inputs):
-    """Same output, and same gradients for a random direction."""
+    """Assert equal outputs, and equal gradients for a random direction."""
     torch.testing.assert_close(ours, theirs)
     direction = torch.randn_like(ours)
     expected = torch.autograd.grad(theirs, inputs, direction, retain_graph=True)
@@ -40,7 +40,7 @@ def assert_same_with_gradients(ours, theirs, inputs):
 
 
 class ArticleAttn(nn.Module):
-    """What the article's class computes, written again from its text, as the judge of ours."""
+    """The article's class, reimplemented from its text as a reference for ours."""
 
     def __init__(self, q, k, v1, v2, out):
         super().__init__()
@@ -53,7 +53,7 @@ class ArticleAttn(nn.Module):
 
 
 class TestAttn:
-    def test_the_articles_example_gives_the_articles_shapes(self):
+    def test_the_articles_example_has_the_articles_shapes(self):
         output, weights = Attn(32, 32, 32, 64, 64)(
             torch.randn(1, 1, 32), torch.randn(1, 1, 32), torch.randn(1, 32, 64)
         )
@@ -61,7 +61,7 @@ class TestAttn:
         assert weights.shape == (1, 32)
         torch.testing.assert_close(weights.sum(dim=1), torch.ones(1))
 
-    def test_a_state_dict_of_the_articles_class_loads_and_gives_the_same(self):
+    def test_a_state_dict_of_the_articles_class_loads_and_gives_the_same_output(self):
         theirs = ArticleAttn(3, 5, 7, 11, 13).double()
         ours = Attn(3, 5, 7, 11, 13).double()
         ours.load_state_dict(theirs.state_dict())
@@ -71,7 +71,7 @@ class TestAttn:
         torch.testing.assert_close(weights, expected_weights)
         assert_same_with_gradients(output, expected, inputs)
 
-    def test_values_never_move_the_weights(self):
+    def test_the_weights_do_not_depend_on_the_values(self):
         attn = Attn(3, 5, 7, 11, 13)
         Q, K, V = torch.randn(1, 1, 3), torch.randn(1, 1, 5), torch.randn(1, 7, 11)
         _, weights = attn(Q, K, V)
@@ -89,7 +89,7 @@ class TestAttn:
             (((1, 1, 3), (1, 1, 5), (1, 6, 11)), r"V: wanted shape \(1, 7, 11\), got \(1, 6, 11\)"),
         ],
     )
-    def test_shapes_it_was_not_built_for_are_refused(self, shapes, error):
+    def test_wrong_shapes_are_rejected(self, shapes, error):
         with pytest.raises(ValueError, match=error):
             Attn(3, 5, 7, 11, 13)(*(torch.randn(shape) for shape in shapes))
 
@@ -129,7 +129,7 @@ class TestScaledDotProduct:
         torch.testing.assert_close(ours, F.scaled_dot_product_attention(query, key, value, scale=0.2))
 
     @pytest.mark.parametrize("need_weights", [True, False])
-    def test_a_row_without_keys_gives_zeros_and_no_nan_in_any_gradient(self, need_weights, device):
+    def test_a_fully_masked_row_gives_zeros_and_no_nan_gradients(self, need_weights, device):
         inputs = tensors((2, 5, 3), (2, 7, 3), (2, 7, 4), device=device)
         mask = random_mask(2, 5, 7, device=device)
         mask[1, 2] = False
@@ -139,7 +139,7 @@ class TestScaledDotProduct:
         for gradient in torch.autograd.grad(output.sum(), inputs):
             assert gradient.isfinite().all()
 
-    def test_weights_returned_are_those_before_dropout(self):
+    def test_returned_weights_are_those_before_dropout(self):
         query, key, value = tensors((2, 5, 3), (2, 7, 3), (2, 7, 4))
         output, weights = scaled_dot_product_attention(query, key, value, dropout=0.5)
         torch.testing.assert_close(weights.sum(-1), torch.ones(2, 5, dtype=torch.float64))
@@ -153,7 +153,7 @@ class TestScaledDotProduct:
             scaled_dot_product_attention(query, key[:, order], value[:, order])[0], expected
         )
 
-    def test_the_future_is_out_of_reach_under_a_causal_mask(self):
+    def test_with_a_causal_mask_the_future_changes_nothing(self):
         (x,) = tensors((1, 6, 3))
         for need_weights in (True, False):
             output, _ = scaled_dot_product_attention(x, x, x, causal_mask(6), need_weights=need_weights)
@@ -173,12 +173,12 @@ class TestScaledDotProduct:
             (((2, 5, 3), (2, 7, 3), (4, 7, 2)), r"value: wanted shape \(2, …\).*got \(4, 7, 2\)"),
         ],
     )
-    def test_shapes_that_do_not_fit_are_refused(self, shapes, error):
+    def test_mismatched_shapes_are_rejected(self, shapes, error):
         with pytest.raises(ValueError, match=error):
             scaled_dot_product_attention(*(torch.randn(shape) for shape in shapes))
 
     @pytest.mark.bad_input
-    def test_wrong_dtypes_are_refused(self):
+    def test_wrong_dtypes_are_rejected(self):
         x = torch.randn(2, 5, 3)
         with pytest.raises(TypeError, match=r"query: wanted floating-point numbers, got torch.int64"):
             scaled_dot_product_attention(x.long(), x, x)
@@ -190,7 +190,7 @@ class TestScaledDotProduct:
 
 
 class TestRepairs:
-    def test_additive_scores_are_bahdanaus(self):
+    def test_additive_scores_follow_bahdanaus_formula(self):
         attention = AdditiveAttention(3, 5, 11).double()
         query, key, value = tensors((2, 4, 3), (2, 7, 5), (2, 7, 13))
         output, weights = attention(query, key, value)
@@ -208,7 +208,7 @@ class TestRepairs:
         torch.testing.assert_close(output, weights @ value)
 
     @pytest.mark.parametrize("attention", [AdditiveAttention(3, 3, 5), DotAttention()])
-    def test_masks_for_all_heads_fit_and_close_their_keys(self, attention):
+    def test_masks_with_a_head_axis_work(self, attention):
         query, key, value = tensors((2, 4, 3), (2, 7, 3), (2, 7, 3), dtype=torch.float32)
         mask = torch.ones(2, 1, 1, 7, dtype=torch.bool)
         mask[1, ..., 5:] = False
@@ -219,7 +219,7 @@ class TestRepairs:
 
     @pytest.mark.bad_input
     @pytest.mark.parametrize("attention", [AdditiveAttention(3, 3, 5), DotAttention()])
-    def test_shapes_that_do_not_fit_are_refused(self, attention):
+    def test_mismatched_shapes_are_rejected(self, attention):
         x = torch.randn(2, 4, 3)
         for name, arguments in {
             "query": (x[0], x, x),
@@ -231,16 +231,16 @@ class TestRepairs:
 
 
 class TestMultiHead:
-    def test_linears_are_registered_in_the_order_of_the_contract(self):
+    def test_linear_layers_are_registered_as_query_key_value_output(self):
         names = [
             name for name, module in MultiHeadAttention(6, 2).named_modules() if isinstance(module, nn.Linear)
         ]
         assert names == ["query", "key", "value", "output"]
 
-    def test_bias_can_be_left_out(self):
+    def test_bias_is_optional(self):
         assert all("bias" not in name for name, _ in MultiHeadAttention(6, 2, bias=False).named_parameters())
 
-    def test_shapes_and_none_without_weights(self):
+    def test_shapes_with_and_without_weights(self):
         attention = MultiHeadAttention(6, 3)
         query, key = torch.randn(2, 5, 6), torch.randn(2, 7, 6)
         output, weights = attention(query, key, key)
@@ -250,7 +250,7 @@ class TestMultiHead:
         assert none is None
         torch.testing.assert_close(fused, output)
 
-    def test_merge_undoes_split(self):
+    def test_merge_inverts_split(self):
         attention, x = MultiHeadAttention(6, 3), torch.randn(2, 5, 6)
         assert torch.equal(attention.merge(attention.split(x)), x)
 
@@ -261,14 +261,14 @@ class TestMultiHead:
             attention(x[:, order], x[:, order], x[:, order])[0], attention(x, x, x)[0][:, order]
         )
 
-    def test_dropout_only_while_training(self):
+    def test_dropout_acts_only_in_training_mode(self):
         attention, x = MultiHeadAttention(6, 2, dropout=0.5), torch.randn(2, 5, 6)
         assert not torch.equal(attention(x, x, x)[0], attention(x, x, x)[0])
         attention.eval()
         assert torch.equal(attention(x, x, x)[0], attention(x, x, x)[0])
 
     @pytest.mark.bad_input
-    def test_bad_sizes_are_refused(self):
+    def test_bad_sizes_are_rejected(self):
         with pytest.raises(ValueError, match="num_heads: wanted a divisor of d_model=6, got 4"):
             MultiHeadAttention(6, 4)
         with pytest.raises(ValueError, match="num_heads: wanted a whole number of at least 1, got 0"):
@@ -284,14 +284,14 @@ class TestMultiHead:
             attention(x, x, x[:, :4])
 
 
-def test_masked_softmax_renormalises_over_the_open_keys():
+def test_masked_softmax_normalizes_over_the_allowed_keys():
     scores = torch.tensor([[1.0, 2.0, 3.0]])
     weights = masked_softmax(scores, torch.tensor([[True, False, True]]))
     torch.testing.assert_close(weights[:, [0, 2]], scores[:, [0, 2]].softmax(-1))
     assert weights[0, 1] == 0
 
 
-def test_attentions_give_one_item_of_the_batch():
+def test_attentions_item_selects_one_item_of_the_batch():
     item = Attentions(encoder=torch.arange(2 * 3 * 4 * 5 * 5).view(2, 3, 4, 5, 5).float()).item(1)
     assert item.encoder.shape == (2, 4, 5, 5)
     assert item.encoder[0, 0, 0, 0] == 100

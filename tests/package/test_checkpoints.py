@@ -1,4 +1,4 @@
-"""Checkpoints: what is saved comes back, and a file that doesn't fit is refused in words."""
+"""Checkpoints: saving and loading, and clear errors for files that don't fit."""
 
 import json
 import struct
@@ -23,13 +23,13 @@ def saved(tmp_path):
 
 
 def recipe_with(**parts) -> dict[str, str]:
-    """The header of a good checkpoint, but for these parts of its recipe."""
+    """The header of a valid checkpoint with these parts of its recipe replaced."""
     recipe = {"task": "translate", "sizes": SIZES} | parts
     return {"format": FORMAT, "recipe": json.dumps(recipe)}
 
 
 def rewrite(path, *, header=None, **tensors):
-    """The same file with other tensors (None: without) or another header."""
+    """The same file with other tensors (None removes one) or another header."""
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         metadata = json.loads(file.read(length))["__metadata__"]
@@ -37,7 +37,7 @@ def rewrite(path, *, header=None, **tensors):
     save_file(weights, path, metadata=metadata if header is None else header)
 
 
-def test_what_is_saved_comes_back_in_evaluation_mode_at_two_bytes_a_weight(saved):
+def test_a_saved_model_loads_in_evaluation_mode_and_takes_two_bytes_per_weight(saved):
     path, model, task = saved
     trained = load(path)
     assert not trained.model.training
@@ -51,13 +51,13 @@ def test_what_is_saved_comes_back_in_evaluation_mode_at_two_bytes_a_weight(saved
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_a_recipe_without_what_may_be_left_out_is_read(saved):
+def test_optional_parts_of_the_recipe_may_be_missing(saved):
     path, *_ = saved
     rewrite(path, header=recipe_with())
     assert load(path).recipe == Recipe("translate", SIZES)
 
 
-def test_the_characters_are_the_files_own(saved):
+def test_the_characters_come_from_the_file(saved):
     path, model, task = saved
     recipe = Recipe("translate", SIZES, source="abc", target="xyz")
     model, task = recipe.build()
@@ -66,12 +66,12 @@ def test_the_characters_are_the_files_own(saved):
     assert len(load(path).task.target) == 3 + 3
 
 
-def test_an_unknown_name_is_answered_with_the_known_ones():
+def test_an_unknown_name_gets_an_error_that_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"name: wanted one of .*path of a file, got 'dates-klingon'"):
         load("dates-klingon")
 
 
-def test_a_file_that_is_cut_off_or_none_of_ours_is_refused(saved):
+def test_a_truncated_or_foreign_file_is_rejected(saved):
     path, *_ = saved
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
@@ -113,7 +113,7 @@ def test_a_file_that_is_cut_off_or_none_of_ours_is_refused(saved):
         (recipe_with(results={"all": None}), "wanted only numbers in results, got None"),
     ],
 )
-def test_a_header_that_says_something_else_is_refused(saved, header, words):
+def test_a_wrong_header_is_rejected(saved, header, words):
     path, *_ = saved
     rewrite(path, header=header)
     with pytest.raises(ValueError, match=f"^small.safetensors: {words}"):
@@ -139,14 +139,14 @@ def test_a_header_that_says_something_else_is_refused(saved, header, words):
         ),
     ],
 )
-def test_weights_that_do_not_fit_are_named(saved, tensors, words):
+def test_mismatched_weights_are_named(saved, tensors, words):
     path, *_ = saved
     rewrite(path, **tensors)
     with pytest.raises(ValueError, match=words):
         load(path)
 
 
-def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
+def test_a_failed_save_keeps_the_old_file(saved, monkeypatch):
     path, model, task = saved
     before = path.read_bytes()
     monkeypatch.setattr(

@@ -22,7 +22,7 @@ SIZES = {"num_heads": 2, "d_ff": 16, "dropout": P}
 
 
 def assert_dropped(got: torch.Tensor, whole: torch.Tensor) -> None:
-    """`got` is `whole` after dropout: a share P of its numbers is 0, the others are divided by 1 - P."""
+    """Assert that `got` is `whole` after dropout: a fraction P is 0, the rest is divided by 1 - P."""
     dropped = (got == 0) & (whole != 0)
     share = dropped.sum() / (whole != 0).sum()
     assert share.item() == pytest.approx(P, abs=0.03)

@@ -10,7 +10,7 @@ from attnbook import Embeddings, LearnedPositions, SinusoidalPositions
 from attnbook.embeddings import sinusoids
 
 
-def test_the_articles_example_is_a_bare_embedding_without_the_root():
+def test_the_articles_example_is_an_embedding_times_the_root_of_the_width():
     ids = torch.tensor([[1, 2, 3, 4], [6, 3, 2, 9]])
     article, bare = Embeddings(3, 10), nn.Embedding(10, 3)
     article.lut.load_state_dict(bare.state_dict())
@@ -20,7 +20,7 @@ def test_the_articles_example_is_a_bare_embedding_without_the_root():
 
 
 @pytest.mark.bad_input
-def test_ids_outside_the_vocabulary_are_refused():
+def test_ids_outside_the_vocabulary_are_rejected():
     with pytest.raises(ValueError, match="x: wanted ids from 0 to 9, got 4 to 10"):
         Embeddings(3, 10)(torch.tensor([4, 10]))
     with pytest.raises(ValueError, match="x: wanted ids from 0 to 9, got -1 to 4"):
@@ -44,13 +44,13 @@ def test_sinusoids_follow_the_papers_formula(d_model):
 
 @pytest.mark.parametrize("kind", [SinusoidalPositions, LearnedPositions])
 class TestPositions:
-    def test_an_offset_gives_the_rows_that_the_whole_sequence_has(self, kind):
+    def test_an_offset_gives_the_same_rows_as_the_whole_sequence(self, kind):
         positions, x = kind(6, max_length=9), torch.randn(2, 9, 6)
         torch.testing.assert_close(positions(x[:, 4:], offset=4), positions(x)[:, 4:])
         assert not torch.equal(positions(x[:, 4:]), positions(x)[:, 4:])
 
     @pytest.mark.bad_input
-    def test_past_the_last_position_is_refused(self, kind):
+    def test_positions_past_the_last_are_rejected(self, kind):
         with pytest.raises(ValueError, match="positions 0 to 9 asked for, max_length is 9"):
             kind(6, max_length=9)(torch.randn(2, 10, 6))
         with pytest.raises(ValueError, match="positions 8 to 9 asked for, max_length is 9"):
@@ -61,7 +61,7 @@ class TestPositions:
             kind(6)(torch.randn(2, 3, 5))
 
 
-def test_only_learned_positions_are_learned():
+def test_only_learned_positions_have_parameters():
     assert not list(SinusoidalPositions(6).parameters())
     assert not SinusoidalPositions(6).state_dict()
     assert [p.shape for p in LearnedPositions(6, 9).parameters()] == [(9, 6)]

@@ -37,7 +37,7 @@ def half_trained(kind: str):
 
 
 def build(kind: str):
-    """A model that has learned a little: its rows differ, and end at different times."""
+    """A slightly trained model, whose outputs differ by row and end at different times."""
     return deepcopy(half_trained(kind))
 
 
@@ -53,14 +53,14 @@ def source():
 
 @pytest.mark.parametrize("search", [greedy_decode, beam_search])
 def test_rows_end_at_different_times(model, source, search):
-    """Without which the tests below would show little."""
+    """Otherwise the tests below would prove little."""
     ids = search(model, source, **SEARCH, max_length=8).ids
     assert len(lengths_of(ids).unique()) > 1
     assert (ids == END).any(dim=1).all() or ids.shape[1] == 8
 
 
 def log_probability(model, source, ids, lengths):
-    """Of the first `lengths` ids, with the whole target read at once."""
+    """The log-probability of the first `lengths` ids, from one pass over the whole target."""
     model.eval()
     before = torch.cat((torch.full_like(ids[:, :1], START), ids[:, :-1]), dim=1)
     steps = model(source, before)[0].log_softmax(-1).gather(2, ids[..., None])[..., 0]
@@ -79,7 +79,7 @@ def test_scores_are_the_log_probabilities_of_the_ids(model, source, search):
     torch.testing.assert_close(found.scores, wanted)
 
 
-def test_greedy_takes_the_likeliest_token_each_time(model, source):
+def test_greedy_takes_the_most_likely_token_each_time(model, source):
     ids = greedy_decode(model, source, **SEARCH, max_length=8).ids
     model.eval()
     before = torch.cat((torch.full_like(ids[:, :1], START), ids[:, :-1]), dim=1)
@@ -107,8 +107,8 @@ def test_one_beam_is_greedy(model, source):
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
-def test_enough_beams_find_the_best_of_all_sequences(model, source, penalty):
-    """Against every sequence there is: those that end within three tokens and those cut off at three."""
+def test_with_enough_beams_the_best_of_all_sequences_is_found(model, source, penalty):
+    """Compare with all sequences: those that end within three tokens and those cut off at three."""
     every = [
         ids
         for length in (1, 2, 3)
@@ -117,7 +117,7 @@ def test_enough_beams_find_the_best_of_all_sequences(model, source, penalty):
     ]
     found = beam_search(
         model, source, **SEARCH, max_length=3, beams=VOCAB**2, length_penalty=penalty
-    )  # enough to forget nothing
+    )  # enough to keep every beam
     lengths = torch.tensor([len(ids) for ids in every])
     table = torch.tensor([[*ids, *[0] * (3 - len(ids))] for ids in every])
     for row in range(len(source)):
@@ -133,7 +133,7 @@ def test_more_beams_than_tokens_are_fine(model, source):
     assert torch.equal(found.ids, greedy_decode(model, source, **SEARCH, max_length=1).ids)
 
 
-def test_a_higher_length_penalty_never_writes_less(source):
+def test_a_higher_length_penalty_never_gives_a_shorter_sequence(source):
     model = build("gru")
     short, long = (
         lengths_of(beam_search(model, source, **SEARCH, max_length=6, beams=36, length_penalty=p).ids)
@@ -144,7 +144,7 @@ def test_a_higher_length_penalty_never_writes_less(source):
 
 
 class Script(torch.nn.Module):
-    """A model that gives every beam the same probabilities, those of the step."""
+    """A model that gives every beam the same scripted probabilities at each step."""
 
     pad = 0
 
@@ -160,8 +160,8 @@ class Script(torch.nn.Module):
         return logits, replace(state, length=state.length + 1), None
 
 
-def test_an_ended_beam_takes_no_place_from_others():
-    """Were it to go on with other tokens, both beams would be the short sequence and its dead children."""
+def test_an_ended_beam_does_not_displace_others():
+    """If ended beams were extended, both beams would be the short sequence and its extensions."""
     found = beam_search(
         Script(), torch.ones(1, 2).long(), **SEARCH, max_length=3, beams=2, length_penalty=1.0
     )
@@ -178,7 +178,7 @@ def test_it_stops_when_every_row_has_ended(model, source, search):
     steps, step = [], model.step
     model.step = lambda *arguments: steps.append(1) or step(*arguments)
     assert search(model, source, **SEARCH, max_length=8).ids.tolist() == [[END]] * len(source)
-    assert len(steps) <= 2  # one for greedy; all but the best beam end with the second
+    assert len(steps) <= 2  # one for greedy; all beams but the best end at the second
     del model.step
     found = search(model, source, **SEARCH, max_length=8, need_weights=True)
     assert found.ids.tolist() == [[END]] * len(source)
@@ -187,7 +187,7 @@ def test_it_stops_when_every_row_has_ended(model, source, search):
 
 
 @pytest.mark.parametrize("search", [greedy_decode, beam_search])
-def test_attentions_are_those_of_the_whole_target_at_once(model, source, search):
+def test_attentions_equal_those_of_one_pass_over_the_target(model, source, search):
     found = search(model, source, **SEARCH, max_length=8, need_weights=True)
     before = torch.cat((torch.full_like(found.ids[:, :1], START), found.ids[:, :-1]), dim=1)
     wanted = model.eval()(source, before)[1]
@@ -202,14 +202,14 @@ def test_attentions_are_those_of_the_whole_target_at_once(model, source, search)
 
 @pytest.mark.parametrize("search", [greedy_decode, beam_search])
 @pytest.mark.parametrize("training", [True, False])
-def test_it_decodes_in_evaluation_mode_and_puts_the_mode_back(search, training, source):
+def test_it_decodes_in_evaluation_mode_and_restores_the_mode(search, training, source):
     model = build("transformer").train(training)
     model.encoder.eval()
     torch.manual_seed(1)
     one = search(model, source, **SEARCH, max_length=8)
     torch.manual_seed(2)
     two = search(model, source, **SEARCH, max_length=8)
-    assert torch.equal(one.scores, two.scores)  # dropout did not run
+    assert torch.equal(one.scores, two.scores)  # dropout was off
     assert not one.scores.requires_grad
     assert model.training is training
     assert model.decoder.training is training

@@ -27,7 +27,7 @@ def fresh_python(code: str) -> str:
     return run.stdout
 
 
-def test_models_do_not_load_what_shows_them():
+def test_models_do_not_import_plots_widgets_or_exercises():
     loaded = loaded_by(*PARTS, *MODELS, *TRAINED)
     assert "attnbook.transformer" in loaded
     assert not loaded & {f"attnbook.{module}" for module in SHOWING}
@@ -37,11 +37,11 @@ def test_models_do_not_load_what_shows_them():
 @pytest.mark.parametrize(
     ("module", "others"), [("plots", ["widgets", "exercises"]), ("exercises", ["widgets", "plots"])]
 )
-def test_plots_and_exercises_stand_alone(module, others):
+def test_plots_and_exercises_do_not_import_widgets(module, others):
     assert not loaded_by(module) & {f"attnbook.{other}" for other in others}
 
 
-def test_importing_prints_nothing_and_leaves_the_random_numbers_alone():
+def test_importing_prints_nothing_and_keeps_the_random_state():
     modules = ", ".join(f"attnbook.{module}" for module in [*PARTS, *MODELS, *TRAINED, *SHOWING])
     code = "import random, numpy, torch; states = random.getstate(), torch.get_rng_state(); "
     code += "draw = numpy.random.get_state()[1].tolist(); "
@@ -51,7 +51,7 @@ def test_importing_prints_nothing_and_leaves_the_random_numbers_alone():
     assert fresh_python(code) == ""
 
 
-def test_every_public_name_is_there():
+def test_every_public_name_exists():
     for name in attnbook.__all__:
         assert getattr(attnbook, name).__name__ if name != "check" else callable(attnbook.check)
     with pytest.raises(AttributeError, match="has no attribute 'Attention'"):

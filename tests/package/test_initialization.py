@@ -1,4 +1,4 @@
-"""The numbers that a new model starts from."""
+"""The initialization of new models."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def build(**options) -> Transformer:
 def assert_normal(tensor: torch.Tensor, std: float) -> None:
     assert tensor.mean().item() == pytest.approx(0.0, abs=0.05 * std)
     assert tensor.std().item() == pytest.approx(std, rel=0.05)
-    assert tensor.abs().max() > 3 * std  # no uniform distribution of this spread reaches that far
+    assert tensor.abs().max() > 3 * std  # out of reach for a uniform distribution
 
 
 @pytest.fixture(params=["new", "drawn again"])
@@ -31,7 +31,7 @@ def model(request):
     return model
 
 
-def test_every_matrix_is_drawn_by_glorots_uniform_rule(model):
+def test_matrices_have_glorot_uniform_initialization(model):
     matrices = [module.weight for module in model.modules() if isinstance(module, nn.Linear)]
     matrices = [matrix for matrix in matrices if matrix is not model.output.weight]
     assert len(matrices) == 4 + 2 + 8 + 2  # attention and feed-forward of the encoder, then of the decoder
@@ -42,18 +42,18 @@ def test_every_matrix_is_drawn_by_glorots_uniform_rule(model):
         assert matrix.mean().item() == pytest.approx(0.0, abs=0.05 * bound)
 
 
-def test_embeddings_are_normal_with_a_variance_of_one_over_the_width(model):
+def test_embeddings_are_normal_with_variance_one_over_the_width(model):
     assert_normal(model.source_embeddings.lut.weight, D**-0.5)
     assert_normal(model.target_embeddings.lut.weight, D**-0.5)
     assert model.output.weight is model.target_embeddings.lut.weight
 
 
-def test_learned_positions_are_normal_with_a_variance_of_one_over_the_width(model):
+def test_learned_positions_are_normal_with_variance_one_over_the_width(model):
     assert_normal(model.positions.table, D**-0.5)
     assert_normal(LearnedPositions(16, 4000).table, 0.25)
 
 
-def test_one_seed_draws_one_model():
+def test_the_same_seed_gives_the_same_model():
     models = []
     for seed in (3, 3, 4):
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Masks: which cells are open, and what is refused."""
+"""Masks: which keys they allow, and which arguments they reject."""
 
 import pytest
 import torch
@@ -7,19 +7,19 @@ from attnbook import causal_mask, padding_mask
 from attnbook.masks import fit_mask
 
 
-def test_causal_mask_opens_the_present_and_the_past():
+def test_causal_mask_allows_the_present_and_the_past():
     mask = causal_mask(3)
     assert mask.dtype == torch.bool
     assert mask.tolist() == [[True, False, False], [True, True, False], [True, True, True]]
 
 
-def test_causal_mask_is_made_on_the_device_asked_for(device):
+def test_causal_mask_is_created_on_the_given_device(device):
     assert causal_mask(3).device.type == "cpu"
     assert causal_mask(3, device=device).device.type == device
     assert causal_mask(3, device=torch.device("meta")).device.type == "meta"
 
 
-def test_padding_mask_closes_padding_keys_for_every_head_and_query():
+def test_padding_mask_blocks_padding_keys_for_every_head_and_query():
     mask = padding_mask(torch.tensor([[5, 6, 0], [7, 0, 0]]), pad=0)
     assert mask.shape == (2, 1, 1, 3)
     assert mask[:, 0, 0].tolist() == [[True, True, False], [True, False, False]]
@@ -29,7 +29,7 @@ def test_padding_mask_takes_any_pad_id():
     assert padding_mask(torch.tensor([[9, 0]]), pad=9)[0, 0, 0].tolist() == [False, True]
 
 
-def test_a_mask_for_all_heads_serves_attention_without_heads():
+def test_a_mask_with_a_head_axis_works_for_attention_without_heads():
     assert fit_mask(torch.ones(2, 1, 1, 5, dtype=torch.bool), (2, 3, 5)).shape == (2, 1, 5)
 
 
@@ -42,20 +42,20 @@ def test_a_mask_for_all_heads_serves_attention_without_heads():
         ([[True]], "mask: wanted a boolean tensor.*list"),
     ],
 )
-def test_a_mask_that_is_not_boolean_is_refused(mask, error):
+def test_a_mask_that_is_not_boolean_is_rejected(mask, error):
     with pytest.raises(TypeError, match=error):
         fit_mask(mask, (2, 3, 5))
 
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize("shape", [(4, 5), (3, 1, 2), (3, 3, 5), (1, 2, 3, 5), (5, 3)])
-def test_a_mask_that_does_not_fit_is_refused_with_both_shapes(shape):
+def test_a_mismatched_mask_is_rejected_with_both_shapes(shape):
     with pytest.raises(ValueError, match=r"mask: wanted shape that broadcasts to \(2, 3, 5\), got \("):
         fit_mask(torch.ones(shape, dtype=torch.bool), (2, 3, 5))
 
 
 @pytest.mark.bad_input
-def test_bad_sizes_and_ids_are_refused():
+def test_bad_sizes_and_ids_are_rejected():
     with pytest.raises(ValueError, match="length: wanted a whole number of at least 1, got 0"):
         causal_mask(0)
     with pytest.raises(ValueError, match=r"ids: wanted shape \(B, S\), got \(3,\)"):

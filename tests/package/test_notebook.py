@@ -1,4 +1,4 @@
-"""What chapters show: the source that runs, without docstrings."""
+"""`show_source` displays the source that runs, without docstrings."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from attnbook import Attn
 from attnbook.notebook import show_source, source
 
 
-def test_source_is_the_objects_own_without_docstrings():
+def test_source_is_shown_without_docstrings():
     text = source(Attn)
     assert text.startswith("class Attn(nn.Module):\n    def __init__(")
     assert '"""' not in text
@@ -18,13 +18,13 @@ def test_methods_are_dedented():
     assert source(Attn.forward).startswith("def forward(\n    self")
 
 
-def test_it_is_shown_as_one_python_block(capsys):
+def test_several_objects_are_shown_as_one_python_block(capsys):
     show_source(Attn.forward, Attn._check)
     assert "Markdown object" in capsys.readouterr().out
 
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize("thing", [3, len])
-def test_what_has_no_source_is_refused(thing):
+def test_objects_without_source_are_rejected(thing):
     with pytest.raises(TypeError, match="objects: wanted Python classes or functions, got"):
         show_source(thing)

@@ -1,4 +1,4 @@
-"""The id of the padding is only a name: with another one, and every id renamed, a model does the same."""
+"""The padding id is arbitrary: with another one and all ids renamed, a model computes the same."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ def renamed(ids: Tensor) -> Tensor:
 
 @dataclass
 class Pair:
-    """Two equal models: `zero` pads with 0, `other` with PAD; they call each other's padding a token."""
+    """Two equal models: `zero` pads with 0, `other` with PAD; each uses the other's padding id as a token."""
 
     zero: nn.Module
     other: nn.Module
@@ -40,7 +40,7 @@ def pair(request):
     order = renamed(torch.arange(VOCAB))
     with torch.no_grad():
         for parameter in other.parameters():
-            if parameter.shape[0] == VOCAB:  # one row a token: embeddings, and the output
+            if parameter.shape[0] == VOCAB:  # one row per token: embeddings and output
                 parameter.copy_(parameter[order].clone())
     return Pair(zero, other)
 
@@ -86,7 +86,7 @@ def test_loss(pair, source, target):
     torch.testing.assert_close(token_loss(pair.other, renamed(source), wider), loss)
 
 
-def test_training_decoding_and_scoring(pair, source, target):
+def test_training_decoding_and_exact_match(pair, source, target):
     batch = renamed(source), renamed(target)
     settings = {"steps": 60, "learning_rate": 0.02, "progress": False}
     losses = fit(pair.zero, [(source, target)] * 60, **settings).losses

@@ -1,4 +1,4 @@
-"""The blocks beside torch.nn's own, with copied weights: same outputs, same gradients, in float64."""
+"""Parity with torch.nn: copied weights give the same outputs and gradients in float64."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def copy_layer(ours: EncoderLayer | DecoderLayer, theirs: nn.Module) -> None:
 
 
 def unsettle(module: nn.Module) -> nn.Module:
-    """In float64, with every parameter away from its zeros and ones, so that a swapped one shows."""
+    """Convert to float64 and perturb every parameter, so that swapped zeros or ones are noticed."""
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
@@ -73,7 +73,7 @@ def test_multi_head_attention(masked, need_weights):
     copy_attention(ours, theirs)
     query, key, value = vectors(B, S, D), vectors(B, S, D), vectors(B, S, D)
     mask = {None: None, "causal": causal_mask(S), "padding": padding_mask(ids, 0)}[masked]
-    # Their masks say the opposite: True = blocked.
+    # torch's masks mean the opposite: True = blocked.
     arguments = {
         None: {},
         "causal": {"attn_mask": ~causal_mask(S)},
@@ -86,7 +86,7 @@ def test_multi_head_attention(masked, need_weights):
     assert_same(output, expected, (query, key, value))
 
 
-def test_parameter_gradients_of_multi_head_attention_are_theirs():
+def test_parameter_gradients_of_multi_head_attention_equal_torchs():
     theirs = unsettle(nn.MultiheadAttention(D, H, batch_first=True))
     ours = MultiHeadAttention(D, H).double()
     copy_attention(ours, theirs)

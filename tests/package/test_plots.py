@@ -1,4 +1,4 @@
-"""The static attention map and the book's figure style."""
+"""Static attention maps and the book's figure style."""
 
 import io
 import json
@@ -30,7 +30,7 @@ def weights(*shape):
 
 
 def drawn(figure) -> bytes:
-    """The figure as a picture; whatever matplotlib warns of is an error."""
+    """Render the figure; warnings from matplotlib are errors."""
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -49,13 +49,13 @@ def test_rows_are_queries_and_columns_are_keys():
     assert ax.yaxis_inverted()  # the first query is at the top
 
 
-def test_it_draws_where_it_is_told():
+def test_it_draws_into_the_given_axes():
     _, (left, right) = plt.subplots(1, 2)
     assert plot_attention(weights(4, 4), list("abcd"), ax=right) is right
     assert not left.collections
 
 
-def test_the_deepest_colour_is_the_largest_weight_or_what_is_asked():
+def test_the_colour_scale_ends_at_the_largest_weight_or_at_peak():
     values = weights(3, 5)
 
     def limits(**options):
@@ -78,7 +78,7 @@ def test_masked_cells_are_hatched():
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize("shape", [(2, 3, 5), (2, 2, 3, 5)])
-def test_one_map_at_a_time(shape):
+def test_several_maps_are_rejected(shape):
     with pytest.raises(ValueError, match=r"weights: got shape .*, wanted one map \(T, S\): choose a head"):
         plot_attention(weights(*shape), list("abc"), list("vwxyz"))
 
@@ -101,7 +101,7 @@ HOSTILE = [
 ]
 
 
-def test_any_token_is_a_label_and_nothing_is_warned_of(caplog):
+def test_any_token_can_be_a_label_without_warnings(caplog):
     with caplog.at_level(logging.WARNING):
         ax = plot_attention(weights(14, 14), HOSTILE, title="$\\frac$ 日 \U0010ffff")
         drawn(ax.figure)
@@ -112,25 +112,25 @@ def test_any_token_is_a_label_and_nothing_is_warned_of(caplog):
     assert not any(label.get_parse_math() for label in [*ax.get_xticklabels(), *ax.get_yticklabels()])
 
 
-def test_what_no_font_can_draw_gets_a_sign():
+def test_characters_that_no_font_has_get_a_sign():
     assert drawable("a\U0010ffffb") == "a�b"
 
 
-def test_one_character_stands_upright_among_keys_that_are_turned():
+def test_single_characters_stay_upright_among_rotated_keys():
     ax = plot_attention(torch.eye(4), ["我", "love", "你", "!"])
     assert [label.get_rotation() for label in ax.get_xticklabels()] == [0, 90, 0, 0]
     ax = plot_attention(torch.eye(3), ["ab", "c", "d"])
     assert [label.get_rotation() for label in ax.get_xticklabels()] == [0, 0, 0]
 
 
-def test_many_tokens_are_thinned_out():
+def test_many_tokens_show_every_nth_label():
     ax = plot_attention(weights(100, 100), [f"t{i}" for i in range(100)])
     assert [label.get_text() for label in ax.get_xticklabels()][:3] == ["t0", "t3", "t6"]
     drawn(ax.figure)
 
 
 @pytest.mark.parametrize("shape", [(11, 13), (2, 3), (3, 40)])
-def test_a_long_title_is_all_there(shape):
+def test_a_long_title_is_not_cut(shape):
     title = "Cross-attention: queries from the target, keys from the source: layer 1, mean of heads"
     maps = check_maps(weights(*shape), [f"q{i}" for i in range(shape[0])], [f"k{i}" for i in range(shape[1])])
     figure, short = (map_figure(maps, 0, 0, title=words) for words in (title, "Short"))
@@ -144,15 +144,15 @@ def test_a_long_title_is_all_there(shape):
     assert ax.bbox.height > 0.8 * short.axes[0].bbox.height
 
 
-def test_one_row_has_room():
+def test_a_map_of_one_row_is_low_and_shown_once():
     figure = map_figure(check_maps(weights(1, 32), ["q"], [f"k{i}" for i in range(32)]), 0, 0)
     assert figure.get_figheight() < 2
     drawn(figure)
-    assert not plt.get_fignums()  # pyplot does not know it, so it is shown once
+    assert not plt.get_fignums()  # not registered with pyplot, else it would be shown twice
 
 
 def lab(color) -> np.ndarray:
-    """Oklab, in which equal steps look equal (Ottosson 2020)."""
+    """Convert to Oklab, in which equal distances look equal (Ottosson 2020)."""
     rgb = np.array(to_rgb(color))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     lms = np.cbrt(
@@ -174,17 +174,17 @@ def lab(color) -> np.ndarray:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_palette_is_even(theme):
+def test_the_palette_is_perceptually_uniform(theme):
     colors = np.array([lab(color) for color in PALETTE[theme]["weights"]])
     steps = np.linalg.norm(np.diff(colors, axis=0), axis=1)
     assert steps.max() / steps.min() < 1.25
     lightness = np.diff(colors[:, 0])
     assert (lightness < 0).all() if theme == "light" else (lightness > 0).all()
-    assert abs(colors[0, 0] - lab(PALETTE[theme]["paper"])[0]) < 0.06  # nought is nearly paper
+    assert abs(colors[0, 0] - lab(PALETTE[theme]["paper"])[0]) < 0.06  # 0 is nearly the paper's colour
     assert abs(colors[-1, 0] - colors[0, 0]) > 0.65
 
 
-def test_the_palette_has_one_source():
+def test_the_palette_is_defined_once():
     stated = json.loads(files("attnbook").joinpath("palette.json").read_text())
     assert stated == PALETTE
     np.testing.assert_allclose(weights_colormap()(0.0)[:3], to_rgb(PALETTE["light"]["weights"][0]), atol=1e-6)
@@ -193,7 +193,7 @@ def test_the_palette_has_one_source():
     )
 
 
-def test_the_books_style_is_for_a_block_or_from_here_on():
+def test_the_books_style_applies_to_a_block_or_from_here_on():
     before = mpl.rcParams.copy()
     with book_style():
         assert mpl.rcParams["axes.titlelocation"] == "left"

@@ -1,4 +1,4 @@
-"""Recurrent and convolutional models: steps, padding, causality, and the attention they are given."""
+"""Recurrent and convolutional models: cached steps, padding, causality and the choice of attention."""
 
 import pytest
 import torch
@@ -63,7 +63,7 @@ def test_shapes(model, attention, source, target):
     assert torch.equal(again, logits)
 
 
-def test_steps_equal_the_whole_target_at_once(model, attention, source, target):
+def test_steps_equal_one_pass_over_the_target(model, attention, source, target):
     logits, attentions = model(source, target)
     state = model.start(source)
     for t in range(9):
@@ -74,7 +74,7 @@ def test_steps_equal_the_whole_target_at_once(model, attention, source, target):
     assert model.step(target[:, 0], state)[2] is None
 
 
-def test_a_step_leaves_the_old_state_as_it_was(model, source, target):
+def test_a_step_does_not_change_the_old_state(model, source, target):
     start = model.start(source)
     _, state, _ = model.step(target[:, 0], start)
     once = model.step(target[:, 1], state)[0]
@@ -119,13 +119,13 @@ def test_the_future_changes_nothing_in_the_past(model, source, target):
     assert (after[:, 5] != logits[:, 5]).any(dim=-1).all()
 
 
-def test_every_parameter_learns(model, source, target):
+def test_every_parameter_gets_a_gradient(model, source, target):
     model(source, target)[0].square().sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
 def test_only_the_attention_differs(kind):
-    """What chapter 3 compares: from one seed the same parts with the same weights, but for `context`."""
+    """Chapter 3's comparison is fair: from one seed, all weights but those of `context` are the same."""
     parts = []
     for attention in ATTENTIONS:
         torch.manual_seed(0)
@@ -136,7 +136,7 @@ def test_only_the_attention_differs(kind):
         assert all(torch.equal(part[name], parts[0][name]) for name in part)
 
 
-def test_article_context_is_attn_item_by_item():
+def test_article_context_equals_attn_for_each_item():
     context = ArticleContext(6, LIMIT).double()
     embedded, hidden = torch.randn(2, 3, 4, 6).double()
     outputs = torch.randn(3, 5, 6).double()
@@ -152,7 +152,7 @@ def test_article_context_is_attn_item_by_item():
 
 
 def test_article_weights_do_not_depend_on_the_source(source, target):
-    """For the same decoder vectors: another memory, the same weights."""
+    """For fixed decoder vectors, another memory gives the same weights."""
     context = ArticleContext(6, LIMIT).double()
     embedded, hidden = torch.randn(2, 1, 4, 6).double()
     one, two = torch.randn(2, 1, 5, 6).double()
@@ -177,7 +177,7 @@ def test_the_additive_context_is_the_books_attention(source, target):
     assert torch.equal(weights, wanted_weights)
 
 
-def test_without_attention_only_the_summary_passes(kind, source, target):
+def test_without_attention_only_the_summary_reaches_the_decoder(kind, source, target):
     model = build(kind, None)
     state = model.start(source)
     blind = Memory(state.memory.outputs * 0, state.memory.mask, state.memory.summary)
@@ -186,7 +186,7 @@ def test_without_attention_only_the_summary_passes(kind, source, target):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_recurrent_layers_are_torchs_own(cell, source):
+def test_recurrent_layers_are_torchs(cell, source):
     model = build(cell, "dot")
     memory = model.start(source).memory
     for row, length in enumerate([5, 3, 5]):
@@ -197,7 +197,7 @@ def test_recurrent_layers_are_torchs_own(cell, source):
 
 
 @pytest.mark.parametrize(("kernel", "num_layers"), [(3, 1), (3, 4), (5, 2)])
-def test_the_receptive_field_grows_by_kernel_minus_one_a_layer(kernel, num_layers):
+def test_the_receptive_field_grows_by_kernel_minus_one_per_layer(kernel, num_layers):
     model = ConvolutionalSeq2Seq(11, 13, 6, "dot", kernel=kernel, num_layers=num_layers).double()
     length = 4 * num_layers * kernel
     ids = torch.randint(1, 11, (1, length))
@@ -271,14 +271,14 @@ def test_bad_ids_are_named(model, source, target, error, message):
 
 
 @pytest.mark.bad_input
-def test_a_step_takes_one_id_a_row(model, source):
+def test_a_step_takes_one_id_per_row(model, source):
     with pytest.raises(ValueError, match=r"ids: .*\(B,\).*got \(3, 1\)"):
         model.step(torch.ones(3, 1).long(), model.start(source))
 
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize("attention", ["article", "dot"])
-def test_sources_past_the_limit_are_refused(kind, attention):
+def test_sources_past_the_limit_are_rejected(kind, attention):
     model = BUILDERS[kind](attention=attention, max_source_length=LIMIT)
     model(torch.ones(1, LIMIT).long(), torch.ones(1, 2).long())
     with pytest.raises(ValueError, match=f"source: .*max_source_length={LIMIT} tokens, got {LIMIT + 1}"):
@@ -286,7 +286,7 @@ def test_sources_past_the_limit_are_refused(kind, attention):
 
 
 @pytest.mark.bad_input
-def test_the_convolutional_model_refuses_longer_sequences():
+def test_the_convolutional_model_rejects_longer_sequences():
     model = ConvolutionalSeq2Seq(11, 13, 6, max_length=4)
     with pytest.raises(ValueError, match="max_length is 4"):
         model(torch.ones(1, 5).long(), torch.ones(1, 2).long())

@@ -7,7 +7,7 @@ from pathlib import Path
 MODELS = ("attention", "masks", "embeddings", "parity", "transformer", "seq2seq", "generation", "training")
 
 
-def test_every_call_keeps_the_shapes_it_is_annotated_with():
+def test_every_call_has_the_annotated_shapes():
     here = Path(__file__).parent
     files = [here / f"test_{name}.py" for name in MODELS] + [here / "data"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not bad_input"]

@@ -1,4 +1,4 @@
-"""The checkpoints that come with the package: how right they are on fresh dates, and what their cards say."""
+"""The shipped checkpoints: accuracy on held-out dates, and model cards."""
 
 import re
 import shlex
@@ -23,20 +23,20 @@ def card_of(name: str) -> str:
     return (checkpoints.FOLDER / f"{name}.md").read_text(encoding="utf8")
 
 
-def test_these_are_all_and_they_are_small():
+def test_the_list_is_complete_and_the_files_are_small():
     assert checkpoints.names() == sorted(WANTED)
     assert sum(path.stat().st_size for path in checkpoints.FOLDER.glob("*.safetensors")) < 4_000_000
 
 
-def test_they_are_right_on_unseen_dates(shipped):
+def test_they_translate_held_out_dates(shipped):
     name, trained = shipped
     results = measure(trained.model, trained.task, EXAMPLES, seed=2027)
     assert results["all"] >= WANTED[name]
-    assert min(results.values()) >= WANTED[name] - 0.03  # of any language some hundred
+    assert min(results.values()) >= WANTED[name] - 0.03  # about a hundred per language
     assert len(results) > 9
 
 
-def test_their_cards_say_what_they_are(shipped):
+def test_the_model_cards_agree_with_the_recipes(shipped):
     name, trained = shipped
     recipe, card = trained.recipe, card_of(name)
     assert f"CLDR {CLDR_VERSION}" in card
@@ -48,7 +48,7 @@ def test_their_cards_say_what_they_are(shipped):
     assert f'checkpoints.load("{name}")' in card
 
 
-def test_the_command_on_the_card_is_that_of_the_recipe(shipped):
+def test_the_command_on_the_card_agrees_with_the_recipe(shipped):
     name, trained = shipped
     command = re.search(r"python -m attnbook\.train (.*)", card_of(name))[1]
     chosen = parse(shlex.split(command))
@@ -58,7 +58,7 @@ def test_the_command_on_the_card_is_that_of_the_recipe(shipped):
             assert getattr(chosen, key) == value, key
 
 
-def test_the_curve_is_that_of_a_training(shipped):
+def test_the_loss_curve_falls(shipped):
     curve = shipped[1].recipe.curve
     assert 50 <= len(curve) <= 100
     assert curve[0] > 1 > 0.01 > curve[-1]

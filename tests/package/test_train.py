@@ -1,4 +1,4 @@
-"""`python -m attnbook.train`: stopped, resumed and shared between processes it makes the same model."""
+"""`python -m attnbook.train`: stopping, resuming and several processes don't change the model."""
 
 import os
 import re
@@ -23,7 +23,7 @@ from attnbook.train.processes import Process
 from attnbook.train.report import measure
 
 SMALL = ["--d-model=16", "--num-heads=2", "--num-layers=1", "--d-ff=16", "--batch=8", "--examples=20"]
-SMALL += ["--device=cpu"]  # several processes have no GPU each
+SMALL += ["--device=cpu"]  # there isn't one GPU per process
 SIZES = {"d_model": 16, "num_heads": 2, "num_layers": 1, "d_ff": 16, "dropout": 0.1, "norm_first": True}
 
 
@@ -33,7 +33,7 @@ def new_run(**other) -> Run:
 
 
 def start(*arguments: str, program: tuple[str, ...] = ("-m", "attnbook.train")) -> subprocess.Popen:
-    """The command in processes of its own, with one thread each."""
+    """Start the command in separate processes with one thread each."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": ""}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, *program, *arguments, *SMALL], env=environment, **pipes)
@@ -46,7 +46,7 @@ def finish(process: subprocess.Popen) -> str:
 
 
 def at_step(which: int, act: Callable[[], None]) -> Callable:
-    """What stands in for `check_loss`: it acts in this step."""
+    """A replacement for `check_loss` that acts at this step."""
 
     def check(loss, step):
         if step == which:
@@ -65,7 +65,7 @@ def die():
 
 
 def shown_steps(errors: str) -> list[str]:
-    """What a progress bar has counted, such as 3/6."""
+    """The counts a progress bar has shown, such as 3/6."""
     return re.findall(r"\d+/\d+", errors)
 
 
@@ -73,7 +73,7 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return checkpoints.load(path).model.state_dict()
 
 
-def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path, monkeypatch):
+def test_a_stopped_and_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
     alone = train(new_run(), Process("cpu"), tmp_path / "alone.state", save_every=100)
     stopped, state = new_run(), tmp_path / "stopped.state"
     monkeypatch.setattr(loop, "check_loss", at_step(2, ask_to_stop))
@@ -89,7 +89,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path, monkeypatch
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
-def test_a_killed_run_goes_on_from_its_last_safe_point(tmp_path, monkeypatch):
+def test_a_killed_run_resumes_from_the_last_save(tmp_path, monkeypatch):
     state = tmp_path / "run.state"
     monkeypatch.setattr(loop, "check_loss", at_step(5, die))
     with pytest.raises(RuntimeError, match="killed"):
@@ -98,13 +98,13 @@ def test_a_killed_run_goes_on_from_its_last_safe_point(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["run.state"]  # no half-written file
 
 
-def test_the_last_step_is_a_safe_point(tmp_path):
+def test_the_last_step_is_saved(tmp_path):
     state = tmp_path / "run.state"
     train(new_run(), Process("cpu"), state, save_every=4)
     assert len(torch.load(state, weights_only=True)["run"]["losses"]) == 6
 
 
-def test_a_run_begun_anew_forgets_the_old_one_at_once(tmp_path, monkeypatch):
+def test_a_fresh_run_deletes_the_old_state_at_once(tmp_path, monkeypatch):
     state = tmp_path / "run.state"
     train(new_run(), Process("cpu"), state, save_every=4)
     monkeypatch.setattr(loop, "check_loss", at_step(0, die))
@@ -114,7 +114,7 @@ def test_a_run_begun_anew_forgets_the_old_one_at_once(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("task", ["iso", "translate"])
-def test_every_date_it_trains_on_is_of_the_train_split(tmp_path, monkeypatch, task):
+def test_it_trains_on_the_train_split_only(tmp_path, monkeypatch, task):
     drawn, example = [], DateTask.example
 
     def noted(self, date, *others):
@@ -127,7 +127,7 @@ def test_every_date_it_trains_on_is_of_the_train_split(tmp_path, monkeypatch, ta
     assert set(drawn) <= set(dates_in("train"))
 
 
-def test_each_device_learns_the_same_and_goes_on_from_its_state(tmp_path, monkeypatch, device):
+def test_each_device_learns_the_same_and_resumes(tmp_path, monkeypatch, device):
     exact = {"sizes": SIZES | {"dropout": 0.0}}
     on_cpu, whole, run = (new_run(**exact) for _ in range(3))
     train(on_cpu, Process("cpu"), tmp_path / "cpu.state", save_every=100)
@@ -142,7 +142,7 @@ def test_each_device_learns_the_same_and_goes_on_from_its_state(tmp_path, monkey
     assert all(torch.equal(weights, undisturbed[name]) for name, weights in model.state_dict().items())
 
 
-def test_the_first_process_shows_a_bar_from_where_the_run_goes_on(tmp_path, monkeypatch, capsys):
+def test_rank_0_shows_a_progress_bar_that_starts_where_the_run_resumes(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     line = ["iso", "--steps=6", "--warmup=0", *SMALL, f"--out={tmp_path / 'small.safetensors'}"]
     with monkeypatch.context() as stopping:
@@ -159,7 +159,7 @@ def test_the_first_process_shows_a_bar_from_where_the_run_goes_on(tmp_path, monk
 @pytest.mark.parametrize(
     "other", [{"seed": 4}, {"steps": 7}, {"sizes": SIZES | {"d_ff": 8}}, {"task": "translate"}]
 )
-def test_the_state_of_another_run_is_refused_unless_told_to_begin_anew(tmp_path, other):
+def test_the_state_of_another_run_is_rejected_unless_fresh(tmp_path, other):
     state = tmp_path / "run.state"
     train(new_run(steps=2), Process("cpu"), state, save_every=1)
     before = state.read_bytes()
@@ -172,14 +172,14 @@ def test_the_state_of_another_run_is_refused_unless_told_to_begin_anew(tmp_path,
     assert len(run.losses) == run.steps
 
 
-def test_a_broken_state_is_refused(tmp_path):
+def test_a_broken_state_is_rejected(tmp_path):
     state = tmp_path / "run.state"
     state.write_bytes(b"half a file")
     with pytest.raises(ValueError, match=r"run.state: wanted the state of an earlier run.*--fresh"):
         train(new_run(), Process("cpu"), state, save_every=1)
 
 
-# One of two machines: a folder and a disk of its own. It notes its steps, and may be asked to stop in one.
+# One of two machines, each with its own folder. It records its steps and can be told to stop at one.
 MACHINE = """
 import os, signal, sys
 from attnbook.train import __main__ as command, loop
@@ -205,7 +205,7 @@ with open("code", "w") as file:
 
 @pytest.fixture
 def machines(tmp_path, monkeypatch):
-    """The folders of two machines; in the second's lies a state that nobody is to look at."""
+    """The folders of two machines; the second has a state file that must not be read."""
     monkeypatch.chdir(tmp_path)
     Path("machine.py").write_text(MACHINE)
     folders = [Path("0"), Path("1")]
@@ -219,14 +219,14 @@ TRANSLATE = ["translate", "--steps=5", "--warmup=1"]
 
 
 def on_both(*, stop: int = -1) -> str:
-    """What the command says on both machines, the second of which is asked to stop in this step."""
+    """The command's output on both machines; the second is told to stop at this step."""
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "machine.py", str(stop))
     output = finish(start(*TRANSLATE, "--save-every=100", "--out=run.safetensors", program=torchrun))
     assert Path("1/run.state").read_bytes() == b"of something else"
     return output
 
 
-def test_two_machines_go_on_from_the_disk_of_the_first_with_the_losses_of_one(machines):
+def test_two_machines_resume_from_the_first_ones_disk_with_the_losses_of_one_machine(machines):
     def noted(name: str) -> list[list[str]]:
         return [(folder / name).read_text().split() for folder in machines]
 
@@ -238,7 +238,7 @@ def test_two_machines_go_on_from_the_disk_of_the_first_with_the_losses_of_one(ma
     assert noted("steps") == [["0", "1", "2", "3", "4"]] * 2
     first, second = ((folder / "errors").read_text() for folder in machines)
     assert shown_steps(first)[0] == "3/5"
-    assert second == ""  # nor a bar
+    assert second == ""  # no progress bar
     assert command.main([*TRANSLATE, *SMALL, "--out=alone.safetensors"]) == 0
     alone, both = checkpoints.load("alone.safetensors"), checkpoints.load("0/run.safetensors")
     assert len(alone.recipe.curve) == 5
@@ -247,7 +247,7 @@ def test_two_machines_go_on_from_the_disk_of_the_first_with_the_losses_of_one(ma
         torch.testing.assert_close(tensor, both.model.state_dict()[name], atol=2e-3, rtol=0)
 
 
-def test_two_machines_refuse_a_state_that_the_first_cannot_read(machines):
+def test_two_machines_reject_a_state_that_the_first_cannot_read(machines):
     first, second = machines
     (first / "run.state").write_bytes(b"half a file")
     on_both()
@@ -258,7 +258,7 @@ def test_two_machines_refuse_a_state_that_the_first_cannot_read(machines):
 
 
 def stop_once_it_has_saved(process: subprocess.Popen, state: Path, number: int) -> str:
-    """Ask the command to stop as soon as it has saved (anew), and return what it says."""
+    """Stop the command as soon as it has saved (again) and return its output."""
     before = state.stat().st_mtime_ns if state.exists() else 0
     while not state.exists() or state.stat().st_mtime_ns == before:
         assert process.poll() is None, process.communicate()
@@ -270,7 +270,7 @@ def stop_once_it_has_saved(process: subprocess.Popen, state: Path, number: int) 
     return output
 
 
-def test_the_command_stops_when_asked_says_so_and_goes_on(tmp_path):
+def test_the_command_stops_on_a_signal_and_resumes(tmp_path):
     whole, out = tmp_path / "whole.safetensors", tmp_path / "dates.safetensors"
     options, state = ["iso", "--steps=400", "--warmup=1"], out.with_suffix(".state")
     line = [*options, "--save-every=1", f"--out={out}"]
@@ -284,11 +284,11 @@ def test_the_command_stops_when_asked_says_so_and_goes_on(tmp_path):
     assert not out.exists()
     assert command.main([*line, *SMALL]) == 0
     assert command.main([*options, *SMALL, f"--out={whole}"]) == 0
-    assert checkpoints.load(out).recipe == checkpoints.load(whole).recipe  # every loss and result
+    assert checkpoints.load(out).recipe == checkpoints.load(whole).recipe  # all losses and results
     assert all(torch.equal(tensor, weights(out)[name]) for name, tensor in weights(whole).items())
 
 
-def test_the_command_refuses_the_state_of_another_run(tmp_path, monkeypatch, capsys):
+def test_the_command_rejects_the_state_of_another_run(tmp_path, monkeypatch, capsys):
     out = f"--out={tmp_path / 'dates.safetensors'}"
     monkeypatch.setattr(loop, "check_loss", at_step(1, ask_to_stop))
     assert command.main(["iso", "--steps=4", "--warmup=0", *SMALL, out]) == 130
@@ -298,20 +298,20 @@ def test_the_command_refuses_the_state_of_another_run(tmp_path, monkeypatch, cap
     assert "is of a run with steps 4, not 3; begin anew with --fresh" in capsys.readouterr().err
 
 
-def test_a_stop_while_it_measures_loses_nothing(tmp_path, monkeypatch, capsys):
+def test_a_stop_during_the_final_test_loses_nothing(tmp_path, monkeypatch, capsys):
     out = tmp_path / "small.safetensors"
     line = ["iso", "--steps=3", "--warmup=0", *SMALL, f"--out={out}"]
     monkeypatch.setattr(command, "measure", lambda *_: ask_to_stop())
     assert command.main(line) == 130
     assert "Stopped after 3 of 3 steps; run the same command to continue" in capsys.readouterr().out
     monkeypatch.undo()
-    monkeypatch.setattr(loop, "check_loss", lambda *_: die())  # no step is left
+    monkeypatch.setattr(loop, "check_loss", lambda *_: die())  # no steps are left
     assert command.main(line) == 0
     assert "% of 20 held-out dates correct" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["small.md", "small.safetensors"]
 
 
-def test_the_command_writes_a_checkpoint_and_its_card(tmp_path, capsys, monkeypatch):
+def test_the_command_writes_a_checkpoint_and_its_model_card(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
     out = tmp_path / "small.safetensors"
     assert command.main(["iso", "--steps=3", "--warmup=0", "--seed=5", *SMALL, f"--out={out}"]) == 0
@@ -371,14 +371,14 @@ def test_help_shows_every_option(capsys):
         (["iso", "--speed", "9"], "unrecognized arguments: --speed 9"),
     ],
 )
-def test_bad_options_are_named_and_nothing_runs(options, words, capsys):
+def test_bad_options_are_named_before_anything_runs(options, words, capsys):
     with pytest.raises(SystemExit) as stopped:
         command.main(options)
     assert stopped.value.code == 2
     assert words in capsys.readouterr().err
 
 
-def test_a_folder_is_no_checkpoint(tmp_path, capsys):
+def test_a_folder_is_rejected_as_checkpoint(tmp_path, capsys):
     folder = tmp_path / "a.safetensors"
     folder.mkdir()
     with pytest.raises(SystemExit):
@@ -386,7 +386,7 @@ def test_a_folder_is_no_checkpoint(tmp_path, capsys):
     assert f"--out: wanted a file, got the folder '{folder}'" in capsys.readouterr().err
 
 
-def test_a_folder_that_takes_no_file_is_refused_before_the_training(tmp_path, monkeypatch, capsys):
+def test_an_unwritable_folder_is_rejected_before_training(tmp_path, monkeypatch, capsys):
     def refuse(dir, **_):
         raise PermissionError(13, "Permission denied", str(dir))
 
@@ -396,7 +396,7 @@ def test_a_folder_that_takes_no_file_is_refused_before_the_training(tmp_path, mo
     assert "--out: cannot write there: Permission denied" in capsys.readouterr().err
 
 
-def test_cuda_is_refused_where_there_is_none(monkeypatch, capsys):
+def test_cuda_is_rejected_on_a_machine_without_it(monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit):
         command.main(["iso", "--device=cuda"])
@@ -404,7 +404,7 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
-def test_more_processes_than_gpus_are_refused(monkeypatch, capsys, device):
+def test_more_processes_than_gpus_are_rejected(monkeypatch, capsys, device):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setenv("LOCAL_RANK", "2")
@@ -414,7 +414,7 @@ def test_more_processes_than_gpus_are_refused(monkeypatch, capsys, device):
     assert words in capsys.readouterr().err
 
 
-def test_each_process_works_on_its_own_gpu(monkeypatch):
+def test_each_process_uses_its_own_gpu(monkeypatch):
     chosen = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
@@ -426,7 +426,7 @@ def test_each_process_works_on_its_own_gpu(monkeypatch):
     assert len(chosen) == 1
 
 
-def test_the_curve_has_the_means_of_equal_stretches():
+def test_the_curve_has_the_means_of_equal_intervals():
     assert command.curve([4.0, 2.0, 1.0], points=2) == [3.0, 1.0]
     assert command.curve([4.0, 2.0, 1.0]) == [4.0, 2.0, 1.0]
 

@@ -1,4 +1,4 @@
-"""Training and scoring: what `fit` changes, what it leaves alone, and what `exact_match` counts."""
+"""Training and scoring: what `fit` changes and doesn't change, and what `exact_match` counts."""
 
 import math
 from itertools import pairwise
@@ -49,7 +49,7 @@ def test_dates_feed_a_model():
     assert losses[-1] < losses[0]
 
 
-def test_same_seeds_same_model():
+def test_the_same_seeds_give_the_same_model():
     runs = []
     for _ in range(2):
         model = build()
@@ -59,7 +59,7 @@ def test_same_seeds_same_model():
     assert torch.equal(runs[0][1], runs[1][1])
 
 
-def test_one_step_is_adams_on_the_clipped_gradient():
+def test_one_step_is_adam_on_the_clipped_gradient():
     batch = TASK.batch(8, torch.Generator().manual_seed(0))
     model, twin = build(), build()
     fit(model, [batch], steps=1, learning_rate=0.1, clip=0.01, decay=False, progress=False)
@@ -73,14 +73,14 @@ def test_one_step_is_adams_on_the_clipped_gradient():
 
 
 def test_the_gradient_is_clipped():
-    """Adam forgives a scale, plain sums do not: look at the gradient that the last step used."""
+    """Check the gradient of the last step: Adam's update doesn't depend on the gradient's scale."""
     model = build()
     fit(model, TASK.batches(8, seed=0), steps=2, clip=1e-3, progress=False)
     norm = torch.stack([parameter.grad.norm() for parameter in model.parameters()]).norm()
     assert norm == pytest.approx(1e-3, rel=1e-3)
 
 
-def test_padding_is_left_out_of_the_loss():
+def test_the_loss_ignores_padding():
     model = build()
     source, target = TASK.batch(8, torch.Generator().manual_seed(0))
     wider = F.pad(target, (0, 4))
@@ -103,7 +103,7 @@ def test_the_schedule_rises_then_falls():
     assert [schedule(step, 100, decay=False) for step in (0, 50, 99)] == [1.0, 1.0, 1.0]
 
 
-def test_the_schedule_rises_in_equal_steps_and_reaches_one_after_the_last_of_them():
+def test_the_warm_up_is_linear_and_is_followed_by_one():
     assert [schedule(step, 50, warmup=4) for step in range(5)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert [schedule(step, 50, warmup=1) for step in range(2)] == [0.5, 1.0]
 
@@ -122,7 +122,7 @@ def test_the_schedule_is_used(monkeypatch):
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_mode_is_put_back(training):
+def test_the_mode_is_restored(training):
     model = Transformer(VOCAB, VOCAB, d_model=8, num_heads=2, num_layers=1, d_ff=8).train(training)
     model.encoder.eval()
     seen = []
@@ -134,7 +134,7 @@ def test_the_mode_is_put_back(training):
     assert (model.training, model.encoder.training) == (training, False)
 
 
-def test_a_stop_comes_through_and_keeps_what_was_learned():
+def test_an_interrupt_is_raised_and_keeps_the_learned_weights():
     def interrupted():
         yield from (TASK.batch(4, torch.Generator().manual_seed(0)) for _ in range(3))
         raise KeyboardInterrupt
@@ -147,13 +147,13 @@ def test_a_stop_comes_through_and_keeps_what_was_learned():
     assert not torch.equal(model.output.weight, before)
 
 
-def test_no_batch_is_drawn_in_vain():
+def test_no_batch_is_drawn_unused():
     batches = iter([TASK.batch(4, torch.Generator().manual_seed(0))] * 3)
     fit(build(), batches, steps=2, progress=False)
     assert len(list(batches)) == 1
 
 
-def test_the_bar_obeys(capfd, monkeypatch):
+def test_the_progress_bar_can_be_switched_off(capfd, monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     fit(build(), TASK.batches(4, seed=0), steps=2)
     assert "/2" in capfd.readouterr().err
@@ -165,7 +165,7 @@ def test_the_bar_obeys(capfd, monkeypatch):
 
 
 class Parrot(nn.Module):
-    """A model that always writes the same rows, whatever it reads."""
+    """A model that always outputs the same rows."""
 
     pad = 0
 
@@ -187,17 +187,17 @@ class Parrot(nn.Module):
         ([3, 4, 0], False),  # no end
         ([3, 2, 2], False),  # stops too early
         ([4, 3, 2], False),  # the right letters, the wrong order
-        ([3, 4, 5], False),  # goes on
+        ([3, 4, 5], False),  # doesn't stop
     ],
 )
-def test_a_row_is_right_only_as_a_whole(written, right):
+def test_a_row_counts_only_if_all_of_it_matches(written, right):
     target = torch.tensor([[1, 3, 4, 2], [1, 5, 2, 0]])
     model = Parrot(torch.tensor([written, [5, 2, 4]]))
     assert matches(model, torch.ones(2, 3).long(), target).tolist() == [right, True]
     assert exact_match(model, torch.ones(2, 3).long(), target) == (1.0 if right else 0.5)
 
 
-def test_targets_may_be_wider_than_what_is_written():
+def test_targets_may_be_wider_than_the_output():
     target = torch.tensor([[1, 5, 2, 0, 0, 0]])
     assert exact_match(Parrot(torch.tensor([[5, 2, 2, 2, 2]])), torch.ones(1, 3).long(), target) == 1.0
 
@@ -233,7 +233,7 @@ def test_too_few_batches_are_named():
 
 
 @pytest.mark.bad_input
-def test_a_loss_that_is_no_number_is_named():
+def test_a_loss_that_is_not_finite_is_named():
     model = build().eval()
     model.output.weight.data.fill_(math.nan)
     with pytest.raises(ValueError, match=r"loss: .*nan at step 0"):
@@ -257,7 +257,7 @@ def test_bad_targets_are_named(target, message):
         exact_match(build(), torch.full((2, 3), 3), target)
 
 
-def test_another_loss_teaches_another_lesson():
+def test_a_custom_loss_is_used():
     model, seen = build(), []
 
     def size(model, source, target):

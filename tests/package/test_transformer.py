@@ -45,7 +45,7 @@ def test_shapes(model, source, target):
     torch.testing.assert_close(fused, logits)
 
 
-def test_cached_steps_equal_recomputing(model, source, target):
+def test_cached_steps_equal_recomputing_everything(model, source, target):
     logits, attentions = model(source, target)
     state = model.start(source)
     for t in range(7):
@@ -55,7 +55,7 @@ def test_cached_steps_equal_recomputing(model, source, target):
         torch.testing.assert_close(step.cross[..., 0, :], attentions.cross[..., t, :])
 
 
-def test_a_step_leaves_the_old_state_as_it_was(model, source, target):
+def test_a_step_does_not_change_the_old_state(model, source, target):
     state = model.start(source)
     _, state, _ = model.step(target[:, 0], state)
     first, _, _ = model.step(target[:, 1], state)
@@ -63,7 +63,7 @@ def test_a_step_leaves_the_old_state_as_it_was(model, source, target):
     torch.testing.assert_close(model.step(target[:, 1], state)[0], first)
 
 
-def test_a_selected_state_goes_on_as_its_rows(model, source, target):
+def test_a_selected_state_continues_its_rows(model, source, target):
     rows = torch.tensor([2, 0, 0, 1])
     state = model.start(source)
     _, state, _ = model.step(target[:, 0], state)
@@ -86,7 +86,7 @@ def test_a_change_in_the_future_changes_nothing_in_the_past(model, source, targe
     assert not torch.allclose(after[:, 4], before[:, 4])
 
 
-def test_without_positions_the_encoder_sees_a_bag_and_with_them_it_does_not(target):
+def test_source_order_matters_only_with_positions(target):
     source, order = torch.randint(1, 11, (3, 5)), torch.tensor([4, 2, 0, 1, 3])
     bag, ordered = build(positions=None), build()
     torch.testing.assert_close(bag(source[:, order], target)[0], bag(source, target)[0])
@@ -109,13 +109,13 @@ def test_defaults_are_the_papers():
     assert not layer.add_norm1.norm_first
 
 
-def test_embeddings_start_at_the_size_of_a_position():
+def test_embeddings_and_positions_start_with_the_same_magnitude():
     model = Transformer(500, 500, d_model=64, num_heads=4, num_layers=1, d_ff=8)
     x = model.source_embeddings(torch.arange(500))
     assert x.pow(2).mean().sqrt().item() == pytest.approx(1.0, abs=0.02)
 
 
-def test_the_model_runs_where_its_parameters_are(device, source, target):
+def test_the_model_runs_on_the_device_of_its_parameters(device, source, target):
     model = build().to(device)
     logits, attentions = model(source.to(device), target.to(device))
     assert logits.device.type == attentions.cross.device.type == device
@@ -123,7 +123,7 @@ def test_the_model_runs_where_its_parameters_are(device, source, target):
 
 
 @pytest.mark.bad_input
-def test_bad_input_is_refused(source, target):
+def test_bad_input_is_rejected(source, target):
     model = build()
     with pytest.raises(ValueError, match=r"target: wanted shape \(3, T\).*got \(2, 7\)"):
         model(source, target[:2])

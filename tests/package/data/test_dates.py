@@ -1,4 +1,4 @@
-"""Dates: real ones, in nine languages, and no date in two splits."""
+"""Dates in nine languages, their splits and batches."""
 
 from datetime import date, datetime
 
@@ -34,7 +34,7 @@ def test_nine_languages(language, format, text):
 
 
 @given(days, st.sampled_from(LANGUAGES), st.sampled_from(FORMATS))
-def test_text_is_babels_without_direction_marks_and_odd_spaces(day, language, format):
+def test_text_is_babels_with_plain_spaces_and_without_direction_marks(day, language, format):
     text = write_date(day, language, format)
     spaced = format_date(day, format, locale=language).replace("\u202f", " ").replace("\xa0", " ")
     assert text == spaced.replace("\u200f", "").replace("\u200e", "")
@@ -43,7 +43,7 @@ def test_text_is_babels_without_direction_marks_and_odd_spaces(day, language, fo
 
 
 @given(days, st.sampled_from(LANGUAGES), st.sampled_from(FORMATS))
-def test_vocabulary_and_lengths_hold_every_date(day, language, format):
+def test_vocabulary_and_lengths_cover_every_date(day, language, format):
     text, iso = TASK.example(day, language, format)
     assert TASK.source.decode(TASK.source.encode(text)) == text
     assert len(text) <= TASK.source_length
@@ -54,18 +54,18 @@ def test_vocabulary_and_lengths_hold_every_date(day, language, format):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_lengths_and_characters_are_no_more_than_needed(language):
+def test_lengths_and_characters_are_no_larger_than_needed(language):
     task = DateTask([language])
     every = [
         date(year, month, day) for year in range(2000, 2028) for month in range(1, 13) for day in (7, 22, 28)
     ]
-    texts = [write_date(day, language, "full") for day in every]  # each weekday falls on each of these days
+    texts = [write_date(day, language, "full") for day in every]  # every weekday falls on each of these days
     assert max(map(len, texts)) == task.source_length
     texts += [write_date(day, language, format) for day in every[:36] for format in FORMATS]
     assert set("".join(texts)) | set("0123456789") == set(task.source.characters)
 
 
-def test_a_date_may_be_text():
+def test_a_date_may_be_a_string():
     assert write_date("2009-03-07", "en", "long") == write_date(date(2009, 3, 7), "en", "long")
 
 
@@ -78,7 +78,7 @@ def test_the_first_and_the_last_day_are_among_the_dates():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("format", FORMATS)
-def test_pieces_put_together_are_the_text(language, format):
+def test_joined_pieces_are_the_text(language, format):
     def part(piece, day):
         if isinstance(piece, list):
             return piece[day.month - 1] if len(piece) == 12 else piece[day.weekday()]
@@ -89,7 +89,7 @@ def test_pieces_put_together_are_the_text(language, format):
         assert text == write_date(day, language, format)
 
 
-def test_splits_share_no_date_and_leave_none_out():
+def test_every_date_is_in_exactly_one_split():
     parts = [dates_in(split) for split in SPLITS]
     together = [day for part in parts for day in part]
     assert len(together) == len(set(together)) == (LAST - FIRST).days + 1
@@ -112,7 +112,7 @@ def test_batches_come_from_their_split(split):
     assert all(date.fromisoformat(TASK.target.decode(row)) in known for row in target)
 
 
-def test_same_seed_same_batches():
+def test_the_same_seed_gives_the_same_batches():
     first, second, other = TASK.batches(8, seed=5), TASK.batches(8, seed=5), TASK.batches(8, seed=6)
     for _ in range(3):
         one, two, three = next(first), next(second), next(other)
@@ -121,7 +121,7 @@ def test_same_seed_same_batches():
         assert not torch.equal(one[1], three[1])
 
 
-def test_a_task_of_some_languages_only():
+def test_a_task_with_some_languages_only():
     task = DateTask(languages=["en", "zh"], formats=["full"])
     assert len(task.source) < len(TASK.source)
     rows = task.sample(100, torch.Generator().manual_seed(0))
@@ -156,6 +156,6 @@ def test_bad_input_is_named(call, message):
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize("wrong", [20090307, None, datetime(2009, 3, 7)])
-def test_what_is_no_date_is_a_type_error(wrong):
+def test_a_date_of_the_wrong_type_is_a_type_error(wrong):
     with pytest.raises(TypeError, match="date: "):
         write_date(wrong, "en", "full")

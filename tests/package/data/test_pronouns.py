@@ -1,4 +1,4 @@
-"""The pronoun task: sentences whose pronouns stand for one noun each."""
+"""The pronoun task: sentences in which every pronoun refers to one noun."""
 
 import re
 
@@ -10,7 +10,7 @@ from attnbook.data.pronouns import NOUNS, PRONOUNS
 
 TASK = PronounTask()
 KIND_OF = {noun: kind for kind, nouns in NOUNS.items() for noun in nouns}
-KINDS_OF = {}  # a pronoun -> the kinds it may stand for
+KINDS_OF = {}  # pronoun -> the kinds of nouns it can refer to
 for kind, forms in PRONOUNS.items():
     for form in forms:
         KINDS_OF.setdefault(form, set()).add(kind)
@@ -25,7 +25,7 @@ def nouns_in(text: str) -> list[str]:
     return [word for word in text.split() if word in KIND_OF]
 
 
-def test_the_meaning_is_the_sentence_with_nouns_for_its_pronouns(pairs):
+def test_the_target_is_the_sentence_with_nouns_for_pronouns(pairs):
     replaced = 0
     for sentence, meaning in pairs:
         words, meant = sentence.split(), meaning.split()
@@ -39,7 +39,7 @@ def test_the_meaning_is_the_sentence_with_nouns_for_its_pronouns(pairs):
     assert replaced >= len(pairs)
 
 
-def test_a_subject_is_followed_by_a_verb_and_an_object_is_not(pairs):
+def test_only_subjects_are_followed_by_verbs(pairs):
     subjects, objects = {"she", "he", "it", "they"}, {"her", "him", "it", "them"}
     found = set()
     for sentence, _ in pairs:
@@ -72,7 +72,7 @@ def test_articles_fit_their_nouns(pairs):
     assert not re.search(r"\ba [aeiou]|\ban [^aeiou]", text)
 
 
-def test_the_nouns_of_a_sentence_decide_its_split():
+def test_the_nouns_in_a_sentence_decide_its_split():
     sets = {}
     for split in SPLITS:
         for sentence, _ in TASK.sample(500, torch.Generator().manual_seed(1), split):
@@ -82,7 +82,7 @@ def test_the_nouns_of_a_sentence_decide_its_split():
     assert set(sets.values()) == set(SPLITS)
 
 
-def test_ids_stand_side_by_side():
+def test_source_and_target_ids_are_aligned():
     words, meant = TASK.batch(50, torch.Generator().manual_seed(2))
     assert words.shape == meant.shape
     assert words.dtype == meant.dtype == torch.int64
@@ -91,7 +91,7 @@ def test_ids_stand_side_by_side():
     assert [(TASK.words.decode(w), TASK.words.decode(m)) for w, m in zip(words, meant, strict=True)] == pairs
 
 
-def test_same_seed_same_batches():
+def test_the_same_seed_gives_the_same_batches():
     first, second, other = (TASK.batches(8, seed=seed) for seed in (5, 5, 6))
     for _ in range(3):
         one, two, three = next(first), next(second), next(other)

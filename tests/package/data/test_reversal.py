@@ -33,7 +33,7 @@ def test_a_length_may_be_fixed():
     assert target.shape == (20, 7)
 
 
-def test_same_seed_same_batches():
+def test_the_same_seed_gives_the_same_batches():
     first, second, other = TASK.batches(8, seed=5), TASK.batches(8, seed=5), TASK.batches(8, seed=6)
     for _ in range(3):
         one, two, three = next(first), next(second), next(other)
@@ -41,7 +41,7 @@ def test_same_seed_same_batches():
         assert not (one[0].shape == three[0].shape and torch.equal(one[0], three[0]))
 
 
-def test_batches_of_one_length_have_no_padding_and_every_length_comes():
+def test_batches_of_one_length_have_no_padding_and_cover_all_lengths():
     batches = TASK.batches_of_one_length(6, seed=0)
     widths = set()
     for source, target in (next(batches) for _ in range(100)):

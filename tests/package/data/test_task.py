@@ -1,4 +1,4 @@
-"""What tasks share."""
+"""The tasks' base class."""
 
 import pytest
 import torch
@@ -10,13 +10,13 @@ TASKS = [DateTask(["en"], ["long"]), PronounTask(), ReversalTask("abc", 2, 5)]
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
-def test_batches_are_the_tasks_own_one_after_the_other(task):
+def test_batches_calls_batch_repeatedly(task):
     generator, batches = torch.Generator().manual_seed(3), task.batches(4, seed=3, split="validation")
     for _ in range(2):
         wanted, got = task.batch(4, generator, "validation"), next(batches)
         assert all(map(torch.equal, wanted, got))
 
 
-def test_a_task_must_say_how_it_draws():
+def test_a_task_must_implement_batch():
     with pytest.raises(NotImplementedError):
         next(Task().batches(1, seed=0))

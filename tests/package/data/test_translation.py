@@ -1,4 +1,4 @@
-"""Translation of dates: the tag, what is asked, and that nothing is asked that the source doesn't tell."""
+"""Translation of dates: tags, targets, and that the source always determines the target."""
 
 import pytest
 import torch
@@ -8,14 +8,14 @@ from attnbook.data import LANGUAGES, TARGETS, TranslationTask, dates_in, write_d
 TASK = TranslationTask()
 
 
-def test_examples_are_what_the_languages_write():
+def test_examples_in_several_languages():
     assert TASK.example("2009-03-07", "en", "full", "zh") == ("Saturday, March 7, 2009", "2009年3月7日星期六")
     assert TASK.example("2009-03-07", "fr", "medium", "de") == ("7 mars 2009", "7. März 2009")
     assert TASK.example("2009-03-07", "zh", "long", "iso") == ("2009年3月7日", "2009-03-07")
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_the_weekday_is_asked_only_where_the_source_tells_it(target):
+def test_the_target_has_a_weekday_only_if_the_source_has_one(target):
     for language in LANGUAGES:
         short, long, full = (
             TASK.example("2009-03-07", language, kind, target)[1] for kind in ("medium", "long", "full")
@@ -25,7 +25,7 @@ def test_the_weekday_is_asked_only_where_the_source_tells_it(target):
             assert full == write_date("2009-03-07", target, "full") != long
 
 
-def test_one_text_never_has_two_answers():
+def test_a_text_has_only_one_target():
     answers = {}
     for date in dates_in("test")[:400]:
         for language in LANGUAGES:
@@ -35,7 +35,7 @@ def test_one_text_never_has_two_answers():
                     assert answers.setdefault((language, text, target), wanted) == wanted
 
 
-def test_every_row_starts_with_its_tag_and_every_character_is_known():
+def test_every_row_starts_with_its_tag():
     rows = TASK.sample(500, torch.Generator().manual_seed(0), "validation")
     source, target = TASK.encode(rows)
     assert source.shape[1] <= TASK.source_length
@@ -71,12 +71,12 @@ def test_every_date_of_the_range_can_be_written():
         ({"languages": ["xx"]}, "language: wanted one of"),
     ],
 )
-def test_unknown_names_are_refused(options, words):
+def test_unknown_names_are_rejected(options, words):
     with pytest.raises(ValueError, match=words):
         TranslationTask(**options)
 
 
-def test_a_target_that_the_task_lacks_is_refused():
+def test_a_target_outside_the_task_is_rejected():
     with pytest.raises(ValueError, match="target: wanted one of zh, got 'de'"):
         TranslationTask(targets=["zh"]).example("2009-03-07", "en", "long", "de")
     with pytest.raises(ValueError, match="rows: wanted at least one"):

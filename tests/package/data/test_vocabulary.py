@@ -11,13 +11,13 @@ texts = st.text(alphabet="abc é年", max_size=12)
 
 
 @given(texts)
-def test_decode_undoes_encode(text):
+def test_decode_inverts_encode(text):
     vocabulary = Vocabulary("cba é年")
     assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
 @given(st.lists(texts, min_size=1, max_size=5))
-def test_a_batch_gives_every_text_back(texts):
+def test_decoding_a_batch_gives_the_texts(texts):
     vocabulary = Vocabulary("abc é年")
     batch = vocabulary.batch(texts, start=True, end=True)
     assert batch.shape == (len(texts), max(map(len, texts)) + 2)
@@ -49,7 +49,7 @@ def test_tokens_name_every_position():
     assert len(vocabulary.tokens([0, 1, 2, 3])) == 4
 
 
-def test_special_labels_are_no_characters():
+def test_special_labels_are_not_characters():
     assert "⟨pad⟩" not in Vocabulary("ab")
     assert "a" in Vocabulary("ab")
 
@@ -75,7 +75,7 @@ def test_bad_input_is_named(call, message):
         call(Vocabulary("ab"))
 
 
-def test_tags_have_ids_of_their_own_and_stand_for_no_text():
+def test_tags_have_their_own_ids_and_are_not_text():
     vocabulary = Vocabulary("ab", tags=["zh", "en"])
     assert len(vocabulary) == 3 + 2 + 2
     ids = vocabulary.batch(["ab", "b"], tags=["en", "zh"])
@@ -85,7 +85,7 @@ def test_tags_have_ids_of_their_own_and_stand_for_no_text():
     assert "zh" not in vocabulary
 
 
-def test_unknown_tags_and_too_few_are_refused():
+def test_unknown_or_missing_tags_are_rejected():
     vocabulary = Vocabulary("ab", tags=["zh"])
     with pytest.raises(ValueError, match="name: wanted one of the tags zh, got 'en'"):
         vocabulary.tag("en")
@@ -95,7 +95,7 @@ def test_unknown_tags_and_too_few_are_refused():
         vocabulary.batch(["a", "b"], tags=["zh"])
 
 
-def test_a_word_vocabulary_counts_words():
+def test_a_word_vocabulary_has_one_id_per_word():
     vocabulary = WordVocabulary(["robot", "a", "law", "a"])
     assert vocabulary.characters == ("a", "law", "robot")
     assert vocabulary.encode(" a  robot") == [3, 5]
