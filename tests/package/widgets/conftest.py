@@ -1,4 +1,4 @@
-"""A small built site of explorers, served under a strict content policy, and hands to read them with."""
+"""A small built site with widgets under a strict content security policy, and helpers to operate them."""
 
 import functools
 import http.server
@@ -132,7 +132,7 @@ ipywidgets.IntSlider(value=7)
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder under the content policy, and says nothing."""
+    """Serves a folder under the content security policy, without logging."""
 
     def end_headers(self):
         self.send_header("Content-Security-Policy", POLICY)
@@ -145,7 +145,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Path:
-    """The site's folder: pages (`plain.html` has no widgets) and JupyterLab's modules."""
+    """The site's folder, with the pages (`plain.html` has no widgets) and JupyterLab's bundles."""
     source = tmp_path_factory.mktemp("site")
     for name, text in {
         "conf.py": CONF,
@@ -167,7 +167,7 @@ def built(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def sent(built):
-    """What Python sent with a page, one state for each of its widgets: `sent("path")`."""
+    """The states of a page's widgets as sent by Python: `sent("path")`."""
 
     def read(name: str) -> list[dict]:
         text = (built / f"{name}.html").read_text("utf-8")
@@ -179,7 +179,7 @@ def sent(built):
 
 @pytest.fixture(scope="session")
 def truth(built) -> dict:
-    """The weights that the pages' Python knew."""
+    """The exact weights on the Python side of the pages."""
     known = {}
     for page in ("truth.npz", "explorer.npz"):
         with np.load(built.parent / page) as arrays:
@@ -198,13 +198,13 @@ def address(built):
 
 @pytest.fixture(scope="session")
 def places():
-    """Where the text after each widget of a page stands."""
+    """The positions of the text after each widget of a page."""
     tops = "nodes => nodes.map(node => node.getBoundingClientRect().top + scrollY)"
     return lambda page: page.locator(".after").evaluate_all(tops)
 
 
 class Visit:
-    """An open page: what went wrong on it, what it asked for, and its explorers."""
+    """An open page: its errors, its requests and its explorers."""
 
     def __init__(self, page):
         self.page = page
@@ -220,7 +220,7 @@ class Visit:
 
 
 def slide(page, *points: tuple[float, float]) -> None:
-    """A finger is put down on the first point, moves over the others and is lifted."""
+    """Touch the first point, move over the others, and lift the finger."""
     session = page.context.new_cdp_session(page)
     for kind, (x, y) in zip(["touchStart", *["touchMove"] * len(points[1:])], points, strict=True):
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
@@ -229,12 +229,12 @@ def slide(page, *points: tuple[float, float]) -> None:
 
 @pytest.fixture
 def finger():
-    """A finger that slides."""
+    """A sliding touch."""
     return slide
 
 
 class Widget:
-    """One explorer, as a reader handles it."""
+    """One explorer, operated as a reader would."""
 
     def __init__(self, page, node):
         self.page, self.node = page, node
@@ -242,9 +242,9 @@ class Widget:
         self.canvas = self.map.locator("canvas")
 
     def point(self, row: int, column: int) -> tuple[float, float]:
-        """Where the middle of a cell is in the window."""
+        """The centre of a cell in window coordinates."""
         rows, columns = self.shape
-        # the cell first, as a large map scrolls in its own box
+        # the cell first, because a large map scrolls in its own box
         self.map.evaluate(
             """(map, [y, x]) => {
               const box = map.closest('.scroll'), {width, height} = map.getBoundingClientRect();
@@ -266,9 +266,9 @@ class Widget:
         return self.node.locator(".queries .label").count(), self.node.locator(".keys .label").count()
 
     def hover(self, row: int, column: int) -> str:
-        """The number read at a cell."""
+        """The weight shown for a cell under the mouse."""
         x, y = self.point(row, column)
-        self.page.mouse.move(x + 1, y)  # a mouse that is there already would not move
+        self.page.mouse.move(x + 1, y)  # otherwise a mouse already there would not move
         self.page.mouse.move(x, y)
         return self.node.locator(".value").inner_text()
 
@@ -277,17 +277,17 @@ class Widget:
 
     @property
     def said(self) -> str:
-        """What a screen reader hears."""
+        """The text for screen readers."""
         return self.node.locator("[aria-live]").text_content()
 
     @property
     def locked(self) -> str:
-        """The query whose row is locked, or nothing."""
+        """The query of the locked row, or "" if none is locked."""
         text = self.node.locator(".most").text_content()
         return text.removeprefix("Locked: ").split(" → ")[0] if text.startswith("Locked: ") else ""
 
     def pixels(self, row: int, column: int) -> np.ndarray:
-        """The colours of a cell as drawn, without its edges."""
+        """The drawn colours of a cell without its edges."""
         self.frame()
         rows, columns = self.shape
         data = self.canvas.evaluate(
@@ -301,7 +301,7 @@ class Widget:
         return np.array(data, np.uint8).reshape(-1, 4)[:, :3]
 
     def frame(self) -> None:
-        """Wait until what was asked for is drawn."""
+        """Wait until pending changes are drawn."""
         self.page.evaluate(
             "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
         )
@@ -309,7 +309,7 @@ class Widget:
 
 @pytest.fixture
 def visit(browser, address):
-    """Opens a page: `visit("index.html", width=360, theme="dark")`; requests to other hosts are refused."""
+    """Opens a page: `visit("index.html", width=360, theme="dark")`; requests to other hosts are blocked."""
     contexts = []
 
     def open_page(

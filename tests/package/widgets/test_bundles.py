@@ -1,4 +1,4 @@
-"""The committed bundles: built from the sources as they are, and asking nobody for anything."""
+"""The committed bundles are built from the current sources and need no other host."""
 
 import gzip
 import hashlib
@@ -23,7 +23,7 @@ KINDS = [
 
 
 def sources_hash() -> str:
-    """The hash that js/build.mjs writes into each bundle."""
+    """The hash that js/build.mjs writes into every bundle."""
     names = [
         path.relative_to(SOURCES).as_posix()
         for path in SOURCES.rglob("*")
@@ -36,14 +36,14 @@ def sources_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def test_there_are_two_for_each_widget_and_the_site_has_a_host_and_parts():
+def test_each_widget_has_two_bundles_and_the_site_has_host_and_parts():
     names = [path.relative_to(WIDGETS / "bundles").as_posix() for path in BUNDLES]
     site = ["attnbook-host.css", "attnbook-host.js", *KINDS, *PARTS]
     assert sorted(names) == sorted([*KINDS, *(f"site/{name}" for name in site)])
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: f"{path.parent.name}-{path.name}")
-def test_it_was_built_from_these_sources(bundle):
+def test_bundles_are_built_from_the_current_sources(bundle):
     built_from = re.search(r"sources sha256 (\w+)", bundle.read_text("utf-8"))[1]
     assert built_from == sources_hash(), (
         "the sources changed: run `npm ci && npm run build` in src/attnbook/widgets/js"
@@ -51,13 +51,13 @@ def test_it_was_built_from_these_sources(bundle):
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: f"{path.parent.name}-{path.name}")
-def test_it_names_no_other_host(bundle):
+def test_bundles_name_no_other_host(bundle):
     assert "//" not in re.sub(r"^/\*.*?\*/", "", bundle.read_text("utf-8"), flags=re.S).replace(
         "http://www.w3.org", ""
     )
 
 
-def test_the_bundler_is_pinned_and_the_lock_names_no_registry():
+def test_the_bundler_is_pinned_without_a_registry():
     package = json.loads((SOURCES / "package.json").read_text())
     assert list(package["devDependencies"]) == ["esbuild"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", package["devDependencies"]["esbuild"])
@@ -66,24 +66,24 @@ def test_the_bundler_is_pinned_and_the_lock_names_no_registry():
     assert not any("resolved" in entry for entry in lock["packages"].values())
 
 
-def test_what_widgets_share_is_in_the_host_alone():
+def test_shared_code_is_only_in_the_host():
     texts = {path.name: path.read_text("utf-8") for path in BUNDLES if path.parent.name == "site"}
     assert [name for name, text in texts.items() if "attachShadow" in text] == ["attnbook-host.js"]
     assert all("attachShadow" in (WIDGETS / "bundles" / name).read_text("utf-8") for name in KINDS)
 
 
 def loaded(*names) -> int:
-    """Bytes of JavaScript that a page with these widgets loads, as they are sent."""
+    """The compressed JavaScript in bytes that a page with these widgets loads."""
     site = WIDGETS / "bundles" / "site"
     return sum(len(gzip.compress((site / name).read_bytes())) for name in ("attnbook-host.js", *names))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_loads_little(kind):
-    """What is not seen at first may come in a part of its own when it is asked for: PARTS in js/build.mjs."""
+    """Code that isn't needed at first can be loaded on demand: see PARTS in js/build.mjs."""
     assert loaded(kind) <= 20_000
 
 
 @pytest.mark.parametrize("beside", sorted(set(KINDS) - {"attention_explorer.js"}))
-def test_an_explorer_and_another_widget_share_what_they_can(beside):
+def test_two_widgets_share_code(beside):
     assert loaded("attention_explorer.js", beside) <= 27_400

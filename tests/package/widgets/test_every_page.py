@@ -1,4 +1,4 @@
-"""What every widget owes its page: it moves nothing, gives way to its picture, and is accessible."""
+"""All widgets: they don't move the page, have a picture as fallback, and are accessible."""
 
 import json
 import re
@@ -27,21 +27,21 @@ every_page = pytest.mark.parametrize("name", KINDS)
 both_themes = pytest.mark.parametrize("theme", ["light", "dark"])
 
 
-def test_these_are_all_pages():
+def test_the_list_of_pages_is_complete():
     assert sorted(KINDS) == sorted(["index", *(page.stem for page in Path(__file__).parent.glob("*.md"))])
 
 
 @every_page
-def test_every_one_is_mounted_and_nothing_goes_wrong(visit, address, name):
+def test_every_widget_is_mounted_without_errors(visit, address, name):
     opened = visit(f"{name}.html")
     opened.page.wait_for_load_state("networkidle")
     assert set(opened.page.locator(".ab-widget").evaluate_all(STATES)) == {"live"}
-    assert opened.faults == []  # the content policy's refusals would be here as well
+    assert opened.faults == []  # this includes violations of the content security policy
     assert [url for url in opened.requests if not url.startswith((address, "data:"))] == []
 
 
 @every_page
-def test_a_page_loads_the_programs_of_its_own_widgets_alone(visit, name):
+def test_a_page_loads_only_the_scripts_of_its_widgets(visit, name):
     opened = visit(f"{name}.html")
     opened.page.wait_for_load_state("networkidle")
     loaded = [url.rpartition("/")[2].partition("?")[0] for url in opened.requests if "/widgets/" in url]
@@ -50,8 +50,8 @@ def test_a_page_loads_the_programs_of_its_own_widgets_alone(visit, name):
 
 @every_page
 @pytest.mark.parametrize("width", [360, 600, 768, 1200])
-def test_nothing_moves_when_they_come_and_nothing_is_too_wide(visit, places, name, width):
-    """Where the text after each widget stands before and after its program has run."""
+def test_mounting_moves_nothing_and_nothing_is_too_wide(visit, places, name, width):
+    """Compare the positions of the text after each widget before and after its script has run."""
     waiting = visit(
         f"{name}.html?",
         width=width,
@@ -78,7 +78,7 @@ ALT = {
 
 
 @pytest.mark.parametrize("name", ALT)
-def test_without_script_and_in_print_the_picture_stands_there(visit, name):
+def test_without_scripts_and_in_print_the_picture_is_shown(visit, name):
     page = visit(f"{name}.html", java_script_enabled=False).page
     pictures = page.locator(".ab-widget img.ab-static")
     assert pictures.count() == page.locator(".ab-widget").count()
@@ -95,7 +95,7 @@ def test_without_script_and_in_print_the_picture_stands_there(visit, name):
 
 
 def open_everything(page) -> None:
-    """Show what widgets show only when they are asked."""
+    """Open everything that widgets show on demand."""
     for button in page.get_by_role("button", name="All", exact=True).all():
         button.click(force=True)
     for fold in page.locator("summary").all():
@@ -117,7 +117,7 @@ def test_axe_finds_nothing(visit, name, width, theme):
 
 @both_themes
 @pytest.mark.parametrize("part", ["Text", "Table", "Options", "Save or share"])
-def test_axe_finds_nothing_in_the_parts_of_explorers(visit, part, theme):
+def test_axe_finds_nothing_in_the_explorers_panels(visit, part, theme):
     page = visit("explorer.html", theme=theme).page
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     for widget in page.locator(".ab-widget").all():
@@ -130,8 +130,8 @@ def test_axe_finds_nothing_in_the_parts_of_explorers(visit, part, theme):
     assert axe(page) == []
 
 
-def test_axe_would_find_something(visit):
-    """A fault that is made on purpose is found, inside a widget too."""
+def test_axe_finds_a_planted_fault(visit):
+    """A planted fault is found, even inside a widget."""
     page = visit("explorer.html").page
     page.evaluate(
         """() => document.querySelector('.attnbook-widget').shadowRoot.querySelector('.root')
@@ -159,7 +159,7 @@ MISSING = {
 @pytest.mark.parametrize(
     ("name", "trait"), [(name, trait) for name, (_, traits) in MISSING.items() for trait in traits]
 )
-def test_one_with_missing_data_says_so_and_the_others_work(visit, built, name, trait):
+def test_a_widget_without_data_says_so_and_the_others_work(visit, built, name, trait):
     text = (built / f"{name}.html").read_text("utf-8")
     start, end = re.search(r'widget-state\+json">(.*?)</script>', text, re.S).span(1)
     data = json.loads(text[start:end])

@@ -1,4 +1,4 @@
-"""The explorer's Python side: traits, what it sends, and what it shows where no widget can run."""
+"""The explorer in Python: traits, the data it sends, and its static picture."""
 
 import base64
 import io
@@ -25,7 +25,7 @@ def explorer():
     return AttentionExplorer(WEIGHTS, QUERIES, KEYS, title="Two layers")
 
 
-def test_it_sends_each_map_by_itself(explorer):
+def test_each_map_is_sent_separately(explorer):
     state = explorer.get_state()
     assert state["_shape"] == [2, 3, 5, 7]
     assert (state["query_tokens"], state["key_tokens"]) == (QUERIES, KEYS)
@@ -34,7 +34,7 @@ def test_it_sends_each_map_by_itself(explorer):
         np.testing.assert_allclose(decode_weights(sent), weights.flatten(), atol=5e-4)
 
 
-def test_it_sends_one_mask_where_all_are_the_same():
+def test_equal_masks_are_sent_once():
     mask = torch.ones(5, 7, dtype=torch.bool)
     assert len(AttentionExplorer(WEIGHTS, QUERIES, KEYS, mask)._masks) == 1
     each = mask.expand(2, 3, 5, 7).clone()
@@ -46,7 +46,7 @@ def test_it_sends_one_mask_where_all_are_the_same():
     assert AttentionExplorer(WEIGHTS, QUERIES, KEYS)._masks == []
 
 
-def test_the_masks_it_sends_are_those_of_the_maps():
+def test_each_map_gets_its_mask():
     mask = torch.ones(5, 7, dtype=torch.bool)
     mask[1, 2:] = mask[4, 0] = False
     weights = WEIGHTS * mask
@@ -58,7 +58,7 @@ def test_the_masks_it_sends_are_those_of_the_maps():
     assert sent == [encode_mask(one.numpy()) for one in each.flatten(0, 1)]
 
 
-def test_the_peak_without_the_first_key_is_that_of_all_frames():
+def test_the_peak_without_the_first_key_covers_all_frames():
     first = torch.tensor([[0.9, 0.1, 0.0], [0.7, 0.1, 0.2]])
     second = torch.tensor([[0.8, 0.1, 0.1], [0.6, 0.4, 0.0]])
     explorer = AttentionExplorer(torch.stack([first, second]), list("ab"), list("xyz"), frames=["0", "1"])
@@ -82,7 +82,7 @@ def test_choices_are_traits(explorer):
     assert jsdlink((explorer, "head"), (other, "head")) is not None
     traitlets.link((explorer, "layer"), (other, "layer"))
     assert other.layer == 1
-    assert explorer.layout.width is None  # an ipywidget like any other
+    assert explorer.layout.width is None  # works like any ipywidget
     assert AttentionExplorer(WEIGHTS, QUERIES, KEYS, head=2, locked=0).head == 2
 
 
@@ -101,7 +101,7 @@ def test_choices_are_traits(explorer):
         ("locked", -2, "locked: got -2"),
     ],
 )
-def test_choices_that_do_not_exist(explorer, name, value, says):
+def test_nonexistent_choices_are_rejected(explorer, name, value, says):
     before = getattr(explorer, name)
     with pytest.raises((ValueError, traitlets.TraitError), match=says):
         setattr(explorer, name, value)
@@ -111,7 +111,7 @@ def test_choices_that_do_not_exist(explorer, name, value, says):
 
 
 @pytest.mark.bad_input
-def test_a_title_is_a_string():
+def test_a_title_must_be_a_string():
     with pytest.raises(TypeError, match="title: got int, wanted a string"):
         AttentionExplorer(WEIGHTS, QUERIES, KEYS, title=3)
 
@@ -124,7 +124,7 @@ def test_heads_may_have_names():
 
 
 @pytest.mark.bad_input
-def test_names_of_heads_are_one_string_each():
+def test_head_names_must_be_one_string_per_head():
     with pytest.raises(ValueError, match="head_names: got 2 tokens, wanted 3"):
         AttentionExplorer(WEIGHTS, QUERIES, KEYS, head_names=["before", "after"])
     with pytest.raises(TypeError, match="head_names: item 1 is 2"):
@@ -132,7 +132,7 @@ def test_names_of_heads_are_one_string_each():
 
 
 @pytest.mark.bad_input
-def test_an_unknown_setting():
+def test_an_unknown_setting_is_rejected():
     with pytest.raises(
         TypeError, match="heads: no such setting, wanted one of frame, head, hide_first, layer, layout,"
     ):
@@ -147,7 +147,7 @@ def test_named_maps_and_single_ones_have_no_mean():
         AttentionExplorer(WEIGHTS[:1], QUERIES, KEYS, layer=-1)
 
 
-def test_the_picture_says_which_map_it_is():
+def test_the_pictures_title_names_the_map():
     caption = lambda **settings: AttentionExplorer(WEIGHTS, QUERIES, KEYS, **settings)._caption()  # noqa: E731
     assert caption(title="T", layer=1, head=2) == "T: layer 1, head 2"
     assert caption(layer=-1) == "mean of layers, head 0"
@@ -161,11 +161,11 @@ def test_tokens_are_fixed(explorer):
         explorer.query_tokens = ["other"]
 
 
-def test_weights_are_at_hand(explorer):
+def test_weights_can_be_read_back(explorer):
     np.testing.assert_array_equal(explorer.weights, WEIGHTS)
 
 
-def test_a_picture_and_a_line_stand_beside_the_widget(explorer):
+def test_the_output_has_a_picture_and_a_description(explorer):
     data, _ = explorer._repr_mimebundle_()
     assert data["text/plain"] == "Attention map: Two layers: 2 layers, 3 heads, 5 queries, 7 keys"
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
@@ -176,14 +176,14 @@ def test_a_picture_and_a_line_stand_beside_the_widget(explorer):
     json.dumps(data)
 
 
-def test_the_picture_is_of_the_chosen_map(explorer):
+def test_the_picture_shows_the_chosen_map(explorer):
     first = explorer._repr_mimebundle_()[0]["image/png"]
     explorer.head = 2
     assert explorer._repr_mimebundle_()[0]["image/png"] != first
 
 
 def summaries(explorer) -> tuple[np.ndarray, np.ndarray]:
-    """Entropies in bits (F, L + 1, H + 1, T) and shares of the first key (F, L + 1, H + 1) as sent."""
+    """The entropies in bits (F, L + 1, H + 1, T) and weights on the first key (F, L + 1, H + 1) as sent."""
     layers, heads, rows, _ = explorer._shape
     shape = (-1, layers + (layers > 1), heads + (heads > 1))
     spread = np.frombuffer(explorer._spread, "<u2").astype(float)
@@ -191,16 +191,16 @@ def summaries(explorer) -> tuple[np.ndarray, np.ndarray]:
     return spread.reshape(*shape, rows) / 4000, np.frombuffer(explorer._first, "<u2").reshape(shape) / 65535
 
 
-def test_the_spread_of_every_row_is_that_of_the_true_weights(explorer):
+def test_row_entropies_are_computed_from_the_exact_weights(explorer):
     spread, first = summaries(explorer)
     means = WEIGHTS.mean(1, keepdim=True)
     every = torch.cat([WEIGHTS, means], 1)
-    every = torch.cat([every, every.mean(0, keepdim=True)]).double()  # layers and heads, and their means
+    every = torch.cat([every, every.mean(0, keepdim=True)]).double()  # layers and heads with their means
     np.testing.assert_allclose(spread[0], -(every * every.log2()).sum(-1), atol=2e-4)
     np.testing.assert_allclose(first[0], every[..., 0].mean(-1), atol=1e-5)
 
 
-def test_rows_with_nothing_to_attend_to_have_no_spread():
+def test_fully_masked_rows_have_no_entropy():
     weights = WEIGHTS[0, 0].clone()
     weights[1] = 0
     weights[2] = torch.eye(7)[3]
@@ -222,7 +222,7 @@ def large():
 
 
 def asked(explorer, place) -> list[bytes]:
-    """What Python sends when the page asks for a map."""
+    """The messages that Python sends when the page requests a map."""
     sent = []
     explorer.send, before = lambda content, buffers: sent.append((content, buffers)), explorer.send
     explorer._handle_custom_msg({"map": place}, [])
@@ -231,7 +231,7 @@ def asked(explorer, place) -> list[bytes]:
     return sent[0][1] if sent else []
 
 
-def test_more_than_a_page_carries_is_sent_as_it_is_asked_for(large):
+def test_maps_beyond_the_limit_are_sent_on_request(large):
     state = large.get_state()
     assert [len(one) for one in state["_weights"]] == [0] * 6 + [2 * 700 * 700] + [0] * 5
     assert sum(len(one) for one in state["_weights"]) < AT_ONCE
@@ -242,7 +242,7 @@ def test_more_than_a_page_carries_is_sent_as_it_is_asked_for(large):
     np.testing.assert_allclose(mean, LARGE[:, 0].mean(0).flatten(), atol=5e-4)
 
 
-def test_maps_that_are_asked_for_bring_their_own_masks():
+def test_requested_maps_come_with_their_masks():
     mask = torch.ones(3, 4, 700, 700, dtype=torch.bool)
     mask[2, 3] = mask[2, 3].tril()
     weights = LARGE * mask
@@ -256,7 +256,7 @@ def test_maps_that_are_asked_for_bring_their_own_masks():
 @pytest.mark.parametrize(
     "place", [[0, 3, 0], [1, 0, 0], [0, 0], [0, 0, "1"], [0, True, 0], "abc", None, [-1, 0, 0]]
 )
-def test_maps_that_do_not_exist_are_not_sent(large, place):
+def test_nonexistent_maps_are_not_sent(large, place):
     assert asked(large, place) == []
 
 
@@ -284,13 +284,13 @@ def test_a_sequence_of_maps(weights):
 
 
 @pytest.mark.parametrize("axes", [0, 1, 2])
-def test_a_frame_has_any_of_the_shapes(axes):
+def test_frames_accept_all_shapes(axes):
     weights = FRAMES[(slice(None), *[0] * axes)]
     explorer = AttentionExplorer(weights, QUERIES, KEYS, frames=STEPS)
     assert explorer.weights.shape == (3, *[1] * axes, *WEIGHTS.shape[axes:])
 
 
-def test_rows_that_come_later_are_masked():
+def test_rows_of_later_steps_are_masked():
     there = torch.arange(5)[None, :, None] < torch.tensor([1, 3, 5])[:, None, None]  # (F, T, 1)
     weights = FRAMES[:, 0, 0] * there
     explorer = AttentionExplorer(weights, QUERIES, KEYS, there, frames=STEPS)
@@ -300,7 +300,7 @@ def test_rows_that_come_later_are_masked():
     assert len(AttentionExplorer(weights, QUERIES, KEYS, same, frames=STEPS)._masks) == 1
 
 
-def test_the_frame_is_a_trait_and_names_the_picture():
+def test_the_frame_is_a_trait_and_in_the_pictures_title():
     explorer = AttentionExplorer(FRAMES, QUERIES, KEYS, frames=STEPS, frame=1)
     assert "3 frames, 2 layers" in explorer.describe()
     seen = []
@@ -312,7 +312,7 @@ def test_the_frame_is_a_trait_and_names_the_picture():
     assert pictures[0] != pictures[1]
 
 
-def test_the_pictures_of_all_frames_have_one_scale(monkeypatch):
+def test_pictures_of_all_frames_share_one_scale(monkeypatch):
     peaks = []
     draw = plots.draw_map
     monkeypatch.setattr(
@@ -341,12 +341,12 @@ BAD_FRAMES = [
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize(("wrong", "error", "says"), BAD_FRAMES, ids=[says for *_, says in BAD_FRAMES])
-def test_frames_that_are_refused(wrong, error, says):
+def test_wrong_frames_are_rejected(wrong, error, says):
     with pytest.raises(error, match=says):
         AttentionExplorer(**{"weights": FRAMES, "queries": QUERIES, "keys": KEYS, "frames": STEPS} | wrong)
 
 
-def test_the_picture_has_the_scale_that_is_chosen_and_leaves_out_the_first_key():
+def test_the_picture_uses_the_chosen_scale_and_hides_the_first_key():
     mask = torch.ones(5, 7, dtype=torch.bool)
     mask[1, 4:] = False
     mask[2, ::3] = False
@@ -361,14 +361,14 @@ def test_the_picture_has_the_scale_that_is_chosen_and_leaves_out_the_first_key()
     assert [norm.vmax for norm in norms] == pytest.approx([float(weights.max()), 1, float(weights.max())])
     assert [norm.vmin for norm in norms] == [0, 0, 1e-4]
     assert norms[2](0.01) > 0.3 > norms[1](0.01)
-    assert len(usual.patches) == 1 + 3  # one for every stretch of masked cells
+    assert len(usual.patches) == 1 + 3  # one per run of masked cells
     rest = drawn(hide_first=True)
     assert np.ma.getmaskarray(rest.collections[0].get_array()).reshape(5, 7)[:, 0].all()
     assert rest.collections[0].norm.vmax == pytest.approx(float(weights[:, 1:].max()))
     assert len(rest.patches) == 1 + 2
 
 
-def test_a_map_that_is_too_large_by_itself_comes_when_it_is_asked_for():
+def test_a_map_beyond_the_limit_is_sent_on_request():
     size = 2100
     mask = torch.ones(size, size, dtype=torch.bool).tril()
     tokens = [f"t{i}" for i in range(size)]
@@ -380,7 +380,7 @@ def test_a_map_that_is_too_large_by_itself_comes_when_it_is_asked_for():
     assert len(asked(AttentionExplorer(torch.eye(size), tokens), [0, 0, 0])) == 1
 
 
-def test_interact_moves_its_traits(explorer):
+def test_interact_sets_its_traits(explorer):
     def show(head, scale, hide_first):
         explorer.head, explorer.scale, explorer.hide_first = head, scale, hide_first
 

@@ -1,4 +1,4 @@
-"""The explorer at full length on a built page: many maps, text, table, options, files, addresses."""
+"""The explorer with many maps on a built page: text, table, options, files and addresses."""
 
 import csv
 import io
@@ -150,7 +150,7 @@ def test_a_cell_is_read_with_its_rank_and_positions(grid, truth):
     assert number
 
 
-def test_rows_say_how_far_they_spread(grid, truth):
+def test_row_entropies_are_shown(grid, truth):
     for row in (0, 7):
         grid.hover(row, 3)
         weights = truth["grid"][0, 0, row].astype(float)
@@ -180,7 +180,7 @@ def test_a_logarithmic_scale(grid, truth):
     assert darkness == sorted(darkness)
 
 
-def test_the_first_key_can_be_left_out(grid, truth):
+def test_the_first_key_can_be_hidden(grid, truth):
     radio(grid, "Layer 0, head 1").click()
     before = grid.pixels(4, 3).mean()
     part = opened_part(grid, "Options")
@@ -189,8 +189,8 @@ def test_the_first_key_can_be_left_out(grid, truth):
     paper = grid.pixels(4, 0)
     assert len(np.unique(paper, axis=0)) == 1
     assert paper.mean() > 250
-    assert before - grid.pixels(4, 3).mean() > -1  # colours go up to the largest weight that is left
-    assert grid.hover(4, 3) == f"{truth['grid'][0, 1, 4, 3]:.3f}"  # no weight changes
+    assert before - grid.pixels(4, 3).mean() > -1  # the colour scale ends at the largest remaining weight
+    assert grid.hover(4, 3) == f"{truth['grid'][0, 1, 4, 3]:.3f}"  # weights are unchanged
     grid.hover(4, 0)
     assert "not shown" in cell(grid)
     assert float(grid.node.locator("[role=note]").inner_text().split()[-1]) == pytest.approx(
@@ -259,7 +259,7 @@ def test_the_text_by_keyboard(grid):
     grid.page.keyboard.press("ArrowRight")
     grid.page.keyboard.press("ArrowRight")
     grid.frame()
-    assert part.locator("path").count() == 10  # what the focus is on is shown
+    assert part.locator("path").count() == 10  # focus shows like hovering
     grid.page.keyboard.press("Enter")
     assert grid.locked == "saw"
     assert grid.said.startswith("locked row saw: most to ")
@@ -356,7 +356,7 @@ def test_the_picture_can_be_saved(grid):
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
 
 
-def test_the_python_call_shows_what_is_shown(grid, truth):
+def test_the_python_call_reproduces_the_view(grid, truth):
     radio(grid, "Layer 2, head 1").click()
     grid.click(3, 3)
     opened_part(grid, "Options").get_by_label("Colours").select_option("log")
@@ -395,7 +395,7 @@ def test_copying(visit):
     assert urlparse(copied).fragment == "attention-3_layer-1_head-1"
 
 
-def test_where_a_page_may_not_copy_the_text_is_marked(opened):
+def test_if_copying_is_not_allowed_the_text_is_selected(opened):
     opened.page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     part = opened_part(opened.widget(GRID), "Save or share")
     part.get_by_role("button", name="Copy").first.click()
@@ -409,7 +409,7 @@ def address_of(page) -> str:
     return urlparse(page.url).fragment
 
 
-def test_the_address_says_what_is_shown_and_shows_it_again(visit, opened):
+def test_the_address_stores_and_restores_the_view(visit, opened):
     grid, training = opened.widget(GRID), opened.widget(0)
     radio(grid, "Layer 2, mean of heads").click()
     grid.click(3, 3)
@@ -441,7 +441,7 @@ def test_a_page_opens_at_the_explorer_its_address_names(visit):
     assert opened.widget(ODD).locked == "日本語"
 
 
-def test_the_link_to_an_explorer_that_is_as_it_came_finds_it(visit, opened):
+def test_the_link_to_an_unchanged_explorer_finds_it(visit, opened):
     link = opened_part(opened.widget(ODD), "Save or share").get_by_label("Link to this view").input_value()
     assert urlparse(link).fragment == "attention-4"
     again = visit(f"explorer.html#{urlparse(link).fragment}", touched=False)
@@ -450,7 +450,7 @@ def test_the_link_to_an_explorer_that_is_as_it_came_finds_it(visit, opened):
     assert again.page.evaluate("location.hash") == "#attention-4"
 
 
-def test_an_explorer_taller_than_the_window_begins_at_its_top(visit):
+def test_an_explorer_taller_than_the_window_is_scrolled_to_its_top(visit):
     page = visit("explorer.html#attention-4", height=400, touched=False).page
     page.wait_for_function("() => scrollY > 0")
     widget = page.locator(".ab-widget").nth(ODD)
@@ -458,7 +458,7 @@ def test_an_explorer_taller_than_the_window_begins_at_its_top(visit):
     assert widget.bounding_box()["y"] == pytest.approx(0, abs=2)
 
 
-def test_an_address_that_is_changed_by_hand(opened):
+def test_an_address_edited_by_hand_is_followed(opened):
     opened.page.evaluate("location.hash = 'attention-3_head-2'")
     grid = opened.widget(GRID)
     grid.page.wait_for_timeout(100)
@@ -485,7 +485,7 @@ def test_an_address_that_is_changed_by_hand(opened):
         "no-such-heading",
     ],
 )
-def test_an_address_that_makes_no_sense_is_passed_over(visit, fragment):
+def test_an_invalid_address_is_ignored(visit, fragment):
     opened = visit(f"explorer.html#{fragment}")
     grid = opened.widget(GRID)
     assert (chosen(grid), grid.locked) == ("Layer 0, head 0", "")
@@ -493,7 +493,7 @@ def test_an_address_that_makes_no_sense_is_passed_over(visit, fragment):
     assert opened.faults == []
 
 
-def test_what_is_too_large_for_a_page_says_so(opened, built, truth):
+def test_a_map_too_large_for_the_page_says_so(opened, built, truth):
     assert (built / "explorer.html").stat().st_size < 1_500_000
     widget = opened.widget(LARGE)
     assert widget.hover(2, 5) == f"{truth['odd_first'][2, 5]:.3f}"
@@ -504,7 +504,7 @@ def test_what_is_too_large_for_a_page_says_so(opened, built, truth):
     )
     assert "Run the notebook" in notice.inner_text()
     assert not widget.map.is_visible()
-    assert re.search(r"spread over \d", cell(widget))  # what is known without the weights
+    assert re.search(r"spread over \d", cell(widget))  # known from the summaries
     opened_part(widget, "Table")
     opened_part(widget, "Text")
     opened_part(widget, "Save or share")
@@ -515,7 +515,7 @@ def test_what_is_too_large_for_a_page_says_so(opened, built, truth):
 
 
 @pytest.mark.parametrize("width", [360, 760, 1200])
-def test_no_part_is_too_wide(visit, width):
+def test_no_panel_is_too_wide(visit, width):
     opened = visit("explorer.html", width=width)
     for index in range(5):
         for name in ("Text", "Table", "Options", "Save or share"):
@@ -525,7 +525,7 @@ def test_no_part_is_too_wide(visit, width):
     assert opened.faults == []
 
 
-def test_what_is_touched_is_large_enough(visit):
+def test_touch_targets_are_large_enough(visit):
     opened = visit("explorer.html", width=360, has_touch=True, is_mobile=True)
     for index in range(5):
         for name in ("Text", "Table", "Options", "Save or share"):
@@ -559,7 +559,7 @@ def test_sorted_thumbnails_say_which_they_are_and_by_what(grid, truth, order):
     assert first.get_attribute("title") == ""
 
 
-def test_the_numbers_of_layers_stay_in_sight(grid):
+def test_layer_numbers_stay_visible(grid):
     maps = grid.node.get_by_role("radiogroup")
     maps.evaluate("node => node.style.width = '140px'")
     number = maps.locator(".number.is-first").nth(2)
@@ -578,7 +578,7 @@ def test_the_numbers_of_layers_stay_in_sight(grid):
     assert on_top
 
 
-def test_a_key_of_one_character_stands_upright(opened):
+def test_a_key_of_one_character_is_not_rotated(opened):
     kinds = (
         opened.widget(ODD)
         .node.locator(".keys .label")

@@ -1,4 +1,4 @@
-"""A sequence of maps on a built page: a slider, a button that plays, one scale of colours."""
+"""A sequence of maps on a built page: slider, playback and a common colour scale."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_the_slider_goes_to_any_frame(opened, truth):
     assert widget.hover(2, 4) == f"{truth['training'][4, 1, 2, 4]:.3f}"
 
 
-def test_the_number_under_the_mouse_follows_the_frames(opened, truth):
+def test_the_weight_under_the_mouse_follows_the_frames(opened, truth):
     widget = opened.widget(TRAINING)
     widget.hover(2, 4)
     widget.node.get_by_role("slider", name="Frame").evaluate(
@@ -37,7 +37,7 @@ def test_the_number_under_the_mouse_follows_the_frames(opened, truth):
     assert widget.node.locator(".value").inner_text() == f"{truth['training'][2, 0, 2, 4]:.3f}"
 
 
-def test_all_frames_have_one_scale_of_colours(opened, truth):
+def test_all_frames_share_one_colour_scale(opened, truth):
     widget = opened.widget(TRAINING)
     slider = widget.node.get_by_role("slider", name="Frame")
     darkest = []
@@ -47,7 +47,7 @@ def test_all_frames_have_one_scale_of_colours(opened, truth):
     assert darkest[0] > darkest[2] > darkest[4]
 
 
-def test_play_runs_to_the_end_and_begins_again(opened):
+def test_play_runs_to_the_end_and_starts_again(opened):
     widget = opened.widget(TRAINING)
     widget.page.clock.install()
     play = widget.node.locator(".ab-frames button")
@@ -66,7 +66,7 @@ def test_play_runs_to_the_end_and_begins_again(opened):
     assert frame(widget) == "step 0"
 
 
-def test_the_slider_stops_what_plays(opened):
+def test_the_slider_stops_playback(opened):
     widget = opened.widget(TRAINING)
     widget.page.clock.install()
     widget.node.locator(".ab-frames button").click()
@@ -75,7 +75,7 @@ def test_the_slider_stops_what_plays(opened):
     assert frame(widget) == "step 10"
 
 
-def test_nothing_plays_where_motion_is_unwelcome(visit):
+def test_nothing_plays_with_reduced_motion(visit):
     widget = visit("explorer.html", reduced_motion="reduce").widget(TRAINING)
     widget.page.clock.install()
     step = widget.node.get_by_role("button", name="Next", exact=True)
@@ -87,7 +87,7 @@ def test_nothing_plays_where_motion_is_unwelcome(visit):
     assert frame(widget) == "step 0"
 
 
-def test_rows_that_are_still_to_come_are_masked(opened, truth):
+def test_rows_of_later_steps_are_masked(opened, truth):
     widget = opened.widget(DECODING)
     assert frame(widget) == "2009-03-07"
     slider = widget.node.get_by_role("slider", name="Frame")

@@ -1,4 +1,4 @@
-"""What mounts the widgets of a page: it survives broken data, and its models keep anywidget's promises."""
+"""The host that mounts a page's widgets: it survives broken data and follows anywidget's protocol."""
 
 import json
 import re
@@ -12,7 +12,7 @@ CLEAN_UP = Path(__file__).parent / "clean_up.js"
 
 @pytest.fixture
 def broken(visit, built):
-    """Opens the page with its widget data changed by a function, and two wrong elements of bytes more."""
+    """Opens the page with its widget data changed by a function, plus two invalid byte elements."""
 
     def open_page(change):
         text = (built / "index.html").read_text("utf-8")
@@ -36,7 +36,7 @@ def broken(visit, built):
 HERE = ".ab-widget:not([data-state])"
 
 
-def test_what_is_far_down_waits_for_the_reader(visit):
+def test_distant_widgets_are_mounted_later(visit):
     page = visit(height=300, touched=False).page
     far = page.locator(HERE)
     assert 0 < far.count() < page.locator(".ab-widget").count()
@@ -47,8 +47,8 @@ def test_what_is_far_down_waits_for_the_reader(visit):
     assert last.locator(".map canvas").is_visible()
 
 
-def test_weights_become_bytes_when_there_is_time(visit):
-    """Their text, a third longer, is not kept."""
+def test_weights_are_decoded_in_idle_time(visit):
+    """Their base64 text, a third longer, is freed."""
     count = """const from = Uint8Array.fromBase64; window.decoded = 0;
         Uint8Array.fromBase64 = (text) => (window.decoded++, from.call(Uint8Array, text));"""
     page = visit(prepare=lambda page: page.add_init_script(count)).page
@@ -64,7 +64,7 @@ def test_weights_become_bytes_when_there_is_time(visit):
 
 
 @pytest.mark.parametrize("move", ["mouse", "key", "address"])
-def test_the_readers_first_move_brings_all(visit, move):
+def test_the_readers_first_action_mounts_all_widgets(visit, move):
     page = visit(height=300, touched=False).page
     assert page.locator(HERE).count() > 0
     if move == "mouse":
@@ -77,7 +77,7 @@ def test_the_readers_first_move_brings_all(visit, move):
     assert page.evaluate("scrollY") == 0 or move == "address"
 
 
-def test_an_address_that_names_a_widget_finds_it(visit):
+def test_an_address_that_names_a_widget_mounts_it(visit):
     page = visit("index.html#attention-2_head-1", height=300, touched=False).page
     page.wait_for_function("() => scrollY > 0")
     assert page.locator(HERE).count() == 0
@@ -88,7 +88,7 @@ def states(opened):
 
 
 def in_second_model(damage):
-    """A change of the data that damages the second widget of the page alone."""
+    """A change that damages only the page's second widget."""
 
     def change(text):
         data = json.loads(text)
@@ -133,20 +133,20 @@ def test_one_broken_widget_says_so_and_the_others_work(broken, damage):
 
 
 @pytest.mark.bad_input
-def test_a_page_whose_data_cannot_be_read(broken):
+def test_a_page_with_unreadable_data_says_so(broken):
     opened = broken(lambda text: text[: len(text) // 2])
     assert states(opened) == ["broken"] * 4
     assert opened.page.locator("img.ab-static").first.is_visible()
 
 
-def test_a_widget_that_needs_a_kernel_gives_way_to_its_text(built):
+def test_a_widget_that_needs_a_kernel_shows_its_text(built):
     page = BeautifulSoup((built / "other.html").read_text("utf-8"), "html.parser")
     assert "IntSlider(value=7)" in page.get_text()
     assert "widget-view+json" not in str(page)
     assert "widget-state+json" not in str(page)
 
 
-def test_two_views_of_one_model_move_together(visit, built):
+def test_two_views_of_one_model_stay_in_sync(visit, built):
     text = (built / "index.html").read_text("utf-8")
     first = re.search(r'<div class="ab-widget .*?</script>', text, re.S)[0] + "</div></div>"
     (built / "twice.html").write_text(
@@ -218,12 +218,12 @@ VIEWS = {
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-def test_removing_a_view_leaves_nothing_behind(visit, view):
+def test_removing_a_view_removes_its_listeners(visit, view):
     opened = visit("blank.html")
     seen = opened.page.evaluate(CLEAN_UP.read_text(), view)
     assert min(seen["during"][:3]) >= 1
     if "press" in view:
-        assert seen["during"][3] == 1  # it plays
+        assert seen["during"][3] == 1  # playing
         assert seen["during"][0] > seen["before"][0] or view["press"][0] == "Table"
     assert seen["after"] == seen["again"] == [0, 0, 0, 0]
     assert seen["children"] == 0

@@ -1,4 +1,4 @@
-"""The explorer in JupyterLab with a kernel: what is clicked reaches Python, what Python sets is shown."""
+"""Widgets in JupyterLab with a kernel: clicks reach Python, and changes in Python are shown."""
 
 import json
 import os
@@ -149,7 +149,7 @@ def notebook(lab, browser):
 
 
 def run(page, index) -> str:
-    """Run a cell; what it printed."""
+    """Run a cell and return its output."""
     page.evaluate(
         """async index => {
           window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;
@@ -184,7 +184,7 @@ def test_python_and_page_stay_together(notebook):
 
 
 def test_the_map_keeps_its_keys_to_itself(notebook):
-    """JupyterLab would take arrows, Enter and Escape for its cells."""
+    """JupyterLab would otherwise handle arrows, Enter and Escape."""
     page = notebook
     page.mouse.move(5, 5)
     page.locator(".map").focus()
@@ -316,7 +316,7 @@ def test_huge_maps_come_as_they_are_asked_for(notebook):
 
 
 def test_a_translator_and_python_stay_together(notebook):
-    """Its model comes from Python, once."""
+    """Python sends its model once."""
     page = notebook
     run(page, 17)
     dates = explorer(page, "Dates")
@@ -337,7 +337,7 @@ def test_a_translator_and_python_stay_together(notebook):
 
 
 def test_what_only_graders_need_is_out_of_sight(notebook):
-    """nbgrader is installed beside the book, and would add a menu, a panel and buttons."""
+    """nbgrader is installed in the same environment and would add a menu, a panel and buttons."""
     shown = notebook.locator("body").inner_text()
     assert "Settings" in shown  # JupyterLab's own menu
     assert "nbgrader" not in shown.lower()

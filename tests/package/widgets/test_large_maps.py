@@ -1,4 +1,4 @@
-"""Maps too large for a page, and maps with more pixels than a browser draws."""
+"""Maps too large for a page, and maps with more pixels than browsers can draw."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -13,8 +13,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.mark.bad_input
-def test_one_map_that_is_too_large_says_so_and_what_to_do(visit, built):
-    assert (built / "large.html").stat().st_size < 1_200_000  # labels and the other map
+def test_a_map_that_is_too_large_says_so_and_what_to_do(visit, built):
+    assert (built / "large.html").stat().st_size < 1_200_000  # labels and the second map
     opened = visit("large.html")
     widget = opened.widget(ALONE)
     notice = widget.node.locator(".notice").inner_text()
@@ -23,14 +23,14 @@ def test_one_map_that_is_too_large_says_so_and_what_to_do(visit, built):
     weights = np.eye(2100, dtype=np.float32)
     words = [f"t{i}" for i in range(2100)]
     names = {"AttentionExplorer": AttentionExplorer, "weights": weights, "queries": words, "keys": words}
-    assert any(eval(call, names)._weights)  # what is advised fits
+    assert any(eval(call, names)._weights)  # the suggested call fits
     assert not widget.map.is_visible()
     assert "spread over 1.0 keys" in widget.node.locator(".cell").inner_text()
     assert opened.faults == []
 
 
 @pytest.mark.parametrize(("ratio", "side"), [(1, 2048), (3, 4000)])
-def test_a_canvas_has_no_more_pixels_than_browsers_draw(visit, ratio, side):
+def test_a_canvas_stays_within_browser_limits(visit, ratio, side):
     widget = visit("large.html", device_scale_factor=ratio).widget(LARGE)
     assert widget.canvas.evaluate("c => [c.width, c.height]") == [side, side]
     assert widget.map.bounding_box()["width"] == 2048
@@ -40,7 +40,7 @@ def test_a_canvas_has_no_more_pixels_than_browsers_draw(visit, ratio, side):
         assert widget.hover(row, column) == weight
 
 
-def test_the_first_key_is_left_out_of_a_large_drawing_too(visit):
+def test_the_first_key_is_hidden_in_a_large_drawing_too(visit):
     opened = visit("large.html")
     node = opened.widget(LARGE).node
     node.get_by_role("button", name="Options").click()
@@ -54,12 +54,12 @@ def test_the_first_key_is_left_out_of_a_large_drawing_too(visit):
     assert cover.get("height") == image.get("height")
 
 
-def test_masked_cells_of_a_large_drawing_look_as_its_legend_says(visit):
+def test_masked_cells_of_a_large_drawing_agree_with_its_legend(visit):
     opened = visit("large.html")
     drawing = saved_drawing(opened, opened.widget(MASKED).node)
     image, *hatched = drawing.find(f"{SVG}g")
     cell = float(image.get("width")) / 128
-    assert len(hatched) == 127  # each row but the last has keys to come
+    assert len(hatched) == 127  # every row but the last has masked keys
     for row, box in enumerate(hatched):
         place = [float(box.get(name)) for name in ("x", "y", "width", "height")]
         assert place == pytest.approx([(row + 1) * cell, row * cell, (127 - row) * cell, cell])
@@ -67,7 +67,7 @@ def test_masked_cells_of_a_large_drawing_look_as_its_legend_says(visit):
 
 
 def saved_drawing(opened, node) -> ElementTree.ElementTree:
-    """What the button "SVG" gives."""
+    """The file that the button "SVG" saves."""
     node.get_by_role("button", name="Save or share").click()
     with opened.page.expect_download() as download:
         node.get_by_role("button", name="SVG", exact=True).click()

@@ -1,4 +1,4 @@
-"""What the explorer and the static figure accept, and how they refuse the rest."""
+"""The input that the explorer and the static figure accept and reject."""
 
 import numpy as np
 import pytest
@@ -34,11 +34,11 @@ def test_arrays_of_every_precision(dtype):
     np.testing.assert_array_equal(check_maps(np.eye(3, dtype=dtype), THREE).weights[0, 0], np.eye(3))
 
 
-def test_without_keys_the_queries_are_the_keys():
+def test_keys_default_to_queries():
     assert check_maps(uniform(3, 3), THREE).keys == THREE
 
 
-def test_a_row_with_nothing_to_attend_to_is_fine():
+def test_a_fully_masked_row_is_accepted():
     weights = uniform(3, 5)
     weights[1] = 0
     assert check_maps(weights, THREE, FIVE, torch.ones(1, 5, dtype=torch.bool)).weights[0, 0, 1].sum() == 0
@@ -115,7 +115,7 @@ BAD = [
 @pytest.mark.bad_input
 @pytest.mark.parametrize(("wrong", "error", "says"), BAD, ids=lambda value: str(value)[:40])
 @pytest.mark.parametrize("entrance", [AttentionExplorer, plot_attention])
-def test_what_is_refused(entrance, wrong, error, says):
+def test_bad_input_is_rejected(entrance, wrong, error, says):
     arguments = {"weights": uniform(3, 5), "queries": THREE, "keys": FIVE, "mask": None} | wrong
     if entrance is plot_attention and getattr(arguments["weights"], "ndim", 2) in (3, 4):
         says, error = "wanted one map", ValueError
@@ -123,7 +123,7 @@ def test_what_is_refused(entrance, wrong, error, says):
         entrance(**arguments)
 
 
-def test_rounding_of_half_precision_is_forgiven_and_no_more():
+def test_half_precision_rounding_is_tolerated_and_no_more():
     weights = uniform(3, 5) * 1.01
     check_maps(weights.half(), THREE, FIVE)
     with pytest.raises(ValueError, match=r"sums to 1\.01"):
@@ -146,5 +146,5 @@ def test_rounding_of_half_precision_is_forgiven_and_no_more():
         ("<b>&amp;", "<b>&amp;"),
     ],
 )
-def test_labels_show_what_cannot_be_seen(token, label):
+def test_labels_show_invisible_characters(token, label):
     assert visible(token) == label

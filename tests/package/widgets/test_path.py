@@ -1,4 +1,4 @@
-"""The path explorer in Python: steps, traits, what it refuses, and what it shows where no widget can run."""
+"""The path explorer in Python: steps, traits, bad input, and its static picture."""
 
 import base64
 import io
@@ -40,8 +40,8 @@ def test_steps(source, target, kernel, layers, steps, needed):
 
 @pytest.mark.parametrize("kernel", [3, 5, 7, 9])
 @pytest.mark.parametrize("layers", [1, 2, 3])
-def test_reach_is_that_of_real_convolutions(kernel, layers):
-    """A gradient gets from an input to an output exactly where the explorer says that there is a way."""
+def test_reach_agrees_with_real_convolutions(kernel, layers):
+    """An input has a gradient at an output exactly if the explorer says there is a path."""
     torch.manual_seed(0)
     convolutions = nn.Sequential(*(nn.Conv1d(1, 1, kernel, padding="same") for _ in range(layers))).double()
     numbers = torch.randn(1, 1, 24, dtype=torch.float64, requires_grad=True)
@@ -52,7 +52,7 @@ def test_reach_is_that_of_real_convolutions(kernel, layers):
         assert (gradient[0, 0, source] != 0) == (explorer.steps["convolution"] is not None)
 
 
-def test_a_recurrent_network_carries_nothing_back():
+def test_a_recurrent_network_has_no_path_backwards():
     torch.manual_seed(0)
     numbers = torch.randn(1, 9, 2, requires_grad=True)
     states, _ = nn.GRU(2, 3, batch_first=True)(numbers)
@@ -85,13 +85,13 @@ REFUSED = [
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize(("change", "error", "says"), REFUSED, ids=[says[:30] for *_, says in REFUSED])
-def test_what_it_refuses(change, error, says):
+def test_bad_input_is_rejected(change, error, says):
     with pytest.raises(error, match=says):
         PathExplorer(**{"tokens": WORDS} | change)
 
 
 @pytest.mark.bad_input
-def test_a_refused_setting_changes_nothing():
+def test_a_rejected_setting_changes_nothing():
     explorer = PathExplorer(WORDS)
     for name, value in {"source": 9, "target": -1, "kernel": 4, "layers": 0}.items():
         before = getattr(explorer, name)
@@ -100,7 +100,7 @@ def test_a_refused_setting_changes_nothing():
         assert getattr(explorer, name) == before
 
 
-def test_a_picture_and_a_line_stand_beside_the_widget():
+def test_the_output_has_a_picture_and_a_description():
     explorer = PathExplorer(WORDS, title="Far", source=1, target=0)
     data, _ = explorer._repr_mimebundle_()
     line = "position 2 to 1 of 9: recurrent no path, convolution 2 steps, attention 1 step"

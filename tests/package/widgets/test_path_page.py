@@ -1,4 +1,4 @@
-"""The path explorer on a built page, with no kernel: by mouse, finger and keyboard, drawn as it counts."""
+"""The path explorer on a static page: mouse, touch and keyboard, and drawings that agree with the counts."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ NETWORKS = ["recurrent", "convolution", "attention"]
 
 
 class Paths:
-    """One path explorer, as a reader handles it."""
+    """One path explorer, operated as a reader would."""
 
     def __init__(self, page, index):
         self.page = page
@@ -41,7 +41,7 @@ class Paths:
 
     @property
     def steps(self) -> dict:
-        """What stands over each drawing, as `PathExplorer.steps`."""
+        """The counts above the drawings, in the form of `PathExplorer.steps`."""
         texts = {network: self.panel(network).locator(".steps").inner_text() for network in NETWORKS}
         return {
             network: None if text == "no path" else int(text.split()[0]) for network, text in texts.items()
@@ -49,7 +49,7 @@ class Paths:
 
     @property
     def hops(self) -> dict[str, int]:
-        """How many arrows each drawing has."""
+        """The number of arrows in each drawing."""
         return {network: self.panel(network).locator("g.hop").count() for network in NETWORKS}
 
     def note(self, network) -> str:
@@ -78,7 +78,7 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize(("source", "target", "kernel", "layers"), SETTINGS)
-def test_it_counts_as_python_does_and_draws_what_it_counts(open_paths, source, target, kernel, layers):
+def test_steps_and_drawings_agree_with_python(open_paths, source, target, kernel, layers):
     paths = open_paths(ROBOT)
     paths.word(source).click()
     paths.word(target).click()
@@ -98,7 +98,7 @@ def test_it_counts_as_python_does_and_draws_what_it_counts(open_paths, source, t
     assert lit == sum(reach)
 
 
-def test_what_cannot_be_reached_is_said_plainly(open_paths):
+def test_unreachable_positions_are_explained(open_paths):
     paths = open_paths(ROBOT)
     assert paths.note("convolution") == (
         "2 layers of kernel 3 see 1 + 2·2 = 5 inputs, 2 to each side. The two are 5 apart: "
@@ -118,7 +118,7 @@ def test_what_cannot_be_reached_is_said_plainly(open_paths):
     assert paths.note("attention") == "robot attends to all 11 positions at once, including it."
 
 
-def test_a_click_in_a_drawing_picks_too(open_paths):
+def test_a_click_in_a_drawing_chooses_a_position(open_paths):
     paths = open_paths(ROBOT)
     plot = paths.panel("attention").locator(".plot")
     plot.scroll_into_view_if_needed()
@@ -167,7 +167,7 @@ def test_by_keyboard(open_paths):
     paths.flag("from").focus()
     for _ in range(2):
         press("ArrowLeft")
-    assert paths.picked == (0, 0)  # both may stand at one word
+    assert paths.picked == (0, 0)  # both may be at the same word
     assert paths.steps == {"recurrent": 1, "convolution": 2, "attention": 1}
     paths.page.wait_for_timeout(600)
     assert paths.node.locator(".said").text_content() == (
@@ -175,7 +175,7 @@ def test_by_keyboard(open_paths):
     )
 
 
-def test_all_is_reached_by_tab_with_a_visible_focus(open_paths):
+def test_tab_reaches_everything_with_a_visible_focus(open_paths):
     paths = open_paths(ROBOT)
     paths.flag("from").focus()
     for keys in ("Tab", "Shift+Tab"):
@@ -212,7 +212,7 @@ def test_the_table_of_longest_paths(open_paths):
     assert rows[2].locator("td").all_inner_texts() == ["3", "6", "11", "22"]
 
 
-def test_its_state_is_the_models_both_ways(visit, models):
+def test_view_and_model_stay_in_sync(visit, models):
     page = visit("blank.html").page
     page.evaluate(PARTNER, {"module": "/path_explorer.js", "state": models[ROBOT]})
     paths = Paths(page, 0)
@@ -236,7 +236,7 @@ def test_its_state_is_the_models_both_ways(visit, models):
     assert page.evaluate("model.saved") == 4
 
 
-def test_two_do_not_disturb_each_other(visit):
+def test_two_explorers_are_independent(visit):
     page = visit("path.html").page
     one, other = Paths(page, ROBOT), Paths(page, LONG)
     before = other.picked, other.steps
@@ -245,7 +245,7 @@ def test_two_do_not_disturb_each_other(visit):
     assert (other.picked, other.steps) == before
 
 
-def test_hostile_tokens_stay_text(visit):
+def test_hostile_tokens_are_shown_as_text(visit):
     opened = visit("path.html")
     paths = Paths(opened.page, HOSTILE)
     for index in range(12):
@@ -262,7 +262,7 @@ def test_hostile_tokens_stay_text(visit):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_words_have_contrast(visit, theme):
+def test_text_has_enough_contrast(visit, theme):
     page = visit("path.html", theme=theme).page
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     for index in (ROBOT, HOSTILE, LONG):
@@ -274,7 +274,7 @@ def test_reduced_motion(visit):
         paths = Paths(visit("path.html", reduced_motion=motion).page, ROBOT)
         hop = paths.panel("recurrent").locator("g.hop").first
         animated = "hop => getComputedStyle(hop).animationName"
-        assert hop.evaluate(animated) == "none"  # nothing moves before the reader does
+        assert hop.evaluate(animated) == "none"  # no motion before the reader acts
         paths.word(2).click()
         assert paths.panel("recurrent").locator("g.hop").first.evaluate(animated) == name
 
@@ -283,7 +283,7 @@ WIDTHS = (360, 600, 1200)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_wider_than_the_page_nor_cut(visit, width):
+def test_nothing_is_wider_than_the_page_or_cut_off(visit, width):
     page = visit("path.html", width=width).page
     for index in (ROBOT, HOSTILE, LONG):
         Paths(page, index).node.locator("summary").click()
@@ -294,7 +294,7 @@ def test_nothing_is_wider_than_the_page_nor_cut(visit, width):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_moves_when_they_change(visit, places, width):
+def test_nothing_moves_when_settings_change(visit, places, width):
     page = visit("path.html", width=width).page
     before = places(page)
     paths = Paths(page, ROBOT)

@@ -1,4 +1,4 @@
-"""The query plane's Python side: its arithmetic, traits, what it refuses, its picture."""
+"""The query plane in Python: arithmetic, traits, bad input, and its static picture."""
 
 import base64
 import io
@@ -22,7 +22,7 @@ def test_its_defaults():
 
 @pytest.mark.parametrize("values", [VALUES, torch.randn(3, 4), np.eye(3)], ids=["numbers", "torch", "numpy"])
 @pytest.mark.parametrize("temperature", [0.05, 1, 20.0])
-def test_by_dot_product_it_is_attention(values, temperature):
+def test_with_dot_products_it_is_attention(values, temperature):
     plane = QueryPlane(KEYS, values, query=(1.2, -0.7), temperature=temperature)
     value = torch.as_tensor(values, dtype=torch.float64).reshape(3, -1)
     query = torch.tensor([[1.2, -0.7]], dtype=torch.float64)
@@ -32,7 +32,7 @@ def test_by_dot_product_it_is_attention(values, temperature):
     np.testing.assert_allclose(plane.scores, (query @ KEYS.double().T)[0], atol=1e-12)
 
 
-def test_by_distance_it_is_regression_with_a_gaussian_kernel():
+def test_with_distance_it_is_regression_with_a_gaussian_kernel():
     plane = QueryPlane(KEYS, VALUES, query=(0.3, 0.4), temperature=0.49, score="distance")
     kernel = np.exp(-((KEYS.numpy() - [0.3, 0.4]) ** 2).sum(1) / (2 * 0.7**2))
     np.testing.assert_allclose(plane.weights, kernel / kernel.sum(), atol=1e-12)
@@ -46,7 +46,7 @@ def test_colours():
 
 
 @pytest.mark.parametrize("largest", [1e-3, 0.4, 1, 1.9, 7, 36, 4e5])
-def test_everything_lies_well_within_the_plane(largest):
+def test_all_points_are_well_within_the_plane(largest):
     plane = QueryPlane([[largest, 0], [0, -largest / 2]], [1, 2], query=(0, largest / 3))
     assert 1.2 * largest < plane._limit < 2 * largest
     assert 2 <= plane._limit / plane._tick < 5
@@ -80,13 +80,13 @@ REFUSED = [
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize(("change", "error", "says"), REFUSED, ids=[says[:30] for *_, says in REFUSED])
-def test_what_it_refuses(change, error, says):
+def test_bad_input_is_rejected(change, error, says):
     with pytest.raises(error, match=says):
         QueryPlane(**{"keys": KEYS, "values": VALUES} | change)
 
 
 @pytest.mark.bad_input
-def test_a_refused_setting_changes_nothing():
+def test_a_rejected_setting_changes_nothing():
     plane = QueryPlane(KEYS, VALUES)
     for name, value in {"query": [9, 9], "temperature": 0.0, "score": ""}.items():
         before = getattr(plane, name)
@@ -95,7 +95,7 @@ def test_a_refused_setting_changes_nothing():
         assert getattr(plane, name) == before
 
 
-def test_a_picture_and_a_line_stand_beside_the_widget():
+def test_the_output_has_a_picture_and_a_description():
     plane = QueryPlane(KEYS, VALUES, ["a", "b", "c"], title="Where")
     data, _ = plane._repr_mimebundle_()
     assert data["text/plain"].startswith(

@@ -1,4 +1,4 @@
-"""The query plane on a built page, with no kernel: by mouse, finger and keys; its numbers are attnbook's."""
+"""The query plane on a static page: mouse, touch and keyboard, and numbers that agree with attnbook."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ WORDS, HOSTILE, MANY = range(3)
 
 
 class Plane:
-    """One query plane, as a reader handles it."""
+    """One query plane, operated as a reader would."""
 
     def __init__(self, page, index):
         self.page = page
@@ -23,7 +23,7 @@ class Plane:
         self.box = self.node.locator(".ab-live .ab-plane, .attnbook-widget .ab-plane").first
 
     def numbers(self, name) -> np.ndarray:
-        """A column of the table in full precision."""
+        """A column of the table at full precision."""
         cells = self.node.locator(f"tbody td.{name}")
         found = cells.evaluate_all(
             "cells => cells.map(c => [...c.querySelectorAll('data')].map(d => d.value))"
@@ -41,7 +41,7 @@ class Plane:
         return [float(number) for number in re.findall(r"-?\d+\.\d+", text)]
 
     def point(self, x, y, limit) -> tuple[float, float]:
-        """Where a point of the plane is in the window."""
+        """A point of the plane in window coordinates."""
         self.box.scroll_into_view_if_needed()
         box = self.box.bounding_box()
         side = box["width"]
@@ -75,7 +75,7 @@ def models(sent) -> list[dict]:
 
 
 def same(plane, model, query, temperature, score):
-    """The page's numbers are those of the Python class."""
+    """Assert that the page's numbers equal those of the Python class."""
     truth = QueryPlane(np.array(model["_keys"]), np.array(model["_values"]))
     truth._limit = model["_limit"]
     truth.query, truth.temperature, truth.score = query, temperature, score
@@ -86,7 +86,7 @@ def same(plane, model, query, temperature, score):
 
 @pytest.mark.parametrize("index", [WORDS, HOSTILE, MANY])
 @pytest.mark.parametrize("score", ["dot", "distance"])
-def test_its_numbers_are_attnbooks(visit, models, index, score):
+def test_its_numbers_agree_with_attnbook(visit, models, index, score):
     page = visit("blank.html").page
     page.evaluate(PARTNER, {"module": "/query_plane.js", "state": models[index] | {"score": score}})
     plane, limit = Plane(page, 0), models[index]["_limit"]
@@ -109,10 +109,10 @@ def test_dragged_by_mouse(open_plane, models, width):
     mouse.move(*plane.point(-1.0, 0.5, limit), steps=5)
     mouse.move(*plane.point(-1.5, 1.0, limit))
     mouse.up()
-    mouse.move(*plane.point(2, 2, limit))  # let go
+    mouse.move(*plane.point(2, 2, limit))  # released
     plane.settle()
     assert plane.query == pytest.approx([-1.5, 1.0], abs=0.02)
-    assert plane.numbers("weight")[:, 0].argmax() == 2  # the key that it lies on
+    assert plane.numbers("weight")[:, 0].argmax() == 2  # the key under it
     mouse.click(*plane.point(2.0, 0.5, limit))
     plane.settle()
     assert plane.query == pytest.approx([2.0, 0.5], abs=0.02)
@@ -158,7 +158,7 @@ def test_by_keyboard(open_plane, models):
     )
 
 
-def test_all_is_reached_by_tab_with_a_visible_focus(open_plane):
+def test_tab_reaches_everything_with_a_visible_focus(open_plane):
     plane = open_plane(WORDS)
     plane.node.get_by_role("slider", name="temperature").focus()
     for keys in ("Tab", "Shift+Tab"):
@@ -200,7 +200,7 @@ def test_temperature_and_score(open_plane, models):
     same(plane, models[WORDS], [1.2, 0.8], near, "distance")
 
 
-def test_pointing_at_a_key_shows_its_sum(open_plane, models):
+def test_pointing_at_a_key_shows_its_computation(open_plane, models):
     plane = open_plane(WORDS)
     sum_line = plane.node.locator(".sum")
     assert sum_line.text_content() == "q = (1.20, 0.80)"
@@ -215,7 +215,7 @@ def test_pointing_at_a_key_shows_its_sum(open_plane, models):
     assert sum_line.text_content() == "score(robot) = −½ ((1.20 − 2.00)² + (0.80 − 0.50)²) = −0.37"
 
 
-def test_sums_by_keyboard(open_plane):
+def test_computations_by_keyboard(open_plane):
     plane = open_plane(WORDS)
     plane.handle.focus()
     press = plane.page.keyboard.press
@@ -230,7 +230,7 @@ def test_sums_by_keyboard(open_plane):
     assert plane.node.locator(".sum").text_content().startswith("score(human) = ")
 
 
-def test_colours_are_blended(open_plane):
+def test_colours_are_averaged(open_plane):
     plane = open_plane(HOSTILE)
     red, green, blue = (round(255 * x) for x in plane.output)
     assert plane.node.locator("tfoot td.value").inner_text().strip() == f"#{red:02x}{green:02x}{blue:02x}"
@@ -238,7 +238,7 @@ def test_colours_are_blended(open_plane):
     assert patch == f"rgb({red}, {green}, {blue})"
 
 
-def test_its_state_is_the_models_both_ways(visit, models):
+def test_view_and_model_stay_in_sync(visit, models):
     page = visit("blank.html").page
     page.evaluate(PARTNER, {"module": "/query_plane.js", "state": models[WORDS]})
     plane = Plane(page, 0)
@@ -260,7 +260,7 @@ def test_its_state_is_the_models_both_ways(visit, models):
     assert plane.node.locator(".title").inner_text() == "Other"
 
 
-def test_two_do_not_disturb_each_other(visit, models):
+def test_two_planes_are_independent(visit, models):
     page = visit("plane.html").page
     one, other = Plane(page, WORDS), Plane(page, MANY)
     before = other.query, other.temperature
@@ -269,7 +269,7 @@ def test_two_do_not_disturb_each_other(visit, models):
     assert (other.query, other.temperature) == before
 
 
-def test_hostile_tokens_stay_text(visit):
+def test_hostile_tokens_are_shown_as_text(visit):
     opened = visit("plane.html")
     plane = Plane(opened.page, HOSTILE)
     for row in plane.node.locator("tbody tr").all():
@@ -285,7 +285,7 @@ def test_hostile_tokens_stay_text(visit):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_words_and_numbers_have_contrast(visit, theme):
+def test_text_has_enough_contrast(visit, theme):
     page = visit("plane.html", theme=theme).page
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     for index in (WORDS, HOSTILE, MANY):
@@ -307,7 +307,7 @@ def test_nothing_moves_when_it_is_used(visit, places, width):
     assert places(page) == pytest.approx(before, abs=1)
 
 
-def test_a_tap_on_a_key_shows_its_sum(open_plane, models):
+def test_a_tap_on_a_key_shows_its_computation(open_plane, models):
     plane = open_plane(WORDS, width=400, has_touch=True, is_mobile=True)
     before, limit = plane.query, models[WORDS]["_limit"]
     plane.page.touchscreen.tap(*plane.point(*models[WORDS]["_keys"][2], limit))
@@ -320,6 +320,6 @@ def test_a_tap_on_a_key_shows_its_sum(open_plane, models):
     assert plane.node.locator(".sum").inner_text().startswith("q = (")
 
 
-def test_a_legend_says_what_the_dots_are(open_plane):
+def test_a_legend_explains_the_dots(open_plane):
     legend = open_plane(WORDS, width=360).node.locator("[role=note]")
     assert " ".join(legend.inner_text().split()) == "dot colour and size: weight 0 1"

@@ -1,4 +1,4 @@
-"""The explorer on a built page, with no kernel: read, locked and chosen by mouse, touch and keyboard."""
+"""The explorer on a static page: reading, locking and choosing by mouse, touch and keyboard."""
 
 import csv
 import io
@@ -17,19 +17,19 @@ CONTRAST = Path(__file__).parent / "contrast.js"
 PLAIN, MASKED, DATES, LONG = range(4)
 
 
-def test_it_opens_from_a_file(browser, built):
+def test_it_works_from_a_file(browser, built):
     page = browser.new_page()
     page.goto((built / "index.html").as_uri())
     page.wait_for_selector(".ab-widget[data-state=live]")
     page.close()
 
 
-def test_the_script_is_only_where_a_widget_is(built):
+def test_only_pages_with_widgets_have_the_script(built):
     for name in ("plain.html", "other.html"):
         assert "attnbook-host" not in (built / name).read_text("utf-8")
 
 
-def test_the_page_carries_data_and_no_program(built):
+def test_the_page_holds_data_but_no_script(built):
     text = (built / "index.html").read_text("utf-8")
     state = json.loads(re.search(r'widget-state\+json">(.*?)</script>', text, re.S)[1])["state"]
     assert len(state) == 4
@@ -47,7 +47,7 @@ def test_the_page_carries_data_and_no_program(built):
     ],
 )
 @pytest.mark.parametrize("width", [360, 1000])
-def test_hovering_reads_the_true_weight(visit, truth, index, name, map_of, cells, width):
+def test_hovering_shows_the_exact_weight(visit, truth, index, name, map_of, cells, width):
     widget = visit(width=width).widget(index)
     for row, column in cells:
         assert widget.hover(row, column) == f"{truth[name][*map_of, row, column]:.3f}"
@@ -73,7 +73,7 @@ def test_layers_and_heads(visit, truth):
     assert widget.node.get_by_role("radiogroup", name="Layer and head").count() == 1
 
 
-def test_one_map_offers_no_choice(visit):
+def test_a_single_map_has_no_controls_to_choose(visit):
     assert visit().widget(PLAIN).node.get_by_role("radio").count() == 0
 
 
@@ -132,7 +132,7 @@ def test_by_keyboard(visit, truth):
     assert widget.locked == "robot"
 
 
-def test_all_is_reached_by_tab_with_a_visible_focus(visit):
+def test_tab_reaches_everything_with_a_visible_focus(visit):
     opened = visit()
     seen = []
     for _ in range(60):
@@ -153,19 +153,19 @@ def test_all_is_reached_by_tab_with_a_visible_focus(visit):
         for word in ("8 queries by 8 keys", "Layer 0, head 0", "Head 0", "Next map", "Text", "Save or share")
     )
     maps = [name for name, *_ in seen if "queries by" in name]
-    assert len(maps) == 4  # whose ring is drawn around their box: see below
+    assert len(maps) == 4  # their ring is around their box: see below
     assert all(style != "none" and width >= 2 for name, style, width in seen if name not in maps)
 
 
 @pytest.mark.parametrize("index", [PLAIN, LONG])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_map_in_focus_has_a_ring_on_all_sides(visit, index, theme):
+def test_the_focused_map_has_a_ring_on_all_sides(visit, index, theme):
     opened = visit(theme=theme)
     box = opened.widget(index).node.locator(".place-of-map")
     box.scroll_into_view_if_needed()
 
     def ring() -> list[np.ndarray]:
-        """The pixels around the map's box: above, below, on the left, on the right."""
+        """The pixels above, below, left and right of the map's box."""
         x, y, width, height = (box.bounding_box()[name] for name in ("x", "y", "width", "height"))
         clip = {"x": x - 7, "y": y - 7, "width": width + 14, "height": height + 14}
         pixels = np.asarray(Image.open(io.BytesIO(opened.page.screenshot(clip=clip))).convert("RGB"), int)
@@ -173,7 +173,7 @@ def test_the_map_in_focus_has_a_ring_on_all_sides(visit, index, theme):
         return [pixels[:7, 40:-40], pixels[-7:, 40:-40], pixels[middle, :7], pixels[middle, -7:]]
 
     before = ring()
-    opened.page.keyboard.press("Shift")  # the reader is at the keyboard
+    opened.page.keyboard.press("Shift")  # as from the keyboard
     opened.widget(index).map.evaluate("map => map.focus({ preventScroll: true })")
     after = ring()
     for was, now in zip(before, after, strict=True):
@@ -211,7 +211,7 @@ def test_escape_unlocks_after_a_click_on_a_label(visit):
     assert widget.locked == ""
 
 
-def test_the_cursor_stays_in_sight_in_a_map_that_scrolls(visit):
+def test_the_cursor_stays_visible_in_a_scrolling_map(visit):
     widget = visit(width=360).widget(LONG)
     widget.map.focus()
     widget.page.keyboard.press("ArrowDown")
@@ -230,14 +230,14 @@ def test_by_touch(visit, truth):
     tap(3, 5)
     assert widget.node.locator(".value").inner_text() == f"{truth['plain'][3, 5]:.3f}"
     assert widget.locked == "obey"
-    tap(3, 2)  # another cell of the locked row is read, the row stays
+    tap(3, 2)  # reads another cell of the locked row, which stays locked
     assert widget.node.locator(".value").inner_text() == f"{truth['plain'][3, 2]:.3f}"
     assert widget.locked == "obey"
     tap(3, 2)
     assert widget.locked == ""
 
 
-def test_a_finger_that_slides_reads_cells_and_scrolls_the_page_up_and_down(visit, truth, finger):
+def test_a_sliding_finger_reads_cells_and_scrolls_the_page_vertically(visit, truth, finger):
     widget = visit(width=400, has_touch=True, is_mobile=True).widget(PLAIN)
     read = widget.node.locator(".value")
     places = [widget.point(3, 5)]  # before the page is moved for another
@@ -249,9 +249,9 @@ def test_a_finger_that_slides_reads_cells_and_scrolls_the_page_up_and_down(visit
     finger(widget.page, *places, at(3, 6), at(3, 7))
     widget.frame()
     assert (read.inner_text(), widget.locked) == (f"{truth['plain'][3, 7]:.3f}", "")
-    widget.page.mouse.click(*at(3, 5))  # on a busy machine, a tap may last too long to be one
+    widget.page.mouse.click(*at(3, 5))  # on a busy machine a tap may last too long to count as one
     assert widget.locked == "obey"
-    finger(widget.page, at(3, 5), at(3, 4), at(4, 2))  # it strays from the locked row
+    finger(widget.page, at(3, 5), at(3, 4), at(4, 2))  # it leaves the locked row
     widget.frame()
     assert (read.inner_text(), widget.locked) == (f"{truth['plain'][3, 2]:.3f}", "obey")
     before = widget.page.evaluate("scrollY")
@@ -259,8 +259,8 @@ def test_a_finger_that_slides_reads_cells_and_scrolls_the_page_up_and_down(visit
     widget.page.wait_for_function("before => scrollY > before + 50", arg=before)
 
 
-def test_a_tap_that_trembles_reads_and_leaves_the_row_locked(visit, truth):
-    """Chromium holds back the moves of a tap, other browsers may not; so they are made here."""
+def test_a_shaky_tap_reads_a_cell_and_keeps_the_row_locked(visit, truth):
+    """Chromium suppresses the moves of a tap, other browsers may not; so the test sends them."""
     widget = visit(width=400, has_touch=True, is_mobile=True).widget(PLAIN)
     tremble = """(map, [x, y]) => {
         const make = (Kind, name, by) => map.dispatchEvent(new Kind(name,
@@ -293,7 +293,7 @@ def test_masked_cells_are_hatched_and_zeros_are_not(visit, truth):
         assert "masked" in widget.node.locator("[role=note]").inner_text()
 
 
-def test_colours_go_from_paper_to_deep_by_weight(visit, truth):
+def test_colours_darken_with_the_weight(visit, truth):
     widget = visit().widget(PLAIN)
     order = np.argsort(truth["plain"], axis=None)
     darkness = [255 - widget.pixels(*divmod(int(i), 8)).mean() for i in order[::9]]
@@ -313,7 +313,7 @@ def test_the_scale_can_be_fixed(visit, truth):
     assert widget.node.locator("[role=note]").inner_text().split() == ["0", "1"]
 
 
-def test_dark_mode_at_once(visit):
+def test_dark_mode_applies_at_once(visit):
     opened = visit()
     widget = opened.widget(PLAIN)
     light = widget.pixels(0, 0).mean()
@@ -333,7 +333,7 @@ def test_dark_mode_at_once(visit):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_colours_are_those_of_the_static_figure(visit, truth, theme):
+def test_the_colours_equal_the_static_figures(visit, truth, theme):
     widget = visit(theme=theme).widget(PLAIN)
     values = truth["plain"]
     for row, column in [(0, 0), (3, 5), np.unravel_index(values.argmax(), values.shape)]:
@@ -342,7 +342,7 @@ def test_the_colours_are_those_of_the_static_figure(visit, truth, theme):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_words_have_contrast(visit, theme):
+def test_text_has_enough_contrast(visit, theme):
     opened = visit(theme=theme, prepare=None)
     opened.page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     widget = opened.widget(MASKED)
@@ -351,7 +351,7 @@ def test_words_have_contrast(visit, theme):
     assert low == []
 
 
-def test_hostile_tokens_stay_text(visit):
+def test_hostile_tokens_are_shown_as_text(visit):
     opened = visit()
     widget = opened.widget(MASKED)
     for row in range(12):
@@ -361,7 +361,7 @@ def test_hostile_tokens_stay_text(visit):
         "() => !window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)"
     )
     assert opened.page.evaluate("window.hacked") is None
-    assert opened.page.locator("mjx-container").count() == 1  # the math that is meant
+    assert opened.page.locator("mjx-container").count() == 1  # the intended formula
     labels = widget.node.locator(".queries .label").all_text_contents()
     assert labels[0].startswith("<img src=x onerror=")
     assert labels[1].startswith("</script><script>")
@@ -375,7 +375,7 @@ def test_hostile_tokens_stay_text(visit):
     assert opened.faults == []
 
 
-def test_two_widgets_do_not_disturb_each_other(visit):
+def test_two_widgets_are_independent(visit):
     opened = visit()
     masked, dates = opened.widget(MASKED), opened.widget(DATES)
     masked.node.get_by_role("radio", name="Layer 0, head 2").click()
@@ -387,14 +387,14 @@ def test_two_widgets_do_not_disturb_each_other(visit):
     assert (masked.locked, dates.locked) == ("", "9")
 
 
-def test_a_sharp_screen_gets_a_sharp_map(visit):
+def test_the_map_has_device_resolution(visit):
     widget = visit(device_scale_factor=3).widget(PLAIN)
     assert widget.canvas.evaluate("c => c.width / c.getBoundingClientRect().width") == pytest.approx(
         3, abs=0.02
     )
 
 
-def test_a_map_grows_and_shrinks_with_the_page(visit, truth):
+def test_a_map_resizes_with_the_page(visit, truth):
     opened = visit(width=1000)
     widget = opened.widget(DATES)
     wide = widget.map.bounding_box()["width"]
@@ -404,7 +404,7 @@ def test_a_map_grows_and_shrinks_with_the_page(visit, truth):
     assert widget.hover(10, 29) == f"{truth['dates'][0, 10, 29]:.3f}"
 
 
-def test_the_strongest_keys_are_told_from_their_numbers(visit, truth):
+def test_the_strongest_keys_are_distinct_from_their_weights(visit, truth):
     widget = visit().widget(DATES)
     widget.click(4, 2)
     best = int(truth["dates"][0, 4].argmax())
@@ -418,7 +418,7 @@ def test_the_strongest_keys_are_told_from_their_numbers(visit, truth):
 
 
 @pytest.mark.parametrize("width", [360, 1000])
-def test_what_is_read_is_not_cut(visit, width):
+def test_the_reading_is_not_cut_off(visit, width):
     opened = visit(width=width)
     cut = """node => Math.max(
       ...[node, ...node.children].flatMap(
@@ -445,7 +445,7 @@ def test_the_keys_that_change_the_map_are_named(visit):
     assert dates.locator("[aria-checked=true]").get_attribute("aria-label") == "Head 1"
 
 
-def test_hostile_tokens_stay_text_in_every_part(visit):
+def test_hostile_tokens_are_shown_as_text_in_every_panel(visit):
     opened = visit()
     widget = opened.widget(MASKED)
     widget.click(1, 1)
@@ -463,12 +463,12 @@ def test_hostile_tokens_stay_text_in_every_part(visit):
             drawing = ElementTree.parse(download.value.path())
             texts = [node.text for node in drawing.iter("{http://www.w3.org/2000/svg}text")]
             assert texts.count("<img src=x onerror=wind…") == 2
-            assert "masked" in texts  # what hatched cells are
+            assert "masked" in texts  # names the hatched cells
     assert opened.page.evaluate("window.hacked") is None
     assert opened.faults == []
 
 
-def test_a_spreadsheet_takes_no_token_for_a_formula(visit):
+def test_tokens_are_not_formulas_in_a_spreadsheet(visit):
     opened = visit()
     widget = opened.widget(DATES)
     widget.node.get_by_role("button", name="Save or share").click()

@@ -1,4 +1,4 @@
-"""The stepper's Python side: numbers, traits, what it refuses, and what it shows where no widget can run."""
+"""The stepper in Python: numbers, traits, bad input, and its static picture."""
 
 import base64
 import io
@@ -23,7 +23,7 @@ def stepper():
     return AttentionStepper(QUERY, KEY, VALUE, list("abc"), keys=list("vwxyz"), mask=MAY, title="Cross")
 
 
-def test_it_sends_numbers_as_they_are(stepper):
+def test_numbers_are_sent_unchanged(stepper):
     state = stepper.get_state()
     for name, numbers in {"_query": QUERY, "_key": KEY, "_value": VALUE}.items():
         assert state[name] == numbers.tolist()
@@ -41,7 +41,7 @@ def test_labels():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.int64, "numpy"])
-def test_any_kind_of_number(dtype):
+def test_all_number_types_are_accepted(dtype):
     whole = torch.tensor([[1.0, 2.0], [-3.0, 4.0]])
     given = whole.numpy() if dtype == "numpy" else whole.to(dtype)
     assert AttentionStepper(given, given, given)._query == whole.tolist()
@@ -52,7 +52,7 @@ SWITCHES = list(itertools.product([True, False], ["none", "causal", "given"], ["
 
 
 @pytest.mark.parametrize(("scale", "masking", "when"), SWITCHES)
-def test_its_numbers_are_attentions(scale, masking, when):
+def test_its_numbers_agree_with_attention(scale, masking, when):
     may = torch.tensor([[True, False, True, True, False], [False] * 5, *[[True] * 5] * 3])
     stepper = AttentionStepper(Q, K, V, mask=may, scale=scale, masking=masking, mask_when=when)
     mask = {"none": None, "causal": causal_mask(5), "given": may}[masking]
@@ -165,7 +165,7 @@ def test_temperature_and_padding(scale, when):
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize(("change", "error", "says"), REFUSED, ids=[says[:30] for *_, says in REFUSED])
-def test_what_it_refuses(change, error, says):
+def test_bad_input_is_rejected(change, error, says):
     arguments = {"query": QUERY, "key": KEY, "value": VALUE} | change
     if change.get("query") is not None and getattr(change["query"], "shape", ()) == (3, 2):
         arguments["key"] = KEY[:, :2]
@@ -174,7 +174,7 @@ def test_what_it_refuses(change, error, says):
 
 
 @pytest.mark.bad_input
-def test_a_refused_setting_changes_nothing(stepper):
+def test_a_rejected_setting_changes_nothing(stepper):
     for name, value in {"step": 6, "masking": "causal", "mask_when": "", "selected": ["key", 9, 9]}.items():
         before = getattr(stepper, name)
         with pytest.raises(ValueError, match=f"{name}: got"):
@@ -182,7 +182,7 @@ def test_a_refused_setting_changes_nothing(stepper):
         assert getattr(stepper, name) == before
 
 
-def test_a_picture_and_a_line_stand_beside_the_widget(stepper):
+def test_the_output_has_a_picture_and_a_description(stepper):
     data, _ = stepper._repr_mimebundle_()
     assert data["text/plain"] == "Attention, step by step: Cross: 3 queries, 5 keys"
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == stepper.model_id

@@ -1,4 +1,4 @@
-"""The stepper on a built page, with no kernel: its arithmetic, its explanations, by mouse and by keyboard."""
+"""The stepper on a static page: arithmetic and explanations, by mouse and keyboard."""
 
 import itertools
 from pathlib import Path
@@ -16,7 +16,7 @@ NAMES = ["query", "key", "scores", "scaled", "masked", "weights", "value", "outp
 
 
 class Stepper:
-    """One stepper, as a reader handles it."""
+    """One stepper, operated as a reader would."""
 
     def __init__(self, page, index):
         self.page = page
@@ -40,7 +40,7 @@ class Stepper:
         return self.stage(name).locator("tbody tr").nth(row).locator("td").nth(column)
 
     def numbers(self, name) -> np.ndarray:
-        """A matrix in full precision, without the column of sums."""
+        """A matrix at full precision, without the column of sums."""
         rows = (
             self.stage(name)
             .locator("tbody")
@@ -57,7 +57,7 @@ class Stepper:
 
     def explain(self, name, row, column) -> str:
         self.cell(name, row, column).click()
-        self.node.locator(".sum:not(:empty)").wait_for()  # what explains comes with the first visit
+        self.node.locator(".sum:not(:empty)").wait_for()  # the explanations are loaded on first use
         return self.sum
 
     @property
@@ -69,7 +69,7 @@ class Stepper:
         return self.node.locator(".line[role=status]").inner_text()
 
     def marked(self) -> set:
-        """The cells that went into the number explained: (stage, row, column)."""
+        """The cells that the explained number depends on: (stage, row, column)."""
         found = self.node.locator(".root .ab-stages").evaluate(
             """flow => [...flow.querySelectorAll("td.from")].map(cell => {
               const row = cell.parentElement;
@@ -98,7 +98,7 @@ def models(sent) -> list[dict]:
 
 
 def expected(model, scale, masking, when, temperature=1.0, padding=()) -> dict[str, np.ndarray]:
-    """The same matrices by attnbook, in float64."""
+    """The matrices as computed by attnbook in float64."""
     query, key, value = (torch.tensor(model[f"_{n}"], dtype=torch.float64) for n in ("query", "key", "value"))
     real = torch.tensor([[i not in padding for i in range(len(key))]]).expand(len(query), -1)
     masks = {"none": None, "causal": causal_mask(len(query)), "padding": real}
@@ -125,7 +125,7 @@ MASKINGS = {
 
 
 @pytest.mark.parametrize("index", MASKINGS, ids=["by hand", "given", "large", "words"])
-def test_its_numbers_are_attnbooks(open_stepper, models, index):
+def test_its_numbers_agree_with_attnbook(open_stepper, models, index):
     stepper = open_stepper(index)
     stepper.press("All")
     for scale, masking, when in itertools.product([True, False], MASKINGS[index], ["before", "after"]):
@@ -157,12 +157,12 @@ def test_with_temperature_and_padding_too(visit, models, index):
             np.testing.assert_allclose(seen, numbers, atol=1e-6, rtol=1e-9, err_msg=f"{name} {changes}")
 
 
-def test_padded_keys_are_chosen(open_stepper):
+def test_padded_keys_can_be_chosen(open_stepper):
     stepper = open_stepper(HAND)
     stepper.press("All")
     chips = stepper.node.get_by_role("group", name="Padded keys")
     assert not chips.is_visible()
-    stepper.switch(masking="padding")  # the last key, to begin with
+    stepper.switch(masking="padding")  # starts with the last key
     assert [row[2] for row in stepper.shown("masked")] == ["−∞"] * 3
     chips.get_by_role("checkbox", name="a").check()
     assert stepper.shown("weights") == [["0", "1.000", "0", "1.000"]] * 3
@@ -259,7 +259,7 @@ SUMS = [
 @pytest.mark.parametrize(
     ("name", "row", "column", "words", "cells"), SUMS, ids=[f"{s[0]}-{s[2]}" for s in SUMS]
 )
-def test_a_click_shows_the_sum_and_where_it_comes_from(open_stepper, name, row, column, words, cells):
+def test_a_click_shows_the_computation_and_its_inputs(open_stepper, name, row, column, words, cells):
     stepper = open_stepper(HAND)
     stepper.press("All")
     assert stepper.sum == ""
@@ -271,7 +271,7 @@ def test_a_click_shows_the_sum_and_where_it_comes_from(open_stepper, name, row, 
     assert stepper.marked() == set()
 
 
-def test_negative_factors_stand_in_brackets(open_stepper, models):
+def test_negative_factors_are_in_parentheses(open_stepper, models):
     stepper = open_stepper(GIVEN)
     stepper.press("All")
     words = stepper.explain("scores", 0, 0)
@@ -279,7 +279,7 @@ def test_negative_factors_stand_in_brackets(open_stepper, models):
     assert words.count("(−") == sum(round(x, 2) < 0 for x in factors) > 0
 
 
-def test_masks_in_words(open_stepper):
+def test_masks_are_explained(open_stepper):
     stepper = open_stepper(WORDS)  # causal, after softmax, at its last step
     assert stepper.order() == [*NAMES[:4], "weights", "masked", *NAMES[6:]]
     assert stepper.explain("masked", 0, 1).startswith("the#0 may not attend to cat: 0.")
@@ -300,7 +300,7 @@ def test_masks_in_words(open_stepper):
     assert stepper.order() == NAMES
 
 
-def test_a_row_with_nothing_to_attend_to(open_stepper):
+def test_a_fully_masked_row(open_stepper):
     stepper = open_stepper(GIVEN)
     stepper.press("All")
     assert stepper.shown("weights")[1] == ["0"] * 4 + ["0.000"]
@@ -309,7 +309,7 @@ def test_a_row_with_nothing_to_attend_to(open_stepper):
     assert "or to 0 if the whole row is masked" in (stepper.press("Back"), stepper.line)[1]
 
 
-def test_switches_that_make_no_sense_are_not_offered(open_stepper):
+def test_switches_without_effect_are_not_offered(open_stepper):
     options = "select => [...select.options].map(option => option.value)"
     by_index = {}
     for index in (HAND, GIVEN):
@@ -340,11 +340,11 @@ def test_by_keyboard(open_stepper):
     assert stepper.sum.startswith("scaled(a, a) = ")
 
 
-def test_all_is_reached_by_tab_with_a_visible_focus(open_stepper):
+def test_tab_reaches_everything_with_a_visible_focus(open_stepper):
     stepper = open_stepper(HAND)
     stepper.press("All")
     stepper.node.get_by_role("checkbox", name="divide by √d").focus()
-    for keys in ("Tab", "Shift+Tab"):  # the focus of a keyboard, after the mouse
+    for keys in ("Tab", "Shift+Tab"):  # keyboard focus after using the mouse
         stepper.page.keyboard.press(keys)
     seen = []
     for _ in range(14):
@@ -374,7 +374,7 @@ def test_tables_have_names_and_headers(open_stepper):
     assert stepper.node.locator(".sum").get_attribute("aria-live") == "polite"
 
 
-def test_two_steppers_do_not_disturb_each_other(visit):
+def test_two_steppers_are_independent(visit):
     page = visit("stepper.html").page
     one, other = Stepper(page, HAND), Stepper(page, GIVEN)
     one.press("Next")
@@ -383,7 +383,7 @@ def test_two_steppers_do_not_disturb_each_other(visit):
     assert other.sum == ""
 
 
-def test_its_state_is_the_models_both_ways(visit, models):
+def test_view_and_model_stay_in_sync(visit, models):
     page = visit("blank.html").page
     page.evaluate(PARTNER, {"module": "/attention_stepper.js", "state": models[HAND]})
     stepper = Stepper(page, 0)
@@ -408,7 +408,7 @@ def test_its_state_is_the_models_both_ways(visit, models):
     assert stepper.sum == ""
 
 
-def test_hostile_tokens_stay_text(visit):
+def test_hostile_tokens_are_shown_as_text(visit):
     opened = visit("stepper.html")
     stepper = Stepper(opened.page, GIVEN)
     stepper.press("All")
@@ -425,7 +425,7 @@ def test_hostile_tokens_stay_text(visit):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_words_and_numbers_have_contrast(visit, theme):
+def test_text_has_enough_contrast(visit, theme):
     page = visit("stepper.html", theme=theme).page
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     for index in (GIVEN, LARGE, WORDS, PADDED):
@@ -436,7 +436,7 @@ def test_words_and_numbers_have_contrast(visit, theme):
         assert stepper.node.locator(".root").evaluate(CONTRAST) == []
 
 
-def test_dark_mode_at_once(visit):
+def test_dark_mode_applies_at_once(visit):
     page = visit("stepper.html").page
     stepper = Stepper(page, WORDS)
     ground = lambda name: stepper.cell(name, 8, 2).evaluate("cell => getComputedStyle(cell).backgroundColor")  # noqa: E731
@@ -481,8 +481,8 @@ def test_nothing_moves_from_step_to_step(visit, places, width):
     assert stepper.node.locator(".sum").evaluate(cut) <= 1
 
 
-def test_the_themes_button_does_not_lie_on_its_bar(visit):
-    """sphinx-book-theme's "Back to top" stands at nine tenths of the window's height."""
+def test_the_themes_button_does_not_cover_its_bar(visit):
+    """sphinx-book-theme puts "Back to top" at 90 % of the window's height."""
     page = visit("stepper.html", width=360, height=740).page
     page.evaluate("""() => {
       const style = document.createElement("style");
@@ -502,7 +502,7 @@ def test_the_themes_button_does_not_lie_on_its_bar(visit):
     assert button["y"] + button["height"] < bar["y"]
 
 
-def test_a_legend_says_what_the_colours_are(open_stepper):
+def test_a_legend_explains_the_colours(open_stepper):
     stepper = open_stepper(HAND)
     legend = stepper.node.locator("[role=note]")
     words = ["weight", "0", "1", "negative", "positive"]
@@ -517,7 +517,7 @@ def test_repeated_tokens_have_their_positions(open_stepper):
     assert open_stepper(WORDS).explain("scores", 7, 0).startswith("score(the#7, the#0) = ")
 
 
-def test_a_masked_weight_is_written_alike_everywhere(open_stepper):
+def test_masked_weights_are_written_the_same_everywhere(open_stepper):
     stepper = open_stepper(HAND)
     stepper.press("All")
     stepper.switch(masking="causal")
@@ -527,7 +527,7 @@ def test_a_masked_weight_is_written_alike_everywhere(open_stepper):
     assert "1.000×10.00 + 0×0.00 + 0×10.00" in stepper.explain("output", 0, 0)
 
 
-def test_columns_of_weights_are_narrow_where_the_page_is(open_stepper):
+def test_columns_of_weights_are_narrow_on_a_narrow_page(open_stepper):
     stepper = open_stepper(GIVEN, width=400)
     box = stepper.stage("weights").locator(".scroll")
     assert box.evaluate("node => node.scrollWidth - node.clientWidth") <= 0

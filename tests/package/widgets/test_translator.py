@@ -1,4 +1,4 @@
-"""The date translator in Python: what it refuses, what it says, and what it sends."""
+"""The date translator in Python: translations, bad input and the data it sends."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def test_it_translates_as_the_checkpoint_does():
     assert widget.translation.text == "2009-03-07"
 
 
-def test_the_likeliest_tokens_are_those_that_are_written():
+def test_the_most_likely_tokens_are_written():
     made = translate("Saturday, March 7, 2009", "fr")
     assert [row[0][0] for row in made.likeliest] == made.written
     assert made.written[-1] == "⟨end⟩"
@@ -36,7 +36,7 @@ def test_the_likeliest_tokens_are_those_that_are_written():
 
 
 @pytest.mark.parametrize("kind", ["encoder", "decoder", "cross"])
-def test_its_maps_are_attention_and_travel_with_it(kind):
+def test_its_maps_are_the_models_attention(kind):
     widget = DateTranslator("7 de marzo de 2009", "de", kind=kind)
     maps = widget.translation.maps(kind)
     assert isinstance(maps, AttentionMaps)
@@ -50,7 +50,7 @@ def test_its_maps_are_attention_and_travel_with_it(kind):
         torch.testing.assert_close(torch.tensor(decode_weights(data)).float(), true, atol=5e-5, rtol=0)
 
 
-def test_the_rows_and_columns_of_its_maps_are_named_by_what_was_read_and_written():
+def test_rows_and_columns_of_its_maps_are_labelled_with_tokens():
     made = translate("7 mars 2009", "iso")
     source = ["⟨iso⟩", *"7 mars 2009"]
     labels = {
@@ -61,18 +61,18 @@ def test_the_rows_and_columns_of_its_maps_are_named_by_what_was_read_and_written
     assert labels["decoder"] == (["⟨start⟩", *"2009-03-07"], ["⟨start⟩", *"2009-03-07"])
 
 
-def test_what_it_cannot_read_is_left_out():
+def test_unreadable_characters_are_skipped():
     assert readable("7\u202fmars\u200f 2009Ω") == "7 mars 2009"
     assert translate("7 mars 2009ΩΩ", "iso").text == translate("7 mars 2009", "iso").text
 
 
-def test_whether_it_ended_is_said_as_it_is():
+def test_whether_it_ended_is_reported():
     assert translate("AM", "es").written[-1] != "⟨end⟩"
     assert DateTranslator("AM", "es")._first["ended"] is False
     assert DateTranslator("7 mars 2009", "es")._first["ended"] is True
 
 
-def test_the_model_is_sent_to_who_asks_for_it(monkeypatch):
+def test_the_model_is_sent_on_request(monkeypatch):
     widget, sent = DateTranslator(), []
     monkeypatch.setattr(widget, "send", lambda *message: sent.append(message))
     for content in ({}, {"model": "other"}, {"model": None}, {"map": [0]}):
@@ -84,7 +84,7 @@ def test_the_model_is_sent_to_who_asks_for_it(monkeypatch):
     assert data == (checkpoints.FOLDER / f"{CHECKPOINT}.safetensors").read_bytes()
 
 
-def test_it_has_a_picture_for_where_no_widget_can_run():
+def test_it_has_a_static_picture():
     data, _ = DateTranslator(title="Dates")._repr_mimebundle_()
     assert len(data["image/png"]) > 1000
     assert data["text/plain"].startswith("Date translator: Dates: “Saturday, March 7, 2009” into Chinese: ")
@@ -118,7 +118,7 @@ def test_bad_input_is_named(arguments, error, words):
 
 
 @pytest.mark.bad_input
-def test_a_bad_setting_leaves_the_good_one():
+def test_a_rejected_setting_changes_nothing():
     widget = DateTranslator()
     with pytest.raises(ValueError, match="target: got 'xx'"):
         widget.target = "xx"
@@ -129,8 +129,8 @@ def test_a_bad_setting_leaves_the_good_one():
     assert (widget.text, widget.target) == ("Saturday, March 7, 2009", "zh")
 
 
-def test_the_order_of_the_models_tags_is_that_of_a_list():
-    """A saved notebook sorts a widget's dictionaries; the page numbers the tags in this order."""
+def test_the_languages_are_a_list_in_the_order_of_the_tags():
+    """Saving a notebook sorts dictionaries, but the page numbers the tags in this order."""
     codes = [code for code, *_ in DateTranslator("7 March 2009", "de")._languages]
     assert codes == list(checkpoints.load("dates-translate").task.targets)
     assert codes != sorted(codes)

@@ -1,4 +1,4 @@
-"""The date translator on a built page: PyTorch's numbers without Python, by mouse, finger and keys."""
+"""The date translator on a static page: the same numbers as PyTorch, by mouse, touch and keyboard."""
 
 import base64
 import json
@@ -16,12 +16,12 @@ from attnbook.widgets.translation import CHECKPOINT, translate
 
 DATES, ARABIC, STRANGE = range(3)
 EXAMPLES = 500
-# Opens the model in the page; `window.model` is it.
+# Loads the model in the page as `window.model`.
 OPEN = """async tags => {
   const [{ Model }, text] = await Promise.all(["date_model", "dates-translate"].map(attnbook.load));
   window.model = new Model(attnbook.shared.base64.fromBase64(text).buffer, tags);
 }"""
-# Decodes greedily; the ids, and every step's logits as base64.
+# Greedy decoding; returns the ids and every step's logits as base64.
 DECODE = """([text, tag, longest]) => {
   const { network } = model, ids = [], all = [];
   let state = network.start(model.encode(text, tag));
@@ -36,7 +36,7 @@ DECODE = """([text, tag, longest]) => {
 }"""
 
 FOCUSED = "node => node.getRootNode().activeElement === node"
-# Whether each of the fields is what a finger finds in its middle and near its lower corners.
+# Whether a touch in the middle and near the lower corners of each field hits it.
 REACHED = """fields => fields.map(field => {
   field.scrollIntoView({ block: "center" });
   const { left, right, top, bottom } = field.getBoundingClientRect(), root = field.getRootNode();
@@ -46,7 +46,7 @@ REACHED = """fields => fields.map(field => {
 
 
 class Translator:
-    """One translator, as a reader handles it."""
+    """One translator, operated as a reader would."""
 
     def __init__(self, opened, index):
         self.opened, self.page = opened, opened.page
@@ -63,7 +63,7 @@ class Translator:
 
     @property
     def step(self) -> list[int]:
-        """The step in view and how many there are."""
+        """The current step and the number of steps."""
         return [int(n) for n in re.findall(r"\d+", self.live.locator("caption").inner_text())]
 
     @property
@@ -73,7 +73,7 @@ class Translator:
 
     @property
     def picked(self) -> list[str]:
-        """The day, the language and the format of the controls."""
+        """The day, language and format chosen in the controls."""
         names = ("or pick a day", "written in", "format")
         return [self.live.get_by_label(name).input_value() for name in names]
 
@@ -81,11 +81,11 @@ class Translator:
         return self.live.locator(".attnbook-widget").first.element_handle()
 
     def wait(self, condition: str) -> None:
-        """Wait until a condition on `root`, the widget's shadow root, holds."""
+        """Wait for a condition on `root`, the widget's shadow root."""
         self.page.wait_for_function(f"({{ shadowRoot: root }}) => {condition}", arg=self.root())
 
     def columns(self) -> str:
-        """The text above the map's columns, as the explorer has it."""
+        """The labels of the map's columns in the explorer."""
         return "".join(self.live.locator(".keys .label").evaluate_all("all => all.map(one => one.title)"))
 
     def type(self, text):
@@ -115,8 +115,8 @@ def trained():
     return checkpoints.load(CHECKPOINT)
 
 
-def test_its_logits_are_pytorchs_on_unseen_dates(visit, trained):
-    """500 dates that no training saw, of all languages into all targets: the same text, logits to 1e-4."""
+def test_its_logits_equal_pytorchs_on_held_out_dates(visit, trained):
+    """500 held-out dates, from all languages into all targets: same text, logits within 1e-4."""
     page = visit("translator.html").page
     page.evaluate(OPEN, list(trained.task.targets))
     drawn = trained.task.sample(EXAMPLES + 50, torch.Generator().manual_seed(11), "test")
@@ -138,8 +138,8 @@ def test_its_logits_are_pytorchs_on_unseen_dates(visit, trained):
         np.testing.assert_allclose(got, true.numpy(), rtol=0, atol=1e-4)
 
 
-def test_a_day_is_written_as_cldr_writes_it(open_translator):
-    """Every language and format, picked with the page's own controls."""
+def test_days_are_written_as_in_cldr(open_translator):
+    """Every language and format, chosen with the page's controls."""
     translator = open_translator()
     for index, (language, format) in enumerate((a, b) for a in LANGUAGES for b in FORMATS):
         day = dates_in("test")[(977 * index) % len(dates_in("test"))]
@@ -151,7 +151,7 @@ def test_a_day_is_written_as_cldr_writes_it(open_translator):
         assert translator.picked == [day.isoformat(), language, format]
 
 
-def test_the_day_is_picked_that_is_typed(open_translator):
+def test_typing_a_date_picks_its_day(open_translator):
     translator = open_translator(ARABIC)
     assert translator.picked == ["2009-03-07", "ar", "full"]
     for text, picked in {
@@ -187,7 +187,7 @@ def test_the_first_translation_needs_no_model(open_translator):
     ("text", "target"),
     [("domingo, 12 de octubre de 1952", "zh"), ("31 декабря 1999 г.", "ar"), ("7 मार्च 2009", "eu")],
 )
-def test_what_is_typed_is_translated_as_python_does(open_translator, text, target):
+def test_typed_text_is_translated_as_in_python(open_translator, text, target):
     translator = open_translator()
     translator.into(target)
     translator.type(text)
@@ -197,13 +197,13 @@ def test_what_is_typed_is_translated_as_python_does(open_translator, text, targe
     assert translator.columns() == f"⟨{target}⟩{text}".replace(" ", "␠")
     for (token, share), (name, true) in zip(translator.likeliest, made.likeliest[-1], strict=True):
         assert share == pytest.approx(true, abs=2e-3)
-        assert token == name or share < 0.002  # the order of what is as good as nothing may differ
+        assert token == name or share < 0.002  # the order of negligible probabilities may differ
     direction = translator.live.locator(".written").evaluate("node => getComputedStyle(node).direction")
     assert direction == ("rtl" if target == "ar" else "ltr")
     assert translator.opened.faults == []
 
 
-def test_attention_is_pytorchs(open_translator):
+def test_attention_equals_pytorchs(open_translator):
     translator, text = open_translator(), "mardi 3 juin 1986"
     translator.into("de")
     translator.type(text)
@@ -233,7 +233,7 @@ def test_attention_is_pytorchs(open_translator):
         translator.live.get_by_role("button", name="Table", exact=True).click()
 
 
-def test_what_is_not_written_yet_is_said_so(open_translator):
+def test_rows_not_written_yet_are_labelled(open_translator):
     translator = open_translator()
     translator.live.get_by_role("button", name="From the first token").click()
     translator.live.get_by_role("button", name="Table", exact=True).click()
@@ -252,7 +252,7 @@ def test_tokens_appear_one_by_one(open_translator):
     assert button.inner_text() == "From the first token"
     hidden = "all => all.filter(one => getComputedStyle(one).visibility == 'hidden').length"
     for step in range(3):
-        button.click()  # from the last step to the first, and on
+        button.click()  # from the last step back to the first, and on
         assert translator.step[0] == step + 1
         assert translator.written == made.text[: step + 1]
         assert translator.live.locator(".queries .label").evaluate_all(hidden) == len(made.written) - step - 1
@@ -260,14 +260,14 @@ def test_tokens_appear_one_by_one(open_translator):
         assert chosen == made.written[step]
 
 
-def test_it_plays_what_is_new(open_translator):
+def test_a_new_translation_is_played(open_translator):
     translator = open_translator()
     translator.type("5 May 2031")
     translator.wait("root.querySelector('caption').textContent.startsWith('Token 2 ')")
     assert translator.live.get_by_role("button", name="Pause").count() == 1
 
 
-def test_nothing_plays_where_motion_is_unwelcome(open_translator):
+def test_nothing_plays_with_reduced_motion(open_translator):
     translator = open_translator(reduced_motion="reduce")
     translator.type("5 de mayo de 2031")
     made = translate("5 de mayo de 2031", "zh")
@@ -275,7 +275,7 @@ def test_nothing_plays_where_motion_is_unwelcome(open_translator):
     assert translator.step == [len(made.written)] * 2
 
 
-def test_the_explorer_keeps_layer_and_head_and_each_kind_its_own(open_translator):
+def test_each_kind_of_attention_keeps_its_layer_and_head(open_translator):
     translator = open_translator()
     pick = lambda name: translator.live.get_by_role("radio", name=name).click()  # noqa: E731
     checked = lambda: translator.live.locator("[role=radio][aria-checked=true]").get_attribute("aria-label")  # noqa: E731
@@ -294,7 +294,7 @@ def test_the_explorer_keeps_layer_and_head_and_each_kind_its_own(open_translator
 
 
 @pytest.mark.bad_input
-def test_a_character_it_has_never_seen_is_marked_and_explained(open_translator):
+def test_unseen_characters_are_marked_and_explained(open_translator):
     translator = open_translator()
     translator.type("7 März 2009 Ω Ж")
     translator.finish("7 März 2009  ", "zh")
@@ -310,7 +310,7 @@ def test_a_character_it_has_never_seen_is_marked_and_explained(open_translator):
 
 
 @pytest.mark.bad_input
-def test_what_is_strange_in_the_first_text_is_said_at_once(open_translator):
+def test_problems_of_the_first_text_are_reported_at_once(open_translator):
     translator = open_translator(STRANGE)
     assert translator.live.locator("mark").all_inner_texts() == ["Ω"]
     assert "no date it was trained on has it" in translator.note
@@ -320,7 +320,7 @@ def test_what_is_strange_in_the_first_text_is_said_at_once(open_translator):
 
 
 @pytest.mark.bad_input
-def test_nothing_left_to_read_leaves_what_was(open_translator):
+def test_unreadable_text_keeps_the_previous_translation(open_translator):
     translator = open_translator()
     before = translator.written
     for nothing in ("ΩΩΩ", "Ω Ω"):
@@ -336,7 +336,7 @@ def test_nothing_left_to_read_leaves_what_was(open_translator):
 
 
 @pytest.mark.bad_input
-def test_the_same_text_again_takes_back_that_none_was_there(open_translator):
+def test_repeating_the_text_removes_the_message_about_empty_input(open_translator):
     translator = open_translator()
     for nothing, said in {"": "Type a date, or pick one", "ΩΩΩ": "Nothing is left"}.items():
         translator.type(nothing)
@@ -346,7 +346,7 @@ def test_the_same_text_again_takes_back_that_none_was_there(open_translator):
 
 
 @pytest.mark.bad_input
-def test_the_same_day_again_takes_back_that_it_was_none(open_translator):
+def test_repeating_the_day_removes_the_message_about_an_invalid_day(open_translator):
     translator = open_translator()
     day = translator.live.get_by_label("or pick a day")
     day.fill("1850-01-01")
@@ -357,7 +357,7 @@ def test_the_same_day_again_takes_back_that_it_was_none(open_translator):
 
 
 @pytest.mark.bad_input
-def test_200_characters(open_translator):
+def test_input_is_limited_to_200_characters(open_translator):
     translator = open_translator(width=360)
     field = translator.live.get_by_label("Type a date")
     field.press_sequentially("7", delay=0)
@@ -375,7 +375,7 @@ def test_200_characters(open_translator):
 
 
 @pytest.mark.bad_input
-def test_hostile_text_stays_text(open_translator):
+def test_hostile_text_is_shown_as_text(open_translator):
     translator = open_translator()
     translator.type("<img src=x onerror=window.hacked=1> $x$ </script>\u202e7 mars")
     translator.page.wait_for_timeout(1500)
@@ -387,7 +387,7 @@ def test_hostile_text_stays_text(open_translator):
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize("again", ["1. Mai 2001", "2. Mai 2011"])
-def test_a_model_that_does_not_come_is_said(visit, again):
+def test_a_model_that_cannot_be_loaded_is_reported(visit, again):
     block = lambda page: page.route("**/dates-translate.js*", lambda route: route.abort())  # noqa: E731
     translator = Translator(visit("translator.html", prepare=block), DATES)
     before = translator.written
@@ -395,7 +395,7 @@ def test_a_model_that_does_not_come_is_said(visit, again):
     translator.type("1. Mai 2001")
     translator.wait(failed)
     assert translator.written == before
-    translator.type("1. Mai 2001")  # as it still does not come
+    translator.type("1. Mai 2001")  # it still cannot be loaded
     translator.wait(failed)
     translator.page.unroute("**/dates-translate.js*")
     translator.type(again)
@@ -404,7 +404,7 @@ def test_a_model_that_does_not_come_is_said(visit, again):
     assert translator.note == ""
 
 
-def test_two_do_not_disturb_each_other(visit):
+def test_two_translators_are_independent(visit):
     opened = visit("translator.html")
     dates, arabic = Translator(opened, DATES), Translator(opened, ARABIC)
     before = arabic.written
@@ -419,9 +419,9 @@ def test_two_do_not_disturb_each_other(visit):
 
 @pytest.fixture
 def later(built):
-    """The page of translators, where the first's text came after its translation: the new text.
+    """Writes later.html, where the first translator's text changed after its translation; returns the text.
 
-    As when Python changes a widget before it shows it.
+    This happens when Python changes a widget before displaying it.
     """
     text = (built / "translator.html").read_text("utf-8")
     start, end = re.search(r'widget-state\+json">(.*?)</script>', text, re.S).span(1)
@@ -433,24 +433,24 @@ def later(built):
     return changed
 
 
-def test_a_text_that_came_after_its_translation_is_translated(visit, later):
+def test_a_text_set_after_the_first_translation_is_translated(visit, later):
     translator = Translator(visit("later.html"), DATES)
     made = translator.finish(later, "zh")
     assert translator.written == made.text
 
 
 @pytest.mark.bad_input
-def test_a_text_that_cannot_be_translated_leaves_the_translation_before(visit, later):
+def test_a_failed_translation_keeps_the_previous_one(visit, later):
     block = lambda page: page.route("**/dates-translate.js*", lambda route: route.abort())  # noqa: E731
     translator = Translator(visit("later.html", prepare=block), DATES)
     translator.wait("root.querySelector('.ab-note').textContent.includes('could not be loaded')")
-    translator.live.locator("canvas").first.wait_for()  # its maps, too
+    translator.live.locator("canvas").first.wait_for()  # and its maps
     made = translate("Saturday, March 7, 2009", "zh")
     assert translator.step == [len(made.written)] * 2
     assert translator.columns().endswith("2009")
 
 
-def test_what_came_with_the_page_is_what_python_computes(sent, built):
+def test_the_first_translation_equals_pythons(sent, built):
     model = sent("translator")[DATES]
     made = translate("Saturday, March 7, 2009", "zh")
     assert model["_first"]["written"] == made.written
@@ -479,7 +479,7 @@ def test_by_keyboard_with_a_visible_focus(open_translator):
     assert any("Cross-attention" in name for name in names)
 
 
-def test_its_controls_do_by_keyboard_what_they_do_by_mouse(open_translator):
+def test_its_controls_work_by_keyboard_as_by_mouse(open_translator):
     translator = open_translator()
     keys = translator.page.keyboard
     text = "Saturday, March 7, 2009"
@@ -514,7 +514,7 @@ def test_its_controls_do_by_keyboard_what_they_do_by_mouse(open_translator):
 
 @pytest.mark.parametrize("width", [320, 360, 375, 390, 480, 640, 1200])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_control_can_be_reached_by_a_finger(open_translator, width, theme):
+def test_every_control_is_large_enough_for_touch(open_translator, width, theme):
     translator = open_translator(width=width, theme=theme)
     seen = translator.live.locator(".ab-asking .field").evaluate_all(REACHED)
     assert len(seen) == 5
