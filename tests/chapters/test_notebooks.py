@@ -49,7 +49,7 @@ def names(chapter):
     return namespace
 
 
-def test_there_are_chapters_and_each_stands_in_the_contents():
+def test_every_chapter_is_in_the_table_of_contents():
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
     listed = [entry["file"] for part in contents["parts"] for entry in part["chapters"]]
     assert NAMES
@@ -67,7 +67,7 @@ def test_the_setup_cell_is_the_same_in_every_chapter(chapter):
     assert 'find_spec("attnbook") is None' in cells(chapter, "code")[0]
 
 
-def test_every_part_of_the_pattern_is_there_in_order(chapter):
+def test_all_parts_of_the_pattern_are_in_order(chapter):
     text = "\n".join(cells(chapter, "markdown"))
     assert text.startswith(f"# {int(chapter.stem[:2])}. ")
     for promise in ("**You will be able to**", "**You need**", "**Reading**", "**Running**"):
@@ -75,7 +75,7 @@ def test_every_part_of_the_pattern_is_there_in_order(chapter):
     assert [part for part in re.findall(r"^## (.+)$", text, re.MULTILINE) if part in PARTS] == PARTS
 
 
-def test_the_home_page_leads_to_it_and_says_its_minutes(chapter):
+def test_the_home_page_links_to_it_with_its_minutes(chapter):
     home = (ROOT / "chapters" / "index.md").read_text("utf8")
     title = cells(chapter, "markdown")[0].splitlines()[0].removeprefix("# ")
     minutes = re.search(r"\*\*Reading\*\* (\d+) minutes", cells(chapter, "markdown")[0])[1]
@@ -87,7 +87,7 @@ def test_cells_are_short(chapter):
         assert are_imports(code) or len(code.splitlines()) <= 20, code
 
 
-def test_no_directive_that_would_show_raw_outside_the_book(chapter):
+def test_no_directive_appears_raw_outside_the_book(chapter):
     for text in cells(chapter, "markdown"):
         assert not re.search(r"^(```\{|:::|\([\w-]+\)=)", text, re.MULTILINE), text
         assert not re.search(r"\{[a-z:]+\}`", text), text
@@ -99,7 +99,7 @@ def test_markdown_folds_are_balanced(chapter):
         assert text.count("<details>") == text.count("<summary>")
 
 
-def test_each_exercise_has_a_starter_that_waits_and_a_solution_that_passes(chapter, names, capsys):
+def test_each_exercise_has_a_starter_to_fill_in_and_a_solution_that_passes(chapter, names, capsys):
     starters = [code for code in cells(chapter, "code") if re.search(r'^check\("', code, re.MULTILINE)]
     solutions = [code for text in cells(chapter, "markdown") for code in SOLUTION.findall(text)]
     wanted = exercises_of(chapter)

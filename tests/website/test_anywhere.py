@@ -75,14 +75,14 @@ def works(page) -> None:
     assert page.locator("html").get_attribute("data-theme") in ("light", "dark")
 
 
-def test_a_page_is_used_and_asks_nothing_of_anyone(site, watched, page_name):
+def test_using_a_page_makes_no_foreign_requests(site, watched, page_name):
     page, faults = watched(site + page_name, own=site)
     works(page)
     touch(page)
     assert faults == []
 
 
-def test_searching_asks_nothing_of_anyone(site, watched):
+def test_searching_makes_no_foreign_requests(site, watched):
     page, faults = watched(site + "chapters/index.html", own=site)
     page.locator(".search-button__button:visible").first.click()
     page.locator("#pst-search-dialog input").fill("multi-head")
@@ -125,14 +125,14 @@ def test_page_works_in_a_sub_folder(unpacked, watched, page_name):
     assert faults == []
 
 
-def test_the_front_door_leads_to_the_first_page(unpacked, watched):
+def test_the_sites_root_redirects_to_the_first_page(unpacked, watched):
     own = (unpacked / "index.html").as_uri().removesuffix("index.html")
     page, faults = watched(own + "index.html", own=own)
     page.wait_for_url("**/chapters/index.html")
     assert faults == []
 
 
-def test_the_same_site_packs_into_the_same_bytes(tmp_path):
+def test_packing_is_reproducible(tmp_path):
     site = tmp_path / "site"
     (site / "_static").mkdir(parents=True)
     (site / ".buildinfo").write_text("one")
@@ -153,7 +153,7 @@ def test_the_same_site_packs_into_the_same_bytes(tmp_path):
     assert (tmp_path / "book.zip").read_bytes() != first
 
 
-def test_pages_are_served_under_the_policy_that_the_readme_gives(site):
+def test_pages_are_served_under_the_readmes_policy(site):
     with urllib.request.urlopen(site + "chapters/index.html") as answer:
         assert answer.headers["Content-Security-Policy"] == serve.POLICY
     readme = (ROOT / "README.md").read_text("utf8")
@@ -162,7 +162,7 @@ def test_pages_are_served_under_the_policy_that_the_readme_gives(site):
     assert "http" not in serve.POLICY
 
 
-def test_the_policy_is_in_force(site, watched):
+def test_the_policy_is_enforced(site, watched):
     page, faults = watched(site + "chapters/index.html", own=site)
     assert faults == []
     page.evaluate(
@@ -174,7 +174,7 @@ def test_the_policy_is_in_force(site, watched):
     assert "Content Security Policy" in faults[0]
 
 
-def test_no_page_holds_a_program(html):
+def test_no_page_has_inline_scripts(html):
     for page in html.rglob("*.html"):
         if "_static" not in page.parts:
             text = page.read_text("utf8")
@@ -183,7 +183,7 @@ def test_no_page_holds_a_program(html):
             assert not re.search(r"<[^>]*\s(on[a-z]+=|href=\"javascript:)", text), page
 
 
-def test_the_page_is_printed_by_its_button(site, watched):
+def test_the_print_button_prints_the_page(site, watched):
     page, faults = watched(site + "chapters/about.html", own=site)
     page.evaluate("window.print = () => window.printed = true")
     page.locator(".article-header-buttons .dropdown-download-buttons > button").click()

@@ -31,7 +31,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_to_pages_and_headings_lead_somewhere(page):
+def test_links_to_pages_and_headings_work(page):
     broken = []
     for file, anchor in LINK.findall(markdown(page)):
         target = CHAPTERS / file if file else page
@@ -46,7 +46,7 @@ def test_chapter_links_its_terms_to_the_glossary(chapter):
     assert len(terms) >= 8
 
 
-def test_every_term_has_a_chinese_name_and_says_where_it_is_built():
+def test_every_term_has_a_chinese_name_and_a_section():
     entries = re.split(r"^### ", markdown(CHAPTERS / "glossary.md"), flags=re.M)[1:]
     assert len(entries) >= 60
     for entry in entries:
@@ -55,7 +55,7 @@ def test_every_term_has_a_chinese_name_and_says_where_it_is_built():
         assert re.search(r"[Cc]hapters? \d", body), name
 
 
-def test_claims_of_the_article_are_numbered_judged_counted_and_shown():
+def test_claims_of_the_article_are_numbered_and_have_verdicts():
     text = markdown(CHAPTERS / "article.md")
     claims = re.findall(r"^(\d+)\. \*\*([^*]+)\.\*\*(.+?)(?=^\d+\. |^## |\Z)", text, re.M | re.S)
     assert [int(number) for number, *_ in claims] == list(range(1, len(claims) + 1))
@@ -68,7 +68,7 @@ def test_claims_of_the_article_are_numbered_judged_counted_and_shown():
     assert [*map(int, told.groups())] == [len(claims), *(count[verdict] for verdict in VERDICTS)]
 
 
-def test_chinese_words_say_that_they_are_chinese(visit):
+def test_chinese_words_are_marked_as_chinese(visit):
     page = visit("chapters/glossary.html")
     marked = page.locator("article span[lang='zh-Hans']").all_text_contents()
     assert "注意力" in marked
@@ -86,6 +86,6 @@ def test_verdicts_stand_out(visit):
 
 
 @pytest.mark.parametrize("page", sorted(CHAPTERS.glob("*.md")), ids=lambda page: page.name)
-def test_no_heading_stands_twice(page):
+def test_headings_are_unique(page):
     headings = re.findall(r"^#+ (.+)$", markdown(page), re.M)
     assert [heading for heading, count in Counter(headings).items() if count > 1] == []

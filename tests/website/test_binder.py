@@ -34,7 +34,7 @@ def environment() -> dict[str, str]:
     return dict(map(split, yaml.safe_load((BINDER / "environment.yml").read_text("utf8"))["dependencies"]))
 
 
-def test_binder_installs_what_the_package_asks_for_in_the_same_ranges():
+def test_binder_installs_the_packages_dependencies_in_the_same_ranges():
     asked = dict(map(split, project()["project"]["dependencies"]))
     installed = environment()
     python, builder = installed.pop("python"), installed.pop(project()["build-system"]["requires"][0])
@@ -46,14 +46,14 @@ def test_binder_installs_what_the_package_asks_for_in_the_same_ranges():
     assert [*map(int, python[1:].split("."))] >= [*map(int, least.split("."))]
 
 
-def test_binder_takes_all_from_one_channel():
+def test_binder_uses_one_channel():
     assert yaml.safe_load((BINDER / "environment.yml").read_text("utf8"))["channels"] == [
         "conda-forge",
         "nodefaults",
     ]
 
 
-def test_what_is_pinned_fits_the_ranges():
+def test_pins_are_within_the_ranges():
     """The versions the book is built and tested with are among those that Binder may take."""
     from packaging.specifiers import SpecifierSet
 
@@ -88,7 +88,7 @@ RUN ./.binder/postBuild
     ("gone", "code"),
     [("nothing", 0), ("for python={0}", 1), ('".binder/environment.yml"', 1), ("./.binder/postBuild", 1)],
 )
-def test_binders_builder_has_to_find_it_all(tmp_path, gone, code):
+def test_ask_binder_fails_if_the_builder_misses_something(tmp_path, gone, code):
     """`.github/ask-binder`, which asks it every week, with another program in the builder's place."""
     for name in (".binder", ".github"):
         shutil.copytree(ROOT / name, tmp_path / name)

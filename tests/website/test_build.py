@@ -78,7 +78,7 @@ def test_change_in_the_package_reaches_the_pages(tiny):
     assert (tiny / "_build" / "html" / "_static" / "book.css").read_text() == "/* bare */"
 
 
-def test_a_site_that_is_built_again_holds_what_its_pages_ask_for(tiny):
+def test_a_rebuilt_site_has_all_files_its_pages_use(tiny):
     site = tiny / "_build" / "html"
 
     def built() -> dict[str, bytes]:
@@ -110,7 +110,7 @@ print(f"met: {{met}}")
 """
 
 
-def test_chapters_run_side_by_side(tiny):
+def test_chapters_run_in_parallel(tiny):
     (tiny / "_toc.yml").write_text(TOC + "  - file: chapters/more\n")
     write_cells(tiny, WAITS.format(mine="a.txt", other="b.txt"))
     write_cells(tiny, WAITS.format(mine="b.txt", other="a.txt"), name="more")
@@ -121,7 +121,7 @@ def test_chapters_run_side_by_side(tiny):
     assert [line for line in said.splitlines() if "IPKernelApp" in line or "fontTools" in line] == []
 
 
-def test_build_is_strict_and_stays_so(tiny):
+def test_every_build_is_strict(tiny):
     (tiny / "_toc.yml").write_text(TOC + "  - file: chapters/noisy\n")
     write_cells(tiny, "1 / 0")
     write_cells(tiny, "import warnings", "warnings.warn('this is deprecated')", name="noisy")
@@ -139,7 +139,7 @@ def test_build_is_strict_and_stays_so(tiny):
         assert not (tiny / "_build" / "complete").exists()
 
 
-def test_the_cache_is_named_after_what_chapters_run_on(tmp_path):
+def test_the_cache_is_named_after_what_chapters_depend_on(tmp_path):
     def write(name, text):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -180,7 +180,7 @@ def test_only_the_latest_execution_caches_are_kept(tmp_path):
     assert {cache.name for cache in tmp_path.iterdir()} == {"a", "b", "c"}
 
 
-def test_address_stands_in_one_place_and_everything_follows(tmp_path):
+def test_the_address_is_defined_once(tmp_path):
     assert address.carried() == address.wanted(), "run `make address`"
     chapters = sorted((ROOT / "chapters").glob("*.ipynb"))
     assert [file.name for file in chapters if address.wanted() not in file.read_text("utf8")] == []
@@ -197,7 +197,7 @@ def test_address_stands_in_one_place_and_everything_follows(tmp_path):
     assert address.rewrite(tmp_path) == []
 
 
-def test_address_is_set_by_one_command_and_no_file_is_left_out(tmp_path):
+def test_one_command_sets_the_address_everywhere(tmp_path):
     mine = "https://github.com/someone/another-name"
     left_out = {".venv", "_build", ".git", "node_modules", "__pycache__", ".ruff_cache", ".hypothesis"}
     naming = []
@@ -223,7 +223,7 @@ Not these: https://github.com/xann/book, ann/book-2, ann/bookshop, ann/book.io
 
 
 @pytest.mark.parametrize("new", ["ann/book-2026", "joann/book", "ann/my-ann", "book/ann", "ann/book.2"])
-def test_an_address_that_holds_the_old_one_is_carried_whole(tmp_path, new):
+def test_an_address_that_contains_the_old_one_is_replaced_whole(tmp_path, new):
     def write(root, slug):
         root.mkdir()
         url = f"https://github.com/{slug}"
@@ -243,7 +243,7 @@ def test_an_address_that_holds_the_old_one_is_carried_whole(tmp_path, new):
     "url",
     ["someone/book", "https://github.com/someone", "git@github.com:a/b", "https://gitlab.example/a/b"],
 )
-def test_what_is_no_address_on_github_is_refused(tmp_path, url):
+def test_addresses_outside_github_are_rejected(tmp_path, url):
     for name in ("_config.yml", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     with pytest.raises(ValueError, match="your-book"):
@@ -255,7 +255,7 @@ def test_what_is_no_address_on_github_is_refused(tmp_path, url):
         address.rewrite(tmp_path)
 
 
-def test_a_refused_address_is_explained_without_a_traceback():
+def test_a_rejected_address_is_explained_without_a_traceback():
     command = [sys.executable, "-m", "bookpress.address", "https://gitlab.example/a/b"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
@@ -263,7 +263,7 @@ def test_a_refused_address_is_explained_without_a_traceback():
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_serve_listens_here_only_and_finds_a_free_port(tmp_path):
+def test_serve_listens_on_localhost_and_finds_a_free_port(tmp_path):
     (tmp_path / "index.html").write_text("the book")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         site = serve.server(str(tmp_path), port=taken.getsockname()[1])

@@ -129,7 +129,7 @@ def code_of(chapter: Path) -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
-def test_a_notebook_alone_brings_the_package_and_nothing_else(bare, repository, tmp_path):
+def test_a_notebook_alone_installs_only_the_package(bare, repository, tmp_path):
     before = installed(bare)
     setup = code_of(CHAPTERS[0])[0]
     whole = [code for chapter in WHOLE for code in code_of(chapter)[1:]]
@@ -148,7 +148,7 @@ def test_a_notebook_alone_brings_the_package_and_nothing_else(bare, repository, 
     assert installed(bare) - before == new
 
 
-def test_widgets_switch_colabs_own_on():
+def test_widgets_enable_colabs_widget_manager():
     """Colab shows widgets of other makers only once it is asked to: anywidget asks when a widget is made."""
     code = """
 import sys, types

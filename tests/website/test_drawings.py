@@ -24,13 +24,13 @@ MEASURE = """() => {
 PARTS = {"paper", "surface", "lit", "query-tint", "key-tint", "value-tint"}
 
 
-def test_files_are_what_the_source_makes():
+def test_files_are_up_to_date_with_the_source():
     assert [n for n, text in DRAWINGS.items() if (IMAGES / n).read_text("utf8") != text] == [], (
         "run `make drawings`"
     )
 
 
-def test_every_svg_of_the_book_is_drawn_by_it():
+def test_every_svg_of_the_book_is_generated():
     assert {path.name for path in IMAGES.glob("*.svg")} == set(DRAWINGS)
 
 
@@ -48,7 +48,7 @@ def test_text_fits_into_the_drawing(browser, name):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_words_stand_out_from_what_they_lie_on(theme):
+def test_text_has_enough_contrast(theme):
     style = next(iter(DRAWINGS.values()))
     block = re.findall(r"\.ab-drawing { (--paper.*?) }", style)[theme == "dark"]
     colors = dict(re.findall(r"--([\w-]+): (#\w+);", block))
@@ -73,7 +73,7 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_page_gives_a_drawing_its_colours(visit, theme):
+def test_a_drawing_takes_its_colours_from_the_page(visit, theme):
     """In the page the drawing's paper is the page's own, in either theme, and the file's style is gone."""
     page = visit("chapters/04-self-attention.html", theme=theme)
     drawing = page.locator("svg.ab-drawing").first
@@ -87,7 +87,7 @@ def test_page_gives_a_drawing_its_colours(visit, theme):
     assert lit != fill
 
 
-def test_file_alone_follows_the_readers_theme(browser):
+def test_a_standalone_file_follows_the_readers_theme(browser):
     fills = []
     for theme in ("light", "dark"):
         context = browser.new_context(color_scheme=theme)

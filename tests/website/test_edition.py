@@ -96,7 +96,7 @@ def soup(page: Path) -> BeautifulSoup:
     return BeautifulSoup(page.read_text("utf8"), "html.parser")
 
 
-def test_two_builds_are_the_same_to_the_byte(sites):
+def test_builds_are_reproducible(sites):
     one, another = (
         {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*") if path.is_file()}
         for site in sites
@@ -114,7 +114,7 @@ def test_a_branch_of_pages_serves_it_all_and_so_does_the_zip(plain, tmp_path):
         assert "book/.nojekyll" in archive.namelist()
 
 
-def test_the_page_of_the_two_builds_holds_what_might_differ(sites):
+def test_the_test_page_has_everything_that_might_differ(sites):
     page = (sites[0] / "chapters" / "cells.html").read_text("utf8")
     for part in ("ab-widget", "<img", "dataframe", "class Attn", "attnbook-host.js"):
         assert part.replace("class Attn", "Attn") in page
@@ -124,7 +124,7 @@ def test_the_page_of_the_two_builds_holds_what_might_differ(sites):
     assert "IPY_MODEL" not in state
 
 
-def test_the_foot_of_each_page_says_which_edition_it_is(sites):
+def test_every_footer_names_the_edition(sites):
     for page in ("chapters/index.html", "chapters/cells.html"):
         line = soup(sites[0] / page).select_one(".ab-edition").text
         assert line == (f"Version {edition.version()} · 14 November 2023. Dates as in Unicode CLDR {cldr()}.")
@@ -136,7 +136,7 @@ def cldr() -> str:
     return CLDR_VERSION
 
 
-def test_links_to_a_published_page_bring_a_preview(sites):
+def test_published_pages_have_link_previews(sites):
     def tags(name):
         return {
             tag.get("property") or tag.get("name"): tag["content"]
@@ -162,7 +162,7 @@ def test_links_to_a_published_page_bring_a_preview(sites):
     assert canonical["href"] == f"{ADDRESS}chapters/cells.html"
 
 
-def test_the_front_door_brings_the_home_pages_preview(sites, plain):
+def test_the_sites_root_has_the_home_pages_preview(sites, plain):
     door, home = (soup(sites[0] / name) for name in ("index.html", "chapters/index.html"))
 
     def previews(page):
@@ -178,7 +178,7 @@ def test_the_front_door_brings_the_home_pages_preview(sites, plain):
     assert not previews(soup(plain / "index.html"))
 
 
-def test_a_published_site_has_a_map(sites):
+def test_a_published_site_has_a_sitemap(sites):
     root = ElementTree.parse(sites[0] / "sitemap.xml").getroot()
     space = {"map": "http://www.sitemaps.org/schemas/sitemap/0.9"}
     pages = [entry.text for entry in root.findall("map:url/map:loc", space)]
@@ -195,7 +195,7 @@ def test_launch_buttons_follow_the_settings(sites):
     assert not soup(sites[0] / "chapters" / "index.html").select(".dropdown-launch-buttons a")
 
 
-def test_a_book_that_is_published_nowhere_names_no_address(plain):
+def test_an_unpublished_book_names_no_address(plain):
     assert not (plain / "sitemap.xml").exists()
     assert not (plain / "_static" / "preview.png").exists()
     page = soup(plain / "chapters" / "cells.html")
@@ -204,7 +204,7 @@ def test_a_book_that_is_published_nowhere_names_no_address(plain):
     assert page.select_one(".ab-edition").text.startswith(f"Version {edition.version()}. Dates")
 
 
-def test_the_address_may_come_from_outside(monkeypatch):
+def test_the_address_can_come_from_the_environment(monkeypatch):
     app = SimpleNamespace()
     for chosen, given, wanted in (
         ("", ADDRESS, ADDRESS),
@@ -217,7 +217,7 @@ def test_the_address_may_come_from_outside(monkeypatch):
         assert config.html_baseurl == (chosen if wanted is None else wanted)
 
 
-def test_the_edition_of_a_clone_is_its_commit_and_the_commits_day(tmp_path, monkeypatch):
+def test_the_edition_is_the_commit_and_its_date(tmp_path, monkeypatch):
     def git(*arguments):
         who = ["-c", "user.name=A", "-c", "user.email=a@b.example"]
         when = {

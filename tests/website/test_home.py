@@ -11,7 +11,7 @@ HOME = "chapters/index.html"
 
 
 @pytest.mark.parametrize("where", [HOME, "chapters/08-transformer.html"])
-def test_the_first_translation_stands_there_and_the_model_comes_when_it_is_touched(visit, where):
+def test_the_first_translation_is_in_the_page_and_the_model_loads_on_use(visit, where):
     asked = []
     page = visit(where, watch=lambda page: page.on("request", lambda request: asked.append(request.url)))
     page.wait_for_load_state("networkidle")
@@ -29,7 +29,7 @@ def test_the_first_translation_stands_there_and_the_model_comes_when_it_is_touch
     assert sum("dates-translate" in url for url in asked) == 1
 
 
-def test_without_script_there_is_a_picture_of_it(html):
+def test_without_scripts_there_is_a_picture(html):
     text = (html / HOME).read_text("utf-8")
     assert re.search(
         r'<img alt="the trained model\'s translation of “Saturday, March 7, 2009”[^>]*ab-static', text
@@ -37,7 +37,7 @@ def test_without_script_there_is_a_picture_of_it(html):
 
 
 @pytest.mark.parametrize("width", [360, 1200])
-def test_without_script_that_picture_is_seen(browser, site, width):
+def test_without_scripts_the_picture_is_visible(browser, site, width):
     with browser.new_context(java_script_enabled=False, viewport={"width": width, "height": 900}) as context:
         page = context.new_page()
         page.goto(site + HOME)
@@ -52,7 +52,7 @@ def test_without_script_that_picture_is_seen(browser, site, width):
         assert page.locator(".ab-translator .ab-ghost").bounding_box() is None
 
 
-def test_it_is_no_notebook_to_be_launched(html):
+def test_it_has_no_launch_buttons(html):
     text = (html / HOME).read_text("utf-8")
     assert "mybinder.org/v2" not in text
     assert "colab.research.google.com/github" not in text

@@ -25,7 +25,7 @@ def rows(page, heading):
     return [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
 
 
-def test_every_chapter_is_told_with_its_own_numbers(visit):
+def test_every_chapter_has_its_own_numbers(visit):
     page = visit(PAGE)
     table = rows(page, "the-chapters-at-a-glance")
     assert len(table) == len(CHAPTERS) == 8
@@ -40,7 +40,7 @@ def test_every_chapter_is_told_with_its_own_numbers(visit):
         assert work == (f"{asked.points} points, about {asked.minutes} min" if asked else guide.NONE)
 
 
-def test_load_is_what_was_measured(tmp_path):
+def test_the_grading_load_is_the_measured_one(tmp_path):
     assert "`make bench-grading`" in guide.load(tmp_path)
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / guide.LOAD).write_text("# Grading a class\n\nMeasured.\n\n| a |\n|--:|\n| 7 |\n")
@@ -55,7 +55,7 @@ def test_home_page_and_guide_agree_on_minutes():
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_an_assignment_is_counted_as_its_cells_have_it(name):
+def test_assignments_are_counted_from_their_cells(name):
     asked = guide.assignment(name)
     if asked is None:
         return
@@ -82,14 +82,14 @@ def test_facts_are_read_from_the_notebook(tmp_path):
         guide.chapter("01-one", tmp_path)
 
 
-def test_commands_are_those_of_the_makefile():
+def test_commands_exist_in_the_makefile():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf8"), re.MULTILINE))
     named = set(re.findall(r"(?:`|^)make ([a-z-]+)", SOURCE.read_text("utf8"), re.MULTILINE))
     assert {"slides", "zip", "pdf", "hub-links", "lab"} <= named
     assert named <= targets
 
 
-def test_the_lecture_fills_its_ninety_minutes(visit):
+def test_the_lecture_takes_ninety_minutes(visit):
     page = visit(PAGE)
     assert sum(int(row[0]) for row in rows(page, "one-lecture")) == 90
     assert [row[0] for row in rows(page, "one-week")] == ["1", "2", "3", "4", "5"]
@@ -114,7 +114,7 @@ def test_every_section_of_the_chapters_has_a_week(visit):
         assert f"chapter {number}" in told or f"to {number}.{last} " in told
 
 
-def test_states_of_a_heatmap_open_as_they_are_described(visit):
+def test_links_to_heatmaps_open_the_described_views(visit):
     links = dict(re.findall(r'href="(0[\w-]+\.html)#(attention-[\w-]+)"', SOURCE.read_text("utf8")))
     assert set(links) == {"04-self-attention.html", "06-masked-decoder.html"}
 
@@ -129,7 +129,7 @@ def test_states_of_a_heatmap_open_as_they_are_described(visit):
     assert "after 4 tokens" in page.locator(".ab-explorer").first.locator(".ab-live .ab-frames").inner_text()
 
 
-def test_home_and_readme_lead_there(visit):
+def test_home_page_and_readme_link_to_it(visit):
     assert visit("chapters/index.html").locator("main a[href='instructors.html']").count() == 1
     assert "chapters/instructors.md" in (ROOT / "README.md").read_text("utf8")
 

@@ -58,7 +58,7 @@ def wait_for_address(server: subprocess.Popen, log: Path) -> str:
     raise AssertionError(log.read_text("utf8"))
 
 
-def test_the_chapters_are_there(lab):
+def test_the_chapters_are_listed(lab):
     names = {entry["name"] for entry in lab("api/contents")["content"]}
     assert {path.name for path in (ROOT / "chapters").glob("*.ipynb")} <= names
     assert "images" in names
@@ -82,7 +82,7 @@ def run(lab, code: str) -> str:
                 return said
 
 
-def test_their_kernel_is_this_python_and_has_the_package(lab):
+def test_the_kernel_is_this_python_with_the_package(lab):
     said = run(
         lab, "import anywidget, attnbook, ipywidgets, sys\nprint(sys.prefix)\nprint(attnbook.__file__)"
     )

@@ -26,7 +26,7 @@ PARTS = (
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_first_moment_has_the_readers_colours(browser, site, theme):
+def test_the_first_paint_has_the_readers_colours(browser, site, theme):
     """Before any script runs that waits."""
     page = browser.new_page(color_scheme=theme)
     late = re.compile(r"book-pages\.js|/widgets/")
@@ -37,7 +37,7 @@ def test_the_first_moment_has_the_readers_colours(browser, site, theme):
     page.close()
 
 
-def test_a_choice_goes_before_the_system(browser, site):
+def test_the_readers_choice_overrides_the_system(browser, site):
     context = browser.new_context(color_scheme="light")
     context.add_init_script("localStorage.setItem('mode', 'dark'); localStorage.setItem('theme', 'dark')")
     page = context.new_page()
@@ -48,7 +48,7 @@ def test_a_choice_goes_before_the_system(browser, site):
 
 
 @pytest.mark.parametrize(("name", "least", "most"), [(CHAPTER, 4, 5), (FORMULAS, 6, 7)])
-def test_type_is_asked_for_before_the_text_is_there(browser, site, name, least, most):
+def test_fonts_are_preloaded(browser, site, name, least, most):
     page = browser.new_page()
     fonts = []
     page.on("request", lambda request: request.resource_type == "font" and fonts.append(request.url))
@@ -64,7 +64,7 @@ def test_type_is_asked_for_before_the_text_is_there(browser, site, name, least, 
     page.close()
 
 
-def test_text_stands_where_it_will_before_the_contents_beside_it_are_there(browser, site):
+def test_text_does_not_move_when_the_sidebar_appears(browser, site):
     """A frame may be drawn when a page is read half."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, java_script_enabled=False)
     page = context.new_page()
@@ -80,14 +80,14 @@ def test_text_stands_where_it_will_before_the_contents_beside_it_are_there(brows
     context.close()
 
 
-def test_every_page_names_one_script_of_the_themes(html, page_name):
+def test_every_page_loads_one_theme_script(html, page_name):
     named = programs(html / page_name)
     assert sum("book-pages.js" in name for name in named) == 1
     assert not [name for name in named if any(part in name for part in PARTS)]
     assert len(soup(html / page_name).select("script[src]")) == 1
 
 
-def test_programs_come_behind_the_first_frame(browser, site):
+def test_scripts_load_after_the_first_frame(browser, site):
     """Those that give the page its buttons and widgets: the text is seen before, however slow the machine."""
     page = browser.new_page()
     page.add_init_script("""document.addEventListener("DOMContentLoaded",
@@ -101,7 +101,7 @@ def test_programs_come_behind_the_first_frame(browser, site):
     page.close()
 
 
-def test_a_page_that_nobody_sees_has_its_programs(browser, site):
+def test_hidden_pages_load_their_scripts(browser, site):
     """Such as a tab in the background, which has no frame."""
     page = browser.new_page()
     page.add_init_script("""
@@ -118,7 +118,7 @@ def test_a_page_that_nobody_sees_has_its_programs(browser, site):
     page.close()
 
 
-def test_the_site_holds_what_its_pages_ask_for_later(tmp_path):
+def test_files_loaded_later_exist(tmp_path):
     (tmp_path / "_static").mkdir()
     programs = [tmp_path / "_static" / name for name in ("first.js", "second.js", "nobodys.js")]
     for program in programs:
@@ -128,14 +128,14 @@ def test_the_site_holds_what_its_pages_ask_for_later(tmp_path):
     assert shipping.asked_for(tmp_path) == set(programs[:2])
 
 
-def test_the_one_script_says_whose_it_is(html):
+def test_the_theme_script_names_its_licenses(html):
     program = html / "_static" / "book-pages.js"
     licence = html / "_static" / "book-pages.js.LICENSE.txt"
     assert f"see {licence.name}" in program.read_text("utf8")
     assert "Bootstrap" in licence.read_text("utf8")
 
 
-def test_code_marks_only_what_has_a_look_of_its_own(html, visit):
+def test_code_has_spans_only_for_styled_tokens(html, visit):
     page = visit(CHAPTER)
     colours = """() => {
         const pre = document.querySelector(".cell_input .highlight pre");
@@ -151,7 +151,7 @@ def codes(font: Path) -> set[int]:
     return set(TTFont(font).getBestCmap() or ())
 
 
-def test_fonts_of_formulas_hold_the_letters_in_use(html):
+def test_formula_fonts_have_exactly_the_letters_in_use(html):
     sheet = (html / "_static" / "book-pages.css").read_text("utf8")
     found = re.findall(r'content: *"(?:\\([0-9A-Fa-f]+)|([^"\\]))"', sheet)
     wanted = {int(code, 16) if code else ord(letter) for code, letter in found}

@@ -73,7 +73,7 @@ def test_pages_are_a4_and_numbered_after_the_front(printed):
         assert label in re.findall(r"\d+", page.extract_text())
 
 
-def test_the_contents_have_numbers_of_their_own(printed):
+def test_the_contents_pages_have_their_own_numbers(printed):
     texts = [printed.pages[number].extract_text().split() for number in range(front(printed))]
     assert "i" not in texts[0]
     assert "ii" in texts[1]
@@ -90,7 +90,7 @@ TOO_LARGE = """([width, height]) => [...document.querySelectorAll("article *")]
   .map((node) => node.outerHTML.slice(0, 100))"""
 
 
-def test_nothing_is_cut_by_the_end_of_a_page(browser, site, page_name):
+def test_nothing_is_cut_off_at_the_end_of_a_page(browser, site, page_name):
     page = browser.new_page(bypass_csp=True, viewport={"width": pdf.WIDTH, "height": pdf.HEIGHT})
     page.emulate_media(media="print")
     page.goto(site + page_name, wait_until="networkidle")
@@ -99,7 +99,7 @@ def test_nothing_is_cut_by_the_end_of_a_page(browser, site, page_name):
     page.close()
 
 
-def test_each_bookmark_leads_to_its_heading(printed, marks):
+def test_each_bookmark_points_to_its_heading(printed, marks):
     titles = [title for title, _ in marks]
     assert [titles.count(plain(title)) for title in ("2. Query, key, value", "Glossary", "Masks")] == [
         1,
@@ -118,7 +118,7 @@ def test_each_page_names_its_chapter(printed, marks):
         assert "2. Query, key, value" in page.extract_text()
 
 
-def test_the_contents_lead_where_the_bookmarks_do(printed, marks):
+def test_contents_and_bookmarks_have_the_same_targets(printed, marks):
     found = [link for page in printed.pages[: front(printed)] for link in links(page)]
     pages = [page.indirect_reference.idnum for page in printed.pages]
     led = sorted(pages.index(link["/Dest"][0].idnum) for link in found)
@@ -130,7 +130,7 @@ def test_the_contents_lead_where_the_bookmarks_do(printed, marks):
         assert printed.page_labels[number] in text
 
 
-def test_links_between_chapters_stay_in_the_file(html, printed, marks):
+def test_links_between_chapters_are_internal(html, printed, marks):
     where = dict(marks)
     chapter, glossary = where[plain("2. Query, key, value")], where["Glossary"]
     pages = [page.indirect_reference.idnum for page in printed.pages]
@@ -161,7 +161,7 @@ def test_widgets_are_pictures_and_folds_are_open(html, printed, marks):
     assert plain(solution) in text
 
 
-def test_chinese_is_there(html, printed, marks):
+def test_chinese_is_printed(html, printed, marks):
     soup = BeautifulSoup((html / NAMES[2]).read_text("utf8"), "html.parser")
     chinese = set(re.findall(r"[\u4e00-\u9fff]", soup.select_one("article").text))
     text = "".join(page.extract_text() for page in printed.pages[dict(marks)["Glossary"] :])

@@ -15,7 +15,7 @@ LOW_CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf8")
 VISIBLE = "elements => elements.filter(e => e.checkVisibility({visibilityProperty: true})).length"
 
 
-def test_page_is_quiet_and_asks_nothing_of_other_hosts(visit, site, page_name):
+def test_page_has_no_errors_and_no_foreign_requests(visit, site, page_name):
     faults = []
     page = visit(page_name, watch=lambda page: faults.append(inspection.listen(page, site)))
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
@@ -31,14 +31,14 @@ def test_formulas_render(visit, page_name):
     assert not re.search(r"\\(frac|sqrt|mathbb|operatorname|sum)\b", text)
 
 
-def test_phone_shows_a_page_without_sideways_scroll(visit, page_name):
+def test_phone_shows_a_page_without_horizontal_scrolling(visit, page_name):
     page = visit(page_name, width=360, height=740)
     page.evaluate(inspection.UNFOLD)
     assert inspection.sideways(page) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_table_that_goes_on_is_shaded_where_it_does(visit, theme):
+def test_a_wide_table_is_shaded_where_it_continues(visit, theme):
     page = visit("chapters/01-why-attention.html", width=360, height=740, theme=theme)
     wide = page.locator(".cell_output .output.text_html").filter(has_text="k = 5, formula")
     wide.locator("table").evaluate("table => table.style.cssText = 'visibility: hidden; min-width: 600px'")
@@ -64,20 +64,20 @@ def edges(node):
 
 
 @pytest.mark.parametrize("width", [1440, 360])
-def test_page_has_one_search(visit, page_name, width):
+def test_page_has_one_search_field(visit, page_name, width):
     page = visit(page_name, width=width)
     assert page.locator(".search-button, .search-button-field, form.bd-search").evaluate_all(VISIBLE) == 1
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_stands_out(visit, page_name, theme):
+def test_text_has_enough_contrast(visit, page_name, theme):
     page = visit(page_name, theme=theme)
     assert page.locator("html").get_attribute("data-theme") == theme
     page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
     assert page.evaluate(LOW_CONTRAST) == []
 
 
-def test_theme_switch_is_kept(visit, site):
+def test_the_chosen_theme_is_kept(visit, site):
     page = visit("chapters/index.html", theme="light")
     seen = set()
     for _ in range(3):
@@ -90,7 +90,7 @@ def test_theme_switch_is_kept(visit, site):
     assert page.locator("html").get_attribute("data-theme") == "dark"
 
 
-def test_text_is_set_in_the_books_own_type(visit):
+def test_text_uses_the_books_fonts(visit):
     page = visit("chapters/index.html")
     page.evaluate("document.fonts.ready")
     loaded = page.evaluate("[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)")
@@ -103,7 +103,7 @@ def test_search_finds_a_page(visit):
     assert page.locator("#search-results li a").count() >= 1
 
 
-def test_pictures_have_words(html, page_name):
+def test_images_have_alternative_text(html, page_name):
     article = soup(html / page_name).select_one("article")
     pictures = {image["src"]: image.get("alt", "") for image in article.select("img")}
     files = {".png", ".svg", ".jpg"}  # what stands there when nobody wrote anything
@@ -113,7 +113,7 @@ def test_pictures_have_words(html, page_name):
     assert [str(svg)[:200] for svg in drawings if not svg.get("aria-label", "").strip()] == []
 
 
-def test_links_inside_the_site_lead_somewhere(html, page_name):
+def test_links_inside_the_site_work(html, page_name):
     assert inspection.broken_links(html / page_name) == []
 
 
@@ -135,7 +135,7 @@ def test_an_arabic_date_begins_on_the_right(visit):
     assert german == sorted(german)
 
 
-def test_every_file_is_named_by_another(html):
+def test_every_file_is_used(html):
     """Neither maps of sources nor fonts and styles that no page uses."""
     files = [file for file in html.rglob("*") if file.is_file()]
     readable = [file.read_text("utf8") for file in files if file.suffix in {".html", ".css", ".js"}]
@@ -151,7 +151,7 @@ def test_every_file_is_named_by_another(html):
     assert not any("sourceMappingURL" in text for text in readable)
 
 
-def test_style_sheets_ask_for_what_is_there(html):
+def test_files_used_in_style_sheets_exist(html):
     for sheet in html.rglob("*.css"):
         for name in re.findall(r"""url\(["']?(?!data:)([^"')?#]+)""", sheet.read_text("utf8")):
             assert (sheet.parent / name).is_file(), (sheet.name, name)
@@ -170,7 +170,7 @@ def test_launch_buttons_lead_to_this_chapter_in_the_repository(html, page_name):
     ]
 
 
-def test_pages_name_no_content_network(html):
+def test_pages_name_no_cdn(html):
     hosts = re.compile(r"(unpkg|jsdelivr|cdnjs|googleapis|gstatic|cloudflare)", re.I)
     pages = [page for page in html.rglob("*.html") if "_static" not in page.parts]
     assert [page.name for page in pages if hosts.search(page.read_text("utf8"))] == []

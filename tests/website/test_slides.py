@@ -117,7 +117,7 @@ def test_every_section_has_its_slides(made, html):
             assert f">{number} " in text, (name, number)
 
 
-def test_what_goes_on_a_slide_and_what_into_the_notes():
+def test_content_is_divided_between_slide_and_notes():
     cell = '<div class="cell {}"><div class="cell_input"><pre>x = 1\n</pre></div></div>'
     section = f"""<section id="one"><h2>1.1 One</h2>
     <p>First comes a point. Then come many words that nobody reads from the back row.</p>
@@ -138,7 +138,7 @@ def test_what_goes_on_a_slide_and_what_into_the_notes():
     assert "where x is" in formula.takeaway
 
 
-def test_what_reads_oddly_alone_is_not_a_headline():
+def test_headlines_make_sense_alone():
     cell = '<div class="cell {}"><div class="cell_input"><pre>{}</pre></div>{}</div>'
     code = cell.format("", "{}", "")
     longer = "\n\n".join(f"def step{n}(x):\n" + "    x = x + 1\n" * 8 + "    return x" for n in range(3))
@@ -171,7 +171,7 @@ def test_what_reads_oddly_alone_is_not_a_headline():
     assert "pd." not in made[-1].body
 
 
-def test_what_is_said_of_a_picture_stays_with_it_and_a_quotation_is_a_point():
+def test_captions_stay_with_their_picture_and_quotations_are_points():
     section = """<section id="one"><h2>1.1 One</h2>
     <p><img src="a.png"></p><p><strong>What to look for.</strong> A line. More of it.</p>
     <p>Now the next:</p><p><img src="b.png"></p><p>Somebody said:</p><blockquote><p>A robot.</p></blockquote>
@@ -182,7 +182,7 @@ def test_what_is_said_of_a_picture_stays_with_it_and_a_quotation_is_a_point():
     assert points.body == '<div class="points"><p>Somebody said:</p><p>A robot.</p><p>He did.</p></div>'
 
 
-def test_a_long_table_is_cut_into_parts_of_about_one_height():
+def test_a_long_table_is_split_into_parts_of_similar_height():
     rows = "".join(f"<tr><td>{'word ' * 8}</td><td>{'word ' * 20}</td><td>4.{n}</td></tr>" for n in range(7))
     table = BeautifulSoup(f"<div><table><tbody>{rows}</tbody></table></div>", "html.parser").div
     counts = [part.count("<tr>") for part in split_table(table)]
@@ -204,7 +204,7 @@ def test_an_explorer_reads_what_the_mouse_points_at_on_a_large_screen(show):
         assert re.search(rf"\b{'abc'[row]}\b.*\b{'abc'[column]}\b", reading), reading
 
 
-def test_keys_in_a_widget_stay_there_and_a_presenter_turns_the_slide(show):
+def test_keys_in_a_widget_do_not_turn_the_slide_but_a_presenter_does(show):
     page = show("04-self-attention")
     widget = go_to(page, ".ab-explorer")
     before = past(page)
@@ -286,7 +286,7 @@ def test_from_the_books_server_in_the_dark_every_slide_comes_in_order(show, made
         running.shutdown()
 
 
-def test_from_a_file_the_speaker_has_the_prose_and_its_formulas(show):
+def test_speaker_notes_have_prose_and_formulas_from_a_file(show):
     page = show("04-self-attention")
     go_to(page, ".formula")
     with page.context.expect_page() as opened:
@@ -297,13 +297,13 @@ def test_from_a_file_the_speaker_has_the_prose_and_its_formulas(show):
     assert page.said == []
 
 
-def test_slides_print_a_page_each(show):
+def test_each_slide_prints_as_one_page(show):
     page = show("03-attn", query="?print-pdf")
     page.wait_for_selector(".pdf-page")
     assert page.locator(".pdf-page").count() == page.evaluate("Reveal.getTotalSlides()")
 
 
-def test_a_chapter_that_is_not_there_is_answered_with_those_that_are(capsys):
+def test_an_unknown_chapter_gets_an_error_that_lists_the_known_ones(capsys):
     for wrong in ("", "0", "12", "four"):
         assert slides.main(wrong) == 1
         said = capsys.readouterr().err
@@ -313,7 +313,7 @@ def test_a_chapter_that_is_not_there_is_answered_with_those_that_are(capsys):
     assert slides.chosen("all") == CHAPTERS
 
 
-def test_make_says_so_before_it_builds_anything():
+def test_make_rejects_an_unknown_chapter_before_building():
     call = ["make", "-s", "slides", "CH=99"]
     done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0

@@ -22,19 +22,19 @@ def test_axe_finds_nothing(visit, page_name, width):
     assert found == []
 
 
-def test_long_formulas_are_reached_by_keyboard(visit):
+def test_long_formulas_can_be_scrolled_by_keyboard(visit):
     page = visit("chapters/04-self-attention.html", width=360)
     page.wait_for_function(f"() => ({SCROLLING})().every(([, index]) => index === 0)")
     assert len(page.evaluate(SCROLLING)) >= 1
 
 
-def test_what_is_spoken_of_a_formula_takes_no_room(visit):
+def test_the_spoken_text_of_a_formula_takes_no_space(visit):
     page = visit("chapters/api.html")
     assert page.locator(".ab-api .math").count() > 30
     assert page.evaluate(SCROLLING) == []
 
 
-def test_the_side_is_a_region_and_no_corner_a_heading(visit):
+def test_the_sidebar_is_a_region_and_no_heading_is_misplaced(visit):
     page = visit("chapters/01-why-attention.html")
     assert page.get_by_role("navigation", name="The book").locator(".logo__title").is_visible()
     assert (

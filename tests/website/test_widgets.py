@@ -65,7 +65,7 @@ def test_the_book_has_explorers(html):
     assert sum(len(models(html, page)) for page in pages) >= 2
 
 
-def test_pages_carry_data_and_no_program(html, page_name):
+def test_pages_hold_data_but_no_script(html, page_name):
     text = (html / page_name).read_text("utf-8")
     assert '"_esm"' not in text
     assert ("attnbook-host.js" in text) == ("ab-widget" in text) == ("widget-view+json" in text)
@@ -113,7 +113,7 @@ def test_every_explorer_reads_and_locks(visit, site, states, page_name, width, t
 
 
 @pytest.mark.parametrize("width", [360, 1200])
-def test_nothing_moves_when_explorers_come(visit, page_name, width):
+def test_nothing_moves_when_explorers_are_mounted(visit, page_name, width):
     """Each explorer's place is as high before its script has run as after it."""
     heights = "places => places.map(place => place.getBoundingClientRect().height)"
     waiting = visit(
@@ -127,7 +127,7 @@ def test_nothing_moves_when_explorers_come(visit, page_name, width):
     assert page.locator(".ab-explorer").evaluate_all(heights) == pytest.approx(before, abs=1)
 
 
-def test_without_script_the_picture_is_there(browser, site, states, page_name):
+def test_without_scripts_the_picture_is_shown(browser, site, states, page_name):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(site + page_name)

@@ -26,11 +26,11 @@ def steps(workflow: dict) -> list[dict]:
     return [step for job in workflow["jobs"].values() for step in job["steps"]]
 
 
-def test_there_are_three():
+def test_there_are_three_workflows():
     assert [path.stem for path in WORKFLOWS] == ["book", "newest", "pins"]
 
 
-def test_what_is_run_exists(workflow):
+def test_commands_exist(workflow):
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf8"), re.M))
     targets.add(".venv/installed")  # what most of them need
     lines = [line for step in steps(workflow) for line in step.get("run", "").splitlines()]
@@ -46,7 +46,7 @@ def is_program(name: str) -> bool:
     return (ROOT / name).is_file() and os.access(ROOT / name, os.X_OK)
 
 
-def test_rights_are_few(workflow):
+def test_permissions_are_minimal(workflow):
     assert workflow["permissions"] == {"contents": "read"}
     asked = {name: job.get("permissions", {}) for name, job in workflow["jobs"].items()}
     assert {name: rights for name, rights in asked.items() if rights} == {
@@ -59,12 +59,12 @@ def test_rights_are_few(workflow):
     }[workflow["name"]]
 
 
-def test_actions_are_githubs_own_at_a_version(workflow):
+def test_actions_are_githubs_own_and_versioned(workflow):
     for step in steps(workflow):
         assert re.fullmatch(r"actions/[\w-]+@v\d+", step.get("uses", "actions/none@v0"))
 
 
-def test_what_is_published_was_tested_and_is_on_the_books_branch():
+def test_only_the_tested_main_branch_is_published():
     book = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text("utf8"))
     branch = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["repository"]["branch"]
     assert book[True]["push"]["branches"] == [branch]  # YAML reads `on` as a truth
@@ -73,7 +73,7 @@ def test_what_is_published_was_tested_and_is_on_the_books_branch():
     assert ".ci/run" in [step.get("run") for step in book["jobs"]["test"]["steps"]]
 
 
-def test_nothing_that_is_measured_changes_what_is_published():
+def test_measurements_do_not_change_the_site():
     """What `make audit` writes into the repository would be a change of it, in the foot of each page."""
     for job in ("test", "speed"):
         options = audit_options(job)
@@ -95,7 +95,7 @@ def job(name: str, workflow: str = "book") -> dict:
     ]
 
 
-def test_publishing_waits_for_what_a_page_is_and_not_for_how_fast_it_comes():
+def test_publishing_waits_for_tests_but_not_for_speed():
     assert "--no-speed" in audit_options("test")
     assert "0" not in audit_options("test")  # rounds: Lighthouse runs
     assert not {"--no-speed", "--rounds"} & set(audit_options("speed"))
@@ -107,7 +107,7 @@ def test_publishing_waits_for_what_a_page_is_and_not_for_how_fast_it_comes():
     assert [step.get("id") for step in excused] == ["pages"]
 
 
-def test_the_site_is_at_hand_as_a_zip_and_as_a_pdf():
+def test_the_site_is_uploaded_as_zip_and_pdf():
     upload = next(step for step in job("test")["steps"] if "upload-artifact" in step.get("uses", ""))
     assert upload["with"]["path"].split() == ["_build/*.zip", "_build/*.pdf"]
     before = [step.get("run") for step in job("test")["steps"][: job("test")["steps"].index(upload)]]
@@ -127,7 +127,7 @@ def run(program: str, *arguments: str, folder: Path = ROOT, **variables: str) ->
         ("ann/book", "https://book.example", "https://book.example"),
     ],
 )
-def test_the_sites_address_is_githubs(tmp_path, repository, known, wanted):
+def test_the_sites_address_comes_from_github(tmp_path, repository, known, wanted):
     done = run(
         ".github/site-address",
         known,
@@ -203,7 +203,7 @@ def test_pins_are_resolved_together_and_are_a_week_old():
 LOCKS = {"github-actions": ".github/workflows", "npm": "package-lock.json"}
 
 
-def test_what_moves_by_itself_is_there_and_has_a_lock_that_is_resolved():
+def test_dependabot_updates_existing_lock_files():
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text("utf8"))["updates"]
     for update in updates:
         folder, kind = ROOT / update["directory"].strip("/"), update["package-ecosystem"]
@@ -212,7 +212,7 @@ def test_what_moves_by_itself_is_there_and_has_a_lock_that_is_resolved():
             assert json.loads((folder / "package.json").read_text("utf8"))["dependencies"]
 
 
-def test_the_newest_versions_are_tried_every_week_on_pythons_that_the_package_allows():
+def test_newest_versions_are_tested_weekly_on_supported_pythons():
     weekly = yaml.safe_load((ROOT / ".github" / "workflows" / "newest.yml").read_text("utf8"))
     assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", weekly[True]["schedule"][0]["cron"])
     pythons = job("chapters", "newest")["strategy"]["matrix"]["python"]
@@ -220,14 +220,14 @@ def test_the_newest_versions_are_tried_every_week_on_pythons_that_the_package_al
     assert pythons[-1] == "3.x"  # the newest
 
 
-def test_versions_that_cannot_be_installed_are_in_the_summary():
+def test_failed_installations_are_in_the_summary():
     install, say, chapters = job("chapters", "newest")["steps"][-3:]
     assert say["if"] == f"failure() && steps.{install['id']}.outcome == 'failure'"
     assert say["run"].endswith('>> "$GITHUB_STEP_SUMMARY"')
     assert chapters["run"] == "python -m benchmarks.newest"
 
 
-def test_every_chapter_is_tried_as_colab_opens_it():
+def test_every_chapter_is_run_as_on_colab():
     step = next(
         step for step in job("elsewhere", "newest")["steps"] if "test_colab.py" in step.get("run", "")
     )
@@ -239,7 +239,7 @@ def write(folder: Path, name: str, code: str) -> None:
     nbformat.write(notebook, folder / f"{name}.ipynb")
 
 
-def test_the_summary_says_what_broke(tmp_path, monkeypatch, capsys):
+def test_the_summary_lists_what_broke(tmp_path, monkeypatch, capsys):
     write(tmp_path, "1-runs", "print(1)")
     write(tmp_path, "2-breaks", "raise ValueError('no such | argument')")
     write(tmp_path, "3-warns", "import warnings\nwarnings.warn('soon gone')")
@@ -253,19 +253,19 @@ def test_the_summary_says_what_broke(tmp_path, monkeypatch, capsys):
     assert re.search(r"\| 3-warns \| `warns: .*UserWarning: soon gone` \|", text)
 
 
-def test_all_well_is_said_too(tmp_path, monkeypatch, capsys):
+def test_the_summary_reports_success(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     write(tmp_path, "1-runs", "print(1)")
     assert newest.main(tmp_path) == 0
     assert "All 1 chapters run" in capsys.readouterr().out
 
 
-def test_no_chapter_at_all_is_no_success(tmp_path, monkeypatch):
+def test_no_chapters_is_a_failure(tmp_path, monkeypatch):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     assert newest.main(tmp_path) == 1
 
 
-def test_what_moved_is_listed(tmp_path):
+def test_changed_versions_are_listed(tmp_path):
     (tmp_path / "requirements.txt").write_text("numpy==0.1\ntqdm==0.2 ; python_version > '3'\n")
     (tmp_path / "pyproject.toml").write_text('[project]\ndependencies = ["numpy>=0.1", "tqdm"]\n')
     versions = newest.moved(tmp_path)
