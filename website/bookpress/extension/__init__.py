@@ -13,14 +13,10 @@ from . import (
     languages,
     listings,
     maths,
-    pictures,
-    policy,
-    scripts,
+    publishing,
     searching,
     sharing,
     shipping,
-    spoken,
-    styles,
     verdicts,
     widgets,
 )
@@ -37,14 +33,10 @@ def setup(app: Sphinx) -> dict:
     languages.setup(app)
     listings.setup(app)
     maths.setup(app)
-    pictures.setup(app)
-    policy.setup(app)
-    scripts.setup(app)
+    publishing.setup(app)
     searching.setup(app)
     sharing.setup(app)
     shipping.setup(app)
-    spoken.setup(app)
-    styles.setup(app)
     verdicts.setup(app)
     widgets.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -16,6 +16,8 @@ from sphinx.util import logging
 
 PROGRAM = Path(__file__).parent / "tex" / "mathjax.js"
 SHEET = "maths.css"
+# Where the sheet finds MathJax's fonts: by the name that the program gives their folder, and in the site.
+FONTS, LETTERS = "mathjax/output/chtml/fonts/woff-v2", "letters"
 logger = logging.getLogger(__name__)
 
 
@@ -96,7 +98,7 @@ def write_sheet(app: Sphinx) -> None:
         every.set(formula, display)
     folder = Path(app.outdir) / "_static"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SHEET).write_text(every.sheet(), "utf8")
+    (folder / SHEET).write_text(every.sheet().replace(FONTS, LETTERS), "utf8")
 
 
 def setup(app: Sphinx) -> None:

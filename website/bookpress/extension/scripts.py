@@ -1,22 +1,20 @@
-"""One script for the site, in place of the eight that the theme and its friends bring.
+"""One script for the site, in place of the eight that the theme and its extensions bring.
 
-A slow phone waits longer for their number than for their size. What only some
-pages need stays a file of its own. All of them come once the text has been
-seen: first.js asks for them behind the first frame.
+A slow phone waits longer for their number than for their size. What only some pages need stays a file of its
+own. All of them load once the text has been seen: first.js asks for them after the first frame.
 """
 
 import hashlib
-import re
+import shutil
 from pathlib import Path
 
-from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from .pages import written
+from .page import Page
 
-TOGETHER = "book-pages.js"
+SCRIPT = "book-pages.js"
 # In the order in which pages name them; each is a plain script, and what one declares the others see.
-NAMES = (
+JOINED = (
     "documentation_options.js",
     "doctools.js",
     "sphinx_highlight.js",
@@ -28,52 +26,56 @@ NAMES = (
 )
 LICENCE = "scripts/bootstrap.js.LICENSE.txt"
 AMENDED = {
-    Path(LICENCE).name: f"{TOGETHER}.LICENSE.txt",
-    # What scrolls can be reached by keyboard: long formulas, too.
+    Path(LICENCE).name: f"{SCRIPT}.LICENSE.txt",
+    # Everything that scrolls can be reached by keyboard, long formulas too.
     '".pst-scrollable-table-container"]': '".pst-scrollable-table-container","div.math",".ab-api .math"]',
 }
-SEARCH = "searchtools.js"  # a page that has it keeps all its scripts: it uses what the theme's declare
-TAG = re.compile(
-    rf'[ \t]*<script defer src="([^"]*)_static/(?:{"|".join(map(re.escape, NAMES))})[^>]*></script>\n?'
-)
-FIRST = re.compile(r"<script(?= data-type=)")
-WAITS = re.compile(r'[ \t]*<script defer[^>]* src="([^"]*)"></script>\n?')
+ICONS = "scripts/fontawesome.js"  # 1.5 MB; the icons come from a font (see styles.py)
+SEARCH = ("searchtools.js", "language_data.js", "../searchindex.js")  # the index alone is 30 kB
+TABS = "design-tabs.js"
+OWN = ("inline/", "widgets/", "search-texts.js")  # what the book adds to some pages
 
 
-def write_script(app: Sphinx, exception: Exception | None) -> None:
-    """Make one of the scripts that every page names, and let the pages name that one."""
-    if app.builder.format != "html" or exception:
-        return
-    fresh = {page: text for page, text in written(Path(app.outdir)).items() if TAG.search(text)}
-    if not fresh:
-        return  # no page was written, and the scripts are gone (see shipping.py)
-    static = Path(app.outdir) / "_static"
-    program = "\n;".join((static / name).read_text("utf8") for name in NAMES)
+def write_script(static: Path) -> str:
+    """Join the scripts into one; returns its name with its version."""
+    program = "\n;".join((static / name).read_text("utf8") for name in JOINED)
     for found, wanted in AMENDED.items():
         if found not in program:
-            raise ExtensionError(f"the theme's scripts no longer say {found!r}, which is amended here")
+            raise ExtensionError(f"the theme's scripts no longer contain {found!r}, which is replaced here")
         program = program.replace(found, wanted)
-    (static / TOGETHER).write_text(program, "utf8")
-    (static / f"{TOGETHER}.LICENSE.txt").write_text((static / LICENCE).read_text("utf8"), "utf8")
-    version = hashlib.sha256(program.encode()).hexdigest()[:8]
-    for page, text in fresh.items():
-        place = f"{TAG.search(text)[1]}_static/{TOGETHER}?v={version}"
-        page.write_text(behind(in_one(text, f'<script defer src="{place}"></script>\n')), "utf8")
+    (static / SCRIPT).write_text(program, "utf8")
+    shutil.copyfile(static / LICENCE, static / f"{SCRIPT}.LICENSE.txt")
+    return f"{SCRIPT}?v={hashlib.sha256(program.encode()).hexdigest()[:8]}"
 
 
-def in_one(text: str, tag: str) -> str:
-    """A page with this script where the first of the many was."""
-    start = TAG.search(text).start()
-    return text[:start] + tag + TAG.sub("", text[start:])
+def defer_scripts(page: Page, script: str) -> None:
+    """Leave a page one script that runs at once; it asks for the others, of which `script` joins eight.
 
-
-def behind(text: str) -> str:
-    """A page whose scripts come behind its first frame, but for the one that asks for them."""
-    if SEARCH in text:
-        return text
-    later = " ".join(WAITS.findall(text))
-    return FIRST.sub(f'<script data-later="{later}"', WAITS.sub("", text))
-
-
-def setup(app: Sphinx) -> None:
-    app.connect("build-finished", write_script, priority=700)  # when policy.py has said which of them wait
+    The search page keeps all its scripts in place: its own use what the theme's declare.
+    """
+    for link in page.expect('link[rel="preload"][as="script"]'):
+        link.decompose()
+    first, *others = page.expect("script[src]")
+    if "data-type" not in first.attrs:
+        raise page.error("another script comes before the one that chooses the colours")
+    tags = {page.static(tag["src"]): tag for tag in others}
+    if missing := {*JOINED, ICONS} - tags.keys():
+        raise page.error(f"it no longer names {', '.join(sorted(missing))}")
+    searches = page.soup.find(id="search-results") is not None
+    needless = {*JOINED[1:], ICONS, *(() if searches else SEARCH)}
+    needless |= set() if page.soup.select(".sd-tab-set") else {TABS}
+    waiting = []
+    for name, tag in tags.items():
+        if name in needless:
+            tag.decompose()
+            continue
+        if name == JOINED[0]:
+            tag["src"] = page.link(script)
+        elif name not in (*SEARCH, TABS) and not name.startswith(OWN):
+            raise page.error(f"it names {name}, and scripts.py doesn't know whether pages need that")
+        tag["defer"] = None
+        waiting.append(tag)
+    if not searches:
+        first["data-later"] = " ".join(tag["src"] for tag in waiting)
+        for tag in waiting:
+            tag.decompose()

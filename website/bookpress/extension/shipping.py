@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 
 FOLDERS = ("_static", "_images")
 OURS = ("widgets",)  # one program loads others by the name of what it shows
-SLIDES = ("book.css", "drawings.css", "pygments.css")  # `make slides` takes them from here
+SLIDES = ("book.css", "drawings.css", "maths.css", "pygments.css")  # `make slides` takes them from here
 LICENCE = re.compile(r"LICEN[CS]E|^OFL\.txt$")
 NAMED = re.compile(r"""\b(?:href|src|content)="([^"#?]+)""")
 LATER = re.compile(r'\bdata-later="([^"]*)"')  # scripts that first.js asks for

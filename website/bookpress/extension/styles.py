@@ -1,9 +1,9 @@
-"""One small style sheet for the site, in place of the eleven that the theme and its friends bring.
+"""One small style sheet for the site, in place of the eleven that the theme and its extensions bring.
 
-A page would load them one after another, before its first word shows, and use a tenth of what they hold. Once
-the pages are there, the sheets become one, without the rules for things that no page has and no script makes.
-The icons, which the theme draws with a program of 1.5 MB, come from its font, cut down to those in use, as
-the fonts of formulas are.
+A page would load those one after another before it shows its first word, and use a tenth of their rules.
+Here they become one sheet, without the rules for classes that no page has and no script could add. The icons,
+which the theme draws with a program of 1.5 MB, come from its font; that font and those of formulas keep only
+the characters in use.
 """
 
 import hashlib
@@ -11,202 +11,206 @@ import io
 import logging
 import re
 import shutil
+from collections.abc import Iterable, Iterator
+from graphlib import TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
-from posixpath import join, normpath, relpath
+from posixpath import dirname, join, normpath
 
+import tinycss2
 from fontTools import subset
 from fontTools.ttLib import TTFont
-from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from tinycss2.ast import LiteralToken, Node, WhitespaceToken
 
-from .pages import written
+from .maths import FONTS, LETTERS
+from .page import Page
 
-TOGETHER, ICONS = "book-pages.css", "icons.woff"
-FONT = "vendor/fontawesome/webfonts/fa-solid-900.ttf"
-LETTER = re.compile(r'content: *"(?:\\([0-9A-Fa-f]+)|([^"\\]))"')
-MATHS, LETTERS = "mathjax/output/chtml/fonts/woff-v2", "letters"
-LICENCE = "scripts/fontawesome.js.LICENSE.txt"
-LINK = re.compile(r'[ \t]*<link(?=[^>]*rel="stylesheet")[^>]*href="([^"?]*)[^"]*"[^>]*>\n?')
-CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
-FUNCTION = re.compile(r":(?:not|is|where|has|host)\([^()]*(?:\([^()]*\)[^()]*)*\)")
-ATTRIBUTE = re.compile(r"\[[^\]]*\]")
-ICON_FACES = re.compile(r"@font-face{[^{}]*webfonts/fa-[^{}]*}")
-NAMES = "/* from: "
+SHEET, ICONS = "book-pages.css", "icons.woff"
+ICON_FONT = "vendor/fontawesome/webfonts/fa-solid-900.ttf"
+ICON_LICENCE = "scripts/fontawesome.js.LICENSE.txt"
+NESTING = {"media", "supports", "container", "layer"}  # at-rules that hold other rules
+COMMA, SPACE = LiteralToken(0, 0, ","), WhitespaceToken(0, 0, " ")
+JOINED = "/* from: "  # begins the sheet: what it was made from, for a build that writes only some pages
+VERSION = re.compile(rf"(?<={re.escape(SHEET)}\?v=)\w*")
 
 
-def write_sheet(app: Sphinx, exception: Exception | None) -> None:
-    """Make one of all sheets that pages name, and let the pages name that one."""
-    if app.builder.format != "html" or exception:
-        return
-    folder = Path(app.outdir)
-    static = folder / "_static"
-    pages = written(folder)
-    named = {page: [local(page, href, static) for href in LINK.findall(text)] for page, text in pages.items()}
-    if {name for some in named.values() for name in some} <= {TOGETHER}:
-        return  # no page was written, and the sheets are gone (see shipping.py)
-    names = in_order([before(static / TOGETHER), *named.values()])
-    rules = without_unused("\n".join(flat(static, name) for name in names), words(static, pages.values()))
-    icons = sorted({int(code, 16) for code in re.findall(r"[\"']\\(f[0-9a-f]{3})[\"']", rules)})
-    font = cut(static / FONT, icons)
-    if font:
-        (static / ICONS).write_bytes(font)
-        shutil.copyfile(static / LICENCE, static / "icons-LICENSE.txt")
-    rules = rules.replace(f"{MATHS}/", f"{LETTERS}/")
-    write_letters(static, [int(code, 16) if code else ord(letter) for code, letter in LETTER.findall(rules)])
-    face = (
-        '@font-face{font-family:"Font Awesome 6 Free";font-weight:900;font-display:block;'
-        f"src:url({ICONS}?v={digest(font)})}}"
-    )
-    text = f"{NAMES}{' '.join(names)} */\n{face}\n{ICON_FACES.sub('', rules)}"
-    (static / TOGETHER).write_text(text, "utf8")
-    for page, text_of_page in pages.items():
-        place = relpath(static / TOGETHER, page.parent)
-        link = f'<link rel="stylesheet" href="{place}?v={digest(text.encode())}" />\n'
-        first = LINK.search(text_of_page)
-        if first:
-            start = first.start()
-            page.write_text(text_of_page[:start] + link + LINK.sub("", text_of_page[start:]), "utf8")
-
-
-def local(page: Path, href: str, static: Path) -> str:
-    """A sheet's name below `static`."""
-    return relpath((page.parent / href).resolve(), static.resolve())
-
-
-def before(together: Path) -> list[str]:
-    """What the sheet of the last build was made from."""
-    first = together.read_text("utf8").partition("\n")[0] if together.exists() else ""
-    return first.removeprefix(NAMES).removesuffix(" */").split() if first.startswith(NAMES) else []
-
-
-def in_order(lists: list[list[str]]) -> list[str]:
-    """Every name once, each behind those that it follows in the lists."""
-    names = []
-    for some in sorted(lists, key=len, reverse=True):
-        for index, name in enumerate(some):
-            if name not in names and name != TOGETHER:
-                earlier = [names.index(other) for other in some[:index] if other in names]
-                names.insert(max(earlier, default=-1) + 1, name)
+def replace_links(page: Page) -> list[str]:
+    """Let a page name the one sheet, still without its version; returns the sheets that it named."""
+    first, *others = page.expect('link[rel="stylesheet"]')
+    names = [page.static(link["href"]) for link in (first, *others)]
+    first.attrs = {"rel": "stylesheet", "href": f"{page.link(SHEET)}?v="}
+    for link in others:
+        link.decompose()
     return names
 
 
-def flat(static: Path, name: str) -> str:
-    """A sheet with those it imports, its addresses as they look from `static`."""
-    text = re.sub(r"/\*.*?\*/", "", (static / name).read_text("utf8"), flags=re.S)
-    text = text.replace('@charset "UTF-8";', "").lstrip("\ufeff")
-    folder = name.rpartition("/")[0]
-
-    def imported(found: re.Match) -> str:
-        return flat(static, normpath(join(folder, found[1])))
-
-    def placed(found: re.Match) -> str:
-        quote, address = found[1], found[2]
-        own = not address.startswith(("data:", "#", "http:", "https:", "/"))
-        return f"url({quote}{normpath(join(folder, address)) if own else address}{quote})"
-
-    text = re.sub(r"""url\((["']?)((?:data:[^"')]*|[^"')]*))\1\)""", placed, text) if folder else text
-    return re.sub(r"""@import\s+["']([^"']*)["']\s*;""", imported, text)
+def write_sheet(static: Path, pages: list[Path], lists: list[list[str]]) -> None:
+    """Join the sheets in `lists`, each list the sheets of one page, and give `pages` the result's version."""
+    names = in_order([joined_before(static / SHEET), *lists])
+    texts = {page: page.read_text("utf8") for page in pages}
+    rules = [rule for name in names for rule in parse(static, name) if not is_icon_face(rule)]
+    rules = [*needed(rules, possible_classes(static, texts.values()))]
+    strings = {token.value for token in tokens(rules) if token.type == "string"}
+    icons = write_icons(static, {ord(text) for text in strings if re.fullmatch("[\uf000-\uf8ff]", text)})
+    write_letters(static, {ord(text) for text in strings if len(text) == 1})
+    sheet = f"{JOINED}{' '.join(names)} */\n{icons}\n{tinycss2.serialize(rules)}"
+    (static / SHEET).write_text(sheet, "utf8")
+    for page, text in texts.items():
+        page.write_text(VERSION.sub(digest(sheet.encode()), text), "utf8")
 
 
-def words(static: Path, pages) -> set[str]:
-    """Every word that is a class of a page, or that a script could make one."""
+def joined_before(sheet: Path) -> list[str]:
+    """What the sheet of the last build was made from."""
+    first = sheet.read_text("utf8").partition("\n")[0] if sheet.exists() else ""
+    return first.removeprefix(JOINED).removesuffix(" */").split()
+
+
+def in_order(lists: Iterable[list[str]]) -> list[str]:
+    """Every name once, each after those that it follows in any of the lists."""
+    after = TopologicalSorter()
+    for names in lists:
+        for name in names:
+            after.add(name)
+        for earlier, later in pairwise(names):
+            after.add(later, earlier)
+    return [name for name in after.static_order() if name != SHEET]
+
+
+def parse(static: Path, name: str) -> Iterator[Node]:
+    """The rules of a sheet and of those that it imports; addresses are relative to `static`."""
+    rules = tinycss2.parse_stylesheet((static / name).read_text("utf-8-sig"), True, True)
+    for rule in rules:
+        keyword = getattr(rule, "lower_at_keyword", "")
+        if rule.type == "error":
+            raise ExtensionError(f"{name}, line {rule.source_line}: {rule.message}")
+        if keyword == "import":
+            address = next(token.value for token in rule.prelude if token.type in ("string", "url"))
+            yield from parse(static, normpath(join(dirname(name), address)))
+        elif keyword != "charset":
+            place(rule, dirname(name))
+            yield from compact([rule])
+
+
+def place(rule: Node, folder: str) -> None:
+    """Make the addresses in a rule relative to the folder above `folder`."""
+    for token in tokens([rule]):
+        quoted = token.type == "function" and token.lower_name == "url"
+        address = token.arguments[0] if quoted else token
+        if (quoted or token.type == "url") and not re.match(r"data:|#|https?:|/", address.value):
+            moved = normpath(join(folder, address.value))
+            address.representation = f'"{moved}"' if quoted else f"url({moved})"
+
+
+def tokens(nodes: Iterable[Node]) -> Iterator[Node]:
+    """All tokens of these rules or tokens, those inside blocks and functions too."""
+    for node in nodes:
+        yield node
+        for inside in ("prelude", "content", "arguments"):
+            yield from tokens(getattr(node, inside, None) or ())
+
+
+def possible_classes(static: Path, pages: Iterable[str]) -> set[str]:
+    """Every class of a page, and every word of a script, which could make it one."""
     found = set()
     for text in pages:
         for names in re.findall(r'class="([^"]*)"', text):
             found.update(names.split())
     for script in static.rglob("*.js"):
-        if script.parent.name not in ("mathjax", "fonts") and script.stat().st_size < 1_000_000:
+        if script.stat().st_size < 1_000_000:  # larger ones hold icons or weights
             found.update(re.findall(r"-?[A-Za-z_][\w-]*", script.read_text("utf8")))
     return found
 
 
-def without_unused(sheet: str, used: set[str]) -> str:
-    """The rules of a sheet that some element could meet."""
+def needed(rules: Iterable[Node], classes: set[str]) -> Iterator[Node]:
+    """The rules that could apply to an element with some of these classes."""
+    for rule in rules:
+        if rule.type == "qualified-rule":
+            selectors = [one for one in split(rule.prelude) if required_classes(one) <= classes]
+            rule.prelude = [token for one in selectors for token in (*one, COMMA)][:-1]
+            if selectors:
+                yield rule
+        elif rule.lower_at_keyword in NESTING and rule.content is not None:
+            rule.content = [*needed(tinycss2.parse_rule_list(rule.content, True, True), classes)]
+            if rule.content:
+                yield rule
+        else:
+            yield rule
+
+
+def split(selectors: list[Node]) -> list[list[Node]]:
+    """A list of selectors, split at its commas."""
+    parts = [[]]
+    for token in selectors:
+        if token == ",":
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return [compact(part) for part in parts]
+
+
+def required_classes(selector: list[Node]) -> set[str]:
+    """The classes that an element needs to match a selector; those inside `:not()` and such don't count."""
+    return {name.value for dot, name in pairwise(selector) if dot == "." and name.type == "ident"}
+
+
+def compact(nodes: Iterable[Node]) -> list[Node]:
+    """Rules or tokens without comments and without needless white space, inside them as well."""
     kept = []
-    for head, body in blocks(sheet):
-        if body is None:
-            kept.append(head)
-        elif head.startswith(("@media", "@supports", "@container", "@layer")):
-            inner = without_unused(body, used)
-            kept += [f"{head}{{{inner}}}"] if inner else []
-        elif head.startswith("@"):
-            kept.append(f"{head}{{{body}}}")
-        else:
-            selectors = [one for one in split(head) if classes(one) <= used]
-            kept += [f"{','.join(selectors)}{{{body}}}"] if selectors else []
-    return "\n".join(kept)
+    for node in nodes:
+        for inside in ("prelude", "content", "arguments"):
+            if getattr(node, inside, None):
+                setattr(node, inside, compact(getattr(node, inside)))
+        if node.type == "at-rule" and node.prelude:
+            node.prelude.insert(0, SPACE)
+        if node == ";" and kept and kept[-1] is SPACE:
+            kept.pop()
+        if node.type != "whitespace":
+            if node.type != "comment":
+                kept.append(node)
+        elif kept and kept[-1] is not SPACE and kept[-1] != ";":
+            kept.append(SPACE)
+    return kept[:-1] if kept and kept[-1] is SPACE else kept
 
 
-def blocks(sheet: str):
-    """The pieces of a sheet: what stands before a brace with what stands inside; None inside for `@…;`."""
-    position = 0
-    while match := re.compile(r"[{;]").search(sheet, position):
-        head = " ".join(sheet[position : match.start()].split())
-        if match[0] == ";":
-            yield f"{head};", None
-            position = match.end()
-            continue
-        end = closing(sheet, match.end())
-        yield head, sheet[match.end() : end].strip()
-        position = end + 1
+def is_icon_face(rule: Node) -> bool:
+    """Whether a rule loads one of the theme's icon fonts."""
+    is_face = rule.type == "at-rule" and rule.lower_at_keyword == "font-face"
+    return is_face and "webfonts/fa-" in rule.serialize()
 
 
-def closing(sheet: str, position: int) -> int:
-    """Where the brace closes that was opened before `position`; strings are jumped over."""
-    depth = 1
-    for token in re.compile(
-        r"""\\.|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|url\([^"')][^)]*\)|[{}]""", re.S
-    ).finditer(sheet, position):
-        depth += {"{": 1, "}": -1}.get(token[0], 0)
-        if not depth:
-            return token.start()
-    raise ValueError(f"a style sheet ends inside a rule: {sheet[position : position + 80]!r}")
+def write_icons(static: Path, codes: set[int]) -> str:
+    """Write the font of icons with these codes; returns the rule that loads it."""
+    font = subset_font(static / ICON_FONT, codes)
+    (static / ICONS).write_bytes(font)
+    shutil.copyfile(static / ICON_LICENCE, static / "icons-LICENSE.txt")
+    return (
+        '@font-face{font-family:"Font Awesome 6 Free";font-weight:900;font-display:block;'
+        f"src:url({ICONS}?v={digest(font)})}}"
+    )
 
 
-def split(selectors: str) -> list[str]:
-    """Selectors, split at the commas that stand outside brackets."""
-    parts, depth = [""], 0
-    for character in selectors:
-        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(character, 0)
-        if character == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [part.strip() for part in parts if part.strip()]
-
-
-def classes(selector: str) -> set[str]:
-    """The classes that an element needs to meet a selector, as far as they stand outside functions."""
-    return set(CLASS.findall(FUNCTION.sub("", ATTRIBUTE.sub("", selector))))
-
-
-def write_letters(static: Path, codes: list[int]) -> None:
-    """The fonts of formulas, with the letters in use."""
-    fonts = sorted((static / MATHS).glob("*.woff"))
-    for font in fonts:
+def write_letters(static: Path, codes: set[int]) -> None:
+    """Write the fonts of formulas, with the characters in use."""
+    for font in (static / FONTS).glob("*.woff"):
         (static / LETTERS).mkdir(exist_ok=True)
-        small = font.read_bytes() if "Zero" in font.name else cut(font, sorted({*codes}))
+        # MathJax's font "Zero" holds one empty character, which a subset would lose.
+        small = font.read_bytes() if "Zero" in font.name else subset_font(font, codes)
         (static / LETTERS / font.name).write_bytes(small)
-    if fonts:
         shutil.copyfile(static / "mathjax" / "LICENSE", static / LETTERS / "LICENSE")
 
 
-def cut(font: Path, codes: list[int]) -> bytes:
-    """A font with the characters of these codes alone."""
-    if not font.exists() or not codes:
-        return b""
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # or it tells of every table
+def subset_font(font: Path, codes: set[int]) -> bytes:
+    """A font with the characters of these codes only."""
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # at INFO it reports every table
     options = subset.Options(flavor="woff", layout_features=[], name_IDs=[0, 1], notdef_outline=False)
-    options.drop_tables = [*options.drop_tables, "FFTM"]  # dates, of which it would complain
-    cutter, whole, small = subset.Subsetter(options), TTFont(font, recalcTimestamp=False), io.BytesIO()
-    cutter.populate(unicodes=codes)
-    cutter.subset(whole)
+    options.drop_tables = [*options.drop_tables, "FFTM"]  # unknown to fontTools, which would warn
+    subsetter, whole, small = subset.Subsetter(options), TTFont(font, recalcTimestamp=False), io.BytesIO()
+    subsetter.populate(unicodes=sorted(codes))
+    subsetter.subset(whole)
     subset.save_font(whole, small, options)
     return small.getvalue()
 
 
 def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:8]
-
-
-def setup(app: Sphinx) -> None:
-    app.connect("build-finished", write_sheet, priority=800)  # when policy.py has written the scripts
