@@ -7,21 +7,25 @@ from pathlib import Path
 
 from bs4 import BeautifulSoup, Tag
 
-from bookpress import ROOT
+from bookpress.extension import maths
 
 from .markup import soup
 from .slides import Slide, stacks
 
 FILES = Path(__file__).parent / "files"
 REVEAL = Path(__file__).parent / "reveal"
-MATHJAX = Path(__file__).parent / "mathjax" / "tex-chtml.js"  # the slides set their formulas themselves,
-LETTERS = ROOT / "website" / "assets" / "mathjax"  # in whole fonts: those of the pages are cut
 STATIC = "_static"
-TAKEN = ("book.css", "drawings.css", "pygments.css", "favicon.svg", "fonts", "widgets")
+TAKEN = (
+    *("book.css", "drawings.css", "pygments.css", maths.SHEET, "favicon.svg"),
+    *("fonts", maths.LETTERS, "widgets"),
+)
 DATA = ", ".join(
     f'script[type="application/{kind}"]' for kind in ("vnd.jupyter.widget-state+json", "octet-stream")
 )
-STYLES = ("reveal.css", "pygments.css", "widgets/attnbook-host.css", "book.css", "drawings.css", "deck.css")
+STYLES = (
+    *("reveal.css", "pygments.css", "widgets/attnbook-host.css", maths.SHEET),
+    *("book.css", "drawings.css", "deck.css"),
+)
 
 
 def export(page: Path, folder: Path, book: str, title: str) -> int:
@@ -56,8 +60,6 @@ def copy_files(site: Path, folder: Path, decks: list[list[Slide]]) -> None:
             shutil.copyfile(source, static / name)
     for source in [*FILES.iterdir(), REVEAL / "reveal.js", REVEAL / "reveal.css"]:
         shutil.copyfile(source, static / source.name)
-    shutil.copytree(LETTERS, static / "mathjax", dirs_exist_ok=True)
-    shutil.copyfile(MATHJAX, static / "mathjax" / MATHJAX.name)
     shutil.copyfile(REVEAL / "LICENSE", static / "reveal-LICENSE")
     (folder / "_images").mkdir(exist_ok=True)
     for slide in (slide for deck in decks for slide in deck):
@@ -69,9 +71,9 @@ def written(decks: list[list[Slide]], data: list[Tag], scripts: list[str], chapt
     """The page of slides."""
     name = soup(decks[0][0].headline).get_text()
     styles = "\n".join(f'<link rel="stylesheet" href="{STATIC}/{one}">' for one in STYLES)
-    programs = ["deck-math.js", "mathjax/tex-chtml.js", "deck-widgets.js", *scripts, "reveal.js", "deck.js"]
+    programs = ["deck-widgets.js", *scripts, "reveal.js", "deck.js"]
     loaded = "\n".join(f'<script defer src="{STATIC}/{one}"></script>' for one in programs)
-    sections = "\n".join(f"<section>\n{''.join(map(section, deck))}</section>" for deck in decks)
+    sections = typeset("\n".join(f"<section>\n{''.join(map(section, deck))}</section>" for deck in decks))
     return f"""<!DOCTYPE html>
 <html lang="en" data-theme="light">
 <head>
@@ -106,3 +108,17 @@ def section(slide: Slide) -> str:
         f'<{heading}>{slide.headline}</{heading}><div class="room"><div class="fit">{body}</div></div>'
         f"{slide.takeaway}</div>{notes}</section>\n"
     )
+
+
+def typeset(slides: str) -> str:
+    """Slides whose formulas, which are TeX so far, are typeset as on the book's pages."""
+    whole = soup(slides)
+    for formula in whole.select(".math"):
+        tex = formula.get_text()
+        html, fault = maths.typeset(tex[2:-2], display=tex.startswith(r"\["))
+        if fault:
+            raise ValueError(f"TeX does not understand {tex}: {fault}")
+        formula.attrs.pop("data-tex", None)
+        formula.clear()
+        formula.append(soup(html))
+    return str(whole)

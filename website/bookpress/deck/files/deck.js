@@ -175,7 +175,7 @@
   }
 
   async function start() {
-    await Promise.all([mounted(), window.MathJax?.startup?.promise, ...[...document.images].map((image) => image.decode().catch(() => 0))]);
+    await Promise.all([mounted(), ...[...document.images].map((image) => image.decode().catch(() => 0))]);
     deck.getBoundingClientRect(); // once it is laid out, the page knows which fonts it wants
     await document.fonts.ready;
     all(".slide").forEach(fit);

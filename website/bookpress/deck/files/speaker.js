@@ -4,15 +4,13 @@
   const say = (attnbook) => window.opener?.postMessage({ attnbook }, "*");
   let began = Date.now();
 
-  window.addEventListener("message", async ({ data, source }) => {
+  window.addEventListener("message", ({ data, source }) => {
     if (source !== window.opener || data?.attnbook !== "slide") return;
     one("number").textContent = `${data.number} of ${data.count}`;
     one("headline").textContent = data.headline;
     one("next").textContent = data.next || "the end";
     one("notes").innerHTML = data.notes || "<p>No notes.</p>";
     window.scrollTo(0, 0);
-    await window.MathJax?.startup?.promise;
-    window.MathJax?.typesetPromise?.([one("notes")]);
   });
   window.addEventListener("keydown", ({ key }) => {
     if (["ArrowRight", "PageDown", " "].includes(key)) say("next");
