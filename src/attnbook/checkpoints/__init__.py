@@ -73,10 +73,10 @@ def save(path: str | Path, model: Transformer, task: DateTask, recipe: Recipe) -
 
 
 def load(name: str | Path) -> Trained:
-    """A checkpoint by its name (see `names`) or the path of its file; the model comes in evaluation mode.
+    """A checkpoint by its name (see `names`) or the path of its file; the model is in evaluation mode.
 
-    Raises `ValueError` for a name that doesn't exist and for a file that is no checkpoint of this package,
-    is cut off, has a header that says something else, or weights that do not fit the sizes in it.
+    Raises `ValueError` for an unknown name, and for a file that is no checkpoint of this package, is cut off,
+    has an invalid header, or holds weights that don't fit the sizes in its header.
     """
     path = FOLDER / f"{name}.safetensors" if str(name) in names() else Path(name)
     if not path.is_file():
@@ -84,53 +84,71 @@ def load(name: str | Path) -> Trained:
             f"name: wanted one of {', '.join(names())}, or the path of a file, got {str(name)!r}"
         )
     try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path.name}: wanted a whole safetensors file, got one that says: {error}"
-        ) from None
-    recipe = _recipe(path.name, header)
-    try:
-        model, task = recipe.build()
-    except (TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).split("\n")[0]
-        raise ValueError(
-            f"{path.name}: wanted the sizes of a Transformer in its header, got {recipe.sizes}: {reason}"
-        ) from None
-    weights[TIED] = weights.get("target_embeddings.lut.weight")
-    wanted = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
-    for key, shape in wanted.items():
-        got = weights.get(key)
-        if got is None or tuple(got.shape) != shape:
-            found = "nothing" if got is None else tuple(got.shape)
-            raise ValueError(f"{path.name}: wanted {key} of shape {shape}, got {found}")
-    if extra := sorted(set(weights) - set(wanted)):
-        raise ValueError(f"{path.name}: wanted nothing but the model's weights, got {extra[0]} as well")
-    if bad := next((key for key, tensor in weights.items() if not torch.isfinite(tensor).all()), None):
-        raise ValueError(f"{path.name}: wanted finite numbers, got others in {bad}")
-    model.load_state_dict(weights)
+        header, weights = _read(path)
+        recipe = _recipe(header)
+        model, task = _build(recipe)
+        _fill(model, weights)
+    except ValueError as problem:
+        raise ValueError(f"{path.name}: {problem}") from None
     return Trained(model.eval(), task, recipe)
 
 
-def _recipe(name: str, header: dict[str, str]) -> Recipe:
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """A file's header and weights."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"wanted a whole safetensors file, got one that says: {error}") from None
+
+
+def _recipe(header: dict[str, str]) -> Recipe:
+    """The recipe in a header, its parts of the right types."""
     if header.get("format") != FORMAT:
-        found = header.get("format", "none")
-        raise ValueError(f"{name}: wanted a checkpoint of format {FORMAT}, got {found}")
+        raise ValueError(f"wanted a checkpoint of format {FORMAT}, got {header.get('format', 'none')}")
     try:
         recipe = Recipe(**json.loads(header["recipe"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{name}: wanted a recipe in its header, got {error!r}") from None
+        raise ValueError(f"wanted a recipe in its header, got {error!r}") from None
     for part, empty in vars(Recipe("", {})).items():
         got, kind = getattr(recipe, part), type(empty)
         if not isinstance(got, kind):
-            raise ValueError(f"{name}: wanted {part} in its header as a {kind.__name__}, got {got!r}")
-    for part in ("training", "results", "curve"):
-        got = getattr(recipe, part)
-        for number in got.values() if isinstance(got, dict) else got:
+            raise ValueError(f"wanted {part} in its header as a {kind.__name__}, got {got!r}")
+    numbers = {
+        "training": recipe.training.values(),
+        "results": recipe.results.values(),
+        "curve": recipe.curve,
+    }
+    for part, found in numbers.items():
+        for number in found:
             if not isinstance(number, int | float):
-                raise ValueError(f"{name}: wanted only numbers in {part}, got {number!r}")
+                raise ValueError(f"wanted only numbers in {part}, got {number!r}")
     if recipe.task not in TASKS:
-        raise ValueError(f"{name}: wanted a task of {', '.join(TASKS)}, got {recipe.task!r}")
+        raise ValueError(f"wanted a task of {', '.join(TASKS)}, got {recipe.task!r}")
     return recipe
+
+
+def _build(recipe: Recipe) -> tuple[Transformer, DateTask]:
+    """The recipe's model and task, or the reason why its sizes are none of a Transformer."""
+    try:
+        return recipe.build()
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).split("\n")[0]
+        raise ValueError(
+            f"wanted the sizes of a Transformer in its header, got {recipe.sizes}: {reason}"
+        ) from None
+
+
+def _fill(model: Transformer, weights: dict[str, torch.Tensor]) -> None:
+    """Load all of a model's weights, and nothing else, from `weights`."""
+    weights[TIED] = weights.get("target_embeddings.lut.weight")
+    for key, tensor in (wanted := model.state_dict()).items():
+        got = weights.get(key)
+        found = "nothing" if got is None else tuple(got.shape)
+        if found != tuple(tensor.shape):
+            raise ValueError(f"wanted {key} of shape {tuple(tensor.shape)}, got {found}")
+        if not torch.isfinite(got).all():
+            raise ValueError(f"wanted finite numbers, got others in {key}")
+    if extra := sorted(set(weights) - set(wanted)):
+        raise ValueError(f"wanted nothing but the model's weights, got {extra[0]} as well")
+    model.load_state_dict(weights)
