@@ -72,7 +72,7 @@ HEADINGS = """() => [...document.querySelectorAll("main :is(h1, h2, h3, h4, h5, 
   .map((heading) => heading.closest("section")?.id ?? "")"""
 PAPER = "On paper, heatmaps are pictures, and hints and solutions stand open under their questions."
 PRINTED = "printed:"  # begins the links of the contents, before the number of a page
-
+PAGE_HEIGHT = 842  # of A4, in points
 SCRIPTS = {"Arabic": "ar", "Chinese": "zh-cn", "Devanagari": "hi"}  # and a language that is written in it
 
 
@@ -147,59 +147,75 @@ def front(page: Page, title: str, chapters: list[list[Place]]) -> PdfReader:
     return printed(page, "", 0)
 
 
-def target(annotation: DictionaryObject, own: dict, site: str, known: dict) -> tuple[int, float] | None:
-    """The page and height that a link inside the book leads to."""
-    action = annotation.get("/A", {})
-    address = str(action.get("/URI", ""))
-    if address.startswith(PRINTED):
-        return int(address.removeprefix(PRINTED)), 0
-    if address.startswith(site):
-        path, anchor = urldefrag(address.removeprefix(site))
-        return known.get((path, anchor)) or known.get((path, ""))
-    name = annotation.get("/Dest", action.get("/D"))
-    return own.get(str(name)) if isinstance(name, str) else None
-
-
 def bind(
     opening: PdfReader, parts: list[tuple[str, PdfReader]], chapters: list[list[Place]], site: str
 ) -> PdfWriter:
     """All parts as one file, with bookmarks and with links that lead inside it."""
-    writer, known, first = PdfWriter(), {}, len(opening.pages)
-    owns = [{}] * first
+    writer, first = PdfWriter(), len(opening.pages)
+    places = {}  # of links: (path, anchor) → page and height
+    names = [{}] * first  # of each page: the destinations that its own part names
     for page in opening.pages:
         writer.add_page(page)
     for (path, reader), marks in zip(parts, chapters, strict=True):
         before = len(writer.pages) - first
-        known[path, ""] = (before, 0)
-        known.update({(path, mark.anchor): (mark.page, mark.top) for mark in marks if mark.anchor})
-        named = reader.named_destinations.items()
-        own = {
-            name: (before + reader.get_destination_page_number(place), float(place.top or 0))
-            for name, place in named
-        }
+        places[path, ""] = (before, 0)
+        places |= {(path, mark.anchor): (mark.page, mark.top) for mark in marks if mark.anchor}
+        names += [destinations(reader, before)] * len(reader.pages)
         for page in reader.pages:
             writer.add_page(page)
-            owns.append(own)
-    for page, own in zip(writer.pages, owns, strict=True):
-        for annotation in (one.get_object() for one in page.get("/Annots", [])):
-            found = target(annotation, own, site, known)
-            if found:
-                number, top = found
-                where = [writer.pages[first + number].indirect_reference, NameObject("/XYZ"), NumberObject(0)]
-                where += [NumberObject(round(top or 842)), NumberObject(0)]
-                annotation[NameObject("/Dest")] = ArrayObject(where)
-            if found or str(annotation.get("/A", {}).get("/URI", "")).startswith(site):
-                annotation.pop("/A", None)  # what is not in the file has no address anywhere else
+    for page, own in zip(writer.pages, names, strict=True):
+        for annotation in page.get("/Annots", []):
+            turn_inside(annotation.get_object(), own, places, site, writer.pages[first:])
     for chapter in chapters:
-        above = None
-        for mark in (mark for mark in chapter if mark.level <= 2):
-            parent = above if mark.level == 2 else None
-            item = writer.add_outline_item(title=mark.title, page_number=first + mark.page, parent=parent)
-            above = item if mark.level == 1 else above
+        add_bookmarks(writer, chapter, first)
     writer.set_page_label(0, first - 1, style="/r")
     writer.set_page_label(first, len(writer.pages) - 1, style="/D", start=1)
     writer.compress_identical_objects()
     return writer
+
+
+def destinations(reader: PdfReader, before: int) -> dict[str, tuple[int, float]]:
+    """The page and height of each destination that a part names, with `before` pages in front of it."""
+    return {
+        name: (before + reader.get_destination_page_number(place), float(place.top or 0))
+        for name, place in reader.named_destinations.items()
+    }
+
+
+def turn_inside(annotation: DictionaryObject, own: dict, places: dict, site: str, pages: list) -> None:
+    """Let a link to the site lead to the place in this file; one to a page that isn't in it leads nowhere."""
+    address = str(annotation.get("/A", {}).get("/URI", ""))
+    found = target(annotation, address, own, places, site)
+    if found:
+        number, top = found
+        where = [pages[number].indirect_reference, NameObject("/XYZ"), NumberObject(0)]
+        where += [NumberObject(round(top or PAGE_HEIGHT)), NumberObject(0)]
+        annotation[NameObject("/Dest")] = ArrayObject(where)
+    if found or address.startswith(site):
+        annotation.pop("/A", None)
+
+
+def target(
+    annotation: DictionaryObject, address: str, own: dict, places: dict, site: str
+) -> tuple[int, float] | None:
+    """The page and height in the book that a link leads to, if any."""
+    if address.startswith(PRINTED):
+        return int(address.removeprefix(PRINTED)), 0
+    if address.startswith(site):
+        path, anchor = urldefrag(address.removeprefix(site))
+        return places.get((path, anchor)) or places.get((path, ""))
+    name = annotation.get("/Dest", annotation.get("/A", {}).get("/D"))
+    return own.get(str(name)) if isinstance(name, str) else None
+
+
+def add_bookmarks(writer: PdfWriter, chapter: list[Place], first: int) -> None:
+    """Bookmarks for a chapter and its sections, with `first` pages in front of the first chapter."""
+    above = None
+    for mark in chapter:
+        if mark.level == 1:
+            above = writer.add_outline_item(mark.title, first + mark.page)
+        elif mark.level == 2:
+            writer.add_outline_item(mark.title, first + mark.page, parent=above)
 
 
 def book(folder: Path, file: Path, names: list[str], title: str) -> int:
