@@ -73,7 +73,7 @@ def written(decks: list[list[Slide]], data: list[Tag], scripts: list[str], chapt
     styles = "\n".join(f'<link rel="stylesheet" href="{STATIC}/{one}">' for one in STYLES)
     programs = ["deck-widgets.js", *scripts, "reveal.js", "deck.js"]
     loaded = "\n".join(f'<script defer src="{STATIC}/{one}"></script>' for one in programs)
-    sections = typeset("\n".join(f"<section>\n{''.join(map(section, deck))}</section>" for deck in decks))
+    sections = "\n".join(f"<section>\n{''.join(map(section, deck))}</section>" for deck in decks)
     return f"""<!DOCTYPE html>
 <html lang="en" data-theme="light">
 <head>
@@ -102,23 +102,23 @@ def section(slide: Slide) -> str:
     heading = "h1" if slide.kind == "title" else "h2"
     kicker = f'<p class="kicker">{slide.kicker}</p>' if slide.kicker else ""
     body = slide.body.replace('src="../_images/', 'src="_images/').replace(' loading="lazy"', "")
-    notes = f'<template class="notes">{"".join(slide.notes)}</template>' if slide.notes else ""
-    return (
-        f'<section data-place="{escape(slide.place)}"><div class="slide {slide.kind}">{kicker}'
-        f'<{heading}>{slide.headline}</{heading}><div class="room"><div class="fit">{body}</div></div>'
-        f"{slide.takeaway}</div>{notes}</section>\n"
+    shown = typeset(
+        f'<div class="slide {slide.kind}">{kicker}<{heading}>{slide.headline}</{heading}>'
+        f'<div class="room"><div class="fit">{body}</div></div>{slide.takeaway}</div>'
     )
+    notes = f'<template class="notes">{typeset("".join(slide.notes))}</template>' if slide.notes else ""
+    return f'<section data-place="{escape(slide.place)}">{shown}{notes}</section>\n'
 
 
-def typeset(slides: str) -> str:
-    """Slides whose formulas, which are TeX so far, are typeset as on the book's pages."""
-    whole = soup(slides)
+def typeset(html: str) -> str:
+    """HTML of a slide whose formulas, which are TeX so far, are typeset as on the book's pages."""
+    whole = soup(html)
     for formula in whole.select(".math"):
         tex = formula.get_text()
-        html, fault = maths.typeset(tex[2:-2], display=tex.startswith(r"\["))
+        typeset_html, fault = maths.typeset(tex[2:-2], display=tex.startswith(r"\["))
         if fault:
             raise ValueError(f"TeX does not understand {tex}: {fault}")
-        formula.attrs.pop("data-tex", None)
+        formula.attrs = {"class": "math"}
         formula.clear()
-        formula.append(soup(html))
+        formula.append(soup(typeset_html))
     return str(whole)

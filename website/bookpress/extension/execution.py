@@ -1,22 +1,21 @@
-"""Chapters are executed again when what they run changes, not only when they change themselves.
+"""Chapters run again when the code they use changes, not only when they change themselves.
 
-Jupyter Book's cache compares a notebook with its cells and nothing else. Here the cache lives in a folder
-named after a hash of everything a chapter runs on. Sphinx watches that folder's name among its settings, so
-a new hash also makes it read every page again; and so does a change of this extension, which runs nothing.
+Jupyter Book's cache compares the cells of a notebook and nothing else. Here the cache lives in a folder named
+after a hash of everything a chapter runs on. The folder's name is one of Sphinx's settings, so a new hash also
+makes Sphinx read every page again. So does a change of this extension, which chapters don't run.
 
-Before the pages are read, the chapters that the cache lacks run side by side, one on each core. What they and
-the build say to each other is encrypted: a kernel warns of anything less.
+Before Sphinx reads the pages, the chapters that the cache lacks run side by side, one on each core.
 """
 
 import hashlib
 import logging
+import os
 import shutil
 import sys
 from pathlib import Path
 
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
-from nbclient import NotebookClient
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
@@ -41,12 +40,12 @@ def _files(path: Path) -> list[Path]:
 
 
 def what_chapters_run_on(book: Path) -> tuple[Path, ...]:
-    """The package, the pinned versions, and the module that runs chapters."""
+    """The package, the pinned versions, and the module that runs the chapters."""
     return book / "src", book / "requirements.txt", Path(__file__)
 
 
 def choose_cache(app: Sphinx, config: Config) -> None:
-    """Name the execution cache after what chapters run on, and tell Sphinx what pages are made with."""
+    """Name the execution cache after what chapters run on; give Sphinx hashes of what makes the pages."""
     book = Path(app.srcdir)
     cache = Path(app.outdir).parent / ".jupyter_cache" / fingerprint(*what_chapters_run_on(book))[:12]
     config.nb_execution_cache_path = str(cache)
@@ -55,10 +54,11 @@ def choose_cache(app: Sphinx, config: Config) -> None:
 
 
 def run_ahead(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
-    """Fill the cache with the notebooks among `pages` that it lacks, several at a time.
+    """Run the notebooks among `pages` that the cache lacks, several at a time.
 
-    One that fails is not kept: MyST-NB runs it again when it reads the page, and reports what went wrong.
+    One that fails isn't cached: MyST-NB runs it again when it reads the page, and reports the error.
     """
+    os.environ["JUPYTER_DEFAULT_PROVISIONER_NAME"] = "encrypted"  # see kernels.py
     if app.config.nb_execution_mode != "cache":
         return
     cache = get_cache(app.config.nb_execution_cache_path)
@@ -74,21 +74,8 @@ def run_ahead(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
         executor.run_and_cache(filter_uris=notebooks, timeout=app.config.nb_execution_timeout)
 
 
-def talk_in_private() -> None:
-    """Have kernels encrypt what they say, where they can."""
-    plain = NotebookClient.create_kernel_manager
-
-    def private(client: NotebookClient):
-        manager = plain(client)
-        if manager.has_trait("transport_encryption"):
-            manager.transport_encryption = "auto"
-        return manager
-
-    NotebookClient.create_kernel_manager = private
-
-
 def forget_old_caches(app: Sphinx, exception: Exception | None) -> None:
-    """Keep the latest caches only (not just one: going back to an earlier package is then quick)."""
+    """Keep the latest caches; more than one, so that going back to an earlier package is quick."""
     caches = Path(app.config.nb_execution_cache_path).parent.iterdir()
     for old in sorted(caches, key=lambda cache: cache.stat().st_mtime)[:-KEPT]:
         shutil.rmtree(old)
@@ -97,7 +84,6 @@ def forget_old_caches(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     app.add_config_value("book_extension", "", "env")
     app.add_config_value("book_assets", "", "html")
-    talk_in_private()
     app.connect("config-inited", choose_cache)
     app.connect("env-before-read-docs", run_ahead)
     app.connect("build-finished", forget_old_caches)
