@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from attnbook import PathExplorer
+from bookpress import ROOT
 
-CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+CONTRAST = (ROOT / "tests" / "contrast.js").read_text("utf8")
 PARTNER = (Path(__file__).parent / "partner.js").read_text()
 ROBOT, HOSTILE, LONG = range(3)
 WORDS = ["a", "robot", "must", "obey", "the", "orders", "it", "is", "given", "by", "people"]

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from attnbook import QueryPlane
+from bookpress import ROOT
 
-CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+CONTRAST = (ROOT / "tests" / "contrast.js").read_text("utf8")
 PARTNER = (Path(__file__).parent / "partner.js").read_text()
 WORDS, HOSTILE, MANY = range(3)
 

@@ -5,15 +5,15 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from attnbook.plots import weights_colormap
+from bookpress import ROOT
 
-CONTRAST = Path(__file__).parent / "contrast.js"
+CONTRAST = (ROOT / "tests" / "contrast.js").read_text("utf8")
 PLAIN, MASKED, DATES, LONG = range(4)
 
 
@@ -347,7 +347,7 @@ def test_text_has_enough_contrast(visit, theme):
     opened.page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     widget = opened.widget(MASKED)
     widget.click(8, 3)
-    low = widget.node.locator(".root").evaluate(CONTRAST.read_text())
+    low = widget.node.locator(".root").evaluate(CONTRAST)
     assert low == []
 
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from attnbook import causal_mask, scaled_dot_product_attention
+from bookpress import ROOT
 
-CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+CONTRAST = (ROOT / "tests" / "contrast.js").read_text("utf8")
 PARTNER = (Path(__file__).parent / "partner.js").read_text()
 HAND, GIVEN, LARGE, WORDS, PADDED = range(5)
 NAMES = ["query", "key", "scores", "scaled", "masked", "weights", "value", "output"]

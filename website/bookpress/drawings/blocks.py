@@ -86,6 +86,14 @@ class Block(Drawing):
         self.text(MIDDLE, bottom - 12, f"from the layer below, (B, {length}, D)", kind="word", size=12.5)
         self.y = bottom - 22
 
+    def self_attention(self, name: str, mask: tuple[str, str], length: str) -> None:
+        """Self-attention with its mask, sum and norm."""
+        fork = self.y - 12
+        self.attention(name, own=True)
+        self.from_side(mask, self.y + BOX / 2)
+        self.shape(self.y - 9, f"(B, {length}, D)")
+        self.add_norm(fork)
+
     def finish(self, length: str) -> None:
         """The feed-forward network with its sum and norm, and what goes out above."""
         fork = self.y - 12
@@ -100,11 +108,7 @@ class Block(Drawing):
 def encoder_block() -> Drawing:
     block = Block(height=388)
     block.enter("S")
-    fork = block.y - 12
-    block.attention("Multi-head attention", own=True)
-    block.from_side(("padding mask", "(B, 1, 1, S)"), block.y + BOX / 2)
-    block.shape(block.y - 9, "(B, S, D)")
-    block.add_norm(fork)
+    block.self_attention("Multi-head attention", ("padding mask", "(B, 1, 1, S)"), "S")
     block.finish("S")
     return block
 
@@ -112,11 +116,7 @@ def encoder_block() -> Drawing:
 def decoder_block() -> Drawing:
     block = Block(height=540)
     block.enter("T")
-    fork = block.y - 12
-    block.attention("Masked self-attention", own=True)
-    block.from_side(("causal mask", "(T, T)"), block.y + BOX / 2)
-    block.shape(block.y - 9, "(B, T, D)")
-    block.add_norm(fork)
+    block.self_attention("Masked self-attention", ("causal mask", "(T, T)"), "T")
     fork = block.y - 12
     block.attention("Cross-attention", own=False)
     block.memory()

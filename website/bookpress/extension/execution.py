@@ -1,8 +1,8 @@
 """Chapters run again when the code they use changes, not only when they change themselves.
 
-Jupyter Book's cache compares the cells of a notebook and nothing else. Here the cache lives in a folder named
-after a hash of everything a chapter runs on. The folder's name is one of Sphinx's settings, so a new hash also
-makes Sphinx read every page again. So does a change of this extension, which chapters don't run.
+Jupyter Book's cache compares the cells of a notebook and nothing else. Here the cache lives in a folder
+named after a hash of everything a chapter runs on. The folder's name is one of Sphinx's settings, so a new
+hash also makes Sphinx read every page again. So does a change of this extension, which chapters don't run.
 
 Before Sphinx reads the pages, the chapters that the cache lacks run side by side, one on each core.
 """
