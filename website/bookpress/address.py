@@ -1,9 +1,9 @@
-"""Carries the repository's address from _config.yml, the one place to set it, to the files that repeat it.
+"""Copies the repository's address from _config.yml, where it is set, to the files that repeat it.
 
-A notebook opened in Colab has no other file beside it, and the package's metadata no book: both name the
-address themselves. Which one they name so far is in pyproject.toml; `make address` puts that of _config.yml
-in its place, and `make address URL=https://github.com/you/your-book` writes it into _config.yml first. It is
-one on GitHub: the links that open a chapter in Binder or Colab lead there.
+A notebook opened in Colab has no other file beside it, and the package's metadata doesn't come with the book,
+so both contain the address. pyproject.toml has the current one; `make address` replaces it everywhere by that
+in _config.yml; `make address URL=https://github.com/you/your-book` writes a new one into _config.yml first.
+It has to be on GitHub, because the links that open a chapter in Binder or Colab lead there.
 """
 
 import re
@@ -19,17 +19,17 @@ FILES = ("*.md", "chapters/*.*", "course/source/**/*.ipynb", ".binder/*", "pypro
 
 
 def wanted(root: Path = ROOT) -> str:
-    """The address as _config.yml has it."""
+    """The address in _config.yml."""
     return yaml.safe_load((root / "_config.yml").read_text("utf8"))["repository"]["url"].rstrip("/")
 
 
 def branch(root: Path = ROOT) -> str:
-    """The branch that readers get, as _config.yml has it."""
+    """The branch that readers get, from _config.yml."""
     return yaml.safe_load((root / "_config.yml").read_text("utf8"))["repository"]["branch"]
 
 
 def checked(url: str) -> str:
-    """The address, which must be a repository's on GitHub."""
+    """The address without its ending; `ValueError` unless it is a repository on GitHub."""
     if not re.fullmatch(r"https://github\.com/[\w-]+/[\w.-]+", url := url.rstrip("/").removesuffix(".git")):
         raise ValueError(
             f"an address like https://github.com/you/your-book is wanted, not {url!r}: "
@@ -61,15 +61,15 @@ def choose(url: str, root: Path = ROOT) -> None:
 
 
 def carried(root: Path = ROOT) -> str:
-    """The address as the files name it so far."""
+    """The address that the files currently contain, from pyproject.toml."""
     return tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]["urls"]["Repository"]
 
 
 def rewrite(root: Path = ROOT) -> list[Path]:
-    """Put the wanted address, and its owner/name, where the carried one stands; the files that changed."""
+    """Replace the current address, and its owner/name, by the wanted one; returns the files that changed."""
     old, new = carried(root), checked(wanted(root))
     instead = {old: new, slug(old): slug(new)}
-    # Whole names alone: `ann/book` is no part of `joann/book`, nor of `ann/book-2026`.
+    # Only whole names: `joann/book` and `ann/book-2026` don't contain `ann/book`.
     named = re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, instead))})(?![\w-]|\.(?!git\b)\w)")
     changed = []
     for file in (file for pattern in FILES for file in sorted(root.glob(pattern)) if file.is_file()):
@@ -82,7 +82,7 @@ def rewrite(root: Path = ROOT) -> list[Path]:
 
 
 def slug(address: str) -> str:
-    """owner/name, which the links of Binder and Colab are made of."""
+    """owner/name, as in the links to Binder and Colab."""
     return "/".join(address.split("/")[-2:])
 
 

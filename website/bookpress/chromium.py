@@ -1,4 +1,4 @@
-"""Finds the browser that prints the book and that the built site is tested in."""
+"""Finds the browser that prints the book and tests the built site."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ NAMES = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
-MISSING = """no Chromium found, in which the built site is tested and printed. It is installed by
+MISSING = """no Chromium found, which tests and prints the built site. Install it with
     sudo apt install chromium            (Debian; Ubuntu's is a snap: sudo snap install chromium)
     brew install --cask chromium         (macOS)
 or choose one with CHROMIUM=/path/to/chromium before the command"""
@@ -26,11 +26,11 @@ QUIET = (
 
 
 def find_chromium() -> str | None:
-    """The browser: $CHROMIUM, or the first that is installed."""
+    """The path of the browser: $CHROMIUM, or the first that is installed."""
     chosen = os.environ.get("CHROMIUM")
     return shutil.which(chosen) if chosen else next(filter(None, map(shutil.which, NAMES)), None)
 
 
 def arguments() -> list[str]:
-    """How to start it: asking nothing of others, and without its sandbox where it cannot have one."""
+    """Command-line arguments: no background requests, and no sandbox for root, who can't have one."""
     return [*QUIET, *(["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else [])]

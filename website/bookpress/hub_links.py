@@ -1,8 +1,8 @@
-"""Links that bring students into a chapter on a JupyterHub of yours: `make hub-links HUB=https://hub.example.edu`.
+"""Links that open chapters on your JupyterHub: `make hub-links HUB=https://hub.example.edu`.
 
-Each link clones the book into the student's home, or brings what changed since without touching what the
-student changed, and opens the chapter in JupyterLab. It needs nbgitpuller on the hub. URL= is the repository
-that students get, which is best their own edition: see coursework/edition.py.
+Each link clones the book into the student's home directory, or updates it without touching the student's own
+changes, and opens the chapter in JupyterLab. The hub needs nbgitpuller. URL= is the repository that students
+get, which is best their own edition: see coursework/edition.py.
 """
 
 import json
@@ -14,7 +14,7 @@ from bookpress import ROOT, address, contents
 
 
 def chapters(root: Path = ROOT) -> dict[str, str]:
-    """The notebooks of the table of contents, in its order, and their titles."""
+    """The notebooks in the table of contents, in order, with their titles."""
     names = [f"{page}.ipynb" for page in contents.pages(root)]
     return {name: title(root / name) for name in names if (root / name).exists()}
 

@@ -1,7 +1,7 @@
-"""What is looked at on every page of the built site, by its tests and by `make audit`.
+"""Checks of a built page, for its tests and for `make audit`.
 
-In a browser: what it says and asks for, how wide it is, what moves, what axe-core finds. In its file: where
-its links lead, what it weighs.
+In a browser: console messages and requests, width, layout shifts, findings of axe-core. In its file: links
+and weight.
 """
 
 import gzip
@@ -16,16 +16,16 @@ from bs4 import BeautifulSoup
 
 from bookpress import contents
 
-THEME_LOG = "[PST]"  # the theme says which colours it chose, on every page
+THEME_LOG = "[PST]"  # the theme logs its choice of colours on every page
 
-# The theme fades its colours in, which a busy machine stretches: a page is looked at once they have arrived.
+# The theme fades its colours in, which takes long on a busy machine: wait until all animations have ended.
 AT_REST = """() => Promise.allSettled(document.getAnimations()
     .filter(change => change.effect.getComputedTiming().endTime < Infinity)
     .map(change => change.finished)).then(() => true)"""
-# What a page asks for behind its first frame is there.
+# The scripts that a page loads after its first frame have run.
 PROGRAMS = """() => document.readyState === "complete" &&
     (document.documentElement.dataset.programs || !document.querySelector("script[data-later]"))"""
-# Each widget lives, or says that it cannot.
+# Each widget is mounted, or says why it can't be.
 MOUNTED = """() => [...document.querySelectorAll(".ab-widget")].every((widget) => widget.dataset.state)"""
 UNFOLD = "document.querySelectorAll('details').forEach(fold => fold.open = true)"
 BEYOND = """(all, width) => all.filter(e => e.getBoundingClientRect().right > width + 1)
@@ -35,7 +35,7 @@ AXE = """async () => {
   return found.violations.flatMap(({ id, nodes }) =>
     nodes.map(({ target, html }) => `${id}: ${target.join(" ")} ${html.slice(0, 100)}`));
 }"""
-# Every shift that no reader caused, with the widgets that moved in it. Kept from the first moment on.
+# Record every layout shift that no input caused, and whether a widget moved in it, from the first moment on.
 WATCH_SHIFTS = """
   window.shifts = [];
   new PerformanceObserver((list) => {
@@ -57,12 +57,12 @@ SCROLL = """async () => {
 
 @cache
 def toc_pages() -> tuple[str, ...]:
-    """Every page of the table of contents, as the site names it."""
+    """The path in the site of every page of the table of contents."""
     return tuple(f"{page}.html" for page in contents.pages())
 
 
 def listen(page, own: str) -> list[str]:
-    """A list that fills with what goes wrong on a page, what it says, what it asks of others than `own`."""
+    """A list that collects a page's errors, console messages and requests to hosts other than `own`."""
     faults, known = [], (own, "data:", "blob:")
     page.on("request", lambda r: r.url.startswith(known) or faults.append(f"asked: {r.url}"))
     page.on("response", lambda r: r.status < 400 or faults.append(f"{r.status}: {r.url}"))
@@ -73,14 +73,14 @@ def listen(page, own: str) -> list[str]:
 
 
 def mount(page) -> None:
-    """Be there as its reader, once a page's scripts have run: widgets far down are mounted, too."""
+    """Wait until all widgets are mounted: those far down wait for a sign of a reader, here the mouse."""
     page.wait_for_function(PROGRAMS)
     page.mouse.move(1, 1)
     page.wait_for_function(MOUNTED)
 
 
 def sideways(page) -> list[str]:
-    """What makes a page wider than its window."""
+    """What makes a page wider than its window; an empty list if nothing does."""
     width = page.viewport_size["width"]
     page.evaluate("window.scrollTo({left: 500, top: 0, behavior: 'instant'})")
     wide = page.evaluate("document.documentElement.scrollWidth")
@@ -90,13 +90,13 @@ def sideways(page) -> list[str]:
 
 
 def axe(page) -> list[str]:
-    """What axe-core finds; evaluated from outside, as the pages' policy lets no other script in."""
+    """What axe-core finds; it is injected from outside, as the pages' policy allows no other script."""
     page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf8") + ";0")
     return page.evaluate(AXE)
 
 
 def shifts(page) -> tuple[float, float]:
-    """How much a page that watches has moved by itself while it was read: its widgets, and all of it."""
+    """The layout shift of a page (with WATCH_SHIFTS) while it is scrolled: of its widgets, and in total."""
     page.evaluate(SCROLL)
     seen = page.evaluate("window.shifts")
     return sum(value for value, widget in seen if widget), sum(value for value, _ in seen)
@@ -108,39 +108,39 @@ def soup(page: Path) -> BeautifulSoup:
 
 
 def programs(page: Path) -> tuple[str, ...]:
-    """The scripts of a page, as it names them: the first asks for the others (see extension/first.js)."""
+    """The scripts of a page, as it names them; the first loads the others (see extension/first.js)."""
     tags = soup(page).select("script[src]")
     return tuple(name for tag in tags for name in (tag["src"], *tag.get("data-later", "").split()))
 
 
 def references(page: Path) -> set[str]:
-    """What a page points to on its own site."""
+    """What a page links to on its own site."""
     tags = soup(page).select("[href], [src]")
     found = {*programs(page), *(tag.get("href") or tag.get("src") for tag in tags)}
     return {reference for reference in found if reference and not urlsplit(reference).scheme}
 
 
 def resolves(page: Path, reference: str) -> bool:
-    """Whether the file is there, and in it the place that is named."""
+    """Whether the file exists and contains the anchor."""
     parts = urlsplit(reference)
     target = Path(os.path.normpath(page.parent / unquote(parts.path))) if parts.path else page
     if not target.is_file():
         return False
     if not parts.fragment or target.suffix != ".html":
         return True
-    state = re.match(r"attention-(\d+)", parts.fragment)  # of that explorer of the page
+    state = re.match(r"attention-(\d+)", parts.fragment)  # a selection in the page's explorer of this number
     if state:
         return 0 < int(state[1]) <= len(soup(target).select(".ab-explorer"))
     return soup(target).find(id=unquote(parts.fragment)) is not None
 
 
 def broken_links(page: Path) -> list[str]:
-    """Links and anchors inside the site that lead nowhere."""
+    """Links inside the site whose file or anchor doesn't exist."""
     return sorted(reference for reference in references(page) if not resolves(page, reference))
 
 
 def weight(page: Path) -> int:
-    """Bytes of a page's HTML, styles and scripts, as a host compresses them."""
+    """Bytes of a page's HTML, styles and scripts, compressed as by a web server."""
     named = [*programs(page), *(tag["href"] for tag in soup(page).select("link[rel=stylesheet]"))]
     loaded = {page, *((page.parent / name.partition("?")[0]).resolve() for name in named)}
     return sum(len(gzip.compress(file.read_bytes(), 6)) for file in loaded)

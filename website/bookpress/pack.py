@@ -1,17 +1,17 @@
-"""Packs the built site into one file to hand on: `python -m bookpress.pack FOLDER FILE.zip`.
+"""Packs the built site into one file: `python -m bookpress.pack FOLDER FILE.zip`.
 
-The same site gives the same bytes: files in order, all of one date, all readable by everyone.
+The same site always gives the same bytes: files are sorted and have one date and the same permissions.
 """
 
 import sys
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-LEFT_OUT = {".buildinfo"}  # how Sphinx remembers its settings from build to build
+LEFT_OUT = {".buildinfo"}  # Sphinx's hash of its settings
 
 
 def pack(site: Path, file: Path) -> None:
-    """Write the files of `site` into `file`, below one folder that is named like it."""
+    """Write the files of `site` into `file`, below a folder of the same name."""
     with ZipFile(file, "w", compresslevel=9) as archive:
         for path in sorted(path for path in site.rglob("*") if path.is_file() and path.name not in LEFT_OUT):
             entry = ZipInfo(f"{file.stem}/{path.relative_to(site).as_posix()}")  # of 1 January 1980

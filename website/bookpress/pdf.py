@@ -57,7 +57,7 @@ FRONT = """
 @page :first { @bottom-center { content: none !important; } }
 """
 WIDTH, HEIGHT = 658, 970  # of a page between its margins: whole pixels high, or lines spill over
-# Short blocks stay whole; one that takes more than a third of a page may go on behind its end.
+# Short blocks stay whole; one that takes more than a third of a page may be split between pages.
 UNFOLD = """async (most) => {
   document.querySelectorAll("details").forEach((fold) => { fold.open = true; });
   document.querySelectorAll("img").forEach((image) => { image.loading = "eager"; });
@@ -77,7 +77,7 @@ SCRIPTS = {"Arabic": "ar", "Chinese": "zh-cn", "Devanagari": "hi"}  # and a lang
 
 
 def unwritten() -> list[str]:
-    """The scripts that no font of this machine holds, as far as fontconfig knows them."""
+    """The scripts that no font on this machine supports, according to fontconfig."""
     if not shutil.which("fc-list"):
         return []
     command = ["fc-list", "--format=%{family}"]
@@ -90,7 +90,7 @@ def unwritten() -> list[str]:
 
 @dataclass
 class Place:
-    """Where a heading stands: its page, counted from the first after the contents, and its height on it."""
+    """Where a heading is: its page, counted from the first after the contents, and its height on it."""
 
     title: str
     level: int
@@ -100,20 +100,20 @@ class Place:
 
 
 def ready(page: Page, title: str, before: int) -> None:
-    """Make the open page ready for print: nothing folded, nothing cut, numbers from `before` on."""
+    """Prepare the open page for print: unfold and load everything, number pages from `before` on."""
     page.add_style_tag(content=STYLE % (title.replace("\\", "").replace('"', "'"), before))
     page.evaluate(UNFOLD, HEIGHT / 3)
 
 
 def printed(page: Page, title: str, before: int) -> PdfReader:
-    """The open page as a PDF, numbered as if `before` pages stood in front of it."""
+    """The open page as a PDF, numbered as if `before` pages preceded it."""
     ready(page, title, before)
     options = {"prefer_css_page_size": True, "print_background": True, "tagged": True, "outline": True}
     return PdfReader(io.BytesIO(page.pdf(**options)))
 
 
 def places(reader: PdfReader, anchors: list[str], before: int) -> list[Place]:
-    """The headings of a printed page, from its bookmarks and the names that its sections have."""
+    """The headings of a printed page, from its bookmarks and the ids of its sections."""
 
     def flat(items, level):
         for item in items:
@@ -219,7 +219,7 @@ def add_bookmarks(writer: PdfWriter, chapter: list[Place], first: int) -> None:
 
 
 def book(folder: Path, file: Path, names: list[str], title: str) -> int:
-    """Print the pages `names` of the site in `folder` into `file`; how many pages it has."""
+    """Print the pages `names` of the site in `folder` into `file`; returns the number of printed pages."""
     with server(str(folder), port=0) as host, sync_playwright() as playwright:
         threading.Thread(target=host.serve_forever, daemon=True).start()
         site = f"http://127.0.0.1:{host.server_port}/"
@@ -258,7 +258,7 @@ if __name__ == "__main__":
         sys.exit(MISSING)
     if missing := unwritten():
         print(
-            f"Warning: no font here holds {' or '.join(missing)}: these words will be boxes. "
+            f"Warning: no font here holds {' or '.join(missing)}: such words will be printed as boxes. "
             "On Debian and Ubuntu: sudo apt install fonts-noto-core fonts-noto-cjk",
             file=sys.stderr,
         )

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-# What pages may load, and from where: the site itself. Formulas and widgets bring styles of their own.
+# Pages may load files of the site itself only. Formulas and widgets have inline styles.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
@@ -19,17 +19,15 @@ COMPRESSED = {".html", ".css", ".js", ".json", ".svg", ".txt", ".xml"}
 
 @lru_cache
 def compressed(file: Path, changed: int) -> bytes:
-    """The bytes of a file as a host would send them."""
+    """The bytes of a file, compressed; `changed` makes the cache notice a new version."""
     return gzip.compress(file.read_bytes(), 6, mtime=0)
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Files under the policy, compressed as hosts do it, never from the browser's cache, and no line in the
-    terminal for each.
-    """
+    """Sends files compressed, under the policy and never from the browser's cache; logs nothing."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else an answer's bytes wait until the browser has confirmed its head
+    disable_nagle_algorithm = True  # or a response's body would wait until the browser confirms its headers
 
     def send_head(self):
         file = Path(self.translate_path(self.path))
@@ -55,7 +53,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 def server(folder: str, port: int = 8000) -> ThreadingHTTPServer:
-    """A server of `folder` on 127.0.0.1 at `port`, or at a free one where that is taken."""
+    """A server of `folder` on 127.0.0.1 at `port`, or at a free port if that is taken."""
     handler = partial(Quiet, directory=folder)
     try:
         return ThreadingHTTPServer(("127.0.0.1", port), handler)

@@ -1,6 +1,6 @@
 """Writes a chapter's slides from its built page: `python -m bookpress.slides 04 _build/html _build/slides`.
 
-With the number alone it only says whether there is such a chapter. `all` means every one.
+With only a number it checks that there is such a chapter. `all` means every chapter.
 """
 
 import sys
@@ -14,7 +14,7 @@ from bookpress.hub_links import chapters
 
 
 def chosen(number: str, root: Path = ROOT) -> list[str]:
-    """The chapters with this number, or all of them: their names without an ending."""
+    """The names of the chapters with this number, or of all chapters, without file extension."""
     names = {Path(name).stem: title for name, title in chapters(root).items()}
     found = [name for name in names if number == "all" or name.partition("-")[0] == number.strip().zfill(2)]
     if not found:

@@ -69,7 +69,7 @@ def test_mounting_moves_nothing_and_nothing_is_too_wide(visit, places, name, wid
 ALT = {
     "index": "Plain: heatmap of attention weights, 8 queries by 8 keys",
     "stepper": "By hand: scores, attention weights and output as tables of numbers, 3 queries by 3 keys",
-    "path": "From robot to it: the way between two of 11 positions through a recurrent network, "
+    "path": "From robot to it: the path between two of 11 positions through a recurrent network, "
     "2 convolutions of kernel 3, and attention",
     "plane": "Where it looks: a query among 5 keys in the plane, and the weights as bars",
     "translator": "Dates: the trained model's translation of “Saturday, March 7, 2009”, token by token, "

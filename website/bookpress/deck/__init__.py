@@ -1,4 +1,4 @@
-"""Slides made of a chapter's built page: what goes on which slide, and the files they need."""
+"""Slides made from a chapter's built page: what goes on which slide, and the files they need."""
 
 from .pages import export
 

@@ -1,4 +1,4 @@
-"""Code cells on slides: which are worth one, and how code and what it printed stand there."""
+"""Code cells on slides: which cells get a slide, and how code and output are laid out."""
 
 import re
 
@@ -6,17 +6,17 @@ from bs4 import Tag
 
 from .markup import inner
 
-CODE_LINES = 17  # of code and what it printed, on one slide
-SMALL = 4  # lines of output that stand beside any other
-LONG_CODE = 12  # lines; a longer measurement is left to the notebook
-WIDE = 88  # characters of a printed line; a longer one is broken
-LONG_TABLE = 12  # rows; a longer table of numbers stands in two columns
+CODE_LINES = 17  # of code and output on one slide
+SMALL = 4  # lines of output that fit beside anything else
+LONG_CODE = 12  # lines; the code of a longer measurement isn't shown
+WIDE = 88  # characters of a printed line; a longer one wraps
+LONG_TABLE = 12  # rows; a longer table of numbers is split into two columns
 PLOTS = re.compile(r"\b(?:ax|axes|axis|plt|figure)\b")
-SETS_OUT = re.compile(r"\bpd\.|\bcolumns\b|\.format\b|^\W*$")  # a line that only puts a result in a table
+SETS_OUT = re.compile(r"\bpd\.|\bcolumns\b|\.format\b|^\W*$")  # a line that only formats a table
 
 
 def shown(code: str, has_result: bool) -> bool:
-    """Whether code is for a slide: not what only prepares a plot; a long measurement's result says more."""
+    """Whether code gets on a slide: not if it only prepares a plot, or is long and has a result to show."""
     if not has_result:
         return not PLOTS.search(code)
     if re.search(r"^(def|class) ", code, re.MULTILINE):
@@ -50,7 +50,7 @@ def listing(node: Tag) -> str:
 
 
 def listings(node: Tag) -> list[str]:
-    """Code in parts that fit, each of one definition or several; a single one is never cut."""
+    """Code in parts that fit on a slide, each of one or more definitions; a definition is never split."""
     parts: list[str] = []
     for piece in re.split(r"\n+(?=\n(?:<[^>]*>)*[^\s<])", lines_of(node)):
         piece = piece.strip("\n")
@@ -63,7 +63,7 @@ def listings(node: Tag) -> list[str]:
 
 
 def lines_of(node: Tag) -> str:
-    """Code with its colours, without lines of comment that are too long for a slide."""
+    """Code with its colours, without comments that are too long for a slide."""
     pre = node if node.name == "pre" else node.find("pre")
     html = re.sub(r"^(<span></span>)?\n*", "", pre.decode_contents()).rstrip()
     return re.sub(rf'(?m)^ *<span class="c1">[^<\n]{{{WIDE},}}</span>\n', "", html)
@@ -74,7 +74,7 @@ def framed(html: str) -> str:
 
 
 def printed_parts(results: list[Tag]) -> list[str]:
-    """All that a cell printed, on one slide where it fits; of several tables one beside the other."""
+    """Everything a cell printed, on one slide if it fits; several tables side by side."""
     if sum(height(part) > SMALL for part in results) > 1 and sum(map(height, results)) > CODE_LINES:
         return [body for part in results for body in printed_parts([part])]
     body = "".join(map(result, results))
@@ -85,7 +85,7 @@ def printed_parts(results: list[Tag]) -> list[str]:
 
 
 def result(part: Tag) -> str:
-    """What was printed, or a table of numbers."""
+    """Printed text, or a table of numbers, as HTML."""
     if tables := part.find_all("table"):
         halves = [half for table in tables for half in halved(table)]
         return "".join(f'<div class="data">{half}</div>' for half in halves)
@@ -95,7 +95,7 @@ def result(part: Tag) -> str:
 
 
 def halved(table: Tag) -> list[str]:
-    """A table of numbers, in two parts where it is long."""
+    """A table of numbers, in two parts if it is long."""
     rows = table.select("tbody tr")
     if len(rows) <= LONG_TABLE or table.select("tbody [rowspan]"):
         return [str(table)]

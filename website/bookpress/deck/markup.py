@@ -1,4 +1,4 @@
-"""Pieces of HTML: what all that writes slides needs."""
+"""Helpers for pieces of HTML."""
 
 from bs4 import BeautifulSoup, Tag
 
@@ -14,6 +14,6 @@ def inner(tag: Tag) -> str:
 
 
 def heading(section: Tag, level: str) -> str:
-    """The heading of a section, without its mark."""
+    """The heading of a section, without its link."""
     found = section.find(level, recursive=False)
     return inner(plain(found)) if found else ""

@@ -1,4 +1,4 @@
-"""Writes the slides of a chapter, and beside them the files that they need."""
+"""Writes the slides of a chapter and the files they need."""
 
 import re
 import shutil
@@ -29,9 +29,9 @@ STYLES = (
 
 
 def export(page: Path, folder: Path, book: str, title: str) -> int:
-    """Write the slides of a built page into `folder`; how many they are.
+    """Write the slides of a built page into `folder`; returns their number.
 
-    `book` is where the book's pages are, as seen from the slides; `title` is the book's.
+    `book` is the address of the book's pages, as seen from the slides; `title` is the book's.
     """
     whole = BeautifulSoup(page.read_text("utf8"), "html.parser")
     article = whole.select_one("article.bd-article")
@@ -49,7 +49,7 @@ def export(page: Path, folder: Path, book: str, title: str) -> int:
 
 
 def copy_files(site: Path, folder: Path, decks: list[list[Slide]]) -> None:
-    """Bring the book's styles, fonts, formulas, widgets and pictures, and reveal.js, beside the slides."""
+    """Copy the book's styles, fonts, widgets and pictures, and reveal.js, into the folder of the slides."""
     static = folder / STATIC
     static.mkdir(parents=True, exist_ok=True)
     for name in TAKEN:
@@ -68,7 +68,7 @@ def copy_files(site: Path, folder: Path, decks: list[list[Slide]]) -> None:
 
 
 def written(decks: list[list[Slide]], data: list[Tag], scripts: list[str], chapter: str, title: str) -> str:
-    """The page of slides."""
+    """The HTML page of all slides."""
     name = soup(decks[0][0].headline).get_text()
     styles = "\n".join(f'<link rel="stylesheet" href="{STATIC}/{one}">' for one in STYLES)
     programs = ["deck-widgets.js", *scripts, "reveal.js", "deck.js"]

@@ -1,4 +1,4 @@
-"""Prose on slides: paragraphs and lists as points, formulas with their numbers, tables in parts that fit."""
+"""Prose on slides: paragraphs and lists as points, formulas with their numbers, tables split to fit."""
 
 import re
 
@@ -7,7 +7,7 @@ from bs4 import Tag
 from .markup import inner, soup
 from .sentences import key_sentence, plain, sentences, together, without_asides
 
-FULL = 7.5  # lines that are enough
+FULL = 7.5  # lines of points that fill a slide
 LINE = 66  # characters in a line of points
 TABLE_ROWS = 12  # lines of a table on a slide
 TABLE_LINE = 84  # characters in a line of a table
@@ -25,7 +25,7 @@ def formula(node: Tag) -> str:
 
 
 def split_table(node: Tag) -> list[str]:
-    """A table of the prose, in as few parts of about one height as fit."""
+    """A table of the prose, split into as few parts as fit, of about the same height."""
     table = plain(node.find("table"))
     head, rows = table.find("thead"), table.select("tbody tr")
     lengths = [[len(cell.get_text().strip()) for cell in row.find_all(["td", "th"])] for row in rows]
@@ -36,7 +36,7 @@ def split_table(node: Tag) -> list[str]:
 
 
 def column_widths(lengths: list[list[int]]) -> list[int]:
-    """About how many characters each column has: a narrow one what it needs, the others their share."""
+    """About how many characters wide each column is: narrow ones as needed, the others share the rest."""
     needed = [max(6, *column) for column in zip(*lengths, strict=True)]
     left, widths = TABLE_LINE, {}
     for count, column in enumerate(sorted(range(len(needed)), key=needed.__getitem__)):
@@ -46,7 +46,7 @@ def column_widths(lengths: list[list[int]]) -> list[int]:
 
 
 def packed(rows: list[Tag], sizes: list[float], room: float) -> list[list[Tag]]:
-    """Rows in as few parts as this room allows, about as full as one another where that fits."""
+    """Rows in as few parts as this room allows, equally full if that fits."""
     filled, left = [[]], room
     for row, size in zip(rows, sizes, strict=True):
         if filled[-1] and size > left:
@@ -67,7 +67,7 @@ def packed(rows: list[Tag], sizes: list[float], room: float) -> list[list[Tag]]:
 
 
 def told(run: list[Tag]) -> list[tuple[str, float, Tag]]:
-    """Prose as points; where that is little, each paragraph says more than one sentence."""
+    """Prose as points; if there is room, with more than one sentence of each paragraph."""
     points = [point(node) for node in run]
     for most in (2, 3):
         fuller = [point(node, most) for node in run]
@@ -80,12 +80,12 @@ def told(run: list[Tag]) -> list[tuple[str, float, Tag]]:
 
 
 def ended(html: str) -> str:
-    """A paragraph that stands last; what its colon announces is not on the slide."""
+    """A last paragraph, with a full stop for its colon: what the colon announces isn't on the slide."""
     return re.sub(r":(</p>)$", r".\1", html)
 
 
 def point(node: Tag, most: int = 1) -> tuple[str, float, Tag]:
-    """A paragraph or list of the prose as points, how many lines they take, and the node itself."""
+    """A paragraph or list as points, the lines they take, and the node itself."""
     if node.name in ("ul", "ol"):
         items = [key_item(item) for item in node.find_all("li", recursive=False)]
         html = "".join(f"<li>{item}</li>" for item in items)

@@ -1,4 +1,4 @@
-"""Sentences of a paragraph of the built page, with their markup, and the one that is worth a slide."""
+"""The sentences of a paragraph, with their markup, and which of them goes on a slide."""
 
 import copy
 import re
@@ -8,14 +8,14 @@ from bs4 import BeautifulSoup, NavigableString, Tag
 BREAK = re.compile(r"(?<=[.!?…])([”’\"')\]]*)\s+(?=[“‘\"'(\[\dA-Z]|$)")
 NO_BREAK = re.compile(r"\b(?:e\.g|i\.e|vs|et al|cf|ch|no)\.$", re.IGNORECASE)
 ENDS = re.compile(r"[.!?…][”’\"')\]]*$")
-FEW = 4  # words; a shorter sentence says too little alone
-POINTING = re.compile(r"Here (?:is|are|it|we) (?:\S+\s+){4}")  # to what is shown next
-ASKED = 170  # characters of questions that belong together
+FEW = 4  # words; a shorter sentence says too little on its own
+POINTING = re.compile(r"Here (?:is|are|it|we) (?:\S+\s+){4}")  # introduces what is shown next
+ASKED = 170  # characters of a run of questions
 OPENING = re.compile(r"^\s*(?:[“‘\"'(\[\dA-Z].*)?$", re.DOTALL)
 
 
 def sentences(paragraph: Tag) -> list[Tag]:
-    """The sentences of a paragraph, each in a span of its own; what stands in links and code is never cut."""
+    """The sentences of a paragraph, each in a span; links and code are never split."""
     pieces: list[list] = [[]]
     for node in list(plain(paragraph).children):
         if not isinstance(node, NavigableString):
@@ -31,7 +31,7 @@ def sentences(paragraph: Tag) -> list[Tag]:
 
 
 def parted(text: str) -> list[str]:
-    """Text cut after each sentence, but not after an abbreviation."""
+    """Text split after each sentence, but not after an abbreviation."""
     parts: list[str] = []
     for part in BREAK.sub("\\1\0", text).split("\0"):
         if parts and NO_BREAK.search(parts[-1]):
@@ -63,7 +63,7 @@ def span(nodes: list) -> Tag:
 
 
 def plain(element: Tag) -> Tag:
-    """A copy without links, whose words stay."""
+    """A copy with the text of its links instead of the links."""
     bare = copy.copy(element)
     for mark in bare.select("a.headerlink"):
         mark.decompose()
@@ -76,9 +76,9 @@ def plain(element: Tag) -> Tag:
 
 
 def key_sentence(paragraph: Tag, before: bool = False) -> Tag:
-    """The sentence for the slide: what leads to the next thing, what is set bold, or else the first.
+    """The sentence for the slide: one that introduces what follows, or one with bold text, or the first.
 
-    `before` says that something to be shown follows: a last sentence with a colon or a question leads there.
+    `before` says that something to look at follows; a last sentence with a colon or a question introduces it.
     """
     found = without_asides(sentences(paragraph))
     if not found:
@@ -96,7 +96,7 @@ def key_sentence(paragraph: Tag, before: bool = False) -> Tag:
 
 
 def without_asides(found: list[Tag]) -> list[Tag]:
-    """Sentences without those that stand in brackets, one or several together."""
+    """Sentences without those in parentheses, even if several share a pair."""
     kept, inside = [], 0
     for one in found:
         text = one.get_text().strip()
@@ -109,7 +109,7 @@ def without_asides(found: list[Tag]) -> list[Tag]:
 
 
 def asked(found: list[Tag]) -> Tag:
-    """The last sentence; the rest of a question that begins with "Or" comes with the questions before it."""
+    """The last sentence; if it is a question that begins with "Or", with the questions before it."""
     first = len(found) - 1
     if found[first].get_text().startswith("Or "):
         while first and found[first - 1].get_text().rstrip().endswith("?"):
@@ -128,19 +128,19 @@ def joined_sentences(found: list[Tag]) -> Tag:
 
 
 def label(sentence: Tag) -> bool:
-    """Whether a sentence is all bold: the name of what follows."""
+    """Whether a sentence is all bold, as a label for what follows."""
     strong = sentence.find("strong", recursive=False)
     return bool(strong) and strong.get_text().strip() == sentence.get_text().strip()
 
 
 def begins_with_label(node: Tag) -> bool:
-    """Whether a paragraph begins with its name, set bold: "What to look for.", say."""
+    """Whether a paragraph begins with a bold label, such as "What to look for."."""
     found = sentences(node) if node.name == "p" else []
     return len(found) > 1 and label(found[0])
 
 
 def together(found: list[Tag], labels: bool = True) -> list[Tag]:
-    """Sentences of which a very short one, or a label before all others, is joined to the next."""
+    """Sentences, with a very short one or a leading label joined to the next."""
     joined: list[Tag] = []
     short = False
     for one in found:

@@ -1,9 +1,8 @@
 """What goes on which slide.
 
-A section of the chapter is a stack of slides. What can be looked at (a figure, a widget, a formula, a table,
-code, what it printed) gets a slide of its own, under the sentence that leads to it; what was measured stands
-under it. Prose between them becomes a slide of its key sentences; all of it is in the notes of the slide that
-it leads to.
+A section of the chapter is a stack of slides. Each figure, widget, formula, table, piece of code and output
+gets a slide of its own, with the sentence that introduces it as headline and the measurement below it. Prose
+in between becomes a slide of its key sentences; the full text is in the notes of the slide that follows.
 """
 
 import re
@@ -25,21 +24,21 @@ from .sentences import (
 )
 
 ROOM = 9.5  # lines of points on a slide
-MORE = 2.5  # further lines that are squeezed in rather than leave so few alone
-PROMISE = 210  # characters under the chapter's title
-REMARK = 170  # characters of prose that fit under a figure
-MEANING = 300  # characters that say what the letters of a formula stand for
+MORE = 2.5  # further lines to squeeze in rather than start another slide
+PROMISE = 210  # characters of text under the chapter's title
+REMARK = 170  # characters of a remark that fit under a figure
+MEANING = 300  # characters that explain the symbols of a formula
 LETTERS = re.compile(r"(?:where|with|Here|In it,?)?\s*\\\(")
 REMARKABLE = ("picture", "table", "result", "formula", "code both", "code")
 SIGHTS = ("widget", "picture")
 SKIPPED = "slide-skip"  # a tag that keeps a cell off the slides
 LEFT_OUT = {"references"}
-RECAP = "recap"  # the section whose code only collects what was measured
+RECAP = "recap"  # a section whose code only repeats measurements
 
 
 @dataclass
 class Slide:
-    """One slide: `kind` names its looks, `body` is HTML, `place` the chapter's heading that it comes from."""
+    """One slide: `kind` is its layout, `body` is HTML, `place` the id of its heading in the chapter."""
 
     kind: str
     headline: str = ""
@@ -51,7 +50,7 @@ class Slide:
 
 
 def stacks(article: Tag) -> list[list[Slide]]:
-    """The slides of a chapter's page, a list for each of its sections."""
+    """The slides of a chapter's page, one list per section."""
     chapter = article.find("section")
     made = [opening(chapter)]
     for section in chapter.find_all("section", recursive=False):
@@ -62,7 +61,7 @@ def stacks(article: Tag) -> list[list[Slide]]:
 
 
 def opening(chapter: Tag) -> list[Slide]:
-    """The chapter's title, and what one will be able to do."""
+    """The title slide and the slide of learning goals."""
     paragraphs = chapter.find_all(["p", "ul", "div"], recursive=False)
     drawing = next((one for one in paragraphs if one.find("svg")), None)
     promise = next(one for one in paragraphs if one.name == "p")
@@ -77,7 +76,7 @@ def opening(chapter: Tag) -> list[Slide]:
 
 
 def opening_words(promise: Tag) -> str:
-    """The chapter's promise, as far as it is short."""
+    """As many of the first paragraph's sentences as fit."""
     words = ""
     for sentence in together(sentences(promise)):
         if words and len(words) + len(sentence.get_text()) > PROMISE:
@@ -87,7 +86,7 @@ def opening_words(promise: Tag) -> str:
 
 
 class Section:
-    """Reads a section from its first line to its last, and writes its slides."""
+    """Reads a section from top to bottom and writes its slides."""
 
     def __init__(self, section: Tag):
         self.slides: list[Slide] = []
@@ -95,7 +94,7 @@ class Section:
         self.waiting: list[str] = []  # notes for the first slide
         self.headline = self.title = heading(section, "h2")
         self.place = section["id"]
-        self.fresh = False  # whether the last slide can take what was measured
+        self.fresh = False  # whether a callout that follows belongs to the last slide
         self.walk(section)
         self.flush()
 
@@ -136,7 +135,7 @@ class Section:
             self.fresh = False
 
     def new(self, kind: str, headline: str = "", body: str = "", notes: list[str] | None = None) -> Slide:
-        """Add a slide; without a headline of its own it gets the section's."""
+        """Add a slide; without a headline of its own, it gets the section's."""
         kicker = self.title if headline or self.headline != self.title else ""
         if headline and self.headline != self.title:
             kicker = f"{self.title} · {self.headline}"
@@ -147,9 +146,9 @@ class Section:
         return slide
 
     def show(self, kind: str, body: str) -> Slide:
-        """Something to look at, under the sentence that leads to it."""
+        """Add a slide with something to look at, under the sentence that introduces it."""
         headline, notes = "", []
-        self.say_what_letters_mean()
+        self.explain_symbols()
         if self.run and self.run[-1].name == "p":
             lead = self.run.pop()
             key = key_sentence(lead, before=True)
@@ -160,8 +159,8 @@ class Section:
         return self.new(kind, headline, body, notes)
 
     def flush(self) -> None:
-        """The prose so far, as key sentences; one short remark goes on the slide that it is about."""
-        self.say_what_letters_mean()
+        """Add slides of the key sentences so far; a single short remark goes on the slide before."""
+        self.explain_symbols()
         run, self.run = self.run, []
         remark = len(run) == 1 and run[0].name == "p" and len(text_of(run[0])) <= REMARK
         if (
@@ -189,8 +188,8 @@ class Section:
         else:
             (self.slides[-1].notes if self.slides else self.waiting).extend(notes)
 
-    def say_what_letters_mean(self) -> None:
-        """What the letters of a formula stand for is said under it."""
+    def explain_symbols(self) -> None:
+        """Put sentences that explain a formula's symbols on its slide."""
         last = self.slides[-1] if self.slides else None
         if not (last and last.kind == "formula" and last.place == self.place and not last.takeaway):
             return
@@ -209,7 +208,7 @@ class Section:
         last.takeaway = f'<p class="takeaway">{inner(joined_sentences(about))}</p>'
 
     def callout(self, node: Tag) -> None:
-        """What was measured or is to be tried stands on the slide before; other callouts get their own."""
+        """Put "Measured" and "Try it" on the slide before them, and any other callout on its own slide."""
         classes = node["class"]
         body = [
             one for one in node.find_all(recursive=False) if "admonition-title" not in one.get("class", [])
@@ -232,9 +231,9 @@ class Section:
         slide.notes = [str(plain(one)) for one in body]
 
     def cell(self, node: Tag) -> None:
-        """Pictures and widgets without their code; code with what it printed, on one slide if both fit."""
+        """Add pictures and widgets without their code, and code with its output, on one slide if both fit."""
         if f"tag_{SKIPPED}" in node["class"] or node.select_one(".ab-check"):
-            if self.run and text_of(self.run[-1]).endswith(":"):  # it leads to what is left out
+            if self.run and text_of(self.run[-1]).endswith(":"):  # it introduces what is left out
                 self.run.pop()
             return
         source = node.select_one(".cell_input pre")
@@ -272,20 +271,20 @@ class Section:
             self.fresh = True
 
     def listings(self, node: Tag) -> None:
-        """Code, on several slides where it is long."""
+        """Add code, on several slides if it is long."""
         first, *others = listings(node)
         slide = self.show("code", first)
         for part in others:
             self.go_on(slide, "code", part)
 
     def go_on(self, first: Slide, kind: str, body: str) -> None:
-        """One more slide under the same headline."""
+        """Add another slide under the same headline."""
         slide = self.new(kind, first.headline, body)
         slide.kicker, slide.headline = first.kicker, first.headline
 
 
 def exercises(section: Tag) -> list[Slide]:
-    """The list of exercises: they are done in the notebook, not on a slide."""
+    """A slide that lists the exercises, which are in the notebook."""
     titles = [heading(one, "h3") for one in section.find_all("section", recursive=False)]
     slide = Slide("points", heading(section, "h2"), place=section["id"])
     slide.body = f'<div class="points"><ul>{"".join(f"<li>{title}</li>" for title in titles)}</ul></div>'
@@ -296,7 +295,7 @@ def exercises(section: Tag) -> list[Slide]:
 
 
 def questions(section: Tag) -> list[Slide]:
-    """A slide for each question with its choices; the answer is in the notes."""
+    """A slide for each question and its choices; the answer is in the notes."""
     slides: list[Slide] = []
     for node in section.find_all(["p", "details"], recursive=False):
         strong = node.find("strong", recursive=False)

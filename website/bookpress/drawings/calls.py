@@ -1,4 +1,4 @@
-"""One attention function in its three places, and where its arguments come from."""
+"""The three uses of one attention function, and where their arguments come from."""
 
 from .pen import Drawing
 
@@ -19,7 +19,7 @@ def call_sites() -> Drawing:
 
 
 def call_site(drawing: Drawing, top: float, words: str, asks: str, answers: str, causal: bool) -> None:
-    """One row: who asks and who answers, the function, the weights that it makes."""
+    """One row: where queries and keys come from, the function, and its weights."""
     drawing.text(6, top + 8, words, kind="word bold", size=13.5, anchor="start")
     if causal:
         drawing.text(354, top + 8, "nothing that comes later", kind="word quiet", anchor="end")

@@ -1,9 +1,8 @@
-"""What every drawing is made with: boxes, arrows, words and grids, in one hand.
+"""The elements of all drawings, in one style: boxes, arrows, words and grids.
 
-A drawing is 360 units wide, as wide as a phone shows it, and no word in it is smaller than 11 units. Its
-colours are variables. The file brings light and dark values of its own, for readers on GitHub or in
-JupyterLab; the book sets the file into the page and gives the variables the page's colours
-(`website/assets/drawings.css`).
+A drawing is 360 units wide, like a phone, and no text in it is smaller than 11 units. Its colours are CSS
+variables. The file has light and dark values for them, for readers on GitHub or in JupyterLab; in the book
+the drawing is part of the page and takes the page's colours (`website/assets/drawings.css`).
 """
 
 import re
@@ -14,7 +13,7 @@ from bookpress import ROOT
 WIDTH = 360
 SMALLEST = 11.5
 FONTS = '"Source Sans 3", "Noto Sans", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif'
-# variable of a drawing → variable of the book
+# variable of a drawing → variable of book.css
 COLORS = {
     "paper": "bg",
     "surface": "surface",
@@ -28,18 +27,18 @@ COLORS = {
 }
 TINTS = {"lit": "accent", "query-tint": "query", "key-tint": "key", "value-tint": "value"}
 QKV = {"Q": "query", "K": "key", "V": "value"}  # the letters, and the colours of their wires
-SHARE = 0.16  # of the colour in its tint
+SHARE = 0.16  # of a colour in its tint
 
 
 class Drawing:
-    """A drawing that grows by its methods and ends as the text of an SVG file."""
+    """A drawing: its methods add elements, and `svg` writes the file."""
 
     def __init__(self, height: float, width: float = WIDTH) -> None:
         self.width, self.height = width, height
         self.parts: list[str] = []
 
     def add(self, tag: str, words: str | None = None, **attributes) -> None:
-        """One element; underscores in attribute names stand for hyphens, `kind` for the class."""
+        """Add an element; underscores in attribute names become hyphens, `kind` becomes `class`."""
         names = {"kind": "class"}
         written = "".join(
             f' {names.get(name, name.replace("_", "-"))}="{number(value)}"'
@@ -51,7 +50,7 @@ class Drawing:
         )
 
     def box(self, x, y, width, height, words="", *, kind="box", size=12, radius=5) -> None:
-        """A box with words in its middle, one line for each line of them."""
+        """A box with centred words, which may have several lines."""
         self.add("rect", kind=kind, x=x, y=y, width=width, height=height, rx=radius)
         lines = words.split("\n") if words else []
         top = y + height / 2 - (len(lines) - 1) * size * 0.6
@@ -60,14 +59,14 @@ class Drawing:
             self.text(x + width / 2, top + row * size * 1.2, line, kind=f"word{state}", size=size)
 
     def text(self, x, y, words, *, kind="word", size=12, anchor="middle") -> None:
-        """Words whose middle line is at y."""
+        """Words, vertically centred at y."""
         if size < SMALLEST:
             raise ValueError(f"size: wanted at least {SMALLEST}, got {size} for {words!r}")
         anchor = None if anchor == "start" else anchor
         self.add("text", words, kind=kind, x=x, y=y + size * 0.34, font_size=size, text_anchor=anchor)
 
     def wire(self, *points, kind="wire", head=True, size=4.0) -> None:
-        """A line through the points, with an arrowhead at its end."""
+        """A line through the points, with an arrowhead at the end."""
         if head:
             (x0, y0), (x1, y1) = points[-2:]
             length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
@@ -87,7 +86,7 @@ class Drawing:
     def grid(
         self, x, y, rows, columns, *, cell=10, gap=1.5, kind="cell", shown=lambda row, column: True
     ) -> None:
-        """Small squares for the numbers of a matrix; `shown` says which are there."""
+        """Small squares for the numbers of a matrix; `shown` says which are filled."""
         for row in range(rows):
             for column in range(columns):
                 state = kind if shown(row, column) else "cell none"
@@ -117,12 +116,12 @@ class Drawing:
 
 
 def number(value) -> str:
-    """A number without needless digits; words as they are."""
+    """A number with at most two decimals, or escaped text."""
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, int | float) else escape(str(value))
 
 
 def file_style() -> str:
-    """The style a file carries: colours for light and dark, and the rules that the book loads too."""
+    """The style in a file: light and dark colours, and the rules of drawings.css."""
     light, dark = (variables(theme) for theme in ("light", "dark"))
     rules = re.sub(r"/\*.*?\*/\s*", "", (ROOT / "website/assets/drawings.css").read_text("utf8"), flags=re.S)
     rules = "\n".join(line for line in rules.splitlines() if line and not line.startswith("html"))
@@ -133,7 +132,7 @@ def file_style() -> str:
 
 
 def variables(theme: str) -> str:
-    """The colours of the book's style sheet in a theme, by a drawing's names."""
+    """The colours of a theme in book.css, under the names that drawings use."""
     css = (ROOT / "website/assets/book.css").read_text("utf8")
     block = re.search(rf'html\[data-theme="{theme}"\] {{(.*?)}}', css, re.S)[1]
     book = dict(re.findall(r"--ab-([\w-]+): (#\w+);", block))
@@ -143,7 +142,7 @@ def variables(theme: str) -> str:
 
 
 def mixed(color: str, paper: str) -> str:
-    """A little of the colour on paper."""
+    """The tint of a colour on paper."""
     parts = [
         round(SHARE * int(color[i : i + 2], 16) + (1 - SHARE) * int(paper[i : i + 2], 16)) for i in (1, 3, 5)
     ]

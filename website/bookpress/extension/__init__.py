@@ -1,4 +1,4 @@
-"""The book's Sphinx extension: parts of pages, a cache that notices the package, widgets without a kernel."""
+"""The book's Sphinx extension: what Jupyter Book and its theme don't do for the pages."""
 
 from sphinx.application import Sphinx
 

@@ -3,8 +3,8 @@
     ```{api} attnbook.MultiHeadAttention
     ```
 
-gives its signature, shapes and all, and its docstring, which is Markdown with formulas; of a class also the
-public methods. Sphinx's own autodoc would read the docstrings as reStructuredText.
+gives its signature with shapes, its docstring (Markdown with formulas) and, for a class, its public methods.
+Sphinx's own autodoc would read the docstrings as reStructuredText.
 """
 
 import ast
@@ -24,11 +24,11 @@ from sphinx.util.docutils import SphinxDirective
 WIDTH = 76  # characters of a signature on one line; a longer one gets a line for each parameter
 FORMULA = re.compile(r"\$([^$]+)\$[,.;]?\s*")
 SYMBOL = re.compile(r"\w(_\w)?")
-FROM_PYTHON = {"__init__", "__call__", "forward"}  # no headings of their own: the class is called so
+FROM_PYTHON = {"__init__", "__call__", "forward"}  # shown in the signature of the class, not as methods
 
 
 class Entry(NamedTuple):
-    """What there is to say of a name: how it is called, its docstring, and the same of its methods."""
+    """What the reference shows of a name: signature, docstring, and both for each method."""
 
     signature: str
     doc: str
@@ -83,21 +83,21 @@ def describe(module: ModuleType, name: str) -> Entry:
 
 
 def describe_class(thing: type) -> Entry:
-    """How it is made and, where it is then called like a function, how that is done."""
+    """The entry of a class: how to construct it and, if its instances are callable, how to call them."""
     own = vars(thing)
     calls = [signature(own[name], name) for name in ("forward", "__call__") if name in own]
-    lines = [f"class {made(thing)}", *(textwrap.indent(call, "    ") for call in calls)]
+    lines = [f"class {constructor(thing)}", *(textwrap.indent(call, "    ") for call in calls)]
     return Entry("\n".join(lines), own_doc(thing), public_methods(thing))
 
 
 def own_doc(thing: type) -> str:
-    """A class's own docstring: not its base's, nor the one that a dataclass makes up."""
+    """A class's own docstring: neither its base class's nor the one that a dataclass generates."""
     doc = vars(thing).get("__doc__") or ""
     return "" if doc.startswith(f"{thing.__name__}(") else inspect.cleandoc(doc)
 
 
-def made(thing: type) -> str:
-    """The call that makes one: a dataclass's is made of its fields."""
+def constructor(thing: type) -> str:
+    """The call that constructs an instance; for a dataclass, with its fields."""
     if "__dataclass_fields__" in vars(thing):
         body = ast.parse(textwrap.dedent(inspect.getsource(thing))).body[0].body
         return laid_out(thing.__name__, [unparsed(item) for item in body if isinstance(item, ast.AnnAssign)])
@@ -109,7 +109,7 @@ def made(thing: type) -> str:
 
 
 def public_methods(thing: type, owner: str = "") -> tuple[Entry, ...]:
-    """Methods and properties with a docstring, in the order of the source."""
+    """Methods and properties that have a docstring, in source order."""
     entries = []
     for name, member in vars(thing).items():
         function = member.fget if isinstance(member, property) else member
@@ -124,7 +124,7 @@ def public_methods(thing: type, owner: str = "") -> tuple[Entry, ...]:
 
 
 def signature(function: FunctionType, name: str = "") -> str:
-    """The function's parameters and result as its source has them, without `self`."""
+    """A function's parameters and result as written in its source, without `self`."""
     function = inspect.unwrap(function)
     node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     bare = [argument.arg for argument in [*node.args.posonlyargs, *node.args.args]]
@@ -135,7 +135,7 @@ def signature(function: FunctionType, name: str = "") -> str:
 
 
 def parameters(arguments: ast.arguments) -> list[str]:
-    """Each parameter as it is written, `*` included."""
+    """Each parameter as source text, `*` included."""
     plain = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(plain) - len(arguments.defaults)) + arguments.defaults
     written = [parameter(*pair) for pair in zip(plain, defaults, strict=True)]
@@ -160,7 +160,7 @@ def unparsed(node: ast.expr) -> str:
 
 
 def laid_out(name: str, parts: list[str], result: str = "") -> str:
-    """A call on one line or, where that is too long, with a line for each parameter."""
+    """A call on one line or, if that is too long, with one parameter a line."""
     line = f"{name}({', '.join(parts)}){result}"
     if len(line) <= WIDTH:
         return line
@@ -168,7 +168,7 @@ def laid_out(name: str, parts: list[str], result: str = "") -> str:
 
 
 def documented(module: ModuleType) -> dict[str, str]:
-    """The strings that stand under a module's constants."""
+    """The docstrings of a module's constants: the strings right below them."""
     body = ast.parse(inspect.getsource(module)).body
     found = {}
     for item, below in pairwise(body):
@@ -183,15 +183,15 @@ def documented(module: ModuleType) -> dict[str, str]:
 
 
 def shortened(thing: object) -> str:
-    """A constant's value, or what kind of thing it is where that would be long."""
+    """A constant's value, or only its type if the value is long."""
     text = repr(thing).replace("'", '"')
     return text if len(text) <= 2 * WIDTH else f"{type(thing).__name__}(...)"
 
 
 def display_formulas(doc: str) -> str:
-    """Markdown in which the formulas of a paragraph that begins with one stand on lines of their own.
+    """Markdown with displayed formulas in every paragraph that begins with a formula.
 
-    A symbol that is explained, such as $x_t$, stays in its sentence.
+    A single symbol, such as $x_t$, stays in its sentence.
     """
 
     def displayed(found: re.Match) -> str:
@@ -205,7 +205,7 @@ def display_formulas(doc: str) -> str:
 
 
 def source_file(module: ModuleType, name: str) -> str:
-    """The file that the name is written in, or else the module's."""
+    """The file that defines the name; for a constant, the module's."""
     thing = inspect.unwrap(getattr(module, name)) if callable(getattr(module, name)) else module
     return inspect.getsourcefile(
         thing if inspect.isclass(thing) or isinstance(thing, FunctionType) else module

@@ -1,12 +1,12 @@
 """Callouts written as plain Markdown.
 
-Chapters are read on GitHub and in Colab too, where MyST directives show raw. So a callout is a quotation
-that opens with a bold name,
+Chapters are read on GitHub and in Colab too, which show MyST directives as raw text. So a callout is a block
+quote that opens with a bold name,
 
     > **Note.** The query meets its own key as well.
 
-which reads well anywhere, and becomes an admonition in the book. A bold opening that is not one of the
-names is a typo, and reported.
+which reads well anywhere, and becomes an admonition in the book. Any other bold opening is a typo and gets a
+warning.
 """
 
 from docutils import nodes
@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
-# name → classes: the first says which of the theme's own admonitions it descends from
+# name → classes: the first is one of the theme's own admonitions
 KINDS = {
     "Note": "note",
     "Tip": "tip",
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class Callouts(SphinxTransform):
-    """Turns quotations that open with a callout's name into admonitions."""
+    """Turns block quotes that open with a callout's name into admonitions."""
 
     default_priority = 210
 
@@ -46,14 +46,14 @@ class Callouts(SphinxTransform):
 
 
 def opening(quote: nodes.block_quote) -> str | None:
-    """The bold words that open a quotation, without their full stop; None where it does not open so."""
+    """The bold words that open a block quote, without their full stop; None if it opens otherwise."""
     words = inline(quote)
     text = words[0].astext() if words and isinstance(words[0], nodes.strong) else ""
     return text[:-1] if text.endswith(".") else None
 
 
 def inline(quote: nodes.block_quote) -> list[nodes.Node]:
-    """What stands in a quotation's first paragraph; none where it begins with something else."""
+    """The nodes of a block quote's first paragraph; none if it begins with something else."""
     first = quote.children[0] if quote.children else None
     return [node for node in first.children if node.astext()] if isinstance(first, nodes.paragraph) else []
 

@@ -1,7 +1,7 @@
-"""The book's drawings are set into the page, so that they take its colours, by day and by night.
+"""Drawings become part of the page, so that they take its colours, light or dark.
 
-In Markdown a drawing is an image like any other, and outside the book it stays one: its file brings colours
-of its own. Here the file's text replaces the image, without its style: `drawings.css` sets the same colours
+In Markdown a drawing is an image like any other, and outside the book it stays one: its file has colours of
+its own. In the book the file's SVG replaces the image, without its style: `drawings.css` sets the colours
 from the page's variables.
 """
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Drawings(SphinxTransform):
-    """Puts drawings in the place of the images that name them."""
+    """Replaces images of drawings by the drawings themselves."""
 
     default_priority = 220
 
@@ -30,19 +30,17 @@ class Drawings(SphinxTransform):
             if text is None:
                 continue
             if not image.get("alt", "").strip():
-                logger.warning(
-                    "the drawing %s has no words for those who don't see it", image["uri"], location=image
-                )
+                logger.warning("the drawing %s has no alternative text", image["uri"], location=image)
             image.replace_self(nodes.raw(text=inlined(text, image.get("alt", "")), format="html"))
 
 
 def drawing_text(env, uri: str) -> str | None:
-    """The text of a drawing's file; None for any other picture."""
+    """The SVG of a drawing; None for any other picture."""
     if "://" in uri or not uri.endswith(".svg"):
         return None
     name, path = env.relfn2path(uri, env.docname)
     if not Path(path).is_file():
-        return None  # Sphinx says so itself
+        return None  # Sphinx warns about it
     text = Path(path).read_text("utf8")
     if MARK not in text[:500]:
         return None
@@ -51,7 +49,7 @@ def drawing_text(env, uri: str) -> str | None:
 
 
 def inlined(text: str, words: str) -> str:
-    """A drawing's element for a page: without its style, and with its alternative text."""
+    """A drawing as an element of a page: without its style, with its alternative text."""
     return STYLE.sub("", text).replace(' role="img"', f' role="img" aria-label="{escape(words)}"', 1).strip()
 
 

@@ -1,7 +1,7 @@
-"""Which edition of the book a page is from: version, commit, date, and the version of the calendars in it.
+"""The edition at the foot of each page: version, commit, date, and the version of the calendar data.
 
-The date comes from outside (SOURCE_DATE_EPOCH, in seconds, as for any reproducible build), or else from the
-commit; never from the clock, or no two builds would be the same.
+The date is $SOURCE_DATE_EPOCH (in seconds, as for any reproducible build) or else the commit's. It is never
+today's, or no two builds would be the same.
 """
 
 import os
@@ -18,12 +18,12 @@ from bookpress import ROOT
 
 
 def version(root: Path = ROOT) -> str:
-    """The package's version, which is the book's."""
+    """The package's version, which is also the book's."""
     return tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]["version"]
 
 
 def git(*arguments: str, root: Path = ROOT) -> str:
-    """What git says about this clone; nothing where there is no git, or no clone."""
+    """The output of a git command in this clone; empty without git or outside a clone."""
     if not (root / ".git").exists():
         return ""
     try:
@@ -33,7 +33,7 @@ def git(*arguments: str, root: Path = ROOT) -> str:
 
 
 def commit(root: Path = ROOT) -> str:
-    """The commit in short, with a word where files have changed since."""
+    """The short name of the commit, and whether files have changed since."""
     name = git("rev-parse", "--short=10", "HEAD", root=root)
     changed = name and git("status", "--porcelain", "--untracked-files=no", root=root)
     return f"{name}, with changes" if changed else name
@@ -46,7 +46,7 @@ def built(root: Path = ROOT) -> date | None:
 
 
 def line(root: Path = ROOT) -> str:
-    """The edition in a line for the foot of each page."""
+    """The edition as one line of text."""
     name, day = commit(root), built(root)
     parts = [f"Version {version(root)}"]
     parts += [f"commit {name}"] if name else []
@@ -55,7 +55,7 @@ def line(root: Path = ROOT) -> str:
 
 
 def sign(app: Sphinx, config: Config) -> None:
-    """Add the line to the footer."""
+    """Add the edition to the footer."""
     options = config.html_theme_options
     edition = line(Path(app.srcdir))
     options["extra_footer"] = f'{options.get("extra_footer", "")}<p class="ab-edition">{edition}</p>'

@@ -1,19 +1,19 @@
-"""What the instructor guide says of the chapters, taken from the chapters themselves when the book is built.
+"""Facts for the instructor guide, taken from the chapters themselves when the book is built.
 
     ```{chapter-table}
     ```
 
-is a table of all chapters: minutes, seconds to run, points of the assignment;
+is a table of all chapters: reading time, seconds to run, points of the assignment;
 
     ```{chapter-facts} 04-self-attention
     ```
 
-says of one chapter what readers can do afterwards, what they need, and what its assignment asks;
+lists what one chapter teaches, what it requires and what its assignment asks;
 
     ```{grading-load}
     ```
 
-shows what `make bench-grading` measured, once that is written down.
+shows what `make bench-grading` measured, once it has run.
 """
 
 import json
@@ -34,7 +34,7 @@ NONE = "–"
 
 
 class Chapter(NamedTuple):
-    """What a chapter says of itself in its first cell."""
+    """What a chapter's first cell says about it."""
 
     name: str
     title: str
@@ -45,7 +45,7 @@ class Chapter(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """What an assignment asks: its tasks by kind and points, those graded by hand, and minutes."""
+    """What an assignment asks: its tasks with kind and points, the points graded by hand, and minutes."""
 
     title: str
     tasks: list[tuple[str, str, int]]
@@ -64,7 +64,7 @@ def read_cells(path: Path) -> list[dict]:
 
 
 def chapter(name: str, root: Path = ROOT) -> Chapter:
-    """What the chapter's first cell says; an error where it doesn't say it as all chapters do."""
+    """What the chapter's first cell says; `ValueError` if it isn't written like the other chapters'."""
     text = "".join(read_cells(root / "chapters" / f"{name}.ipynb")[0]["source"])
     line = found(r"^\*\*You need\*\* (.*)$", text, name)
     needs, _, rest = line.partition(" · ")
@@ -82,19 +82,19 @@ def chapter(name: str, root: Path = ROOT) -> Chapter:
 def found(pattern: str, text: str, name: str, flags: int = 0) -> str:
     match = re.search(pattern, text, re.MULTILINE | flags)
     if not match:
-        raise ValueError(f"the first cell of {name} has nothing like {pattern}")
+        raise ValueError(f"the first cell of {name} has no match for {pattern}")
     return match[1]
 
 
 def costs(root: Path = ROOT) -> dict[str, tuple[int, int]]:
-    """Seconds to run and megabytes of memory of each chapter, as `make bench-chapters` wrote them down."""
+    """Seconds and megabytes that each chapter takes to run, as `make bench-chapters` measured them."""
     row = re.compile(r"^\| (\d\d-[\w-]+) \| (\d+) \| \d+ \| ([\d,]+) \|$", re.MULTILINE)
     rows = row.findall((root / COSTS).read_text("utf8"))
     return {name: (int(seconds), int(memory.replace(",", ""))) for name, seconds, memory in rows}
 
 
 def assignment(name: str, root: Path = ROOT) -> Assignment | None:
-    """What the chapter's assignment asks, from its notebook's table and the points of its cells."""
+    """The chapter's assignment, from the table in its notebook and the points of its cells."""
     number = f"ch{name[:2]}"
     file = root / "course" / "source" / number / f"{number}.ipynb"
     if not file.exists():
@@ -136,7 +136,7 @@ def table(root: Path = ROOT) -> str:
 
 
 def facts(name: str, root: Path = ROOT) -> str:
-    """What one chapter gives and asks, in Markdown."""
+    """What one chapter teaches and requires, in Markdown."""
     one, work = chapter(name, root), assignment(name, root)
     times = f"**Reading** {one.reading} minutes · **Exercises** {one.exercises}"
     lines = [f"{times} · **Needs** {one.needs}.", ""]
@@ -149,7 +149,7 @@ def facts(name: str, root: Path = ROOT) -> str:
 
 
 def load(root: Path = ROOT) -> str:
-    """What grading a class costs, as `make bench-grading` wrote it down."""
+    """What grading a class costs, as `make bench-grading` measured it, in Markdown."""
     file = root / LOAD
     if not file.exists():
         return "`make bench-grading` measures on your machine how many submissions it grades in an hour."
@@ -157,7 +157,7 @@ def load(root: Path = ROOT) -> str:
 
 
 class FromChapters(SphinxDirective):
-    """Markdown made of the chapters' own words."""
+    """The directives: Markdown made from the chapters."""
 
     optional_arguments = 1
 

@@ -1,11 +1,11 @@
-"""The home page runs code but is no notebook to open elsewhere: it has no launch buttons."""
+"""The home page has no launch buttons: it runs code, but isn't a notebook to open elsewhere."""
 
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 
 def not_a_notebook(app: Sphinx, env: BuildEnvironment) -> None:
-    """The theme puts launch buttons on every page that names a kernel."""
+    """Take the kernel from the home page, as the theme puts launch buttons on every page with a kernel."""
     env.metadata[app.config.root_doc].pop("kernelspec", None)
 
 

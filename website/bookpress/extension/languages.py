@@ -1,4 +1,4 @@
-"""Chinese words in the prose say that they are Chinese, so that they are pronounced and drawn as such."""
+"""Chinese words in the prose are marked as Chinese, for screen readers and for the choice of fonts."""
 
 import re
 
@@ -24,7 +24,7 @@ class Languages(SphinxTransform):
 
 
 def marked(text: str) -> list[nodes.Node]:
-    """The text, its Chinese parts between tags that name the language."""
+    """The text, with its Chinese parts inside tags that name the language."""
     parts = []
     for index, part in enumerate(CHINESE.split(text)):
         if index % 2:
@@ -36,7 +36,7 @@ def marked(text: str) -> list[nodes.Node]:
 
 
 def within(node: nodes.Node, kinds: tuple[type, ...]) -> bool:
-    """Whether the node stands inside one of these kinds."""
+    """Whether the node is inside a node of one of these kinds."""
     while node.parent is not None:
         node = node.parent
         if isinstance(node, kinds):

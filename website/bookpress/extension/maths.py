@@ -1,8 +1,8 @@
-"""Formulas are set when the book is built: a page shows them at once, and holds no program for it.
+"""Formulas are typeset when the book is built, so a page shows them at once and loads no program for them.
 
-MathJax runs in V8 inside Python (mini-racer), so that no Node is needed. What it writes is HTML, with the
-formula as MathML beside it for screen readers, and one style sheet with the letters that the book uses. A
-formula that it does not understand is reported, and fails the build.
+MathJax runs in V8 inside Python (mini-racer), without Node. It writes HTML, with the formula as MathML beside
+it for screen readers, and one style sheet with the characters that the book uses. A formula that it doesn't
+understand is a warning, which fails the build.
 """
 
 import json
@@ -22,19 +22,19 @@ logger = logging.getLogger(__name__)
 
 
 class Typesetter:
-    """MathJax, which notes the letters it has used."""
+    """MathJax, which keeps track of the characters it has used."""
 
     def __init__(self):
         self.engine = MiniRacer()
         self.engine.eval(PROGRAM.read_text("utf8") + ";0")
 
     def set(self, formula: str, display: bool) -> dict[str, str]:
-        """`{"html": …}`, or `{"fault": …}` for a formula that is none."""
+        """`{"html": …}`, or `{"fault": …}` if the formula isn't valid TeX."""
         call = f"JSON.stringify(set({json.dumps(formula)}, {json.dumps(display)}))"
         return json.loads(self.engine.eval(call))
 
     def sheet(self) -> str:
-        """The style sheet for all that was set."""
+        """The style sheet for everything typeset so far."""
         return self.engine.eval("sheet()")
 
 
@@ -45,7 +45,7 @@ def typesetter() -> Typesetter:
 
 @cache
 def typeset(formula: str, display: bool) -> tuple[str, str]:
-    """A formula as HTML, and what is wrong with it; one of the two is empty."""
+    """A formula as HTML, and the error in it; one of the two is empty."""
     answer = typesetter().set(formula, display)
     return answer.get("html", "").replace(' style="height: NaNem;"', ""), answer.get("fault", "")
 
@@ -55,7 +55,7 @@ def is_formula(node: nodes.Node) -> bool:
 
 
 def tex(node: nodes.Element) -> tuple[str, bool]:
-    """A formula's TeX, and whether it stands on a line of its own."""
+    """A formula's TeX, and whether it is displayed on a line of its own."""
     text, display = node.astext().strip(), isinstance(node, nodes.math_block)
     if display and r"\\" in text and not node.get("nowrap"):
         text = rf"\begin{{split}}{text}\end{{split}}"
@@ -76,7 +76,7 @@ def visit(translator, node: nodes.Element) -> None:
 
 
 def choose(app: Sphinx, config) -> None:
-    """Use this instead of a script on each page."""
+    """Use this renderer instead of a script on each page."""
     config.html_math_renderer = "set"
 
 
@@ -87,7 +87,7 @@ def load_sheet(app: Sphinx, pagename: str, templatename: str, context: dict, doc
 
 
 def write_sheet(app: Sphinx) -> None:
-    """Write the style sheet, before pages ask for it; the same formulas give the same sheet."""
+    """Write the style sheet before pages link to it; the same formulas give the same sheet."""
     if app.builder.format != "html":
         return
     every = Typesetter()

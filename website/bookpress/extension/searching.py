@@ -1,7 +1,7 @@
-"""Search shows where in a page it found a word, also in a site that is opened as files.
+"""Search results quote the text around a match, even when the site is opened as files.
 
-The theme's search fetches every page that it found, all of it, and browsers let no page fetch files. So the
-search page loads the texts of all pages as one script, and finds in it what it would fetch.
+The theme's search fetches every page it found, which browsers forbid for files. So the search page loads the
+text of all pages as one script and reads from that instead.
 """
 
 import json
@@ -12,33 +12,33 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 TEXTS = "search-texts.js"
-PROGRAM = """// The search page's own pages: their texts, in the place of requests for them.
+PROGRAM = """// The texts of all pages, which replace requests for the pages.
 const texts = %s;
 window.fetch = async (address) => new Response(texts[address.replace(/^\\.\\/|\\.html$/g, "")]);
 """
 
 
 def page_text(doctree: nodes.document) -> str:
-    """A page's words as the search looks for them: in a main part, with the sections that results name."""
+    """A page's text in the HTML that the search expects: a main part, with sections to link to."""
     return f'<div role="main">{"".join(map(part, doctree.children))}</div>'
 
 
 def part(node: nodes.Node) -> str:
-    """A part of a page, its sections marked."""
+    """A part of a page as HTML, with the ids of its sections."""
     if isinstance(node, nodes.section):
         return f'<div id="{escape(node["ids"][0])}">{"".join(map(part, node.children))}</div>'
     return escape(" ".join(words(node).split())) + "\n"
 
 
 def words(node: nodes.Node) -> str:
-    """The words of a node, without markup."""
+    """The text of a node, without markup."""
     if isinstance(node, nodes.Text | nodes.raw):
         return "" if isinstance(node, nodes.raw) else node.astext()
     return ("" if isinstance(node, nodes.TextElement) else " ").join(map(words, node.children))
 
 
 def write_texts(app: Sphinx, env) -> None:
-    """Write the texts of all pages, before the search page asks for them."""
+    """Write the texts of all pages before the search page links to them."""
     if app.builder.format != "html":
         return
     texts = {page: page_text(env.get_doctree(page)) for page in sorted(env.found_docs)}

@@ -1,8 +1,8 @@
-"""What a page says about itself to those who list it or link to it.
+"""Descriptions, link previews and a sitemap, for search engines and for those who share a link.
 
-Every page describes itself in a sentence. Where the site's own address is known (`baseurl` in _config.yml, or
-else $BOOK_BASEURL), it also brings a preview for links, and the site a map of its pages: both have to name
-full addresses. `.nojekyll` tells GitHub Pages, where a branch is published, to serve `_static` as well.
+Every page has a description. If the site's address is known (`baseurl` in _config.yml, or else
+$BOOK_BASEURL), pages also have a link preview and the site has a sitemap: both need full addresses.
+`.nojekyll` makes GitHub Pages serve `_static` too when it publishes a branch.
 """
 
 import os
@@ -36,18 +36,18 @@ SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 
 def take_address(app: Sphinx, config: Config) -> None:
-    """Take the site's address from outside where the settings name none."""
+    """Take the site's address from $BOOK_BASEURL if the settings have none."""
     config.html_baseurl = config.html_baseurl or os.environ.get("BOOK_BASEURL", "")
 
 
 def describe(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Put a page's description, and its preview, into its head."""
+    """Add the description and the link preview to a page's head."""
     if doctree is not None:
         context["metatags"] = context.get("metatags", "") + tags(app, pagename, doctree)
 
 
 def tags(app: Sphinx, page: str, doctree: nodes.document) -> str:
-    """A page's description and, where the site's address is known, its preview."""
+    """The tags of a page's description and, if the site's address is known, of its link preview."""
     words = description(doctree)
     found = {"name": {"description": words}, "property": {}}
     if app.config.html_baseurl:
@@ -70,7 +70,7 @@ def tags(app: Sphinx, page: str, doctree: nodes.document) -> str:
 
 
 def open_door(app: Sphinx, exception: Exception | None) -> None:
-    """Lead from the site's own address to its first page, with that page's preview."""
+    """Write the page at the site's own address, which leads to the home page and has its link preview."""
     if app.builder.format != "html" or exception:
         return
     home = app.config.root_doc
@@ -82,7 +82,7 @@ def open_door(app: Sphinx, exception: Exception | None) -> None:
 
 
 def description(doctree: nodes.document) -> str:
-    """A page's first paragraph, cut after a word where it is long."""
+    """A page's first paragraph, cut after a word if it is long."""
     for paragraph in doctree.findall(nodes.paragraph):
         words = (word for word in paragraph.findall(nodes.Text) if not isinstance(word.parent, nodes.raw))
         text = " ".join("".join(words).split())
@@ -112,7 +112,7 @@ def write_map(app: Sphinx, exception: Exception | None) -> None:
 
 
 def keep_jekyll_away(app: Sphinx, exception: Exception | None) -> None:
-    """Say that this is a site already: what GitHub makes of a branch else lacks `_static`."""
+    """Tell GitHub Pages not to run Jekyll, which would leave out `_static`."""
     if app.builder.format == "html" and not exception:
         (Path(app.outdir) / ".nojekyll").touch()
 

@@ -1,7 +1,7 @@
-"""The site holds what its pages ask for; the theme and its friends bring three times as much.
+"""The site holds only files that its pages use; the theme and its extensions bring three times as many.
 
-Once the pages are there, what neither they nor their style sheets name goes away. Sphinx brings it all back
-when it next writes a page.
+Once all pages are written, files that neither they nor their style sheets name are deleted. Sphinx copies
+them all again in the next build.
 """
 
 import re
@@ -11,17 +11,17 @@ from urllib.parse import unquote
 from sphinx.application import Sphinx
 
 FOLDERS = ("_static", "_images")
-OURS = ("widgets",)  # one program loads others by the name of what it shows
+OURS = ("widgets",)  # a widget's script loads others by name
 SLIDES = ("book.css", "drawings.css", "maths.css", "pygments.css")  # `make slides` takes them from here
 LICENCE = re.compile(r"LICEN[CS]E|^OFL\.txt$")
 NAMED = re.compile(r"""\b(?:href|src|content)="([^"#?]+)""")
 LATER = re.compile(r'\bdata-later="([^"]*)"')  # scripts that first.js asks for
 STYLED = re.compile(r"""url\(\s*["']?(?!data:)([^"')#?]+)""")
-MAP = re.compile(r"\n?//# sourceMappingURL=\S+")  # where debuggers find the theme's sources
+MAP = re.compile(r"\n?//# sourceMappingURL=\S+")  # for debuggers: the theme's sources, which are deleted
 
 
 def ship(app: Sphinx, exception: Exception | None) -> None:
-    """Take away what no page asks for."""
+    """Delete the files that no page uses."""
     if app.builder.format != "html" or exception:
         return
     folder = Path(app.outdir).resolve()
@@ -38,7 +38,7 @@ def ship(app: Sphinx, exception: Exception | None) -> None:
 
 
 def asked_for(folder: Path, address: str = "") -> set[Path]:
-    """The files that a site's pages name, and those that these name; `address` is where it is published."""
+    """The files that a site's pages use, directly or through others; `address` is the published site's."""
     static = folder / "_static"
     kept = {static / name for name in SLIDES}
     kept |= {file for name in OURS for file in (static / name).rglob("*")}
@@ -54,7 +54,7 @@ def asked_for(folder: Path, address: str = "") -> set[Path]:
 
 
 def named(file: Path, folder: Path, address: str) -> set[Path]:
-    """The files of the site that a page or a style sheet names."""
+    """The files of the site that one page or style sheet names."""
     pattern = {".html": NAMED, ".css": STYLED}.get(file.suffix)
     text = file.read_text("utf8") if pattern else ""
     names = pattern.findall(text) if pattern else []
@@ -68,7 +68,7 @@ def named(file: Path, folder: Path, address: str) -> set[Path]:
 
 
 def is_licence(path: Path, kept: set[Path]) -> bool:
-    """Whether it is the licence of something that stays."""
+    """Whether it is the licence of a file that stays."""
     if not LICENCE.search(path.name):
         return False
     of, found, _ = path.name.partition(".LICENSE")

@@ -1,4 +1,4 @@
-"""The verdicts on the article's claims stand out: a bold verdict that opens a list item gets a class."""
+"""Verdicts on the article's claims stand out: a bold verdict that opens a list item gets a class."""
 
 from docutils import nodes
 from sphinx.application import Sphinx

@@ -1,12 +1,14 @@
 """Widgets on the built pages: their data, their picture and one script that mounts them without a kernel.
 
 MyST-NB writes each widget as a script that names a model, and the models of a page as one block of JSON, with
-the widget's program in every one of them. Here the programs are taken out (the site serves them once, as a
-plain script of its own), the picture that came with the output is set in the widget's place for readers
-without JavaScript and for print, and the JSON moves to the end of the page, so that the text is read first.
-Behind it stand the bytes that it names, each in an element of its own: they are read one by one, as they are
-wanted, and need not be parsed before the first map is drawn.
-Models are numbered as they are shown: Jupyter's names for them would make every build another one.
+the widget's program repeated in each. Here
+
+- the programs are taken out: the site serves each once, as a script of its own;
+- the picture in the widget's output takes its place for readers without JavaScript and for print;
+- the JSON moves to the end of the page, so that the text comes first;
+- the bytes that the JSON refers to follow it, each in an element of its own: a widget reads only those it
+  needs, and nothing has to be parsed before the first map is drawn;
+- models are numbered in the order of the page: Jupyter's names for them change with every build.
 """
 
 import base64
@@ -31,7 +33,7 @@ STYLE, HOST = "attnbook-host.css", "attnbook-host.js"
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 BYTES = "application/octet-stream"
-# Programs, which the site serves once, and a name that is new in each run.
+# Programs, which the site serves once, and the name of a layout, which changes with every run.
 UNSENT = ("_esm", "_css", "layout")
 LEGEND = '<div class="ab-legend"></div>'
 PANEL = '<div class="ab-panel"></div>'
@@ -46,13 +48,13 @@ def setup(app: Sphinx) -> None:
 
 
 def drop_kernel_scripts(app: Sphinx, config) -> None:
-    """MyST-NB would load require.js and Jupyter's own widgets from another host."""
+    """Keep MyST-NB from loading require.js and Jupyter's own widgets from another host."""
     config.nb_ipywidgets_js = {}
 
 
 def serve_host(app: Sphinx) -> None:
-    """Copy what mounts widgets into the site, and the trained model, as a script: a page opened as a file may
-    load nothing else.
+    """Copy the widgets' programs into the site, and the trained model as a script, because a page that is
+    opened as a file can load nothing else.
     """
     if app.builder.format == "html":
         folder = Path(app.outdir) / "_static" / "widgets"
@@ -63,7 +65,7 @@ def serve_host(app: Sphinx) -> None:
 
 
 def load_host(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Load the host, its style and the programs of the widgets that a page holds."""
+    """Load the host, its style and the programs of the widgets on a page."""
     states = [] if doctree is None else list(doctree.findall(is_page_state))
     if states:
         app.add_css_file(f"widgets/{STYLE}")
@@ -72,12 +74,12 @@ def load_host(app: Sphinx, pagename: str, templatename: str, context: dict, doct
 
 
 def is_page_state(node: nodes.Node) -> bool:
-    """Whether this is the block of JSON with the page's models."""
+    """Whether the node is the block of JSON with the page's models."""
     return isinstance(node, nodes.raw) and "attnbook-state" in node["classes"]
 
 
 def place_widgets(app: Sphinx, doctree: nodes.document) -> None:
-    """Give every widget of a page its place and the page the models' data."""
+    """Replace every widget's output by its place on the page, and add the models' data to the page."""
     files = app.env.nb_metadata[app.env.docname].get("js_files", {})
     _, attributes = files.pop("ipywidgets_state", (None, {}))
     models = json.loads(attributes.get("body", "{}")).get("state", {})
@@ -90,10 +92,12 @@ def place_widgets(app: Sphinx, doctree: nodes.document) -> None:
         if name in ours:
             place_widget(view, numbers[name], ours[name]["state"])
         elif len(view.parent.children) > 1:
-            view.parent.remove(view)  # no kernel, no such widget: its text or picture is shown instead
+            view.parent.remove(view)  # it needs a kernel: show its text or picture instead
         else:
             logger.warning(
-                "an output is nothing but a widget that needs a kernel", location=view, type="attnbook"
+                "this output needs a kernel, and has no text or picture to show instead",
+                location=view,
+                type="attnbook",
             )
     if numbers:
         shown_models = {number: ours[name] for name, number in numbers.items()}
@@ -104,7 +108,7 @@ def place_widgets(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def data_of(models: dict[str, dict]) -> str:
-    """The models' state as HTML, and behind it their bytes: a buffer says `at` which place they stand."""
+    """The models' state as HTML, followed by their bytes; `at` is a buffer's position among them."""
     state, data = {}, []
     for name, model in models.items():
         buffers = []
@@ -118,7 +122,7 @@ def data_of(models: dict[str, dict]) -> str:
 
 
 def is_ours(model: dict) -> bool:
-    """Whether the site's script can mount it."""
+    """Whether the site's script can mount this model."""
     name = model.get("state", {}).get("_anywidget_id", "")
     return name.startswith("attnbook.") and name.rpartition(".")[2] in WIDGETS
 
@@ -135,7 +139,7 @@ def model_of(view: nodes.container) -> str | None:
 
 
 def place_widget(view: nodes.container, name: str, state: dict) -> None:
-    """Fill a widget's output with its place: the model's name for the script, and the picture."""
+    """Fill a widget's output with its place on the page: the model's name for the script, and the picture."""
     view.clear()
     picture = next((node for node in view.parent.findall(nodes.image)), None)
     kind, style, ghost, words = WIDGETS[kind_of(state)][1](state)
@@ -151,7 +155,7 @@ def place_widget(view: nodes.container, name: str, state: dict) -> None:
 
 
 def explorer_place(state: dict) -> tuple[str, str, str, str]:
-    """An explorer's class, its sizes, empty boxes where its parts will stand, and its picture in words."""
+    """An explorer's class, its sizes, empty boxes for its parts, and its picture in words."""
     _, _, rows, columns = state["_shape"]
     style, boxes = explorer_boxes(state)
     words = f"heatmap of attention weights, {rows} queries by {columns} keys"
@@ -159,7 +163,7 @@ def explorer_place(state: dict) -> tuple[str, str, str, str]:
 
 
 def explorer_boxes(state: dict) -> tuple[str, str]:
-    """An explorer's sizes, and empty boxes where its parts will stand."""
+    """An explorer's sizes, and empty boxes for its parts."""
     layers, heads, rows, columns = state["_shape"]
     left, top = state["_gutters"]
     across = heads + (heads > 1 and not state["head_names"])  # a mean beside the heads, and below the layers
@@ -176,7 +180,7 @@ def explorer_boxes(state: dict) -> tuple[str, str]:
 
 
 def stepper_place(state: dict) -> tuple[str, str, str, str]:
-    """A stepper's class, no style, empty boxes where its parts will stand, and its picture in words."""
+    """A stepper's class, no style, empty boxes for its parts, and its picture in words."""
     boxes = "".join(
         f'<div class="ab-stage" style="--width:{width}px;--height:{height}px"></div>'
         for width, height in stage_boxes(state)
@@ -194,8 +198,8 @@ def stepper_place(state: dict) -> tuple[str, str, str, str]:
 
 
 def path_place(state: dict) -> tuple[str, str, str, str]:
-    """A path explorer's class, no style, empty boxes where its parts will stand, and its picture in words."""
-    words = f"the way between two of {len(state['tokens'])} positions through a recurrent network, "
+    """A path explorer's class, no style, empty boxes for its parts, and its picture in words."""
+    words = f"the path between two of {len(state['tokens'])} positions through a recurrent network, "
     words += f"{state['layers']} convolutions of kernel {state['kernel']}, and attention"
     sentence = "".join(
         f'<span class="ab-word">{escape(visible(token)[:24])}</span>' for token in state["tokens"]
@@ -218,7 +222,7 @@ def plane_place(state: dict) -> tuple[str, str, str, str]:
 
 
 def translator_place(state: dict) -> tuple[str, str, str, str]:
-    """A translator's class, no style, empty boxes where its parts will stand, and its picture in words."""
+    """A translator's class, no style, empty boxes for its parts, and its picture in words."""
     first = state["_first"]
     queries, keys = sides(state["kind"], first["source"], first["written"])
     shape = [first["layers"], first["heads"], len(queries), len(keys)]
@@ -235,7 +239,7 @@ def translator_place(state: dict) -> tuple[str, str, str, str]:
 
 
 def ghosts(state: dict, boxes: str) -> str:
-    """Boxes that take a widget's room until it comes, under its title and its hint."""
+    """Boxes that reserve a widget's room until it is mounted, under its title and its hint."""
     title = f'<div class="ab-title" data-title="{escape(state["title"])}"></div>' if state["title"] else ""
     return f'<div class="ab-ghost" aria-hidden="true">{title}<p class="ab-hint"></p>{boxes}</div>'
 
@@ -250,16 +254,16 @@ WIDGETS = {
 
 
 def titled(state: dict, words: str) -> str:
-    """Words with the widget's title before them."""
+    """Words with the widget's title in front."""
     return f"{state['title']}: {words}" if state["title"] else words
 
 
 def html(text: str) -> nodes.raw:
-    """HTML to be written as it is."""
+    """Raw HTML."""
     return nodes.raw(text=text, format="html")
 
 
 def script(kind: str, data: str) -> str:
-    """Data in a script element; with no `<` left in it, nothing in the data can end the element."""
+    """Data in a script element; `<` is escaped, so that nothing in the data can end the element."""
     data = data.replace("<", "\\u003c")
     return f'<script type="{kind}">{data}</script>'
