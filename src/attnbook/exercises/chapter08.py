@@ -1,185 +1,631 @@
-"""Chapter 8: the whole Transformer, its shapes and its size."""
+"""Chapter 8: shapes, a budget of parameters, a writer, a leak, two scores, a head, and parts taken away."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import date as Date
+from itertools import permutations, zip_longest
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
-from attnbook.exercises.old import exercise, judge_function, judge_number, read_dict, read_shape, slip
+from attnbook.exercises.judges import Function, Number, Numbers, drawn, number, random, shape_of, slips
+from attnbook.exercises.registry import exercise
 from attnbook.exercises.verdict import Wrong
-from attnbook.transformer import Transformer
 
 # --- 8.1 ---------------------------------------------------------------------------------------------------
 
-SIZES = {"source_vocab": 17, "target_vocab": 19, "d_model": 12, "num_heads": 3, "num_layers": 5, "d_ff": 32}
-WEIGHTS = {"encoder": "(L, B, H, S, S)", "decoder": "(L, B, H, T, T)", "cross": "(L, B, H, T, S)"}
+
+def _weights(name: str, queries: int, keys: int, letters: str) -> Number:
+    """The shape of one kind of attention weights in the exercise's model: 5 layers, batch 2, 3 heads."""
+    orders = [(*order, queries, keys) for order in permutations((5, 2, 3)) if order != (5, 2, 3)]
+    with_width = [(queries, 12), (12, keys), (12, 12), (keys, 12)]
+    turned = {
+        (5, 2, 3, keys, queries): "rows are queries, columns are keys. The target asks, the source is asked."
+    }
+    return shape_of(
+        name,
+        (5, 2, 3, queries, keys),
+        f"Wanted {letters}, a row for each query and a column for each key.",
+        (turned if queries != keys else {})
+        | dict.fromkeys(orders, "the right sizes in another order. Wanted: layers, batch, heads.")
+        | {
+            (2, 3, queries, keys): "the axis of the layers is missing: each layer has maps of its own.",
+            (5, 2, queries, keys): "the axis of the heads is missing: each head has a map of its own.",
+        }
+        | dict.fromkeys(
+            [(5, 2, 3, *pair) for pair in with_width],
+            "the width is summed over in the dot products, and leaves no axis in the weights.",
+        ),
+    )
 
 
-@exercise(
+exercise(
     "8.1",
     "Shapes through the whole model",
-    task=(
-        "for the `Transformer` of the exercise, called with a source (2, 7) and a target (2, 4), give the "
-        "shapes of its `logits` and of its `encoder`, `decoder` and `cross` weights, and how many `numbers` "
-        "the weights of cross-attention are."
-    ),
     praise="Rows ask, columns are asked: that alone decides the last two axes of all three.",
+    judge=Numbers(
+        shape_of(
+            "logits",
+            (2, 4, 19),
+            "One score for every target token, at every place of the target: (B, T, V).",
+            {
+                (2, 4, 17): "17 is the source's vocabulary. Scored are the tokens that may be *written*.",
+                (2, 7, 19): "the source's length is gone by then: there is a row of scores for each "
+                "*target* place.",
+                (2, 4, 12): "that is what leaves the decoder. The output layer makes vocabulary of width.",
+                (2, 19): "one row of scores for each place of the target, not for the last one only.",
+            },
+        ),
+        _weights("encoder", 7, 7, "(L, B, H, S, S)"),
+        _weights("decoder", 4, 4, "(L, B, H, T, T)"),
+        _weights("cross", 4, 7, "(L, B, H, T, S)"),
+        number(
+            "numbers",
+            840,
+            "Multiply out the five sizes of `cross`.",
+            {
+                56: "that is one head of one layer, for both sequences. There are 3 heads and 5 layers.",
+                28: "that is a single map. Multiply by heads, layers and sequences.",
+                168: "that is one layer. There are five.",
+                420: "that is one sequence. There are two in the batch.",
+                280: "that is one head of each layer. There are three heads.",
+            },
+        ),
+    ),
 )
-def predict_shapes(answer) -> str:
-    given = read_dict(answer, ("logits", *WEIGHTS, "numbers"))
-    with torch.random.fork_rng(devices=[]):  # the reader's random state stays as it is
-        model = Transformer(**SIZES).eval()
-    source, target = torch.ones(2, 7, dtype=torch.long), torch.ones(2, 4, dtype=torch.long)
-    logits, attentions = model(source, target)
-    _judge_logits(read_shape(given["logits"], "logits"), tuple(logits.shape))
-    for kind in WEIGHTS:
-        shape = tuple(getattr(attentions, kind).shape)
-        _judge_weights(kind, read_shape(given[kind], kind), shape)
-    judge_number(
-        given,
-        "numbers",
-        attentions.cross.numel(),
-        0.5,
-        [
-            (56, "that is one head of one layer, for both sequences. There are 3 heads and 5 layers."),
-            (28, "that is a single map. Multiply by heads, layers and sequences."),
-            (168, "that is one layer. There are five."),
-            (420, "that is one sequence. There are two in the batch."),
-            (280, "that is one head of each layer. There are three heads."),
-        ],
-        "Multiply out the five sizes of `cross`.",
-    )
-    return ""
-
-
-def _judge_logits(shape: tuple, wanted: tuple) -> None:
-    if shape == wanted:
-        return
-    slips = {
-        (2, 4, 17): "17 is the source's vocabulary. Scored are the tokens that may be *written*.",
-        (2, 7, 19): "the source's length is gone by then: there is a row of scores for each *target* place.",
-        (2, 4, 12): "that is what leaves the decoder. The output layer makes vocabulary of width.",
-        (2, 19): "one row of scores for each place of the target, not for the last one only.",
-    }
-    words = slips.get(shape, "one score for every target token, at every place of the target: (B, T, V).")
-    raise Wrong(f"`logits`: not {shape}: {words}")
-
-
-def _judge_weights(kind: str, shape: tuple, wanted: tuple) -> None:
-    if shape == wanted:
-        return
-    if len(shape) == 5 and shape[:3] == wanted[:3] and shape[3:] == wanted[:2:-1]:
-        words = "rows are queries, columns are keys. The target asks, the source is asked."
-    elif shape == wanted[1:]:
-        words = "the axis of the layers is missing: each layer has maps of its own."
-    elif shape == (*wanted[:2], *wanted[3:]):
-        words = "the axis of the heads is missing: each head has a map of its own."
-    elif len(shape) == 5 and sorted(shape[:3]) == sorted(wanted[:3]) and shape[3:] == wanted[3:]:
-        words = "the right sizes in another order. Wanted: layers, batch, heads."
-    elif len(shape) == 5 and shape[:3] == wanted[:3] and 12 in shape[3:]:
-        words = "the width is summed over in the dot products, and leaves no axis in the weights."
-    else:
-        words = f"wanted {WEIGHTS[kind]}, a row for each query and a column for each key."
-    raise Wrong(f"`{kind}`: not {shape}: {words}")
-
 
 # --- 8.2 ---------------------------------------------------------------------------------------------------
 
 
+def largest_model(
+    source_vocab: int, target_vocab: int, num_layers: int, num_heads: int, budget: int
+) -> tuple[int, int]:
+    return _largest()(source_vocab, target_vocab, num_layers, num_heads, budget)
+
+
 def _count(
-    source_vocab,
-    target_vocab,
-    d_model,
-    num_layers,
-    d_ff,
-    *,
-    biases=True,
+    source_vocab: int,
+    target_vocab: int,
+    d_model: int,
+    num_layers: int,
+    biases=1,
     untied=0,
     crossing=2,
-    encoder_norms=2,
     decoder_norms=3,
     norm=2,
     decoders=1,
-    more=0,
-    output=True,
+    matrices=4,
+    wide=4,
+    norms_at_the_end=0,
+    output_bias=0,
+    positions=0,
 ) -> int:
-    attention = 4 * d_model**2 - (not output) * d_model**2 + biases * 4 * d_model
-    feed_forward = 2 * d_model * d_ff + biases * (d_ff + d_model)
-    encoder = attention + feed_forward + encoder_norms * norm * d_model
+    """The parameters of a post-norm Transformer; the last ones, changed, are counting mistakes."""
+    attention = matrices * (d_model**2 + biases * d_model)
+    feed_forward = 2 * wide * d_model**2 + biases * (wide + 1) * d_model
+    encoder = attention + feed_forward + 2 * norm * d_model
     decoder = crossing * attention + feed_forward + decoder_norms * norm * d_model
-    embeddings = (source_vocab + target_vocab) * d_model + untied * target_vocab * d_model
-    return embeddings + num_layers * (encoder + decoders * decoder) + more
+    embeddings = (source_vocab + (1 + untied) * target_vocab + positions) * d_model
+    ends = 2 * norms_at_the_end * norm * d_model + output_bias * target_vocab
+    return embeddings + num_layers * (encoder + decoders * decoder) + ends
 
 
-COUNT_SLIPS = (
-    slip(
-        "The biases are missing. A linear layer from m to n has n of them.",
-        lambda *s: _count(*s, biases=False),
-    ),
-    slip(
-        "You counted the output's matrix a second time. It is the target embedding's, shared: one tensor.",
-        lambda *s: _count(*s, untied=1),
-    ),
-    slip(
-        "A decoder layer has two attentions: one over what is written, one over the source.",
-        lambda *s: _count(*s, crossing=1),
-        lambda *s: _count(*s, crossing=1, decoder_norms=2),
-    ),
-    slip(
-        "A norm is missing in the decoder: each of its three sub-layers has one.",
-        lambda *s: _count(*s, decoder_norms=2),
-    ),
-    slip("The LayerNorms are missing.", lambda *s: _count(*s, norm=0)),
-    slip("A LayerNorm has two vectors: a gain and a shift.", lambda *s: _count(*s, norm=1)),
-    slip(
-        "You gave each stack a norm at its end. The pre-norm model has those; this one is post-norm.",
-        lambda *s: _count(*s, more=4 * s[2]),
-    ),
-    slip(
-        "You added a bias for each token of the vocabulary. The output layer here has none.",
-        lambda *s: _count(*s, more=s[1]),
-    ),
-    slip(
-        "An attention has four matrices: for query, key, value, and one for the output of all heads.",
-        lambda *s: _count(*s, output=False),
-        lambda *s: _count(*s, output=False) - 3 * s[3] * s[2],
-    ),
-    slip("The embeddings are missing, one matrix for each side.", lambda *s: _count(0, 0, *s[2:])),
-    slip("The target's embedding is missing.", lambda *s: _count(s[0], 0, *s[2:])),
-    slip("The source's embedding is missing.", lambda *s: _count(0, *s[1:])),
-    slip("Only the encoder so far: add N decoder layers.", lambda *s: _count(*s, decoders=0)),
-    slip("That is one layer of each stack. There are N.", lambda *s: _count(*s[:3], 1, s[4])),
-    slip(
-        "You counted a table of positions. Sinusoids are computed: they aren't parameters.",
-        lambda *s: _count(*s, more=512 * s[2]),
-    ),
-)
+def _largest(
+    sizes: Callable = lambda *sizes: sizes,
+    step: Callable = lambda heads: heads,
+    fits: Callable = lambda count, budget: count <= budget,
+    answer: Callable = lambda d_model, left, heads: (d_model, left),
+    **mistakes,
+) -> Callable:
+    """The right search; the keywords make the wrong ones, and `mistakes` are those of `_count`."""
+
+    def largest(
+        source_vocab: int, target_vocab: int, num_layers: int, num_heads: int, budget: int
+    ) -> tuple[int, int]:
+        def count(d_model: int) -> int:
+            return (
+                _count(*sizes(source_vocab, target_vocab, d_model, num_layers), **mistakes) if d_model else 0
+            )
+
+        d_model, wider = 0, step(num_heads)
+        while fits(count(d_model + wider), budget):
+            d_model += wider
+        return answer(d_model, budget - count(d_model), num_heads)
+
+    return largest
 
 
-@exercise(
+exercise(
     "8.2",
-    "Count the whole model",
-    task=(
-        "write `count_parameters(source_vocab, target_vocab, d_model, num_layers, d_ff)`: the number of "
-        "parameters of a post-norm `Transformer` whose output shares the target embedding's matrix."
+    "Spend a budget",
+    praise="You know what a Transformer weighs, part by part, and how wide one may be. The count grows with "
+    "the square of the width: four times the budget buys about twice the width.",
+    judge=Function(
+        largest_model,
+        {"d_model": "a number", "left": "a number"},
+        cases=[
+            (11, 13, 2, 3, 30_000),
+            (70, 31, 3, 4, 80_000),
+            (500, 500, 1, 8, 5_000),
+            (10, 10, 1, 2, _count(10, 10, 8, 1)),
+            *drawn(
+                lambda source, target, layers, heads, thousands, seed: (
+                    (source, target, layers, heads, 1000 * thousands)
+                ),
+                *((10, 300), (10, 300), (1, 3), (2, 8), (1, 60)),
+            ),
+        ],
+        slips=slips(
+            "The width must be a multiple of the number of heads: each head gets an equal slice.",
+            _largest(step=lambda heads: 1),
+            "That is one step too far: this model is larger than the budget.",
+            _largest(answer=lambda d_model, left, heads: (d_model + heads, left)),
+            "Something still fits: there is a wider model within the budget.",
+            _largest(answer=lambda d_model, left, heads: (d_model - heads, left)),
+            "A model that meets the budget to the last parameter fits as well.",
+            _largest(fits=lambda count, budget: count < budget),
+            "`left` is what is *not* spent: the budget without the model's parameters.",
+            lambda *case: (d_left := largest_model(*case)) and (d_left[0], case[-1] - d_left[1]),
+            "The biases are missing. A linear layer from m to n has n of them.",
+            _largest(biases=0),
+            "You counted the output's matrix a second time. It is the target embedding's, shared: one "
+            "tensor.",
+            _largest(untied=1),
+            "A decoder layer has two attentions: one over what is written, one over the source.",
+            _largest(crossing=1),
+            _largest(crossing=1, decoder_norms=2),
+            "A norm is missing in the decoder: each of its three sub-layers has one.",
+            _largest(decoder_norms=2),
+            "The LayerNorms are missing.",
+            _largest(norm=0),
+            "A LayerNorm has two vectors: a gain and a shift.",
+            _largest(norm=1),
+            "You gave each stack a norm at its end. The pre-norm model has those; this one is post-norm.",
+            _largest(norms_at_the_end=1),
+            "You added a bias for each token of the vocabulary. The output layer here has none.",
+            _largest(output_bias=1),
+            "An attention has four matrices: for query, key, value, and one for the output of all heads.",
+            _largest(matrices=3),
+            "The embeddings are missing, one matrix for each side.",
+            _largest(lambda source, target, *others: (0, 0, *others)),
+            "The target's embedding is missing.",
+            _largest(lambda source, target, *others: (source, 0, *others)),
+            "The source's embedding is missing.",
+            _largest(lambda source, *others: (0, *others)),
+            "Only the encoder so far: add N decoder layers.",
+            _largest(decoders=0),
+            "That is one layer of each stack. There are N.",
+            _largest(lambda source, target, d_model, layers: (source, target, d_model, 1)),
+            "The feed-forward network is four times as wide inside as outside: d_ff = 4 · d_model.",
+            _largest(wide=1),
+            _largest(wide=2),
+            "You counted a table of positions. Sinusoids are computed: they aren't parameters.",
+            _largest(positions=512),
+        ),
+        rule="Count one model first, and compare it with a real one: `sum(p.numel() for p in "
+        "Transformer(…).parameters())`.",
     ),
-    praise="Your formula agrees with models that were built and counted. The number of heads is not in it.",
 )
-def count_parameters(answer) -> str:
-    names = ("source_vocab", "target_vocab", "d_model", "num_layers", "d_ff")
-    cases = [dict(zip(names, sizes, strict=True)) for sizes in ((11, 13, 6, 2, 10), (70, 31, 12, 3, 20))]
 
-    def built(source_vocab, target_vocab, d_model, num_layers, d_ff) -> torch.Tensor:
-        with torch.device("meta"):
-            model = Transformer(source_vocab, target_vocab, d_model, 2, num_layers, d_ff)
-        return torch.tensor(sum(parameter.numel() for parameter in model.parameters()), dtype=torch.float64)
+# --- 8.3 ---------------------------------------------------------------------------------------------------
 
-    return judge_function(
-        answer,
-        call="count_parameters(source_vocab, target_vocab, d_model, num_layers, d_ff)",
-        cases=cases,
-        right=built,
-        returns={"parameters": "one number"},
-        slips=[slip(s.words, *(_as_tensor(wrong) for wrong in s.wrongs)) for s in COUNT_SLIPS],
+
+class _State(NamedTuple):
+    """What has been read so far; a new one at each step, the old one stays as it is."""
+
+    source: Tensor
+    read: tuple[int, ...]
+
+
+class _Speller:
+    """A stand-in for a model: its scores depend on the source and on every token read so far, in order."""
+
+    def __init__(self, start: int, end: int, stops: int, seed: int, vocab: int = 9) -> None:
+        self.table, self.vocab, self.steps = random(12, vocab, vocab, seed=seed), vocab, 0
+        self.first, self.last, self.stops = start, end, stops
+
+    def start(self, source: Tensor) -> _State:
+        return _State(source, ())
+
+    def step(self, ids: Tensor, state: _State) -> tuple[Tensor, _State, None]:
+        self.steps += 1
+        if not isinstance(ids, Tensor) or ids.shape != (1,):
+            got = tuple(ids.shape) if isinstance(ids, Tensor) else type(ids).__name__
+            raise ValueError(f"ids: wanted (1,), the newest token, got {got}")
+        read = (*state.read, int(ids[0]))
+        scores = self.table[len(read) % 12, read[-1]].clone()
+        scores += sum(self.table[place % 12, token] for place, token in enumerate(read))
+        scores += self.table[0, state.source.sum() % self.vocab]
+        scores[self.first] = -50.0
+        scores[self.last] += 100.0 if len(read) == self.stops else -100.0
+        return scores[None], _State(state.source, read), None
+
+
+def write_one(model, source: Tensor, start: int, end: int, max_length: int) -> list[int]:
+    return _write()(model, source, start, end, max_length)
+
+
+def _write(
+    forget: bool = False,
+    again: bool = False,
+    on: bool = False,
+    best: Callable = Tensor.argmax,
+    change: Callable = lambda written, start, end: written,
+    steps: Callable = lambda most: most,
+    own: Callable = lambda start, end: (start, end),
+) -> Callable:
+    """The right writer; the keywords make the wrong ones."""
+
+    def write(model, source: Tensor, start: int, end: int, max_length: int) -> list[int]:
+        start, end = own(start, end)
+        state, first, written = model.start(source), source.new_full((1,), start), []
+        ids = first
+        for _ in range(steps(max_length)):
+            logits, after, _ = model.step(first if again else ids, state)
+            state = state if forget else after
+            ids = best(logits, -1)
+            written.append(ids.item())
+            if written[-1] == end and not on:
+                break
+        return change(written, start, end)
+
+    return write
+
+
+def _counted(
+    write: Callable, speller: Callable, source: Tensor, start: int, end: int, max_length: int
+) -> tuple[list[int], int]:
+    model = speller()
+    written = write(model, source, start, end, max_length)
+    return written, model.steps
+
+
+def _writer_case(start: int, shift: int, stops: int, max_length: int, seed: int) -> tuple:
+    end = (start + shift) % 9
+    source = torch.tensor([[3, 4, seed % 7]])
+    return lambda: _Speller(start, end, stops, seed), source, start, end, max_length
+
+
+exercise(
+    "8.3",
+    "Repair the writer",
+    praise="One loop serves every model that has `start` and `step`: the recurrent ones of chapter 1 as "
+    "well as the Transformer with its cache.",
+    judge=Function(
+        write_one,
+        {"ids": "a list of ids", "steps": "a number"},
+        use=_counted,
+        cases=[
+            _writer_case(4, 3, stops=6, max_length=9, seed=150),
+            _writer_case(1, 1, stops=30, max_length=7, seed=81),
+            _writer_case(1, 1, stops=1, max_length=4, seed=80),
+            *drawn(_writer_case, (0, 8), (1, 8), (1, 9), (1, 9)),
+        ],
+        slips=slips(
+            "Every step is the first one again: keep the new state, and read the token that was written "
+            "last.",
+            _write(forget=True, again=True),
+            _write(forget=True, again=True, on=True),
+            "The new state gets lost: every step begins again from the first one. Keep what `step` gives "
+            "back.",
+            _write(forget=True),
+            _write(forget=True, on=True),
+            "Every step reads the start again. It must read the token that was written last.",
+            _write(again=True),
+            _write(again=True, on=True),
+            "It writes on after the end. Stop there.",
+            _write(on=True),
+            "The list is right, but the model went on after the end. Stop the loop there.",
+            _write(on=True, change=lambda ids, start, end: ids[: [*ids, end].index(end) + 1]),
+            "The end is missing: it is a token that the model wrote, and belongs to the list.",
+            _write(change=lambda ids, start, end: [token for token in ids if token != end]),
+            "The start is in the list. It was given, not written.",
+            _write(change=lambda ids, start, end: [start, *ids]),
+            "That is the last token alone. Append each one to a list, and return the list.",
+            _write(change=lambda ids, start, end: ids[-1:]),
+            _write(on=True, change=lambda ids, start, end: ids[-1:]),
+            "You took the *least* likely token. `argmax` it is.",
+            _write(best=Tensor.argmin),
+            _write(best=Tensor.argmin, on=True),
+            "One token too few is written at `max_length`: the start doesn't count.",
+            _write(steps=lambda most: most - 1),
+            "The list is longer than `max_length`.",
+            _write(steps=lambda most: most + 1),
+            _write(steps=lambda most: most + 20),
+            "You begin with 1. The first token to read is handed in as `start`.",
+            _write(own=lambda start, end: (1, end)),
+            "You stop at 2. The end is handed in as `end`.",
+            _write(own=lambda start, end: (start, 2)),
+        ),
+    ),
+)
+
+# --- 8.4 ---------------------------------------------------------------------------------------------------
+
+
+def leak(train: list[tuple], test: list[tuple]) -> float:
+    return _share(test, train)
+
+
+def _share(rows: list[tuple], seen: list[tuple], part: Callable = lambda row: row[0]) -> float:
+    """The share of the rows of which `part` is also found in the others."""
+    known = {part(row) for row in seen}
+    return sum(part(row) in known for row in rows) / len(rows)
+
+
+def _split_case(train: int, test: int, days: int, seed: int) -> tuple[list[tuple], list[tuple]]:
+    numbers = (random(train + test, 3, seed=seed).abs() * 9).long()
+    rows = [
+        (Date(2001, 1, 1 + a % days), ("en", "zh", "fr")[b % 3], ("full", "long")[c % 2])
+        for a, b, c in numbers.tolist()
+    ]
+    return rows[:train], rows[train:]
+
+
+DAYS = [Date(2001, 1, day) for day in range(1, 10)]
+
+exercise(
+    "8.4",
+    "Measure a leak",
+    praise="Split by row, this share is nearly 1 on the book's data: with 27 rows a date, hardly a date has "
+    "all of them in the test. Split by date it is 0.",
+    judge=Function(
+        leak,
+        {"share": "a number"},
+        cases=[
+            (
+                [(DAYS[i], "en", "full") for i in range(5)]
+                + [(DAYS[0], "zh", "long"), (DAYS[7], "fr", "long"), (DAYS[7], "fr", "long")],
+                [(DAYS[i], "zh", form) for i in (0, 1, 3, 5, 6, 8) for form in ("long", "full")]
+                + [(DAYS[2], "en", "full"), (DAYS[5], "ar", "full"), (DAYS[1], "de", "full")]
+                + 3 * [(DAYS[7], "zh", "full")],
+            ),
+            *drawn(_split_case, (1, 12), (1, 12), (2, 9), count=8),
+        ],
+        slips=slips(
+            "You looked for the whole row. The same date in another language or form is the leak: compare "
+            "dates.",
+            lambda train, test: _share(test, train, lambda row: row),
+            "That is the share of the different dates. Every row counts: a date's three rows three times.",
+            lambda train, test: _share([(date,) for date in {row[0] for row in test}], train),
+            "You counted different dates and divided by rows. Count the rows of the test, too.",
+            lambda train, test: len({row[0] for row in test} & {row[0] for row in train}) / len(test),
+            "You dropped rows that occur more than once. Each row of the list counts.",
+            lambda train, test: leak(train, list(set(test))),
+            "That is a share of the *training*. Divide by the number of the test's rows.",
+            lambda train, test: leak(test, train),
+            lambda train, test: leak(train, test) * len(test) / len(train),
+            "That is the share that does *not* leak.",
+            lambda train, test: 1 - leak(train, test),
+            "That is a percentage, or a count: wanted a share from 0 to 1.",
+            lambda train, test: 100 * leak(train, test),
+            lambda train, test: len(test) * leak(train, test),
+            "You compared languages or forms. All of them occur on both sides; dates are what matters.",
+            lambda train, test: _share(test, train, lambda row: row[1]),
+            lambda train, test: _share(test, train, lambda row: row[2]),
+            "You compared date and language. A date seen in another language has been seen, too.",
+            lambda train, test: _share(test, train, lambda row: row[:2]),
+            lambda train, test: _share(test, train, lambda row: (row[0], row[2])),
+        ),
+    ),
+)
+
+# --- 8.5 ---------------------------------------------------------------------------------------------------
+
+
+def two_scores(written: list[str], wanted: list[str]) -> tuple[float, float]:
+    return _scores()(written, wanted)
+
+
+def _same_places(a: str, b: str) -> int:
+    return sum(x == y for x, y in zip(a, b, strict=False))
+
+
+def _scores(
+    exact: Callable = lambda a, b, all_wanted: a == b,
+    right: Callable = _same_places,
+    places: Callable = lambda a, b: max(len(a), len(b)),
+    total: Callable = lambda rights, places: sum(rights) / sum(places),
+    change: Callable = lambda exact, characters, count: (exact, characters),
+) -> Callable:
+    """The right scores; the keywords make the wrong ones."""
+
+    def scores(written: list[str], wanted: list[str]) -> tuple[float, float]:
+        pairs = list(zip(written, wanted, strict=True))
+        whole = sum(exact(a, b, wanted) for a, b in pairs) / len(pairs)
+        characters = total([right(a, b) for a, b in pairs], [places(a, b) for a, b in pairs])
+        return change(whole, characters, len(pairs))
+
+    return scores
+
+
+def _filled(a: str, b: str) -> int:
+    return sum(x == y for x, y in zip_longest(a, b, fillvalue=" "))
+
+
+def _anywhere(a: str, b: str) -> int:
+    return sum(character in b for character in a)
+
+
+def _common(a: str, b: str) -> int:
+    return (Counter(a) & Counter(b)).total()
+
+
+def _without_zero(two_scores: Callable, written: list[str], wanted: list[str]):
+    try:
+        return two_scores(written, wanted)
+    except ZeroDivisionError:
+        raise Wrong(
+            "A text that was written is empty, and your function divides by its length. Count the places of "
+            "all texts together, to the longer one's end."
+        ) from None
+
+
+def _texts_case(count: int, longest: int, seed: int) -> tuple[list[str], list[str]]:
+    letters = (random(2, count, longest, seed=seed).abs() * 2).long().clamp(max=3).tolist()
+    lengths = (random(2, count, seed=seed + 1).abs() * longest).long().clamp(1, longest).tolist()
+    written, wanted = (
+        ["".join("abC "[i] for i in row[:length]) for row, length in zip(*side, strict=True)]
+        for side in zip(letters, lengths, strict=True)
     )
+    return [wanted[0], *written[1:]], wanted
 
 
-def _as_tensor(wrong):
-    return lambda **sizes: torch.tensor(wrong(*sizes.values()), dtype=torch.float64)
+DATES_WRITTEN = ["2009-03-07", "1999-1-1", "2020-02-020", "", "x2001-01-01", "1950-10-10"]
+DATES_WANTED = ["2009-03-07", "1999-11-11", "2020-02-02", "1987", "2001-01-01", "1905-10-01"]
+
+exercise(
+    "8.5",
+    "Two measures of one result",
+    praise="The two can lie far apart, and each can mislead alone: nearly all characters right and few "
+    "dates, or one character too many in front and all places wrong.",
+    judge=Function(
+        two_scores,
+        {"exact": "a number", "characters": "a number"},
+        use=_without_zero,
+        cases=[
+            (
+                [*DATES_WRITTEN, "1987", "May", "may", "7 ", "8 ", "9 "],
+                [*DATES_WANTED, "88", "may", "Mai", "7", "8", "9"],
+            ),
+            (["ab", "abcd", "abcdef"], ["ab", "abcd", "abc"]),
+            *drawn(_texts_case, (1, 6), (1, 8), count=8),
+        ],
+        slips=slips(
+            "`zip` stops at the shorter text, so what is missing or too much was never counted as wrong. "
+            "Divide by the longer one's length.",
+            _scores(places=lambda a, b: min(len(a), len(b))),
+            "You divided by the wanted texts' lengths. What is too much is wrong as well: take the longer.",
+            _scores(places=lambda a, b: len(b)),
+            "You divided by the written texts' lengths: stopping early would be rewarded. Take the longer.",
+            _scores(places=lambda a, b: len(a)),
+            "You averaged each text's own share. Count the places of all texts together, and divide once.",
+            _scores(total=lambda r, p: sum(a / b for a, b in zip(r, p, strict=True)) / len(r)),
+            "You looked whether a character occurs anywhere in the other. It has to stand at the same place.",
+            _scores(right=_anywhere),
+            _scores(right=_anywhere, places=lambda a, b: len(a)),
+            _scores(right=_common),
+            "You filled the shorter text up with spaces, and a real space then counts as right. A place "
+            "that only one text has is wrong, whatever stands there.",
+            _scores(right=_filled),
+            "These are percentages. Wanted are shares from 0 to 1.",
+            _scores(change=lambda exact, characters, count: (100 * exact, 100 * characters)),
+            "`exact` is a count. Divide by the number of texts.",
+            _scores(change=lambda exact, characters, count: (exact * count, characters)),
+            "`exact` asks whether a text occurs *anywhere* among the wanted ones. Compare it with its own.",
+            _scores(lambda a, b, all_wanted: a in all_wanted),
+            "`exact` takes capitals and small letters for the same. For a reader of dates they may be; for "
+            "an exact match they aren't.",
+            _scores(lambda a, b, all_wanted: a.lower() == b.lower()),
+            "`exact` ignores spaces at the ends. An exact match has no more and no fewer characters.",
+            _scores(lambda a, b, all_wanted: a.strip() == b.strip()),
+            "`exact` is right as soon as one text begins with the other. Both must end together.",
+            _scores(lambda a, b, all_wanted: a.startswith(b)),
+            _scores(lambda a, b, all_wanted: _same_places(a, b) == min(len(a), len(b))),
+        ),
+    ),
+)
+
+# --- 8.6 ---------------------------------------------------------------------------------------------------
+
+
+def find_head(weights: Tensor, rows: Tensor, columns: Tensor) -> tuple[int, int]:
+    return _place(_on_field(weights, rows, columns))
+
+
+def _on_field(weights: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    return weights[:, :, rows][..., columns].sum(-1).mean(-1)  # (L, H)
+
+
+def _place(each: Tensor) -> tuple[int, int]:
+    return divmod(int(each.argmax()), each.shape[1])
+
+
+def _not_flattened(find_head: Callable, weights: Tensor, rows: Tensor, columns: Tensor):
+    found = find_head(weights, rows, columns)
+    if isinstance(found, int) or (isinstance(found, Tensor) and found.numel() == 1):
+        if int(found) == int(_on_field(weights, rows, columns).argmax()):
+            raise Wrong("That is the place in the flattened (L, H). `divmod(place, H)` takes it apart.")
+        raise Wrong("Wanted two numbers, the layer and the head; got one.")
+    return found
+
+
+def _maps(layers: int, heads: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    weights = (3 * random(layers, heads, 9, 11, seed=seed)).softmax(-1)
+    rows, columns = torch.arange(9), torch.arange(11)
+    first = 2 + seed % 2
+    return weights, (rows >= first) & (rows < 6), (columns >= 4) & (columns < 8)
+
+
+exercise(
+    "8.6",
+    "Find the head that reads the year",
+    praise="It is the measure of section 8.10. It says where a head reads, and not what hangs on it.",
+    judge=Function(
+        find_head,
+        {"layer": "a number", "head": "a number"},
+        use=_not_flattened,
+        cases=[_maps(5, 6, 869), *drawn(_maps, (1, 6), (1, 8), count=10)],
+        slips=slips(
+            "The right head, but head and layer have changed places.",
+            lambda *maps: find_head(*maps)[::-1],
+            "The right head, but counted from 1. Count from 0.",
+            lambda *maps: tuple(number + 1 for number in find_head(*maps)),
+            "That head has the largest *single* weight on the year. Wanted is the most in sum.",
+            lambda weights, rows, columns: _place(weights[:, :, rows][..., columns].amax((-1, -2))),
+            lambda weights, rows, columns: _place(weights[:, :, rows][..., columns].amax(-1).mean(-1)),
+            "You averaged over all rows. Only those matter in which the year is written.",
+            lambda weights, rows, columns: _place(weights[..., columns].sum(-1).mean(-1)),
+            "That is the head with the *least* on the year, and the most on everything else.",
+            lambda *maps: _place(-_on_field(*maps)),
+            "You divided the place in the flattened (L, H) by the number of layers. Each layer takes up H "
+            "places, so divide by the number of heads.",
+            lambda *maps: divmod(int(_on_field(*maps).argmax()), len(maps[0])),
+            "You looked where the year is *not* read: `columns` is True where the year stands.",
+            lambda weights, rows, columns: _place(weights[:, :, ~rows][..., columns].sum(-1).mean(-1)),
+        ),
+        rule="Sum over the columns, then average over the rows.",
+    ),
+)
+
+# --- 8.7 ---------------------------------------------------------------------------------------------------
+
+PERCENT = "that looks like a percentage. Give a share from 0 to 1, as `exact_match` does."
+
+
+def _share_of(name: str, wanted: float, slips: dict[float, str]) -> Number:
+    """A measured share, right within .2: every machine's training ends a little differently."""
+    rule = "Begin each training with `fresh_reverser()`, and score on `unseen_strings`."
+    return number(name, wanted, rule, slips, near=0.2)
+
+
+exercise(
+    "8.7",
+    "Take it out, or train without",
+    praise="Both experiments are called ablation, and their answers differ. A part that is taken out of a "
+    "trained model is missed even where it was never necessary; only training without it says what the task "
+    "needs. Whoever reports an ablation has to say which of the two it was.",
+    judge=Numbers(
+        _share_of("whole", 1, {100: PERCENT, 0: "an untrained model gets nothing right. Train it first."}),
+        _share_of(
+            "feed_forward_out",
+            0,
+            {1: "nothing was lost. Is the network really gone from *both* stacks, after the training?"},
+        ),
+        _share_of(
+            "feed_forward_without",
+            1,
+            {
+                100: PERCENT,
+                0: "nothing is right. Take a *fresh* model, remove the part, and only then train it.",
+            },
+        ),
+        _share_of("positions_out", 0, {1: "nothing was lost. Are the positions really gone?"}),
+        _share_of(
+            "positions_without",
+            0,
+            {1: "without positions a reversal can't be learned. Were they removed *before* the training?"},
+        ),
+    ),
+)
