@@ -1,4 +1,4 @@
-"""The built site needs nobody else: any host, any folder, a file on a stick, and a strict content policy."""
+"""The built site is self-contained: it works on any host, in any folder, from a file, with a strict policy."""
 
 import re
 import threading
@@ -17,7 +17,7 @@ STATES = "nodes => nodes.map(node => node.dataset.state)"
 
 @pytest.fixture(scope="module")
 def unpacked(html, tmp_path_factory):
-    """The packed site, unpacked below a folder whose name is no plain word."""
+    """The packed site, unpacked in a folder with an awkward name."""
     folder = tmp_path_factory.mktemp("stick")
     pack.pack(html, folder / "book.zip")
     place = folder / "книга & 書 50%"
@@ -28,7 +28,7 @@ def unpacked(html, tmp_path_factory):
 
 @pytest.fixture
 def watched(browser):
-    """Opens a page at an address, and lists what goes wrong and what is asked of anyone but `own`."""
+    """Opens a page at an address, and records errors and requests to any host but `own`."""
     contexts = []
 
     def open_page(address: str, own: str):
@@ -37,7 +37,7 @@ def watched(browser):
         page = context.new_page()
         page.route(
             lambda url: not url.startswith((own, "data:", "blob:")), lambda route: route.abort()
-        )  # the network is closed
+        )  # block the network
         faults = listen(page, own)
         page.goto(address, wait_until="networkidle")
         return page, faults
@@ -48,7 +48,7 @@ def watched(browser):
 
 
 def touch(page) -> None:
-    """Use what a page offers: its folds, its menus, each of its widgets by mouse and by keyboard."""
+    """Use everything on a page: folds, menus, and every widget by mouse and keyboard."""
     page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
     for widget in page.locator(".ab-widget").all():
         widget.scroll_into_view_if_needed()
@@ -68,7 +68,7 @@ def touch(page) -> None:
 
 
 def works(page) -> None:
-    """Formulas are set, widgets live."""
+    """Assert that formulas are typeset and widgets are live."""
     mount(page)
     assert page.locator(".math").count() == page.locator(".math mjx-container").count()
     assert set(page.locator(".ab-widget").evaluate_all(STATES)) <= {"live"}

@@ -1,4 +1,4 @@
-"""The API reference: every public name has its heading, its signature and its docstring on the built page."""
+"""The API reference: every public name has a heading, a signature and a docstring on the built page."""
 
 import inspect
 from importlib import import_module
@@ -36,11 +36,11 @@ OTHERS = {
 
 @pytest.fixture(scope="module")
 def sections(html):
-    """The page's text under each heading that names something of the package."""
+    """The page's text under each heading that is a name of the package."""
     page = BeautifulSoup((html / "chapters" / "api.html").read_text("utf8"), "html.parser")
     headings = [heading for heading in page.select("h3") if heading.code]
     found = {heading.code.get_text(): heading.parent for heading in headings}
-    assert len(found) == len(headings), "a name stands there twice"
+    assert len(found) == len(headings), "a name appears twice"
     return found
 
 
@@ -98,7 +98,7 @@ def test_a_name_without_docstring_is_found():
 
 
 def test_formulas_stand_alone_and_symbols_in_their_sentence(sections):
-    """Where a docstring begins with formulas, and then explains what stands in them."""
+    """In a docstring that starts with formulas and then explains their symbols."""
     formulas = sections["Seq2Seq"].select(".math")
     alone = [formula["data-tex"] for formula in formulas if formula.name == "div"]
     assert len(alone) == 2

@@ -1,4 +1,4 @@
-"""Glossary, reference and article page: every link into them leads somewhere, on GitHub too."""
+"""Glossary, references and article page: all links to them work, on GitHub too."""
 
 import json
 import re
@@ -15,7 +15,7 @@ LINK = re.compile(r"\]\(([\w.-]+\.(?:md|ipynb))?(?:#([^)]+))?\)")
 
 
 def markdown(page: Path) -> str:
-    """What a page says, without code."""
+    """A page's text without code."""
     text = page.read_text("utf8")
     if page.suffix == ".ipynb":
         cells = json.loads(text)["cells"]
@@ -24,7 +24,7 @@ def markdown(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """The names by which GitHub, JupyterLab and the book know a page's headings."""
+    """The anchors of a page's headings in GitHub, JupyterLab and the book."""
     headings = re.findall(r"^#+ (.+)$", markdown(page), re.M)
     plain = (re.sub(r"[`*]|\$", "", heading).strip().lower() for heading in headings)
     return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in plain}
@@ -82,7 +82,7 @@ def test_verdicts_stand_out(visit):
     claims = page.locator("article ol > li").count()
     assert page.locator("article ol > li .ab-verdict").count() == claims > 40
     colors = page.locator(".ab-verdict").evaluate_all("all => all.map(e => getComputedStyle(e).color)")
-    assert len(set(colors)) == 4  # right, with a limit or without, is one
+    assert len(set(colors)) == 4  # "right" and "right, with a limit" look the same
 
 
 @pytest.mark.parametrize("page", sorted(CHAPTERS.glob("*.md")), ids=lambda page: page.name)

@@ -1,4 +1,4 @@
-"""Binder gets what the package asks for, and the package."""
+"""Binder installs the package and its dependencies."""
 
 import os
 import re
@@ -16,12 +16,12 @@ import yaml
 from bookpress import ROOT
 
 BINDER = ROOT / ".binder"
-# what conda-forge calls them; the “base” packages come without a window system
+# names on conda-forge; the “base” packages come without GUI libraries
 CONDA = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base", "seaborn": "seaborn-base"}
 
 
 def split(requirement: str) -> tuple[str, str]:
-    """A requirement's name and range."""
+    """Split a requirement into name and range."""
     return re.fullmatch(r"([A-Za-z0-9_.-]+?)\s*([<>=!~].*)?", requirement).groups(default="")
 
 
@@ -30,7 +30,7 @@ def project() -> dict:
 
 
 def environment() -> dict[str, str]:
-    """What Binder installs, and in which range."""
+    """The packages that Binder installs, with their ranges."""
     return dict(map(split, yaml.safe_load((BINDER / "environment.yml").read_text("utf8"))["dependencies"]))
 
 
@@ -54,7 +54,7 @@ def test_binder_uses_one_channel():
 
 
 def test_pins_are_within_the_ranges():
-    """The versions the book is built and tested with are among those that Binder may take."""
+    """Binder's ranges include the versions the book is built and tested with."""
     from packaging.specifiers import SpecifierSet
 
     pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.txt").read_text("utf8"), re.M))
@@ -63,7 +63,7 @@ def test_pins_are_within_the_ranges():
 
 
 def test_the_package_is_installed_from_the_clone(tmp_path):
-    """`postBuild` as Binder runs it: in the clone's folder, where everything else is installed already."""
+    """Run `postBuild` as Binder does: in the clone, with all dependencies installed."""
     clone = tmp_path / "clone"
     clone.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE", ".binder", "src"):
@@ -89,7 +89,7 @@ RUN ./.binder/postBuild
     [("nothing", 0), ("for python={0}", 1), ('".binder/environment.yml"', 1), ("./.binder/postBuild", 1)],
 )
 def test_ask_binder_fails_if_the_builder_misses_something(tmp_path, gone, code):
-    """`.github/ask-binder`, which asks it every week, with another program in the builder's place."""
+    """Run `.github/ask-binder` with a stand-in for Binder's builder."""
     for name in (".binder", ".github"):
         shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
@@ -103,7 +103,7 @@ def test_ask_binder_fails_if_the_builder_misses_something(tmp_path, gone, code):
 
 
 def bare_python(folder: Path) -> Path:
-    """An environment that has the packages installed here, found after its own."""
+    """An environment that also finds the packages installed here, after its own."""
     venv.create(folder, with_pip=True)
     site = next(folder.glob("lib/python*/site-packages"))
     (site / "zz-others.pth").write_text(sysconfig.get_path("purelib") + "\n")

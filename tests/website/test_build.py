@@ -1,4 +1,4 @@
-"""What `make` promises: a strict build, no stale page, one address, and words that help."""
+"""`make` builds strictly, leaves no stale page, defines one address, and explains errors."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ TOC = "format: jb-book\nroot: chapters/index\nchapters:\n  - file: chapters/cell
 
 @pytest.fixture
 def tiny(tmp_path):
-    """A book of two pages with this one's settings and styles, and a package of one file."""
+    """A book of two pages with this book's settings and styles, and a package of one file."""
     shutil.copytree(
         ROOT / "website" / "assets", tmp_path / "website" / "assets", ignore=shutil.ignore_patterns("mathjax")
     )
@@ -51,7 +51,7 @@ def write_cells(book, *cells, name="cells"):
 def make(book, target="book"):
     """Run this repository's own Makefile on another book; nothing is installed."""
     command = ["make", "-o", ".venv/installed", target, f"BOOK={book}", f"BIN={Path(sys.executable).parent}"]
-    given = ("MAKE", "MFLAGS", "BOOK_BASEURL", "SOURCE_DATE_EPOCH")  # and all that begins so
+    given = ("MAKE", "MFLAGS", "BOOK_BASEURL", "SOURCE_DATE_EPOCH")  # and everything that starts with it
     env = {name: value for name, value in os.environ.items() if not name.startswith(given)}
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
 
@@ -91,9 +91,9 @@ def test_a_rebuilt_site_has_all_files_its_pages_use(tiny):
         return {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*.*")}
 
     first = built()
-    assert built() == first  # nothing is written
+    assert built() == first  # writes no page
     write_page(tiny, "> **Measured.** It is otherwise.\n\n> A quotation.")
-    second = built()  # one page is written
+    second = built()  # writes one page
     assert second.keys() == first.keys()
     changed = {name for name in first if first[name] != second[name] and "_sources" not in name}
     assert changed == {"chapters/index.html", "searchindex.js", "_static/search-texts.js", "search.html"}

@@ -1,8 +1,8 @@
-"""A notebook alone, as Colab opens it: its first cell brings the package, and brings nothing else.
+"""A notebook alone, as Colab opens it: its first cell installs the package and nothing else.
 
-There is no network: git is told to find the repository's address in a clone on this machine, and pip may ask
-no index. What Colab has, and what pip would fetch there, are here the dependencies of the package and of the
-kernel, and no other package: a chapter that imports one fails.
+There is no network: git resolves the repository's address to a clone on this machine, and pip must not use an
+index. The environment has only the dependencies of the package and the kernel, in place of Colab's packages and
+those pip would download, so a chapter that imports any other package fails.
 """
 
 import json
@@ -25,7 +25,7 @@ from packaging.requirements import Requirement
 from bookpress import ROOT, address
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
-# The chapters that run to their end, such as "01 08", or "all" of them; the others run to their imports.
+# The chapters to run completely, such as "01 08" or "all"; the others run up to their imports.
 CHOSEN = os.environ.get("COLAB_CHAPTERS", "03").split()
 WHOLE = [chapter for chapter in CHAPTERS if chapter.name[:2] in CHOSEN or CHOSEN == ["all"]]
 TOOLS = ("beartype", "bs4", "hypothesis", "jupyter_book", "playwright", "pytest")
@@ -38,7 +38,7 @@ AFTER = (
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory) -> Path:
-    """A repository with what the package is made of."""
+    """A repository with the package's files."""
     folder = tmp_path_factory.mktemp("repository")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
@@ -52,7 +52,7 @@ def repository(tmp_path_factory) -> Path:
 
 
 def dependencies(name: str, found: set[str]) -> set[str]:
-    """Add a package that is installed here to `found`, and those that it depends on."""
+    """Add an installed package and its dependencies to `found`."""
     if name not in found:
         found.add(name)
         for needed in map(Requirement, metadata.requires(name) or ()):
@@ -63,7 +63,7 @@ def dependencies(name: str, found: set[str]) -> set[str]:
 
 @pytest.fixture
 def bare(tmp_path) -> Path:
-    """A Python that has everything but the package: its dependencies, a kernel, and what builds it."""
+    """A Python with everything except the package: its dependencies, a kernel and the build backend."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))
     asked = [
         *project["project"]["dependencies"],
@@ -81,14 +81,14 @@ def bare(tmp_path) -> Path:
         (there / entry).symlink_to(Path(sysconfig.get_path("purelib")) / entry)
     venv.create(tmp_path / "venv", with_pip=True)
     site = next((tmp_path / "venv").glob("lib/python*/site-packages"))
-    for old in site.glob("setuptools*"):  # venv's own, which may be older than the one that is there
+    for old in site.glob("setuptools*"):  # venv's own copy, which may be older
         shutil.rmtree(old)
     (site / "there.pth").write_text(f"{there}\n")
     return tmp_path / "venv" / "bin" / "python"
 
 
 def environment(python: Path, repository: Path) -> dict[str, str]:
-    """No index for pip, one address for git."""
+    """Environment variables: no index for pip, one address for git."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
     rewrites = {
         "GIT_CONFIG_COUNT": "1",
@@ -101,13 +101,13 @@ def environment(python: Path, repository: Path) -> dict[str, str]:
 
 
 def installed(python: Path) -> set[str]:
-    """What is in this Python's own folder."""
+    """The packages in this Python's own site-packages."""
     site = next(python.parents[1].glob("lib/python*/site-packages"))
     return {entry.name for entry in site.iterdir()}
 
 
 def run(cells: list, python: Path, repository: Path, folder: Path) -> list[str]:
-    """The text that each cell of code prints, in that Python's kernel, in a folder with only the notebook."""
+    """The output of each code cell, run in that Python's kernel in a folder with only the notebook."""
     folder.mkdir()
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in cells])
     nbformat.write(notebook, folder / "alone.ipynb")
@@ -144,12 +144,12 @@ def test_a_notebook_alone_installs_only_the_package(bare, repository, tmp_path):
     assert "rror" not in printed[0]
 
     again = run([setup, "import attnbook"], bare, repository / "gone", tmp_path / "again")
-    assert again == ["", ""]  # it is there: nothing is asked of anyone
+    assert again == ["", ""]  # already installed: no requests
     assert installed(bare) - before == new
 
 
 def test_widgets_enable_colabs_widget_manager():
-    """Colab shows widgets of other makers only once it is asked to: anywidget asks when a widget is made."""
+    """Colab shows third-party widgets only when enabled; anywidget enables them when a widget is created."""
     code = """
 import sys, types
 asked = []

@@ -1,4 +1,4 @@
-"""The drawings: one source, readable on a phone, by day and by night, in the book and outside it."""
+"""The drawings: one source, readable on a phone, in light and dark, in the book and outside it."""
 
 import re
 
@@ -36,7 +36,7 @@ def test_every_svg_of_the_book_is_generated():
 
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_text_fits_into_the_drawing(browser, name):
-    """Also in the fonts of a page that knows nothing of the book's."""
+    """Also in the fonts of a page without the book's fonts."""
     page = browser.new_page(viewport={"width": 390, "height": 900})
     page.set_content(f"<body style='margin:16px'>{DRAWINGS[name]}")
     page.add_style_tag(content="svg { width: 100%; height: auto }")
@@ -56,7 +56,7 @@ def test_text_has_enough_contrast(theme):
     for words in ("ink", "muted", "query", "key", "value"):
         for ground in PARTS:
             if words == "muted" and ground not in ("paper", "surface"):
-                continue  # quiet words lie on nothing else
+                continue  # muted text is on no other background
             if words in ("query", "key", "value") and ground not in ("paper", "surface", f"{words}-tint"):
                 continue
             assert contrast(colors[words], colors[ground]) >= 4.5, (words, ground)
@@ -74,7 +74,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_drawing_takes_its_colours_from_the_page(visit, theme):
-    """In the page the drawing's paper is the page's own, in either theme, and the file's style is gone."""
+    """In a page, the drawing's background is the page's, in both themes, and the file's style is removed."""
     page = visit("chapters/04-self-attention.html", theme=theme)
     drawing = page.locator("svg.ab-drawing").first
     assert drawing.locator("style").count() == 0

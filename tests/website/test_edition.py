@@ -1,4 +1,4 @@
-"""A book built twice is the same book; it says which edition it is, and where it is published."""
+"""Builds are reproducible, and the book states its edition and where it is published."""
 
 import os
 import re
@@ -35,7 +35,7 @@ CELLS = (
 def write_book(
     folder: Path, *, address: str = "", repository: str = "", code: tuple[str, ...] = CELLS
 ) -> Path:
-    """A small book with this one's settings: widgets, a figure, a table, a formula, code."""
+    """A small book with this book's settings: widgets, a figure, a table, a formula, code."""
     folder.mkdir()
     assets = Path("website", "assets")
     shutil.copytree(ROOT / assets, folder / assets, ignore=shutil.ignore_patterns("mathjax", "fonts"))
@@ -65,7 +65,7 @@ def write_book(
 
 
 def build(folder: Path, **variables: str) -> Path:
-    """Build the book in `folder`; its site."""
+    """Build the book in `folder`; returns the site."""
     command = [str(Path(sys.executable).parent / "jupyter-book"), "build", ".", "-W", "-n", "--keep-going"]
     given = {"SOURCE_DATE_EPOCH", "BOOK_BASEURL"}
     env = {name: value for name, value in os.environ.items() if name not in given}
@@ -76,7 +76,7 @@ def build(folder: Path, **variables: str) -> Path:
 
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory):
-    """The same book, built in two places on two days, with Python's hashes mixed differently."""
+    """The same book built in two folders on two days with different hash seeds."""
     folder = tmp_path_factory.mktemp("books")
     settings = {"address": ADDRESS, "repository": "https://github.com/someone/another-name"}
     given = {"SOURCE_DATE_EPOCH": "1700000000", "BOOK_BASEURL": "https://not.this.example/"}
@@ -88,7 +88,7 @@ def sites(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    """A book that is published nowhere, of no known date."""
+    """An unpublished book without a date."""
     return build(write_book(tmp_path_factory.mktemp("plain") / "book", code=()))
 
 
@@ -107,7 +107,7 @@ def test_builds_are_reproducible(sites):
 
 
 def test_a_branch_of_pages_serves_it_all_and_so_does_the_zip(plain, tmp_path):
-    """GitHub leaves out what begins with an underscore, until a file says that no Jekyll is wanted."""
+    """GitHub Pages omits names that start with an underscore unless there is a `.nojekyll` file."""
     assert (plain / ".nojekyll").read_bytes() == b""
     pack.pack(plain, tmp_path / "book.zip")
     with ZipFile(tmp_path / "book.zip") as archive:

@@ -1,4 +1,4 @@
-"""The page for instructors: what it says of chapters, commands, assignments and links is so."""
+"""The instructors' page: its statements about chapters, commands, assignments and links are true."""
 
 import json
 import re
@@ -14,13 +14,13 @@ CHAPTERS = guide.chapters()
 
 
 def markdown(name):
-    """All that a chapter's notebook says outside of code."""
+    """A chapter's text outside of code."""
     cells = guide.read_cells(ROOT / "chapters" / f"{name}.ipynb")
     return "\n\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
 
 
 def rows(page, heading):
-    """The cells of the first table below a heading, which is named as in the address."""
+    """The cells of the first table below the heading with this anchor."""
     table = page.locator(f"section#{heading} table").first
     return [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
 
@@ -121,7 +121,7 @@ def test_links_to_heatmaps_open_the_described_views(visit):
     page = visit(f"chapters/04-self-attention.html#{links['04-self-attention.html']}")
     third = page.locator(".ab-explorer").nth(2)
     reading = third.locator(".ab-live .ab-reading")
-    assert "0→7" in reading.inner_text()  # the row that reads 0 and writes 7
+    assert "0→7" in reading.inner_text()  # the row with input 0 and output 7
     seen = "(one) => one.getBoundingClientRect().top < innerHeight && one.getBoundingClientRect().bottom > 0"
     page.wait_for_function(seen, arg=third.element_handle())
 

@@ -22,7 +22,7 @@ TOKEN = "the-lab-under-test"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Asks the server that `make lab` starts: `lab("api/contents")`; what is given goes along."""
+    """Sends a request to the server started by `make lab`: `lab("api/contents")`, with optional data."""
     folder = tmp_path_factory.mktemp("lab")
     options = f"--no-browser --port=0 --ip=127.0.0.1 --IdentityProvider.token={TOKEN}"
     options += " --allow-root" if hasattr(os, "getuid") and os.getuid() == 0 else ""
@@ -48,7 +48,7 @@ def lab(tmp_path_factory):
 
 
 def wait_for_address(server: subprocess.Popen, log: Path) -> str:
-    """Where the server says it listens."""
+    """The address at which the server says it listens."""
     for _ in range(600):
         found = re.search(r"(http://127\.0\.0\.1:\d+/)lab", log.read_text("utf8"))
         if found:
@@ -65,7 +65,7 @@ def test_the_chapters_are_listed(lab):
 
 
 def run(lab, code: str) -> str:
-    """What code prints in a kernel that the server starts, or the error that it ends in."""
+    """The output of code in a kernel started by the server, or its error."""
     kernel = lab("api/kernels", {"name": "python3"})["id"]
     place = f"{lab.address.replace('http', 'ws', 1)}api/kernels/{kernel}/channels?token={TOKEN}"
     channel = websocket.create_connection(place, timeout=60)

@@ -1,4 +1,4 @@
-"""Pages come fast and stand still: few files, few elements, colours and type from the first moment on."""
+"""Pages load fast and don't move: few files, few elements, right colours and fonts from the first paint."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ PARTS = (
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_first_paint_has_the_readers_colours(browser, site, theme):
-    """Before any script runs that waits."""
+    """Before any deferred script runs."""
     page = browser.new_page(color_scheme=theme)
     late = re.compile(r"book-pages\.js|/widgets/")
     page.route(late, lambda route: route.abort())
@@ -59,13 +59,13 @@ def test_fonts_are_preloaded(browser, site, name, least, most):
     assert least <= len(early) <= most
     assert any("MathJax_Main" in font for font in early) == (name == FORMULAS)
     assert fonts[: len(early)] == early
-    assert any("serif-4-latin-600" in font for font in early)  # bold words stand in its first lines
-    assert len(fonts) == len(set(fonts))  # what was asked for early is what the text is set in
+    assert any("serif-4-latin-600" in font for font in early)  # its first lines have bold text
+    assert len(fonts) == len(set(fonts))  # the preloaded fonts are the fonts of the text
     page.close()
 
 
 def test_text_does_not_move_when_the_sidebar_appears(browser, site):
-    """A frame may be drawn when a page is read half."""
+    """The browser may paint a frame when half of the page has been parsed."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, java_script_enabled=False)
     page = context.new_page()
     left = lambda: page.locator("article h1").bounding_box()["x"]  # noqa: E731
@@ -88,7 +88,7 @@ def test_every_page_loads_one_theme_script(html, page_name):
 
 
 def test_scripts_load_after_the_first_frame(browser, site):
-    """Those that give the page its buttons and widgets: the text is seen before, however slow the machine."""
+    """Scripts for buttons and widgets must not delay the text, however slow the machine."""
     page = browser.new_page()
     page.add_init_script("""document.addEventListener("DOMContentLoaded",
         () => requestAnimationFrame(() => (window.framed = performance.now())));""")
@@ -102,7 +102,7 @@ def test_scripts_load_after_the_first_frame(browser, site):
 
 
 def test_hidden_pages_load_their_scripts(browser, site):
-    """Such as a tab in the background, which has no frame."""
+    """A background tab, for example, paints no frame."""
     page = browser.new_page()
     page.add_init_script("""
         const frames = requestAnimationFrame;
@@ -110,7 +110,7 @@ def test_hidden_pages_load_their_scripts(browser, site):
         globalThis.requestAnimationFrame = () => 0;
         document.addEventListener("programs-here", () => (globalThis.requestAnimationFrame = frames));""")
     page.goto(site + CHAPTER)
-    page.wait_for_function(PROGRAMS, polling=50)  # or it would wait for a frame
+    page.wait_for_function(PROGRAMS, polling=50)  # otherwise it would wait for a frame
     mount(page)
     states = page.locator(".ab-widget").evaluate_all("all => all.map(widget => widget.dataset.state)")
     assert len(states) > 3
@@ -162,4 +162,4 @@ def test_formula_fonts_have_exactly_the_letters_in_use(html):
     for font in fonts:
         whole, cut = codes(WHOLE / font.name), codes(font)
         assert wanted & whole <= cut <= whole, font.name
-        assert len(cut - wanted) <= 3, font.name  # what others are made of
+        assert len(cut - wanted) <= 3, font.name  # components of composite glyphs

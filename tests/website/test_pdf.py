@@ -1,4 +1,4 @@
-"""The printed book: contents, page numbers, links and bookmarks that agree with each other."""
+"""The printed book: contents, page numbers, links and bookmarks agree."""
 
 import os
 import re
@@ -20,7 +20,7 @@ A4 = (595, 842)
 
 @pytest.fixture(scope="module")
 def printed(html, tmp_path_factory) -> PdfReader:
-    """Three pages of the site as a book: the first, a chapter with widgets, and one with links into it."""
+    """A book of three pages: the first, a chapter with widgets, and a page with links to it."""
     if not find_chromium():
         pytest.fail(MISSING, pytrace=False)
     file = tmp_path_factory.mktemp("pdf") / "book.pdf"
@@ -32,7 +32,7 @@ def printed(html, tmp_path_factory) -> PdfReader:
 
 @pytest.fixture(scope="module")
 def marks(printed) -> list[tuple[str, int]]:
-    """The bookmarks, and the pages that they lead to."""
+    """The bookmarks and their pages."""
 
     def flat(items):
         for item in items:
@@ -45,12 +45,12 @@ def marks(printed) -> list[tuple[str, int]]:
 
 
 def plain(text: str) -> str:
-    """Text without its spaces, and with one form of each character."""
+    """Text without spaces, in Unicode normal form."""
     return re.sub(r"\s", "", unicodedata.normalize("NFKC", text)).replace("’", "'").replace("ʼ", "'")
 
 
 def front(printed) -> int:
-    """How many pages stand before the first chapter."""
+    """The number of pages before the first chapter."""
     return printed.page_labels.index("1")
 
 
@@ -167,7 +167,7 @@ def test_chinese_is_printed(html, printed, marks):
     text = "".join(page.extract_text() for page in printed.pages[dict(marks)["Glossary"] :])
     assert len(chinese) > 50
     missing = chinese - set(unicodedata.normalize("NFKC", text))
-    assert len(missing) <= 0.03 * len(chinese), missing  # a few are stored as the radical that looks the same
+    assert len(missing) <= 0.03 * len(chinese), missing  # a few are stored as the look-alike radical
 
 
 SCRIPTS = {"Arabic": "\u0600-\u06ff", "Chinese": "\u4e00-\u9fff", "Cyrillic": "\u0400-\u04ff"}
@@ -176,10 +176,10 @@ SCRIPTS["Devanagari"] = "\u0900-\u097f"
 
 @pytest.fixture(scope="module")
 def dates(html, tmp_path_factory) -> tuple[str, str]:
-    """Chapter 3, which writes a date in every language: its page's text, and what is printed of it."""
+    """The web page's and the PDF's text of chapter 3, which has a date in every language."""
     file = tmp_path_factory.mktemp("dates") / "chapter.pdf"
     name = "chapters/03-attn.html"
-    with ThreadPoolExecutor() as pool:  # this thread's Playwright may have a browser open
+    with ThreadPoolExecutor() as pool:  # Playwright may be running in this thread
         pool.submit(pdf.book, html, file, [name], "A Title").result()
     article = BeautifulSoup((html / name).read_text("utf8"), "html.parser").select_one("article")
     text = "".join(page.extract_text() for page in PdfReader(file).pages)
@@ -188,7 +188,7 @@ def dates(html, tmp_path_factory) -> tuple[str, str]:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_dates_are_printed_in_every_script(dates, script):
-    """Letters alone: shaping puts them into another order, and their vowel signs into one glyph with them."""
+    """Compare only letters: shaping reorders them and merges vowel signs into their glyphs."""
     there, printed = (set(filter(str.isalpha, re.findall(f"[{SCRIPTS[script]}]", text))) for text in dates)
     assert len(there) >= 5
     assert there - printed == set()

@@ -1,4 +1,4 @@
-"""The built site as a reader meets it: every page, in a browser, wide and narrow, by day and by night."""
+"""Every page of the built site in a browser, wide and narrow, light and dark."""
 
 import io
 import json
@@ -58,7 +58,7 @@ def test_a_table_that_fits_is_not_shaded(visit):
 
 
 def edges(node):
-    """The colours half way down a node, in its first, its middle and its last column of pixels."""
+    """The colours at half a node's height in its first, middle and last pixel column."""
     image = Image.open(io.BytesIO(node.screenshot())).convert("RGB")
     return [image.getpixel((x, image.height // 2)) for x in (0, image.width // 2, image.width - 1)]
 
@@ -106,7 +106,7 @@ def test_search_finds_a_page(visit):
 def test_images_have_alternative_text(html, page_name):
     article = soup(html / page_name).select_one("article")
     pictures = {image["src"]: image.get("alt", "") for image in article.select("img")}
-    files = {".png", ".svg", ".jpg"}  # what stands there when nobody wrote anything
+    files = {".png", ".svg", ".jpg"}  # the default when none was written
     assert [src for src, alt in pictures.items() if not alt.strip() or Path(alt).suffix in files] == []
     assert [str(image) for image in soup(html / page_name).select("img:not([alt])")] == []
     drawings = soup(html / page_name).select("svg.ab-drawing")
@@ -118,7 +118,7 @@ def test_links_inside_the_site_work(html, page_name):
 
 
 def test_an_arabic_date_begins_on_the_right(visit):
-    """Its day, then its month, then its year, each to the left of the one before."""
+    """Day, month and year follow each other from right to left."""
     page = visit("chapters/03-attn.html")
     cells = page.locator(".cell_output td")
     arabic = cells.filter(has_text=re.compile("^29 [\u0600-\u06ff]+ 2020$"))
@@ -136,7 +136,7 @@ def test_an_arabic_date_begins_on_the_right(visit):
 
 
 def test_every_file_is_used(html):
-    """Neither maps of sources nor fonts and styles that no page uses."""
+    """There are no source maps and no unused fonts or styles."""
     files = [file for file in html.rglob("*") if file.is_file()]
     readable = [file.read_text("utf8") for file in files if file.suffix in {".html", ".css", ".js"}]
     slides = {"pygments.css", "book.css", "drawings.css"}

@@ -1,4 +1,4 @@
-"""Slides of every chapter: they fit, can be read from the back row, and their widgets work."""
+"""The slides of every chapter fit, are legible from the back row, and have working widgets."""
 
 import json
 import re
@@ -16,15 +16,15 @@ from bookpress.deck.slides import Section
 from bookpress.serve import server
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("0*.ipynb"))
-SEEN = (Path(__file__).parent / "slides.js").read_text("utf8")  # what stands on each slide
-# The smallest type on a slide of 1280 × 720 pixels, and the least enlargement of a widget.
+SEEN = (Path(__file__).parent / "slides.js").read_text("utf8")  # the content of each slide
+# The smallest font size on a slide of 1280 × 720 pixels, and the smallest scale of a widget.
 LEAST = {"points": 28, "takeaway": 28, "headline": 28, "table": 22, "code": 16}
 LEAST_SCALE = 0.7
 
 
 @pytest.fixture(scope="module")
 def made(html, tmp_path_factory):
-    """All slides, in a folder beside the pages that they lead to."""
+    """All slides, in a folder beside the pages they link to."""
     folder = tmp_path_factory.mktemp("book")
     for name in CHAPTERS:
         export(html / "chapters" / f"{name}.html", folder / "slides", "../html", "The book")
@@ -55,19 +55,19 @@ def show(browser, made):
 
 
 def go_to(page, kind):
-    """Turn to the first slide with this widget; the widget."""
+    """Go to the first slide with this widget and return the widget."""
     turn = "(kind) => { const at = Reveal.getIndices(document.querySelector(kind).closest('section'));"
     page.evaluate(f"{turn} Reveal.slide(at.h, at.v); }}", kind)
     return page.locator(kind).first
 
 
 def words(widget):
-    """All that a widget says."""
+    """All text of a widget."""
     return widget.evaluate("(one) => one.querySelector('.ab-live *').shadowRoot.textContent")
 
 
 def past(page):
-    """How many slides have been shown before this one."""
+    """The number of slides before this one."""
     return page.evaluate("Reveal.getSlidePastCount()")
 
 

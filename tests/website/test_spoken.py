@@ -1,4 +1,4 @@
-"""Pages for those who listen, or use no mouse: nothing that axe-core finds, and nothing out of reach."""
+"""Accessibility by screen reader and keyboard: axe-core finds nothing, and everything can be reached."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_axe_finds_nothing(visit, page_name, width):
         found = inspection.axe(page)
         if not found:
             break
-        page.wait_for_timeout(500)  # the theme looks again, a moment later, at what scrolls
+        page.wait_for_timeout(500)  # the theme checks a moment later what scrolls
     assert found == []
 
 

@@ -1,4 +1,4 @@
-"""The explorers of the built book, on every page that has one: no kernel, any width, light and dark."""
+"""The explorers on all pages of the built book, without a kernel, at any width, light and dark."""
 
 import base64
 import gzip
@@ -10,7 +10,7 @@ import pytest
 
 from attnbook.widgets.encoding import decode_weights
 
-# Reads the cell under the mouse, and where the map of a widget is.
+# Reads the current cell and the position of a widget's map.
 AT = """([widget, row, column]) => {
   const root = document.querySelectorAll(".ab-explorer")[widget].querySelector(".attnbook-widget").shadowRoot;
   const map = root.querySelector(".map"), box = map.closest(".scroll");
@@ -25,7 +25,7 @@ AT = """([widget, row, column]) => {
 
 
 def models(html, page_name) -> list[dict]:
-    """The state of each explorer of a page, in their order, with the weights decoded."""
+    """The states of a page's explorers in order, with decoded weights."""
     text = (html / page_name).read_text("utf-8")
     found = re.search(r'widget-state\+json">(.*?)</script>', text, re.S)
     states = json.loads(found[1])["state"] if found else {}
@@ -74,7 +74,7 @@ def test_pages_hold_data_but_no_script(html, page_name):
 
 
 def test_a_page_loads_little(html, page_name):
-    """The host and one kind of widget: 20 kB; each further kind adds less than half of that."""
+    """The host and one kind of widget take at most 20 kB; each further kind adds less than half of that."""
     text = (html / page_name).read_text("utf-8")
     scripts = re.findall(r'src="[^"]*_static/(widgets/\w[\w-]*\.js)', text)
     sizes = {name: len(gzip.compress((html / "_static" / name).read_bytes())) for name in scripts}
@@ -101,7 +101,7 @@ def test_every_explorer_reads_and_locks(visit, site, states, page_name, width, t
         rows, columns = state["weights"].shape
         for row, column in {(0, 0), (rows - 1, columns - 1), (rows // 2, columns // 3)}:
             x, y = page.evaluate(AT, [index, (row + 0.5) / rows, (column + 0.5) / columns])
-            page.mouse.move(x + 1, y)  # a mouse that is there already would not move
+            page.mouse.move(x + 1, y)  # otherwise a mouse already there would not move
             page.mouse.move(x, y)
             expected = f"{state['weights'][row, column]:.3f}" if state["mask"][row, column] else "masked"
             assert widget.locator(".value").inner_text() == expected
@@ -114,7 +114,7 @@ def test_every_explorer_reads_and_locks(visit, site, states, page_name, width, t
 
 @pytest.mark.parametrize("width", [360, 1200])
 def test_nothing_moves_when_explorers_are_mounted(visit, page_name, width):
-    """Each explorer's place is as high before its script has run as after it."""
+    """Each explorer's container has the same height before and after its script has run."""
     heights = "places => places.map(place => place.getBoundingClientRect().height)"
     waiting = visit(
         page_name,

@@ -1,4 +1,4 @@
-"""The workflows call what is there, with no more rights than they need; the weekly one says what broke."""
+"""The workflows run existing commands with minimal permissions; the weekly one reports what broke."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def test_there_are_three_workflows():
 
 def test_commands_exist(workflow):
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf8"), re.M))
-    targets.add(".venv/installed")  # what most of them need
+    targets.add(".venv/installed")  # needed by most of them
     lines = [line for step in steps(workflow) for line in step.get("run", "").splitlines()]
     assert lines
     for line in lines:
@@ -67,14 +67,14 @@ def test_actions_are_githubs_own_and_versioned(workflow):
 def test_only_the_tested_main_branch_is_published():
     book = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text("utf8"))
     branch = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["repository"]["branch"]
-    assert book[True]["push"]["branches"] == [branch]  # YAML reads `on` as a truth
+    assert book[True]["push"]["branches"] == [branch]  # YAML reads `on` as True
     assert book["jobs"]["publish"]["needs"] == "test"
     assert f"github.ref == 'refs/heads/{branch}'" in book["jobs"]["publish"]["if"]
     assert ".ci/run" in [step.get("run") for step in book["jobs"]["test"]["steps"]]
 
 
 def test_measurements_do_not_change_the_site():
-    """What `make audit` writes into the repository would be a change of it, in the foot of each page."""
+    """If `make audit` wrote into the repository, every footer would show a modified edition."""
     for job in ("test", "speed"):
         options = audit_options(job)
         assert options[options.index("--write") + 1].startswith("$RUNNER_TEMP/")
@@ -83,7 +83,7 @@ def test_measurements_do_not_change_the_site():
 
 
 def audit_options(name: str) -> list[str]:
-    """What a job of the book's workflow asks of `make audit`."""
+    """The options of `make audit` in a job of the book's workflow."""
     lines = [step["run"] for step in job(name)["steps"] if "make audit" in step.get("run", "")]
     assert len(lines) == 1
     return shlex.split(shlex.split(lines[0])[-1].removeprefix("AUDIT="))
@@ -207,7 +207,7 @@ def test_dependabot_updates_existing_lock_files():
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text("utf8"))["updates"]
     for update in updates:
         folder, kind = ROOT / update["directory"].strip("/"), update["package-ecosystem"]
-        assert (folder / LOCKS[kind]).exists(), update  # none for pip: pins without a resolver fit nothing
+        assert (folder / LOCKS[kind]).exists(), update  # not pip: its pins must be resolved together
         if kind == "npm":
             assert json.loads((folder / "package.json").read_text("utf8"))["dependencies"]
 
