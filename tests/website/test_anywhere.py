@@ -1,4 +1,4 @@
-"""The built site is self-contained: it works on any host, in any folder, from a file, with a strict policy."""
+"""The built site is self-contained: it works on any host, in any folder, from a file, under a policy."""
 
 import re
 import threading

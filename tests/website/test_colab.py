@@ -1,8 +1,8 @@
 """A notebook alone, as Colab opens it: its first cell installs the package and nothing else.
 
-There is no network: git resolves the repository's address to a clone on this machine, and pip must not use an
-index. The environment has only the dependencies of the package and the kernel, in place of Colab's packages and
-those pip would download, so a chapter that imports any other package fails.
+There is no network: git resolves the repository's address to a clone on this machine, and pip has no index.
+The environment has only the dependencies of the package and the kernel, in place of Colab's packages and
+those that pip would download, so a chapter that imports any other package fails.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Runs an assignment's cells with what a student might write in place of a solution."""
+"""Runs an assignment's cells with possible student code in place of the solutions."""
 
 import json
 import traceback
@@ -24,7 +24,7 @@ NUMBERS = sorted(folder.name.removeprefix("ch") for folder in SOURCE.glob("ch*")
 
 @dataclass
 class Cell:
-    """One cell of an assignment, with nbgrader's data on it."""
+    """One cell of an assignment with its nbgrader metadata."""
 
     kind: str
     source: str
@@ -49,7 +49,7 @@ class Cell:
 
 @dataclass
 class Graded:
-    """Points by the name of the test cell, and what each failed test said."""
+    """Points by test cell, and the messages of failed tests."""
 
     points: dict[str, int] = field(default_factory=dict)
     errors: dict[str, Exception] = field(default_factory=dict)
@@ -81,13 +81,13 @@ def find(number: str, name: str) -> Cell:
 
 
 def starter(cell: Cell) -> str:
-    """What a student finds in a solution cell, as nbgrader makes it with the course's settings."""
+    """The text of a solution cell in the students' version, as nbgrader generates it for the course."""
     made = nbformat.v4.new_code_cell(cell.source, metadata={"nbgrader": {"solution": True, "grade": False}})
     return ClearSolutions(config=COURSE.config).preprocess_cell(made, {"language": "python"}, 0)[0].source
 
 
 def grade(number: str, answers: dict[str, str] | None = None) -> Graded:
-    """Run the notebook's code from top to bottom, with `answers` in place of the solutions they name."""
+    """Run the notebook from top to bottom with `answers` in place of the named solutions."""
     answers, namespace, result = answers or {}, {"__name__": "__main__"}, Graded()
     assert set(answers) <= {cell.name for cell in read_cells(number) if cell.is_task}
     for cell in read_cells(number):
@@ -105,7 +105,7 @@ def grade(number: str, answers: dict[str, str] | None = None) -> Graded:
 
 
 class Here:
-    """In place of a sandbox: the student's functions, asked for values just as the grader asks one."""
+    """A stand-in for a sandbox that calls the student's functions the way the grader does."""
 
     limits = SimpleNamespace(cell_seconds=20)
 
@@ -113,7 +113,7 @@ class Here:
         self.shell = SimpleNamespace(user_ns=namespace)
 
     def check(self) -> None:
-        """It never ends by itself."""
+        """It never stops by itself."""
 
     def call(self, function: str, given: dict, random: torch.Tensor, seconds: float) -> dict:
         message = {"function": function, "given": given, "random": values.encode(random), "seconds": seconds}
@@ -122,7 +122,7 @@ class Here:
 
 
 def recheck(number: str, answers: dict[str, str]) -> Graded:
-    """The same with the grader's recheck: its tests see stand-ins of the functions."""
+    """The same with the grader's recheck, whose tests see stand-ins for the functions."""
     namespace, result = {"__name__": "__main__"}, Graded()
     check = Recheck(nbformat.reads(json.dumps(notebook(number)), as_version=4), Here(namespace))
     for cell in read_cells(number):
@@ -138,14 +138,14 @@ def recheck(number: str, answers: dict[str, str]) -> Graded:
 
 
 def run(source: str, name: str, namespace: dict) -> None:
-    """Run one cell; where it says `%pip`, as a notebook would."""
+    """Run one cell; `%pip` works as in a notebook."""
     exec(compile(TransformerManager().transform_cell(source), name, "exec"), namespace)
 
 
 def changed(number: str, task: str, changes: str | list[tuple[str, str]]) -> str:
     """A solution cell as a student might write it: `changes` is the whole cell, or pairs of old and new text.
 
-    Each old text must stand in the instructor's solution exactly once.
+    Each old text must occur exactly once in the instructor's solution.
     """
     if isinstance(changes, str):
         return changes
@@ -157,7 +157,7 @@ def changed(number: str, task: str, changes: str | list[tuple[str, str]]) -> str
 
 
 def judge(number: str, task: str, changes, loses: dict[str, int], says: str) -> None:
-    """A wrong solution loses exactly the points that it should, and the first failed test says why."""
+    """Assert that a wrong solution loses exactly these points and that the first failed test says why."""
     answers = {task: changed(number, task, changes)}
     for way in (grade, recheck):
         result = way(number, answers)
@@ -169,7 +169,7 @@ def judge(number: str, task: str, changes, loses: dict[str, int], says: str) -> 
 
 
 def accept(number: str, task: str, changes) -> None:
-    """Another right solution gets every point."""
+    """Assert that an alternative solution gets all points."""
     answers = {task: changed(number, task, changes)}
     for way in (grade, recheck):
         result = way(number, answers)
@@ -182,7 +182,7 @@ def tell(result: Graded) -> str:
 
 @pytest.fixture(scope="session")
 def homework() -> SimpleNamespace:
-    """What the tests of all assignments share."""
+    """Helpers for the tests of all assignments."""
     return SimpleNamespace(
         numbers=NUMBERS,
         notebook=notebook,

@@ -35,7 +35,7 @@ def cells(homework, number):
 
 
 def names_used(source: str) -> set[str]:
-    """Names that a cell reads without having made them itself."""
+    """Names that a cell uses but doesn't define."""
     tree = ast.parse(source)
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     made = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
@@ -45,7 +45,7 @@ def names_used(source: str) -> set[str]:
 
 
 def names_made(source: str) -> set[str]:
-    """What a cell defines at its top level."""
+    """Names that a cell defines at the top level."""
     made = set()
     for node in ast.parse(source).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -59,7 +59,7 @@ def names_made(source: str) -> set[str]:
 
 
 def parts(cells) -> list[list]:
-    """The cells of each task, from its text on."""
+    """The cells of each task, starting with its text."""
     starts = [i for i, cell in enumerate(cells) if cell.name.startswith("task-")]
     return [cells[i:j] for i, j in zip(starts, [*starts[1:], len(cells)], strict=True)]
 
@@ -247,7 +247,7 @@ def test_each_task_of_code_has_wrong_solutions_that_between_them_fail_every_test
 
 
 def test_a_test_that_would_pass_anything_is_noticed(homework):
-    """The harness sees what a solution does: a broken one fails, an unknown name is refused."""
+    """The test harness works: a broken solution fails, and an unknown name is rejected."""
     broken = homework.grade("04", {"grouped": "def grouped_attention(*inputs):\n    return None"})
     assert sum(broken.lost.values()) == 6
     with pytest.raises(AssertionError):

@@ -1,4 +1,4 @@
-"""What a student meets first: the released notebook, run in a kernel with nothing written in it."""
+"""The released notebook without any answers, run in a kernel, as students first see it."""
 
 import shutil
 

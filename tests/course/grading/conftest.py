@@ -1,4 +1,4 @@
-"""A small course with one assignment, and what its students hand in."""
+"""A small course with one assignment and students' submissions."""
 
 import copy
 import json
@@ -77,7 +77,7 @@ def source() -> nbformat.NotebookNode:
 
 
 class Classroom:
-    """A course in a folder of its own."""
+    """A course in its own folder."""
 
     def __init__(self, folder: Path, limits: str = ""):
         (folder / "source" / "ch01").mkdir(parents=True)
@@ -127,7 +127,7 @@ def at_once():
 
 @pytest.fixture(scope="session")
 def new_room():
-    """Makes a course whose assignment is released: `new_room(folder, limits="c.Limits.cell_seconds = 3")`."""
+    """Creates a course with a released assignment: `new_room(folder, limits="c.Limits.cell_seconds = 3")`."""
     from coursework.release import release
 
     def make(folder: Path, limits: str = "") -> Classroom:
@@ -145,7 +145,7 @@ def released(new_room, tmp_path_factory):
 
 @pytest.fixture
 def classroom(released, tmp_path):
-    """A course of its own for each test."""
+    """A separate course for each test."""
     shutil.copytree(released.folder, tmp_path / "course")
     room = copy.copy(released)
     room.folder, room.course = tmp_path / "course", Course(tmp_path / "course")

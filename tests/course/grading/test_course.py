@@ -1,4 +1,4 @@
-"""Hand out, take in, grade again, write points: each command says what it did, and what it did not take."""
+"""Release, collect, grade and export points: each command reports what it did and what it skipped."""
 
 import csv
 import json
@@ -78,7 +78,7 @@ def test_every_assignment_is_released_without_its_secrets(name, tmp_path):
 
 
 def given_away(source, given) -> list[str]:
-    """Of which regions of the source a line stands in a notebook, though it stands nowhere in the open."""
+    """The secret regions of the source of which a line occurs in a notebook."""
     regions, public = [], set()
     for cell in source.cells:
         inside = False
@@ -99,7 +99,7 @@ def given_away(source, given) -> list[str]:
     "marker", ["BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"]
 )
 def test_a_marker_that_stands_alone_stops_the_release(classroom, marker):
-    """nbgrader itself would hand out the hidden tests that a lone END follows."""
+    """nbgrader alone would release the hidden tests before an END without BEGIN."""
     from coursework.release import release
 
     path = classroom.course.notebook("source", "ch01")
@@ -141,7 +141,7 @@ def test_a_source_that_changed_has_to_be_released_again(classroom):
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
 def test_the_model_solution_gets_every_point_by_the_very_way_that_students_take(name, tmp_path):
-    """In the sandbox, and in the recheck with stand-ins for its functions."""
+    """In the sandbox, and in the recheck with stand-ins for the functions."""
     from nbgrader.utils import determine_grade
 
     from coursework.judge import grade_one
@@ -400,7 +400,7 @@ def test_what_is_graded_is_the_release_with_the_students_answers_in_it(classroom
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Grading without sandboxes: every test passes."""
+    """Grade without sandboxes; every test passes."""
     from coursework import grade
 
     graded = []
@@ -555,7 +555,7 @@ def test_points_for_every_platform(classroom, quick):
 
 
 def test_the_worksheet_is_what_moodle_takes_in(classroom, quick):
-    """It looks for three headings, and reads comments where it finds a heading for them."""
+    """Moodle requires three headings and reads comments if there is a heading for them."""
     before = datetime.now(UTC).replace(microsecond=0)
     ((line,), headings) = points_of(classroom, "moodle", "101", "Ada Lovelace")
     assert {"Identifier", "Grade", "Last modified (grade)"} <= set(headings)
@@ -567,7 +567,7 @@ def test_the_worksheet_is_what_moodle_takes_in(classroom, quick):
 
 
 def test_the_table_is_what_canvas_takes_in(classroom, quick):
-    """Students' columns in this order, the assignments' after Section; then the most one can get."""
+    """Student columns in this order, assignments after Section, then a row of maximum points."""
     (most, line), headings = points_of(classroom, "canvas", "77", "=hamiltonmargaret")
     assert headings == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "ch01"]
     assert most["Student"].strip() == "Points Possible"
@@ -577,7 +577,7 @@ def test_the_table_is_what_canvas_takes_in(classroom, quick):
 
 
 def points_of(classroom, platform: str, number: str, name: str) -> tuple[list[dict], list[str]]:
-    """The lines and headings of what a platform gets when this one student handed in."""
+    """The rows and headings of a platform's file if only this student submitted."""
     from coursework.grade import grade
     from coursework.grades import grades
 
@@ -596,7 +596,7 @@ def points_of(classroom, platform: str, number: str, name: str) -> tuple[list[di
 
 
 def test_machines_that_share_a_class_grade_it_as_one_would(new_room, tmp_path):
-    """As the guide says: released on each, collected on one, and each has the folders of some students."""
+    """As in the guide: release on every machine, collect on one, and give each some students' folders."""
     from coursework.collect import collect
     from coursework.grade import grade
     from coursework.grades import grades

@@ -1,4 +1,4 @@
-"""Where machine or grader fail, nobody is graded; where a submission holds the grader up, it ends."""
+"""If the machine or the grader fails, nobody is graded; a submission that blocks the grader is stopped."""
 
 import json
 import multiprocessing
@@ -21,7 +21,7 @@ LIMITS = "c.Limits.cell_seconds = 3\n"
 
 @pytest.fixture
 def here(monkeypatch):
-    """Grading processes are forked from this one, so that what a test changes is changed in them, too."""
+    """Fork grading processes from this one, so that a test's patches apply in them too."""
     from coursework import grade
 
     monkeypatch.setattr(grade.multiprocessing, "get_context", lambda _: FORK)
@@ -70,7 +70,7 @@ def test_the_report_tells_an_earlier_result_from_that_of_what_is_handed_in_now(c
 
 
 def test_a_machine_short_of_memory_is_no_students_fault(classroom, here, monkeypatch, capsys):
-    """What was not judged is due again."""
+    """A submission that was not graded is graded the next time."""
     from coursework import sandbox
     from coursework.grade import grade
 
@@ -125,7 +125,7 @@ def test_what_is_kept_from_the_grader_is_not_taken_for_nothing(monkeypatch):
 
 
 def hold(pipe, folder, name, student, unsafe):
-    """As report_result, but for a recheck that no alarm reaches."""
+    """Like report_result, with a recheck that no alarm interrupts."""
     import signal
 
     from coursework import recheck
@@ -160,7 +160,7 @@ def test_what_was_confirmed_before_the_grader_was_held_up_counts(new_room, tmp_p
 
 
 def test_a_grading_process_may_not_take_all_memory(new_room, tmp_path, monkeypatch):
-    """A test that fills the memory costs its own points, and nothing else."""
+    """A test that fills the memory loses only its own points."""
     from coursework import process
 
     room = new_room(tmp_path, LIMITS)

@@ -1,4 +1,4 @@
-"""The page that a student gets, in a browser: what it says, and that nothing in it runs or asks."""
+"""The student's feedback page in a browser: its text, and that nothing in it runs or makes requests."""
 
 import re
 
@@ -37,7 +37,7 @@ def double(x):
 
 @pytest.fixture(scope="module")
 def room(new_room, tmp_path_factory):
-    """Four students, graded: right, wrong, hostile, and one whose file was refused."""
+    """Four graded students: correct, wrong, hostile, and one whose file was rejected."""
     from coursework.feedback import feedback
     from coursework.grade import grade
 
@@ -60,7 +60,7 @@ def room(new_room, tmp_path_factory):
 
 @pytest.fixture
 def visit(browser, room):
-    """Opens a student's page; `page.asked` lists all that it asked of anyone."""
+    """Opens a student's page; `page.asked` lists its requests."""
     pages = []
 
     def open_page(student, width=1200):
@@ -124,7 +124,7 @@ def test_nothing_of_a_submission_runs(visit):
 
 
 def test_even_a_script_that_got_through_would_not_run(browser, room, tmp_path):
-    """The page's own policy forbids it."""
+    """The page's policy forbids it."""
     text = (room.folder / "feedback" / "ada" / "ch01" / "ch01.html").read_text("utf8")
     (tmp_path / "page.html").write_text(text.replace("</main>", f"{ATTACK}</main>"), "utf8")
     page = browser.new_page()

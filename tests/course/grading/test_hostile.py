@@ -1,4 +1,4 @@
-"""A class with all kinds of submissions: each gets its line and its score, the rest are graded."""
+"""A class with hostile submissions of all kinds: each gets a message and a score, all others are graded."""
 
 import ast
 import json
@@ -125,7 +125,7 @@ def double(x):
 
 
 def crowd(of_all: str = "pass", of_each: str = "pass") -> str:
-    """Six processes that hold 150 MB each, and what is done in all of them or in each."""
+    """Code that starts six processes of 150 MB, with code to run in all of them or in each."""
     return f"""
 import ctypes, os, time
 {of_all}
@@ -140,8 +140,8 @@ time.sleep(20)
 
 
 CROWD = crowd()
-NAMELESS = crowd(of_all=r'ctypes.CDLL(None).prctl(15, b"\xff\xfe")')  # a name that is no text
-UNSEEN = crowd(of_each="ctypes.CDLL(None).prctl(4, 0)")  # may not be looked into
+NAMELESS = crowd(of_all=r'ctypes.CDLL(None).prctl(15, b"\xff\xfe")')  # a name that isn't valid text
+UNSEEN = crowd(of_each="ctypes.CDLL(None).prctl(4, 0)")  # not readable
 ORPHANS = """
 import os, time
 for _ in range(6):
@@ -153,7 +153,7 @@ for _ in range(6):
         os._exit(0)
 time.sleep(20)
 """
-# Memory that would be in no process's own count, and namespaces in which there would be more of it.
+# Memory that no process's own count includes, and namespaces that would provide more of it.
 HIDDEN = """
 import ctypes, mmap, os, socket
 kernel = ctypes.CDLL(None, use_errno=True)
@@ -196,7 +196,7 @@ def of_double(body: str) -> str:
 
 @pytest.fixture(scope="module")
 def listener():
-    """A server of this machine's: who connects is counted."""
+    """A server on this machine that counts connections."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         came = []
 
@@ -302,7 +302,7 @@ def room(new_room, tmp_path_factory, listener):
 
 NUMBERS, TENSORS, MIDDLE = 2, 1, 2
 ALL = NUMBERS + TENSORS + MIDDLE
-# By student: the points that the tests give, and what the line says.
+# By student: the points, and the words of the message.
 EXPECTED = {
     "right": (ALL, []),
     "wrong": (ALL - NUMBERS, ["lost: double-numbers 2"]),
@@ -328,7 +328,7 @@ EXPECTED = {
     "internet": (MIDDLE, ["cell double: PermissionError: [Errno 1] Operation not permitted"]),
     "variables": (ALL, []),
     "output": (MIDDLE, ["cell double: OutputError: more than 50 kB of output: the cell was stopped"]),
-    "prints": (None, ["lost: double-numbers 2, double-tensors 1"]),  # a slow machine stops it for good
+    "prints": (None, ["lost: double-numbers 2, double-tensors 1"]),  # a slow machine kills it
     "pipe": (0, ["its process sent more than"]),
     "exit": (ALL - MIDDLE, ["its process ended itself (exit status 0)"]),
     "leaves": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
@@ -370,7 +370,7 @@ def test_everyone_is_graded(room):
 def test_a_line_and_a_score(room, student):
     points, says = EXPECTED[student]
     line = room.lines[student]
-    if points is None:  # left to chance: which of its processes answers first, how fast it can be interrupted
+    if points is None:  # random: which of its processes answers first, and how fast it is interrupted
         assert line.startswith(("0 of 8", "2 of 8")), line
     else:
         assert line.startswith(f"{points:g} of 8"), line
@@ -419,7 +419,7 @@ def test_what_was_too_long_says_so(room):
 
 
 def test_hidden_tests_never_enter_a_sandbox(room):
-    """Neither as a file nor in memory."""
+    """Neither in a file nor in memory."""
     assert "found []" in str(outputs(room, "reader", "double"))
     assert "LookupError: 0 times in memory" in str(outputs(room, "memory-reader", "double-numbers"))
 
@@ -446,7 +446,7 @@ def test_nothing_is_written_but_what_grading_writes(room):
 
 
 def test_the_rest_of_a_memory_bombs_class_has_its_memory(room):
-    """No sandbox held more than it may, with a little for what it takes between two looks."""
+    """No sandbox exceeded its limit, apart from growth between two checks."""
     peaks = {
         path.parts[-3]: json.loads(path.read_text("utf8"))["peak"] / 2**20
         for path in room.folder.glob("autograded/*/ch01/graded.json")
@@ -493,7 +493,7 @@ def test_bubblewrap_that_does_not_work_is_told_from_a_missing_one(monkeypatch, t
 
 @pytest.mark.parametrize("user", [0, 1000])
 def test_its_only_network_is_its_own(monkeypatch, user):
-    """It cannot even ask for a socket; beneath that there is nothing to reach."""
+    """It cannot open a socket, and without the filter there would be nothing to reach."""
     from coursework import sandbox as module
 
     monkeypatch.setattr(module.os, "getuid", lambda: user if user else os.geteuid())
@@ -511,7 +511,7 @@ def test_processors_whose_calls_it_does_not_know_are_refused(monkeypatch):
 
 
 def test_a_grader_who_is_not_root_has_as_tight_a_sandbox(monkeypatch, listener):
-    """The command differs: bubblewrap makes a user's namespace then."""
+    """The command differs: bubblewrap then creates a user namespace."""
     from coursework import sandbox as module
 
     monkeypatch.setattr(module.os, "getuid", lambda: 1000)

@@ -1,4 +1,4 @@
-"""The filter of system calls says the same on both kinds of processors, also on the one that is not here."""
+"""The system call filter behaves the same on both processor architectures, not only on this machine's."""
 
 import struct
 
@@ -19,7 +19,7 @@ def machine(request, monkeypatch):
 
 
 def judge(call: int, *arguments: int, machine: int) -> int:
-    """What the kernel does with a call, by the program's steps."""
+    """The kernel's decision about a call, found by interpreting the filter."""
     data = struct.pack("=IIQ6Q", call, machine, 0, *(*arguments, *[0] * 6)[:6])
     steps = list(struct.iter_unpack("=HBBI", syscalls.program()))
     place = value = 0

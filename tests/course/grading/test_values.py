@@ -1,4 +1,4 @@
-"""What goes between the grader and a sandbox arrives as it was sent, and nothing else arrives."""
+"""Values between the grader and a sandbox arrive unchanged, and everything else is rejected."""
 
 import math
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ def there(value):
 
 
 def asked(function, *arguments):
-    """Calls a function as the grader does one that lives in a sandbox."""
+    """Call a function the way the grader calls one in a sandbox."""
     ours, theirs = Known(), Known()
     question = loads(dumps(encode(arguments, ours)))
     value = function(*decode(question, theirs))
@@ -59,7 +59,7 @@ def test_tensors_arrive_with_their_type_and_their_steps(dtype):
 
 
 def test_more_than_a_set_or_a_dict_can_take_in_time_is_refused():
-    """Multiples of 2**61 − 1 all have one hash: each is compared with all before it."""
+    """Multiples of 2**61 − 1 all have the same hash, so each is compared with all others."""
     numbers = [number * (2**61 - 1) for number in range(5001)]
     for kind, items in {"set": numbers, "dict": [[number, 0] for number in numbers]}.items():
         message = {"value": {"kind": "object", "value": 0}, "blocks": []}
@@ -69,7 +69,7 @@ def test_more_than_a_set_or_a_dict_can_take_in_time_is_refused():
 
 
 def shared(depth: int, times: int, inner: list) -> dict:
-    """The message of a list that holds one list, which holds one list, and so on."""
+    """The message of a deeply nested list."""
     ways = [{"kind": "list", "value": [{"kind": "object", "value": n + 1}] * times} for n in range(depth)]
     last = {"kind": "list", "value": inner}
     return {"value": {"kind": "object", "value": 0}, "blocks": [], "objects": [*ways, last]}
