@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -20,7 +20,7 @@ __all__ = ["History", "exact_match", "fit", "matches", "schedule", "token_loss"]
 
 @dataclass
 class History:
-    """What a training leaves behind: the loss of every step, and how many seconds it took."""
+    """The loss of every training step, and how many seconds all of them took."""
 
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -40,12 +40,12 @@ def fit(
 ) -> History:
     """Train `model` in place with Adam on `steps` batches of (source, target), and return the losses.
 
-    The model reads each target without its last id and learns to write it without its first: teacher
-    forcing; for another lesson, hand over another `loss(model, source, target)`. The learning rate follows
-    `schedule`; a gradient longer than `clip` is shortened to it. Batches move to the model's device. Whatever
-    happens, the model returns to the mode it was in: a stop (Ctrl-C, or the stop button of a notebook) raises
-    `KeyboardInterrupt` as ever, and the model keeps what it has learned so far. Raises `ValueError` for bad
-    sizes, for too few batches, and when the loss is no longer a number.
+    The model reads each target without its last id and learns to write it without its first (teacher
+    forcing); to train it for something else, pass another `loss(model, source, target)`. The learning rate
+    follows `schedule`; a gradient longer than `clip` is shortened to it. Batches move to the model's device.
+    An interrupt (Ctrl-C, or a notebook's stop button) raises `KeyboardInterrupt`; the model keeps what it has
+    learned so far and returns to the mode it was in. Raises `ValueError` for bad sizes, for too few batches,
+    and when the loss is no longer a number.
     """
     require_sizes(steps=steps)
     if not 0 <= warmup < steps:
@@ -56,30 +56,55 @@ def fit(
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     history, began = History(), time.perf_counter()
-    with mode(model, training=True), progress_bar(steps, shown=progress) as bar:
-        for step, (source, target) in zip(range(steps), batches):  # noqa: B905 (batches may have no end)
-            missed = (loss or token_loss)(model, source.to(device), target.to(device))
-            history.losses.append(check_loss(missed.item(), step))
-            rate = learning_rate * schedule(step, steps, warmup, decay)
-            update(model, optimizer, missed, learning_rate=rate, clip=clip)
-            bar.set_postfix(loss=f"{history.losses[-1]:.3f}", refresh=False)
-            bar.update()
+
+    def losses() -> Iterator[tuple[Tensor, float]]:
+        for source, target in batches:
+            value = (loss or token_loss)(model, source.to(device), target.to(device))
+            yield value, value.item()
+
+    rates = (learning_rate * schedule(step, steps, warmup, decay) for step in range(steps))
+    with mode(model, training=True):
+        history.losses += descend(model, optimizer, losses(), rates, clip=clip, steps=steps, shown=progress)
     if len(history.losses) < steps:
         raise ValueError(f"batches: wanted {steps}, one for each step, got {len(history.losses)}")
     history.seconds = time.perf_counter() - began
     return history
 
 
-def check_loss(loss: float, step: int) -> float:
-    """`loss` itself; raises `ValueError` if it is no longer a number."""
+def descend(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    losses: Iterable[tuple[Float[Tensor, ""], float]],
+    rates: Iterable[float],
+    *,
+    clip: float,
+    steps: int,
+    done: int = 0,
+    shown: bool = True,
+) -> Iterator[float]:
+    """Take one optimizer step for each learning rate; yield the loss of each once the step is taken.
+
+    `losses` computes each loss when it is asked for, so with the weights that the step before has left, and
+    gives the number to report with it. Of all `steps`, `done` were taken before.
+    """
+    with progress_bar(steps, done=done, shown=shown) as bar:
+        for step, (rate, (loss, number)) in enumerate(zip(rates, losses), done):  # noqa: B905
+            check_loss(number, step)
+            update(model, optimizer, loss, learning_rate=rate, clip=clip)
+            bar.set_postfix(loss=f"{number:.4f}", refresh=False)
+            bar.update()
+            yield number
+
+
+def check_loss(loss: float, step: int) -> None:
+    """Raise `ValueError` if the loss is no longer a number."""
     if not math.isfinite(loss):
         raise ValueError(f"loss: wanted a number, got {loss} at step {step}; try a lower learning_rate")
-    return loss
 
 
 def progress_bar(steps: int, *, done: int = 0, shown: bool = True) -> tqdm:
-    """A bar that is gone when it is full; TQDM_DISABLE in the environment hides it."""
-    # tqdm's notebook bar does not look at TQDM_DISABLE, which silences all others; so look for it here.
+    """A bar that disappears when it is full; TQDM_DISABLE in the environment hides it."""
+    # tqdm's notebook bar ignores TQDM_DISABLE, which hides all its other bars.
     hidden = not shown or bool(os.environ.get("TQDM_DISABLE"))
     return tqdm(total=steps, initial=done, leave=False, disable=hidden)
 
@@ -92,7 +117,7 @@ def update(
     learning_rate: float,
     clip: float,
 ) -> None:
-    """One step down the gradient of `loss`, shortened to length `clip` where it is longer."""
+    """One optimizer step along the gradient of `loss`, which is clipped to the length `clip`."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
     optimizer.zero_grad()
@@ -102,9 +127,9 @@ def update(
 
 
 def schedule(step: int, steps: int, warmup: int = 0, decay: bool = True) -> float:
-    """The share of the learning rate at `step`: a straight rise over `warmup` steps, then a half cosine to 0.
+    """The factor of the learning rate at `step`: a linear warm-up over `warmup` steps, then a cosine to 0.
 
-    Without `decay` it stays at 1 after the rise.
+    Without `decay` it stays at 1 after the warm-up.
     """
     if step < warmup:
         return (step + 1) / (warmup + 1)
@@ -112,13 +137,13 @@ def schedule(step: int, steps: int, warmup: int = 0, decay: bool = True) -> floa
 
 
 def token_loss(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"]) -> Float[Tensor, ""]:
-    """The mean cross entropy of each next id of the target, padding left out; each row runs start … end."""
+    """The mean cross-entropy of each next id of the target, without padding; each row is start … end."""
     logits, _ = model(source, target[:, :-1], need_weights=False)  # (B, T - 1, V)
     return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=model.pad)
 
 
 def matches(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"]) -> Bool[Tensor, " B"]:
-    """Which rows greedy decoding gets right to the last id, the end included; target rows run start … end.
+    """Which rows greedy decoding gets right, every id and the end; target rows are start … end.
 
     Raises `ValueError` for a target that does not fit the source or whose rows start or end differently.
     """
@@ -137,5 +162,5 @@ def matches(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor, "B
 
 
 def exact_match(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"]) -> float:
-    """The share of rows, 0 to 1, that greedy decoding gets right to the last id (see `matches`)."""
+    """The share of rows, 0 to 1, that greedy decoding gets entirely right (see `matches`)."""
     return matches(model, source, target).float().mean().item()

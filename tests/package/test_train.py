@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from attnbook import checkpoints
+from attnbook import checkpoints, training
 from attnbook.data import DateTask
 from attnbook.data.dates import dates_in
 from attnbook.train import __main__ as command
-from attnbook.train import loop
 from attnbook.train.loop import Run, train
 from attnbook.train.processes import Process
 from attnbook.train.report import measure
@@ -51,7 +50,6 @@ def at_step(which: int, act: Callable[[], None]) -> Callable:
     def check(loss, step):
         if step == which:
             act()
-        return loss
 
     return check
 
@@ -76,7 +74,7 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 def test_a_stopped_and_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
     alone = train(new_run(), Process("cpu"), tmp_path / "alone.state", save_every=100)
     stopped, state = new_run(), tmp_path / "stopped.state"
-    monkeypatch.setattr(loop, "check_loss", at_step(2, ask_to_stop))
+    monkeypatch.setattr(training, "check_loss", at_step(2, ask_to_stop))
     with pytest.raises(KeyboardInterrupt):
         train(stopped, Process("cpu"), state, save_every=100)
     monkeypatch.undo()
@@ -91,7 +89,7 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_weights(tmp_path, monkeypa
 
 def test_a_killed_run_resumes_from_the_last_save(tmp_path, monkeypatch):
     state = tmp_path / "run.state"
-    monkeypatch.setattr(loop, "check_loss", at_step(5, die))
+    monkeypatch.setattr(training, "check_loss", at_step(5, die))
     with pytest.raises(RuntimeError, match="killed"):
         train(new_run(), Process("cpu"), state, save_every=4)
     assert len(torch.load(state, weights_only=True)["run"]["losses"]) == 4
@@ -107,7 +105,7 @@ def test_the_last_step_is_saved(tmp_path):
 def test_a_fresh_run_deletes_the_old_state_at_once(tmp_path, monkeypatch):
     state = tmp_path / "run.state"
     train(new_run(), Process("cpu"), state, save_every=4)
-    monkeypatch.setattr(loop, "check_loss", at_step(0, die))
+    monkeypatch.setattr(training, "check_loss", at_step(0, die))
     with pytest.raises(RuntimeError, match="killed"):
         train(new_run(), Process("cpu"), state, save_every=4, fresh=True)
     assert not state.exists()
@@ -132,7 +130,7 @@ def test_each_device_learns_the_same_and_resumes(tmp_path, monkeypatch, device):
     on_cpu, whole, run = (new_run(**exact) for _ in range(3))
     train(on_cpu, Process("cpu"), tmp_path / "cpu.state", save_every=100)
     undisturbed = train(whole, Process(device), tmp_path / "whole.state", save_every=100).state_dict()
-    monkeypatch.setattr(loop, "check_loss", at_step(2, ask_to_stop))
+    monkeypatch.setattr(training, "check_loss", at_step(2, ask_to_stop))
     with pytest.raises(KeyboardInterrupt):
         train(run, Process(device), tmp_path / "run.state", save_every=100)
     monkeypatch.undo()
@@ -146,7 +144,7 @@ def test_rank_0_shows_a_progress_bar_that_starts_where_the_run_resumes(tmp_path,
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     line = ["iso", "--steps=6", "--warmup=0", *SMALL, f"--out={tmp_path / 'small.safetensors'}"]
     with monkeypatch.context() as stopping:
-        stopping.setattr(loop, "check_loss", at_step(2, ask_to_stop))
+        stopping.setattr(training, "check_loss", at_step(2, ask_to_stop))
         assert command.main(line) == 130
     assert shown_steps(capsys.readouterr().err)[0] == "0/6"
     assert command.main(line) == 0
@@ -182,21 +180,22 @@ def test_a_broken_state_is_rejected(tmp_path):
 # One of two machines, each with its own folder. It records its steps and can be told to stop at one.
 MACHINE = """
 import os, signal, sys
-from attnbook.train import __main__ as command, loop
+from attnbook import training
+from attnbook.train import __main__ as command
 
 rank, stop = os.environ["RANK"], int(sys.argv[1])
 os.chdir(rank)
 sys.stderr = open("errors", "w")
-check_loss = loop.check_loss
+check_loss = training.check_loss
 
 def noted(loss, step):
     with open("steps", "a") as steps:
         print(step, file=steps)
     if (rank, step) == ("1", stop):
         os.kill(os.getpid(), signal.SIGINT)
-    return check_loss(loss, step)
+    check_loss(loss, step)
 
-loop.check_loss = noted
+training.check_loss = noted
 code = command.main(sys.argv[2:])
 with open("code", "w") as file:
     file.write(str(code))
@@ -290,7 +289,7 @@ def test_the_command_stops_on_a_signal_and_resumes(tmp_path):
 
 def test_the_command_rejects_the_state_of_another_run(tmp_path, monkeypatch, capsys):
     out = f"--out={tmp_path / 'dates.safetensors'}"
-    monkeypatch.setattr(loop, "check_loss", at_step(1, ask_to_stop))
+    monkeypatch.setattr(training, "check_loss", at_step(1, ask_to_stop))
     assert command.main(["iso", "--steps=4", "--warmup=0", *SMALL, out]) == 130
     assert command.main(["iso", "--steps=4", "--warmup=0", *SMALL, out, "--fresh"]) == 130
     assert "; run the same command without --fresh to continue." in capsys.readouterr().out
@@ -305,7 +304,7 @@ def test_a_stop_during_the_final_test_loses_nothing(tmp_path, monkeypatch, capsy
     assert command.main(line) == 130
     assert "Stopped after 3 of 3 steps; run the same command to continue" in capsys.readouterr().out
     monkeypatch.undo()
-    monkeypatch.setattr(loop, "check_loss", lambda *_: die())  # no steps are left
+    monkeypatch.setattr(training, "check_loss", lambda *_: die())  # no steps are left
     assert command.main(line) == 0
     assert "% of 20 held-out dates correct" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["small.md", "small.safetensors"]

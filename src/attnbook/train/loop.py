@@ -1,9 +1,9 @@
-"""The training itself: it can be stopped after any step, and goes on as if it had never stopped."""
+"""Training that can be stopped after any step and resumed, with the same result as without the stop."""
 
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from attnbook.checkpoints import Recipe
 from attnbook.data import DateTask
 from attnbook.train.processes import Process
-from attnbook.training import check_loss, progress_bar, schedule, token_loss, update
+from attnbook.training import descend, schedule, token_loss
 
 
 @dataclass
 class Run:
-    """What a training needs to be told, and to go on after a stop: nothing else decides what comes out."""
+    """Everything that decides what a training produces, and the losses it has reached so far."""
 
     task: str
     sizes: dict[str, int | float | bool]
@@ -31,16 +31,16 @@ class Run:
     losses: list[float] = field(default_factory=list)
 
     def settings(self) -> dict:
-        """Everything but what has been reached so far."""
+        """Everything but the losses."""
         return {key: value for key, value in vars(self).items() if key != "losses"}
 
 
 def train(run: Run, process: Process, state: Path, *, save_every: int, fresh: bool = False) -> nn.Module:
-    """Carry out the run, from its beginning or from what `state` holds; returns the model.
+    """Train from the beginning, or resume from the file `state`; returns the model.
 
-    The first process alone reads and writes `state`: every `save_every` steps, when asked to stop, and at the
-    end, so that a killed run loses at most the steps since then. `fresh` forgets it. Raises `ValueError`, in
-    all processes, where `state` belongs to a run of other settings.
+    Only the first process reads and writes `state`: every `save_every` steps, when asked to stop, and at the
+    end, so that a killed run loses at most the steps since then. `fresh` deletes it first. Raises
+    `ValueError`, in all processes, where `state` belongs to a run with other settings.
     """
     if fresh and process.first:
         state.unlink(missing_ok=True)
@@ -49,36 +49,43 @@ def train(run: Run, process: Process, state: Path, *, save_every: int, fresh: bo
     model.to(process.device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=run.learning_rate, betas=(0.9, 0.98))
     _resume(state, run, process, model, optimizer)
-    shared = process.share(model)
+    shared = process.wrap(model)
     begun = len(run.losses)
+    losses = (_loss(shared, task, run, step, process) for step in range(begun, run.steps))
+    rates = (run.learning_rate * schedule(step, run.steps, run.warmup) for step in range(begun, run.steps))
+    options = {"clip": run.clip, "steps": run.steps, "done": begun, "shown": process.first}
     with (
         process.repeatable(),
-        progress_bar(run.steps, done=begun, shown=process.first) as bar,
         _stops() as stopped,
+        closing(descend(shared, optimizer, losses, rates, **options)) as taken,
     ):
-        for step in range(begun, run.steps):
-            source, target = _batch(task, run, step, process)
-            torch.manual_seed(seed_of(run.seed, step, process.rank))  # the dropout of this step
-            written = (target[:, 1:] != model.pad).sum()
-            share = written * process.count / process.total(written.clone())
-            loss = token_loss(shared, source, target) * share
-            mean = process.total(loss.detach() / process.count).item()
-            run.losses.append(check_loss(mean, step))
-            rate = run.learning_rate * schedule(step, run.steps, run.warmup)
-            update(shared, optimizer, loss, learning_rate=rate, clip=run.clip)
-            bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
-            bar.update()
+        for loss in taken:
+            run.losses.append(loss)
+            done = len(run.losses)
             asked = torch.tensor(float(bool(stopped)), device=process.device)
-            stop = process.total(asked).item() > 0  # if one stops, all do
-            if process.first and (stop or (step + 1) % save_every == 0 or step + 1 == run.steps):
+            stop = process.all_reduce(asked).item() > 0  # if one stops, all do
+            if process.first and (stop or done % save_every == 0 or done == run.steps):
                 _save(state, run, model, optimizer)
             if stop:
                 raise KeyboardInterrupt
     return model
 
 
+def _loss(model: nn.Module, task: DateTask, run: Run, step: int, process: Process) -> tuple[Tensor, float]:
+    """This process's part of the step's loss, and the mean over all processes.
+
+    Every id of the whole batch counts the same, however many of them this process has.
+    """
+    source, target = _batch(task, run, step, process)
+    torch.manual_seed(seed_of(run.seed, step, process.rank))  # the dropout of this step
+    written = (target[:, 1:] != model.pad).sum()
+    weight = written * process.count / process.all_reduce(written.clone())
+    loss = token_loss(model, source, target) * weight
+    return loss, process.all_reduce(loss.detach() / process.count).item()
+
+
 def seed_of(*numbers: int) -> int:
-    """One seed out of several numbers, far from the seeds of their neighbours."""
+    """One seed from several numbers, far from the seeds of neighbouring numbers."""
     mixed = 0
     for number in numbers:
         mixed = (mixed * 6364136223846793005 + number * 1442695040888963407 + 1013904223) % 2**63
@@ -86,7 +93,7 @@ def seed_of(*numbers: int) -> int:
 
 
 def _batch(task: DateTask, run: Run, step: int, process: Process) -> tuple[Tensor, Tensor]:
-    """This process's share of the step's batch, which is the same however many share it."""
+    """This process's rows of the step's batch; the batch is the same for any number of processes."""
     generator = torch.Generator().manual_seed(seed_of(run.seed, step))
     source, target = task.batch(run.batch, generator, "train")
     rows = slice(process.rank, None, process.count)
@@ -95,7 +102,7 @@ def _batch(task: DateTask, run: Run, step: int, process: Process) -> tuple[Tenso
 
 @contextmanager
 def _stops() -> Iterator[list[int]]:
-    """A list that gets an entry when the program is asked to stop: the step under way is finished first."""
+    """A list that gets an entry when the program is asked to stop; the current step is finished first."""
     stopped: list[int] = []
     before = {
         name: signal.signal(name, lambda number, _: stopped.append(number))
@@ -114,19 +121,19 @@ def _save(state: Path, run: Run, model: nn.Module, optimizer: torch.optim.Optimi
         reached = {"run": vars(run), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
         torch.save(reached, file)
         file.flush()
-        os.fsync(file.fileno())  # on the disk before it takes the old one's place
+        os.fsync(file.fileno())  # on the disk before it replaces the old one
     part.replace(state)
 
 
 def _resume(
     state: Path, run: Run, process: Process, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
-    """Go on from what the first process finds on its disk; the others may be on machines of their own."""
+    """Resume from the state on the first process's disk; the others may run on other machines."""
     try:
         saved = _read(state, run) if process.first and state.exists() else None
     except ValueError as error:
         saved = error
-    saved = process.hand_out(saved)
+    saved = process.broadcast(saved)
     if isinstance(saved, ValueError):
         raise saved
     if saved is not None:

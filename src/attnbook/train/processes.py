@@ -47,21 +47,21 @@ class Process:
         """Whether this is rank 0, the process that prints and writes."""
         return self.rank == 0
 
-    def share(self, model: nn.Module) -> nn.Module:
+    def wrap(self, model: nn.Module) -> nn.Module:
         """Wrap the model so that gradients are averaged over all processes."""
         if self.count == 1:
             return model
-        shared = DistributedDataParallel(model)
-        shared.pad = model.pad
-        return shared
+        wrapped = DistributedDataParallel(model)
+        wrapped.pad = model.pad
+        return wrapped
 
-    def total(self, number: Tensor) -> Tensor:
+    def all_reduce(self, number: Tensor) -> Tensor:
         """The sum of a number over all processes."""
         if self.count > 1:
             dist.all_reduce(number)
         return number
 
-    def hand_out(self, thing: Any) -> Any:
+    def broadcast(self, thing: Any) -> Any:
         """Return the first process's object in every process; the others' arguments are ignored."""
         box = [thing]
         if self.count > 1:
