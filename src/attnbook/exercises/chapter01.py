@@ -6,10 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from attnbook.exercises.judges import Function, Numbers, Suspect, Suspects, drawn, number, random, slips
-from attnbook.exercises.registry import exercise
-
-# --- 1.1 ---------------------------------------------------------------------------------------------------
+from attnbook.exercises.judges import Numbers, Suspect, drawn, number, random, slips
+from attnbook.exercises.registry import exercise, function, suspects
 
 exercise(
     "1.1",
@@ -71,8 +69,6 @@ exercise(
     ),
 )
 
-# --- 1.2 ---------------------------------------------------------------------------------------------------
-
 exercise(
     "1.2",
     "From the first word to the last",
@@ -132,53 +128,45 @@ exercise(
     ),
 )
 
-# --- 1.3 ---------------------------------------------------------------------------------------------------
 
-
+@function(
+    "1.3",
+    "How many layers?",
+    {"layers": "a number"},
+    praise="Twice the length needs twice the layers. A Transformer of six layers sees any length that fits "
+    "into memory; six convolutions of kernel 3 see 13 words.",
+    cases=[
+        *((101, 5), (102, 5), (100, 5), (30, 3), (12, 7), (2, 3), (1, 3), (512, 9)),
+        *drawn(lambda length, half, seed: (length, 2 * half + 1), (1, 600), (1, 8), count=12),
+    ],
+    slips=slips(
+        "For a single word no layer is needed: n = 0 gives a window of 1.",
+        lambda n, k: max(1, math.ceil((n - 1) / (k - 1))),
+        "You rounded down. 1 + n·(k − 1) must reach the length: one layer too few leaves words unseen.",
+        lambda n, k: (n - 1) // (k - 1),
+        "You divided by k. Each layer adds k − 1 words to the window: one place was there before.",
+        lambda n, k: math.ceil(n / k),
+        lambda n, k: math.ceil((n - 1) / k),
+        "One word too many: with no layer at all, the window already holds the word itself. Only length − 1 "
+        "words are left to cover.",
+        lambda n, k: math.ceil(n / (k - 1)),
+        "This is the number that logarithms give, as if each layer made the window k times as wide. It adds "
+        "k − 1 words each time and no more: the growth is linear.",
+        lambda n, k: math.ceil(math.log(n, k)),
+        lambda n, k: math.ceil(math.log2(n)),
+        "You counted the way from one end to the other, to one side only. Here the window as a whole, both "
+        "sides together, has to hold `length` words.",
+        lambda n, k: math.ceil((n - 1) / (k // 2)),
+        "This is the window of `length` layers. The question runs the other way: how many layers for a "
+        "window of that length?",
+        lambda n, k: 1 + n * (k - 1),
+        "This is the quotient, not rounded. Round up to a whole layer.",
+        lambda n, k: (n - 1) / (k - 1),
+    ),
+)
 def layers_needed(length: int, kernel: int) -> int:
     return math.ceil((length - 1) / (kernel - 1))
 
-
-exercise(
-    "1.3",
-    "How many layers?",
-    praise="Twice the length needs twice the layers. A Transformer of six layers sees any length that fits "
-    "into memory; six convolutions of kernel 3 see 13 words.",
-    judge=Function(
-        layers_needed,
-        {"layers": "a number"},
-        cases=[
-            *((101, 5), (102, 5), (100, 5), (30, 3), (12, 7), (2, 3), (1, 3), (512, 9)),
-            *drawn(lambda length, half, seed: (length, 2 * half + 1), (1, 600), (1, 8), count=12),
-        ],
-        slips=slips(
-            "For a single word no layer is needed: n = 0 gives a window of 1.",
-            lambda n, k: max(1, math.ceil((n - 1) / (k - 1))),
-            "You rounded down. 1 + n·(k − 1) must reach the length: one layer too few leaves words unseen.",
-            lambda n, k: (n - 1) // (k - 1),
-            "You divided by k. Each layer adds k − 1 words to the window: one place was there before.",
-            lambda n, k: math.ceil(n / k),
-            lambda n, k: math.ceil((n - 1) / k),
-            "One word too many: with no layer at all, the window already holds the word itself. Only length "
-            "− 1 words are left to cover.",
-            lambda n, k: math.ceil(n / (k - 1)),
-            "This is the number that logarithms give, as if each layer made the window k times as wide. It "
-            "adds k − 1 words each time and no more: the growth is linear.",
-            lambda n, k: math.ceil(math.log(n, k)),
-            lambda n, k: math.ceil(math.log2(n)),
-            "You counted the way from one end to the other, to one side only. Here the window as a whole, "
-            "both sides together, has to hold `length` words.",
-            lambda n, k: math.ceil((n - 1) / (k // 2)),
-            "This is the window of `length` layers. The question runs the other way: how many layers for a "
-            "window of that length?",
-            lambda n, k: 1 + n * (k - 1),
-            "This is the quotient, not rounded. Round up to a whole layer.",
-            lambda n, k: (n - 1) / (k - 1),
-        ),
-    ),
-)
-
-# --- 1.4 ---------------------------------------------------------------------------------------------------
 
 INWARD, ONWARD = random(5, 6, seed=100), random(6, 6, seed=101) / 6**0.5
 CONTEXT, EMBEDDED = random(3, 6, seed=110), random(3, 4, 5, seed=120)
@@ -202,15 +190,6 @@ def _late(t: int, state: Tensor, context: Tensor) -> Tensor:
     return context if t == 3 else torch.zeros_like(state) if t == 0 else state
 
 
-def listens(decode: Callable, context: Tensor, embedded: Tensor) -> bool:
-    for row in range(len(context)):
-        other = context.clone()
-        other[row] = torch.randn_like(other[row])
-        if torch.equal(decode(other, embedded)[row], decode(context, embedded)[row]):
-            return False
-    return True
-
-
 def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda outputs: outputs) -> Callable:
     """A detector that changes all contexts at once, to `new(context)`."""
     return lambda decode, context, embedded: (
@@ -218,97 +197,98 @@ def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda output
     )
 
 
-exercise(
+@suspects(
     "1.4",
     "The decoder that didn't listen",
+    (
+        Suspect(
+            "the decoder of formula 1.2",
+            _from(lambda context: context),
+            True,
+            "Its first state is the context. Replace one sentence's context by other numbers, and compare "
+            "that sentence's outputs before and after.",
+        ),
+        Suspect(
+            "the decoder above, which starts from zeros",
+            _from(torch.zeros_like),
+            False,
+            "Whatever the context is, its outputs stay the same to the last digit.",
+        ),
+        Suspect(
+            "a decoder that gives every sentence the context of sentence 0",
+            _from(lambda context: context[:1].expand_as(context)),
+            False,
+            "Sentences 1 and 2 never hear their own context. Change one sentence's context at a time, look "
+            "at that sentence's outputs, and do so for every sentence.",
+        ),
+        Suspect(
+            "a decoder that gives each sentence its neighbour's context",
+            _from(lambda context: context.roll(1, 0)),
+            False,
+            "Some outputs change, but those of another sentence. Look at the outputs of the sentence whose "
+            "context you changed.",
+        ),
+        Suspect(
+            "a decoder that gives sentence 2 no context",
+            _from(lambda context: torch.cat((context[:2], 0 * context[2:]))),
+            False,
+            "Two sentences out of three hear their context. Every one of them should.",
+        ),
+        Suspect(
+            "a decoder that reads only the last number of the context",
+            _from(lambda context: context[:, -1:].expand_as(context)),
+            True,
+            "You changed only some numbers of the context. Replace them all: `torch.randn_like`.",
+        ),
+        Suspect(
+            "a decoder that adds the context before its last token",
+            (lambda context, embedded: _decode(context, embedded, _late), CONTEXT, EMBEDDED),
+            True,
+            "Only its last output depends on the context. Compare the outputs at all tokens, and take one "
+            "that changes for enough: `not torch.equal(a, b)`.",
+        ),
+        Suspect(
+            "a decoder that hears the context faintly",
+            _from(lambda context: 1e-4 * context),
+            True,
+            "The outputs hardly move, but they do. Where nothing depends on the context they are *equal*: "
+            "compare exactly.",
+        ),
+        Suspect(
+            "a decoder that takes the mean off the context",
+            _from(lambda context: context - context.mean(-1, keepdim=True)),
+            True,
+            "Adding the same number everywhere changes nothing there. Use fresh random numbers: "
+            "`torch.randn_like`.",
+        ),
+        Suspect(
+            "a decoder that brings the context to length 1",
+            _from(lambda context: context / context.norm(dim=-1, keepdim=True)),
+            True,
+            "A multiple of the context looks the same to it. Use fresh random numbers: `torch.randn_like`.",
+        ),
+    ),
     praise="A writer that ignores its context raises no error, and its loss still falls a little. Only a "
     "test of what the outputs *depend* on finds it, and yours does.",
-    judge=Suspects(
-        listens,
-        (
-            Suspect(
-                "the decoder of formula 1.2",
-                _from(lambda context: context),
-                True,
-                "Its first state is the context. Replace one sentence's context by other numbers, and "
-                "compare that sentence's outputs before and after.",
-            ),
-            Suspect(
-                "the decoder above, which starts from zeros",
-                _from(torch.zeros_like),
-                False,
-                "Whatever the context is, its outputs stay the same to the last digit.",
-            ),
-            Suspect(
-                "a decoder that gives every sentence the context of sentence 0",
-                _from(lambda context: context[:1].expand_as(context)),
-                False,
-                "Sentences 1 and 2 never hear their own context. Change one sentence's context at a time, "
-                "look at that sentence's outputs, and do so for every sentence.",
-            ),
-            Suspect(
-                "a decoder that gives each sentence its neighbour's context",
-                _from(lambda context: context.roll(1, 0)),
-                False,
-                "Some outputs change, but those of another sentence. Look at the outputs of the sentence "
-                "whose context you changed.",
-            ),
-            Suspect(
-                "a decoder that gives sentence 2 no context",
-                _from(lambda context: torch.cat((context[:2], 0 * context[2:]))),
-                False,
-                "Two sentences out of three hear their context. Every one of them should.",
-            ),
-            Suspect(
-                "a decoder that reads only the last number of the context",
-                _from(lambda context: context[:, -1:].expand_as(context)),
-                True,
-                "You changed only some numbers of the context. Replace them all: `torch.randn_like`.",
-            ),
-            Suspect(
-                "a decoder that adds the context before its last token",
-                (lambda context, embedded: _decode(context, embedded, _late), CONTEXT, EMBEDDED),
-                True,
-                "Only its last output depends on the context. Compare the outputs at all tokens, and take "
-                "one that changes for enough: `not torch.equal(a, b)`.",
-            ),
-            Suspect(
-                "a decoder that hears the context faintly",
-                _from(lambda context: 1e-4 * context),
-                True,
-                "The outputs hardly move, but they do. Where nothing depends on the context they are "
-                "*equal*: compare exactly.",
-            ),
-            Suspect(
-                "a decoder that takes the mean off the context",
-                _from(lambda context: context - context.mean(-1, keepdim=True)),
-                True,
-                "Adding the same number everywhere changes nothing there. Use fresh random numbers: "
-                "`torch.randn_like`.",
-            ),
-            Suspect(
-                "a decoder that brings the context to length 1",
-                _from(lambda context: context / context.norm(dim=-1, keepdim=True)),
-                True,
-                "A multiple of the context looks the same to it. Use fresh random numbers: "
-                "`torch.randn_like`.",
-            ),
-        ),
-        slips=slips(
-            "You changed the contexts of all sentences at once, so you can't tell whose context an output "
-            "depends on. Change one sentence's at a time, and look at that sentence's outputs.",
-            _replace_all(torch.randn_like),
-            _replace_all(torch.zeros_like),
-            "You compared only the first outputs, and only in the batch as a whole. Compare all tokens, and "
-            "one sentence at a time.",
-            _replace_all(torch.randn_like, lambda outputs: outputs[:, 0]),
-        ),
-        pure="Your test changes `context` or `embedded` in place, so whatever runs next starts from other "
-        "numbers. Work on a copy: `other = context.clone()`.",
+    slips=slips(
+        "You changed the contexts of all sentences at once, so you can't tell whose context an output "
+        "depends on. Change one sentence's at a time, and look at that sentence's outputs.",
+        _replace_all(torch.randn_like),
+        _replace_all(torch.zeros_like),
+        "You compared only the first outputs, and only in the batch as a whole. Compare all tokens, and one "
+        "sentence at a time.",
+        _replace_all(torch.randn_like, lambda outputs: outputs[:, 0]),
     ),
+    pure="Your test changes `context` or `embedded` in place, so whatever runs next starts from other "
+    "numbers. Work on a copy: `other = context.clone()`.",
 )
-
-# --- 1.5 ---------------------------------------------------------------------------------------------------
+def listens(decode: Callable, context: Tensor, embedded: Tensor) -> bool:
+    for row in range(len(context)):
+        other = context.clone()
+        other[row] = torch.randn_like(other[row])
+        if torch.equal(decode(other, embedded)[row], decode(context, embedded)[row]):
+            return False
+    return True
 
 
 class _Mix(nn.Module):
@@ -330,8 +310,7 @@ def _gradient(network: nn.Module, x: Tensor, total: Callable = lambda y: y[-1].s
     return torch.autograd.grad(total(network(x[None])[0]), x)[0]  # (T, D)
 
 
-def measure_reach(network: nn.Module, x: Tensor) -> Tensor:
-    return _gradient(network, x).norm(dim=-1)  # (T,)
+# (T,)
 
 
 def _jacobian(network: nn.Module, x: Tensor) -> Tensor:
@@ -344,56 +323,54 @@ def _reach_case(length: int, width: int, seed: int, blind: int = 0) -> tuple:
     return _Mix(places, width), random(length, width, seed=seed + 1)
 
 
-exercise(
+@function(
     "1.5",
     "How far does it reach?",
+    {"reach": "(T,)"},
     praise="Your instrument works on networks that it has never seen. What it shows is how much a small "
     "change at a place moves the last output, and so how much that place can learn from an error there.",
-    judge=Function(
-        measure_reach,
-        {"reach": "(T,)"},
-        cases=[
-            _reach_case(5, 4, 150),
-            _reach_case(6, 3, 160, blind=2),
-            *drawn(_reach_case, (2, 7), (2, 6)),
-        ],
-        pure="Your function leaves its mark on `x` itself: it is changed, or requires a gradient, or holds "
-        "one. A second call with the same `x` would add its gradient to the first. Work on a copy: "
-        "`x.clone().requires_grad_()`.",
-        slips=slips(
-            "You summed all outputs: these are the gradients of all of them together. Only the last one "
-            "counts: `y[0, -1].sum()`.",
-            lambda network, x: _gradient(network, x, Tensor.sum).norm(dim=-1),
-            "This is the reach to the *first* output. The last one is `y[0, -1]`.",
-            lambda network, x: _gradient(network, x, lambda y: y[0].sum()).norm(dim=-1),
-            "You took the gradient of each number of the last output by itself. Wanted is the gradient of "
-            "their *sum*: `y[0, -1].sum()`.",
-            lambda network, x: _jacobian(network, x).square().sum((0, 2)).sqrt(),
-            lambda network, x: _jacobian(network, x).norm(dim=-1).sum(0),
-            "You added up each gradient's numbers; positive and negative ones cancel. The length of a "
-            "vector is the root of the sum of its squares: `norm(dim=-1)`.",
-            lambda network, x: _gradient(network, x).sum(-1),
-            lambda network, x: _gradient(network, x).sum(-1).abs(),
-            lambda network, x: _gradient(network, x).mean(-1),
-            "These are the squares of the lengths. The root is missing.",
-            lambda network, x: _gradient(network, x).square().sum(-1),
-            "You added up the absolute values. The length of a vector is the root of the sum of its squares.",
-            lambda network, x: _gradient(network, x).abs().sum(-1),
-            "This is the largest entry of each gradient. The length takes all of them: `norm(dim=-1)`.",
-            lambda network, x: _gradient(network, x).abs().amax(-1),
-            "This is one length for all places together. Keep the places apart: `norm(dim=-1)` runs over "
-            "the features only.",
-            lambda network, x: _gradient(network, x).norm(),
-            "These are lengths along the places, one for each feature. The features are the last axis: "
-            "`norm(dim=-1)`.",
-            lambda network, x: _gradient(network, x).norm(dim=0),
-            "These are the gradients themselves, `(T, D)`. One length for each place is wanted: "
-            "`norm(dim=-1)`.",
-            _gradient,
-            "These are the lengths of the outputs, not of a gradient.",
-            lambda network, x: network(x[None])[0].norm(dim=-1),
-            "The gradient's batch axis is still there, `(1, T)`. Take it off: `[0]`.",
-            lambda network, x: measure_reach(network, x)[None],
-        ),
+    cases=[
+        _reach_case(5, 4, 150),
+        _reach_case(6, 3, 160, blind=2),
+        *drawn(_reach_case, (2, 7), (2, 6)),
+    ],
+    pure="Your function leaves its mark on `x` itself: it is changed, or requires a gradient, or holds one. "
+    "A second call with the same `x` would add its gradient to the first. Work on a copy: "
+    "`x.clone().requires_grad_()`.",
+    slips=slips(
+        "You summed all outputs: these are the gradients of all of them together. Only the last one counts: "
+        "`y[0, -1].sum()`.",
+        lambda network, x: _gradient(network, x, Tensor.sum).norm(dim=-1),
+        "This is the reach to the *first* output. The last one is `y[0, -1]`.",
+        lambda network, x: _gradient(network, x, lambda y: y[0].sum()).norm(dim=-1),
+        "You took the gradient of each number of the last output by itself. Wanted is the gradient of their "
+        "*sum*: `y[0, -1].sum()`.",
+        lambda network, x: _jacobian(network, x).square().sum((0, 2)).sqrt(),
+        lambda network, x: _jacobian(network, x).norm(dim=-1).sum(0),
+        "You added up each gradient's numbers; positive and negative ones cancel. The length of a vector is "
+        "the root of the sum of its squares: `norm(dim=-1)`.",
+        lambda network, x: _gradient(network, x).sum(-1),
+        lambda network, x: _gradient(network, x).sum(-1).abs(),
+        lambda network, x: _gradient(network, x).mean(-1),
+        "These are the squares of the lengths. The root is missing.",
+        lambda network, x: _gradient(network, x).square().sum(-1),
+        "You added up the absolute values. The length of a vector is the root of the sum of its squares.",
+        lambda network, x: _gradient(network, x).abs().sum(-1),
+        "This is the largest entry of each gradient. The length takes all of them: `norm(dim=-1)`.",
+        lambda network, x: _gradient(network, x).abs().amax(-1),
+        "This is one length for all places together. Keep the places apart: `norm(dim=-1)` runs over the "
+        "features only.",
+        lambda network, x: _gradient(network, x).norm(),
+        "These are lengths along the places, one for each feature. The features are the last axis: "
+        "`norm(dim=-1)`.",
+        lambda network, x: _gradient(network, x).norm(dim=0),
+        "These are the gradients themselves, `(T, D)`. One length for each place is wanted: `norm(dim=-1)`.",
+        _gradient,
+        "These are the lengths of the outputs, not of a gradient.",
+        lambda network, x: network(x[None])[0].norm(dim=-1),
+        "The gradient's batch axis is still there, `(1, T)`. Take it off: `[0]`.",
+        lambda network, x: measure_reach(network, x)[None],
     ),
 )
+def measure_reach(network: nn.Module, x: Tensor) -> Tensor:
+    return _gradient(network, x).norm(dim=-1)

@@ -7,12 +7,10 @@ import torch
 from torch import Tensor
 
 from attnbook.exercises.comparing import shape
-from attnbook.exercises.judges import Function, Numbers, drawn, number, random, slips
+from attnbook.exercises.judges import Numbers, drawn, number, random, slips
 from attnbook.exercises.reading import read, read_results
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.registry import exercise, function
 from attnbook.exercises.verdict import Wrong
-
-# --- 2.1 ---------------------------------------------------------------------------------------------------
 
 EVEN, DIVIDED, AS_THEY_ARE = (1 / 3, 1 / 3, 1 / 3), (0.5, 0.25, 0.25), (0.576, 0.212, 0.212)
 
@@ -86,13 +84,7 @@ exercise(
     ),
 )
 
-# --- 2.2 ---------------------------------------------------------------------------------------------------
-
 ENOUGH = 0.99
-
-
-def query_for(keys: Tensor, wanted: int) -> Tensor:
-    return _solved(keys, wanted, 10.0)
 
 
 def _solved(keys: Tensor, wanted: int, score: float) -> Tensor:
@@ -118,50 +110,43 @@ def _keys(count: int, width: int, wanted: int, seed: int) -> tuple[Tensor, int]:
     return keys, wanted
 
 
-exercise(
+@function(
     "2.2",
     "Ask the right question",
+    {"keys with more weight": "a number", "weight of the wanted key": "a number"},
     praise="A key can be found if some direction tells it from all the others, even from a longer one "
     "beside it. Nothing about the key alone says which direction that is. A model learns W^Q and W^K so "
     "that such questions exist.",
-    judge=Function(
-        query_for,
-        {"keys with more weight": "a number", "weight of the wanted key": "a number"},
-        cases=[
-            _keys(5, 8, 2, seed=30),
-            _keys(4, 4, 3, seed=33),
-            *drawn(lambda count, more, seed: _keys(count, count + more, count - 1, seed), (2, 6), (0, 4)),
-        ],
-        use=_fetched,
-        rule="Which scores would give the wanted key 99 % of the weight? Then look for the query that makes "
-        "these scores: `keys @ query = scores` is one equation for each key.",
-        slips=slips(
-            "You ask with the wanted key itself, or with its direction. Another key points nearly the same "
-            "way and is longer, so it scores higher, however long you make the query. You need a query to "
-            "which the wanted key scores high and *every other* key low.",
-            lambda keys, wanted: keys[wanted],
-            lambda keys, wanted: 10 * keys[wanted],
-            lambda keys, wanted: 10 * keys[wanted] / keys[wanted].norm(),
-            lambda keys, wanted: keys[wanted] / keys[wanted].norm(),
-            "You ask with the difference between the wanted key and the mean. That is a good direction "
-            "where keys are spread evenly; here another key lies in the same direction, and farther out.",
-            lambda keys, wanted: keys[wanted] - keys.mean(0),
-            lambda keys, wanted: 2 * (keys[wanted] - keys.mean(0)),
-            "The direction is right: the wanted key scores higher than all others. But the query is too "
-            "short, and the softmax too warm. A longer query is a colder one.",
-            *(lambda keys, wanted, score=score: _solved(keys, wanted, score) for score in (1, 2, 3, 4, 5)),
-            "The sign is wrong: this query finds every key but the wanted one.",
-            lambda keys, wanted: _solved(keys, wanted, -10.0),
-            lambda keys, wanted: _solved(keys, wanted, -1.0),
-        ),
+    cases=[
+        _keys(5, 8, 2, seed=30),
+        _keys(4, 4, 3, seed=33),
+        *drawn(lambda count, more, seed: _keys(count, count + more, count - 1, seed), (2, 6), (0, 4)),
+    ],
+    use=_fetched,
+    rule="Which scores would give the wanted key 99 % of the weight? Then look for the query that makes "
+    "these scores: `keys @ query = scores` is one equation for each key.",
+    slips=slips(
+        "You ask with the wanted key itself, or with its direction. Another key points nearly the same way "
+        "and is longer, so it scores higher, however long you make the query. You need a query to which the "
+        "wanted key scores high and *every other* key low.",
+        lambda keys, wanted: keys[wanted],
+        lambda keys, wanted: 10 * keys[wanted],
+        lambda keys, wanted: 10 * keys[wanted] / keys[wanted].norm(),
+        lambda keys, wanted: keys[wanted] / keys[wanted].norm(),
+        "You ask with the difference between the wanted key and the mean. That is a good direction where "
+        "keys are spread evenly; here another key lies in the same direction, and farther out.",
+        lambda keys, wanted: keys[wanted] - keys.mean(0),
+        lambda keys, wanted: 2 * (keys[wanted] - keys.mean(0)),
+        "The direction is right: the wanted key scores higher than all others. But the query is too short, "
+        "and the softmax too warm. A longer query is a colder one.",
+        *(lambda keys, wanted, score=score: _solved(keys, wanted, score) for score in (1, 2, 3, 4, 5)),
+        "The sign is wrong: this query finds every key but the wanted one.",
+        lambda keys, wanted: _solved(keys, wanted, -10.0),
+        lambda keys, wanted: _solved(keys, wanted, -1.0),
     ),
 )
-
-# --- 2.3 ---------------------------------------------------------------------------------------------------
-
-
-def left_out_error(keys: Tensor, values: Tensor, bandwidth: float) -> Tensor:
-    return _error(_scores(keys, bandwidth), values)
+def query_for(keys: Tensor, wanted: int) -> Tensor:
+    return _solved(keys, wanted, 10.0)
 
 
 def _scores(keys: Tensor, bandwidth: float) -> Tensor:
@@ -184,66 +169,59 @@ def _readings(count: int, bandwidth: float, seed: int, tied: int = 0) -> tuple[T
     return keys, keys.sin() + 0.3 * random(count, seed=seed + 1), bandwidth
 
 
-exercise(
+@function(
     "2.3",
     "Leave one out",
+    {"error": "()"},
     praise="Now you can choose a bandwidth without knowing the true curve: take the one with the smallest "
     "error. And you have written a mask: a query that may not attend to its own key.",
-    judge=Function(
-        left_out_error,
-        {"error": "()"},
-        cases=[
-            _readings(9, 1.7, 40),
-            _readings(12, 3.1, 42),
-            _readings(8, 1.3, 44, tied=3),
-            *drawn(lambda count, tenths, seed: _readings(count, tenths / 10, seed), (3, 12), (5, 40)),
-        ],
-        slips=slips(
-            "Each reading still helps to predict itself: it is its own nearest key. Close the diagonal "
-            "before softmax.",
-            lambda keys, values, h: _error(_scores(keys, h), values, own=0.0),
-            "You closed every score of 0. Two readings of the same hour have a score of 0 as well, and they "
-            "may predict each other. Only the diagonal is a reading's own.",
-            lambda keys, values, h: _error(
-                _scores(keys, h).masked_fill(keys[:, None] == keys, -math.inf), values
-            ),
-            "You set the readings' own weights to 0 after softmax: the rest of each row sums to less than "
-            "1. Close the diagonal before softmax, or divide by what is left.",
-            lambda keys, values, h: (
-                (_scores(keys, h).softmax(-1).fill_diagonal_(0) @ values - values).square().mean()
-            ),
-            "The bandwidth is not squared: the kernel is exp(−(k − k')² / (2h²)).",
-            lambda keys, values, h: _error(_scores(keys, h) * h, values),
-            "The 2 in 2h² is missing, or half of the square is.",
-            lambda keys, values, h: _error(2 * _scores(keys, h), values),
-            lambda keys, values, h: _error(_scores(keys, h) / 2, values),
-            "You multiplied by the bandwidth. A wide kernel lets far readings in: divide by h².",
-            lambda keys, values, h: _error(_scores(keys, 1 / h), values),
-            "The distances are not squared: that is another kernel, exp(−|k − k'| …).",
-            lambda keys, values, h: _error(-(keys[:, None] - keys).abs() / (2 * h**2), values),
-            lambda keys, values, h: _error(-(keys[:, None] - keys).abs() / h, values),
-            "The minus is missing: now the farthest readings get the most weight.",
-            lambda keys, values, h: _error(-_scores(keys, h), values),
-            "These are the estimates. What is asked for is one number: the mean of their squared errors.",
-            _estimates,
-            "These are the squared errors, one for each reading. Take their mean.",
-            lambda keys, values, h: (_estimates(keys, values, h) - values) ** 2,
-            "This is the root of what is asked for, or the error without its square: take the mean of the "
-            "squares.",
-            lambda keys, values, h: left_out_error(keys, values, h).sqrt(),
-            lambda keys, values, h: (_estimates(keys, values, h) - values).abs().mean(),
-            lambda keys, values, h: (_estimates(keys, values, h) - values).mean(),
-            "This is the sum of the squared errors. Take their mean.",
-            lambda keys, values, h: left_out_error(keys, values, h) * len(keys),
+    cases=[
+        _readings(9, 1.7, 40),
+        _readings(12, 3.1, 42),
+        _readings(8, 1.3, 44, tied=3),
+        *drawn(lambda count, tenths, seed: _readings(count, tenths / 10, seed), (3, 12), (5, 40)),
+    ],
+    slips=slips(
+        "Each reading still helps to predict itself: it is its own nearest key. Close the diagonal before "
+        "softmax.",
+        lambda keys, values, h: _error(_scores(keys, h), values, own=0.0),
+        "You closed every score of 0. Two readings of the same hour have a score of 0 as well, and they may "
+        "predict each other. Only the diagonal is a reading's own.",
+        lambda keys, values, h: _error(
+            _scores(keys, h).masked_fill(keys[:, None] == keys, -math.inf), values
         ),
+        "You set the readings' own weights to 0 after softmax: the rest of each row sums to less than 1. "
+        "Close the diagonal before softmax, or divide by what is left.",
+        lambda keys, values, h: (
+            (_scores(keys, h).softmax(-1).fill_diagonal_(0) @ values - values).square().mean()
+        ),
+        "The bandwidth is not squared: the kernel is exp(−(k − k')² / (2h²)).",
+        lambda keys, values, h: _error(_scores(keys, h) * h, values),
+        "The 2 in 2h² is missing, or half of the square is.",
+        lambda keys, values, h: _error(2 * _scores(keys, h), values),
+        lambda keys, values, h: _error(_scores(keys, h) / 2, values),
+        "You multiplied by the bandwidth. A wide kernel lets far readings in: divide by h².",
+        lambda keys, values, h: _error(_scores(keys, 1 / h), values),
+        "The distances are not squared: that is another kernel, exp(−|k − k'| …).",
+        lambda keys, values, h: _error(-(keys[:, None] - keys).abs() / (2 * h**2), values),
+        lambda keys, values, h: _error(-(keys[:, None] - keys).abs() / h, values),
+        "The minus is missing: now the farthest readings get the most weight.",
+        lambda keys, values, h: _error(-_scores(keys, h), values),
+        "These are the estimates. What is asked for is one number: the mean of their squared errors.",
+        _estimates,
+        "These are the squared errors, one for each reading. Take their mean.",
+        lambda keys, values, h: (_estimates(keys, values, h) - values) ** 2,
+        "This is the root of what is asked for, or the error without its square: take the mean of the "
+        "squares.",
+        lambda keys, values, h: left_out_error(keys, values, h).sqrt(),
+        lambda keys, values, h: (_estimates(keys, values, h) - values).abs().mean(),
+        lambda keys, values, h: (_estimates(keys, values, h) - values).mean(),
+        "This is the sum of the squared errors. Take their mean.",
+        lambda keys, values, h: left_out_error(keys, values, h) * len(keys),
     ),
 )
-
-# --- 2.4 ---------------------------------------------------------------------------------------------------
-
-
-def temperature_for(scores: Tensor, budget: float) -> float:
-    return _search(scores, budget)
+def left_out_error(keys: Tensor, values: Tensor, bandwidth: float) -> Tensor:
+    return _error(_scores(keys, bandwidth), values)
 
 
 def _entropy(weights: Tensor) -> Tensor:
@@ -278,72 +256,61 @@ def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> 
     return _entropy((scores.double() / temperature).softmax(-1)).exp().item()
 
 
-exercise(
+@function(
     "2.4",
     "A budget of keys",
+    {"effective keys": "a number"},
     praise="Temperature and the number of keys are two names of one knob, and the second is easier to think "
     "about: you say how many keys may share, and get the temperature that does it, whatever the size of the "
     "scores.",
-    judge=Function(
-        temperature_for,
-        {"effective keys": "a number"},
-        cases=[
-            (random(7, seed=24), 1.5),
-            (random(7, seed=24), 6.0),
-            (30 * random(12, seed=25), 10.5),
-            (0.01 * random(9, seed=26), 2.5),
-            (torch.tensor([400.0, 399.0, 397.0, -500.0, -800.0]), 2.0),
-            *drawn(
-                lambda scale, tenths, seed: (scale * random(8, seed=seed), tenths / 10), (1, 20), (12, 70)
-            ),
-        ],
-        use=_keys_paid_for,
-        rule="The hotter, the more keys: as τ grows, their number rises from 1 to S. So halve an interval: "
-        "try a temperature between its ends, count the keys, and keep the half that holds the budget.",
-        slips=slips(
-            "This is 1/τ: scores are *divided* by the temperature.",
-            lambda scores, budget: 1 / _search(scores, budget),
-            "The search went the wrong way. A higher temperature spreads the weight over *more* keys.",
-            lambda scores, budget: _search(
-                scores, budget, lambda weights: 2 * budget - _entropy(weights).exp()
-            ),
-            "You set the entropy itself to the budget. Its exponential counts keys.",
-            lambda scores, budget: _search(scores, budget, _entropy),
-            lambda scores, budget: _search(scores, budget, lambda weights: _entropy(weights) / math.log(2)),
-            "Two bases are mixed: with log₂ take 2 to its power, with ln take `exp`.",
-            lambda scores, budget: _search(
-                scores, budget, lambda weights: (_entropy(weights) / math.log(2)).exp()
-            ),
-            lambda scores, budget: _search(scores, budget, lambda weights: _entropy(weights).exp2()),
-            "1 / Σ w² is a count of keys as well, another one (the inverse participation ratio). Here: exp "
-            "of the entropy.",
-            lambda scores, budget: _search(scores, budget, lambda weights: 1 / weights.square().sum()),
-            "1 / the largest weight looks at one key only.",
-            lambda scores, budget: _search(scores, budget, lambda weights: 1 / weights.max()),
-            "A weight of 0 has spoilt your count: 0 · log 0 is NaN in arithmetic, and 0 in the sum you "
-            "want. Use `torch.special.entr(weights)` or `torch.xlogy(weights, weights)`.",
-            lambda scores, budget: _search(scores.float(), budget, _spoilt),
-            lambda scores, budget: _search(
-                scores.float(), budget, lambda weights: _spoilt(weights).nan_to_num(0)
-            ),
-            "Your search begins with too small an interval. The temperature may be far below 1 or far above "
-            "it, as large as the gaps between the scores.",
-            *(
-                lambda scores, budget, low=low, high=high: _search(scores, budget, low=low, high=high)
-                for low in (1e-6, 0.01, 0.1, 1)
-                for high in (1, 2, 5, 10)
-            ),
-            "You returned the budget. Which temperature spends it?",
-            lambda scores, budget: budget,
+    cases=[
+        (random(7, seed=24), 1.5),
+        (random(7, seed=24), 6.0),
+        (30 * random(12, seed=25), 10.5),
+        (0.01 * random(9, seed=26), 2.5),
+        (torch.tensor([400.0, 399.0, 397.0, -500.0, -800.0]), 2.0),
+        *drawn(lambda scale, tenths, seed: (scale * random(8, seed=seed), tenths / 10), (1, 20), (12, 70)),
+    ],
+    use=_keys_paid_for,
+    rule="The hotter, the more keys: as τ grows, their number rises from 1 to S. So halve an interval: try "
+    "a temperature between its ends, count the keys, and keep the half that holds the budget.",
+    slips=slips(
+        "This is 1/τ: scores are *divided* by the temperature.",
+        lambda scores, budget: 1 / _search(scores, budget),
+        "The search went the wrong way. A higher temperature spreads the weight over *more* keys.",
+        lambda scores, budget: _search(scores, budget, lambda weights: 2 * budget - _entropy(weights).exp()),
+        "You set the entropy itself to the budget. Its exponential counts keys.",
+        lambda scores, budget: _search(scores, budget, _entropy),
+        lambda scores, budget: _search(scores, budget, lambda weights: _entropy(weights) / math.log(2)),
+        "Two bases are mixed: with log₂ take 2 to its power, with ln take `exp`.",
+        lambda scores, budget: _search(
+            scores, budget, lambda weights: (_entropy(weights) / math.log(2)).exp()
         ),
+        lambda scores, budget: _search(scores, budget, lambda weights: _entropy(weights).exp2()),
+        "1 / Σ w² is a count of keys as well, another one (the inverse participation ratio). Here: exp of "
+        "the entropy.",
+        lambda scores, budget: _search(scores, budget, lambda weights: 1 / weights.square().sum()),
+        "1 / the largest weight looks at one key only.",
+        lambda scores, budget: _search(scores, budget, lambda weights: 1 / weights.max()),
+        "A weight of 0 has spoilt your count: 0 · log 0 is NaN in arithmetic, and 0 in the sum you want. "
+        "Use `torch.special.entr(weights)` or `torch.xlogy(weights, weights)`.",
+        lambda scores, budget: _search(scores.float(), budget, _spoilt),
+        lambda scores, budget: _search(
+            scores.float(), budget, lambda weights: _spoilt(weights).nan_to_num(0)
+        ),
+        "Your search begins with too small an interval. The temperature may be far below 1 or far above it, "
+        "as large as the gaps between the scores.",
+        *(
+            lambda scores, budget, low=low, high=high: _search(scores, budget, low=low, high=high)
+            for low in (1e-6, 0.01, 0.1, 1)
+            for high in (1, 2, 5, 10)
+        ),
+        "You returned the budget. Which temperature spends it?",
+        lambda scores, budget: budget,
     ),
 )
-
-# --- 2.5 ---------------------------------------------------------------------------------------------------
-
-
-def fold_scale(W_query: Tensor, W_key: Tensor) -> tuple[Tensor, Tensor]:
-    return W_query / math.sqrt(W_query.shape[1]), W_key
+def temperature_for(scores: Tensor, budget: float) -> float:
+    return _search(scores, budget)
 
 
 def _raw_scores(fold_scale: Callable, W_query: Tensor, W_key: Tensor, x: Tensor) -> Tensor:
@@ -367,43 +334,42 @@ def _matrices(width: int, d_k: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return random(width, d_k, seed=seed), random(width, d_k, seed=seed + 1), random(6, width, seed=seed + 2)
 
 
-exercise(
+@function(
     "2.5",
     "Hide the scale",
+    {"raw dot products": "(T, T)"},
     praise="So the scale adds nothing that the matrices couldn't learn. What it does is set where they "
     "start, and how far a step of training takes them, whatever the width.",
-    judge=Function(
-        fold_scale,
-        {"raw dot products": "(T, T)"},
-        cases=[
-            _matrices(7, 10, 50),
-            _matrices(11, 5, 53),
-            *drawn(_matrices, (2, 9), (2, 20)),
-        ],
-        use=_raw_scores,
-        rule="Multiply the matrices by numbers only, so that the products are the old ones divided by √d_k.",
-        slips=slips(
-            "Nothing has changed: the raw dot products are as large as before.",
-            _times(lambda width, d_k: 1),
-            "The products are divided by d_k, not by √d_k. Divide one matrix by √d_k, or each of them by "
-            "the root of that: the two shares multiply.",
-            _times(lambda width, d_k: 1 / d_k),
-            "The products are divided by d_k^¼ only. Either both matrices get that, or one of them √d_k.",
-            _times(lambda width, d_k: d_k**-0.25),
-            "You multiplied by √d_k: the scores have become larger. Divide.",
-            _times(lambda width, d_k: math.sqrt(d_k)),
-            "You multiplied, and the products are d_k times as large. Divide one matrix by √d_k.",
-            _times(lambda width, d_k: d_k),
-            "You divided by √D, the root of the number of rows. A dot product has d_k terms, one for each "
-            "column.",
-            _times(lambda width, d_k: 1 / math.sqrt(width)),
-            "You divided by a fixed number. d_k is the number of columns, `W_query.shape[1]`: it differs "
-            "from model to model.",
-            *(_times(lambda width, d_k, fixed=fixed: 1 / fixed) for fixed in (16, 256, 8, 4, 64)),
-            "You divided both matrices by d_k. The products should be divided by √d_k.",
-            _times(lambda width, d_k: 1 / d_k**2),
-            "The two matrices have changed places: return the one for the queries first.",
-            lambda W_query, W_key: (W_key, W_query / math.sqrt(W_query.shape[1])),
-        ),
+    cases=[
+        _matrices(7, 10, 50),
+        _matrices(11, 5, 53),
+        *drawn(_matrices, (2, 9), (2, 20)),
+    ],
+    use=_raw_scores,
+    rule="Multiply the matrices by numbers only, so that the products are the old ones divided by √d_k.",
+    slips=slips(
+        "Nothing has changed: the raw dot products are as large as before.",
+        _times(lambda width, d_k: 1),
+        "The products are divided by d_k, not by √d_k. Divide one matrix by √d_k, or each of them by the "
+        "root of that: the two shares multiply.",
+        _times(lambda width, d_k: 1 / d_k),
+        "The products are divided by d_k^¼ only. Either both matrices get that, or one of them √d_k.",
+        _times(lambda width, d_k: d_k**-0.25),
+        "You multiplied by √d_k: the scores have become larger. Divide.",
+        _times(lambda width, d_k: math.sqrt(d_k)),
+        "You multiplied, and the products are d_k times as large. Divide one matrix by √d_k.",
+        _times(lambda width, d_k: d_k),
+        "You divided by √D, the root of the number of rows. A dot product has d_k terms, one for each "
+        "column.",
+        _times(lambda width, d_k: 1 / math.sqrt(width)),
+        "You divided by a fixed number. d_k is the number of columns, `W_query.shape[1]`: it differs from "
+        "model to model.",
+        *(_times(lambda width, d_k, fixed=fixed: 1 / fixed) for fixed in (16, 256, 8, 4, 64)),
+        "You divided both matrices by d_k. The products should be divided by √d_k.",
+        _times(lambda width, d_k: 1 / d_k**2),
+        "The two matrices have changed places: return the one for the queries first.",
+        lambda W_query, W_key: (W_key, W_query / math.sqrt(W_query.shape[1])),
     ),
 )
+def fold_scale(W_query: Tensor, W_key: Tensor) -> tuple[Tensor, Tensor]:
+    return W_query / math.sqrt(W_query.shape[1]), W_key

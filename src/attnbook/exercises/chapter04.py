@@ -11,10 +11,8 @@ from attnbook.attention import scaled_dot_product_attention
 from attnbook.exercises.comparing import alike
 from attnbook.exercises.judges import Function, Numbers, Together, drawn, number, random, randoms, slips
 from attnbook.exercises.reading import read_results
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.registry import exercise, function
 from attnbook.exercises.verdict import Wrong
-
-# --- 4.1 ---------------------------------------------------------------------------------------------------
 
 exercise(
     "4.1",
@@ -72,13 +70,6 @@ exercise(
     ),
 )
 
-# --- 4.2 ---------------------------------------------------------------------------------------------------
-
-
-def thrifty_attention(query: Tensor, key: Tensor, value: Tensor, most: int) -> Tensor:
-    rows = query.split(most // len(key))
-    return torch.cat([scaled_dot_product_attention(some, key, value)[0] for some in rows])
-
 
 class _Largest(TorchFunctionMode):
     """Notes how many numbers the largest tensor holds that is made."""
@@ -126,73 +117,67 @@ def _budget(queries: int, keys: int, rows: int, seed: int) -> tuple:
     return query, key, value, max(query.numel(), key.numel(), rows * keys)
 
 
-exercise(
+@function(
     "4.2",
     "Attention on a budget",
+    {"output": "(T, d_v)"},
     praise="The same output, and never more than a few rows of scores. The longer the sentence, the more "
     "that saves: memory grows like T instead of T². Fused attention goes one step further and splits the "
     "keys as well, with a softmax that is put right as it goes along.",
-    judge=Function(
-        thrifty_attention,
-        {"output": "(T, d_v)"},
-        cases=[
-            _budget(60, 50, 13, 80),
-            _budget(40, 50, 11, 83),
-            *drawn(_budget, (15, 50), (15, 50), (1, 20)),
-        ],
-        use=_within,
-        slips=slips(
-            "The scale is missing: divide the scores by √d before softmax. Without it, wide vectors give "
-            "large scores, and softmax puts nearly everything on one key.",
-            lambda q, k, v, most: _attend(q, k, v, 1.0),
-            "You divided by d; it is √d. A sum of d products spreads like √d, so that is what brings it "
-            "back to size 1.",
-            lambda q, k, v, most: _attend(q, k, v, 1 / q.shape[-1]),
-            "You multiplied by √d: large scores became larger. Divide.",
-            lambda q, k, v, most: _attend(q, k, v, math.sqrt(q.shape[-1])),
-            "You divided by the root of another size. d is the width of a query and a key, "
-            "`query.shape[-1]`: it is their product that grows with it. The number of positions, the width "
-            "of the values and the budget play no part.",
-            *(
-                lambda q, k, v, most, size=size: _attend(q, k, v, size(q, k, v) ** -0.5)
-                for size in (lambda q, k, v: v.shape[-1], lambda q, k, v: len(k), lambda q, k, v: len(q))
-            ),
-            "You scaled after softmax: the rows of your weights no longer sum to 1, and softmax has met the "
-            "large scores anyway. Divide the scores, then take softmax.",
-            lambda q, k, v, most: _attend(q, k, v, 1.0) / math.sqrt(q.shape[-1]),
-            lambda q, k, v, most: _attend(q, k, v) / math.sqrt(q.shape[-1]),
-            "You split the keys, and each part got a softmax of its own: the weights of a query sum to 1 in "
-            "every part, not over all keys. Split the queries: each needs only its own row of scores.",
-            lambda *inputs: torch.stack(_by_keys(*inputs)).sum(0),
-            lambda *inputs: torch.stack(_by_keys(*inputs)).mean(0),
-            lambda *inputs: torch.cat(_by_keys(*inputs)),
-            "Softmax ran over the queries: your weights sum to 1 down the columns. Each query's row should "
-            "sum to 1, so use `dim=-1`. (Counted from the front the axes shift as soon as heads come in: "
-            "count from the end.)",
-            lambda q, k, v, most: _scaled(q, k).softmax(-2) @ v,
-            lambda q, k, v, most: torch.cat(
-                [_scaled(some, k).softmax(-2) @ v for some in q.split(most // len(k))]
-            ),
-            "You blended the keys. Keys are for finding, values are what is fetched: `weights @ value`.",
-            lambda q, k, v, most: _attend(q, k, k),
-            "`view` (or `reshape`) is not `transpose`: the shape fits, but the keys are mixed up. "
-            "`key.transpose(-2, -1)` swaps the last two axes.",
-            lambda q, k, v, most: (q @ k.reshape(k.shape[1], -1) / math.sqrt(q.shape[-1])).softmax(-1) @ v,
-            "These are the weights. One step is left: `weights @ value`.",
-            lambda q, k, v, most: _scaled(q, k).softmax(-1),
-            "Softmax is missing between the scores and the values.",
-            lambda q, k, v, most: _scaled(q, k) @ v,
-            "Some queries are missing at the end: the last part may be smaller than the others.",
-            lambda q, k, v, most: _attend(q[: len(q) // (most // len(k)) * (most // len(k))], k, v),
+    cases=[
+        _budget(60, 50, 13, 80),
+        _budget(40, 50, 11, 83),
+        *drawn(_budget, (15, 50), (15, 50), (1, 20)),
+    ],
+    use=_within,
+    slips=slips(
+        "The scale is missing: divide the scores by √d before softmax. Without it, wide vectors give large "
+        "scores, and softmax puts nearly everything on one key.",
+        lambda q, k, v, most: _attend(q, k, v, 1.0),
+        "You divided by d; it is √d. A sum of d products spreads like √d, so that is what brings it back to "
+        "size 1.",
+        lambda q, k, v, most: _attend(q, k, v, 1 / q.shape[-1]),
+        "You multiplied by √d: large scores became larger. Divide.",
+        lambda q, k, v, most: _attend(q, k, v, math.sqrt(q.shape[-1])),
+        "You divided by the root of another size. d is the width of a query and a key, `query.shape[-1]`: "
+        "it is their product that grows with it. The number of positions, the width of the values and the "
+        "budget play no part.",
+        *(
+            lambda q, k, v, most, size=size: _attend(q, k, v, size(q, k, v) ** -0.5)
+            for size in (lambda q, k, v: v.shape[-1], lambda q, k, v: len(k), lambda q, k, v: len(q))
         ),
+        "You scaled after softmax: the rows of your weights no longer sum to 1, and softmax has met the "
+        "large scores anyway. Divide the scores, then take softmax.",
+        lambda q, k, v, most: _attend(q, k, v, 1.0) / math.sqrt(q.shape[-1]),
+        lambda q, k, v, most: _attend(q, k, v) / math.sqrt(q.shape[-1]),
+        "You split the keys, and each part got a softmax of its own: the weights of a query sum to 1 in "
+        "every part, not over all keys. Split the queries: each needs only its own row of scores.",
+        lambda *inputs: torch.stack(_by_keys(*inputs)).sum(0),
+        lambda *inputs: torch.stack(_by_keys(*inputs)).mean(0),
+        lambda *inputs: torch.cat(_by_keys(*inputs)),
+        "Softmax ran over the queries: your weights sum to 1 down the columns. Each query's row should sum "
+        "to 1, so use `dim=-1`. (Counted from the front the axes shift as soon as heads come in: count from "
+        "the end.)",
+        lambda q, k, v, most: _scaled(q, k).softmax(-2) @ v,
+        lambda q, k, v, most: torch.cat(
+            [_scaled(some, k).softmax(-2) @ v for some in q.split(most // len(k))]
+        ),
+        "You blended the keys. Keys are for finding, values are what is fetched: `weights @ value`.",
+        lambda q, k, v, most: _attend(q, k, k),
+        "`view` (or `reshape`) is not `transpose`: the shape fits, but the keys are mixed up. "
+        "`key.transpose(-2, -1)` swaps the last two axes.",
+        lambda q, k, v, most: (q @ k.reshape(k.shape[1], -1) / math.sqrt(q.shape[-1])).softmax(-1) @ v,
+        "These are the weights. One step is left: `weights @ value`.",
+        lambda q, k, v, most: _scaled(q, k).softmax(-1),
+        "Softmax is missing between the scores and the values.",
+        lambda q, k, v, most: _scaled(q, k) @ v,
+        "Some queries are missing at the end: the last part may be smaller than the others.",
+        lambda q, k, v, most: _attend(q[: len(q) // (most // len(k)) * (most // len(k))], k, v),
     ),
 )
-
-# --- 4.3 ---------------------------------------------------------------------------------------------------
-
-
-def shuffled(output: Tensor, weights: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-    return output[:, order], weights[:, order][:, :, order]
+def thrifty_attention(query: Tensor, key: Tensor, value: Tensor, most: int) -> Tensor:
+    rows = query.split(most // len(key))
+    return torch.cat([scaled_dot_product_attention(some, key, value)[0] for some in rows])
 
 
 def _attended(batch: int, length: int, width: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -201,39 +186,36 @@ def _attended(batch: int, length: int, width: int, seed: int) -> tuple[Tensor, T
     return output, weights, random(length, seed=seed + 3).argsort()
 
 
-exercise(
+@function(
     "4.3",
     "Shuffle the words",
+    {"output": "(B, T, D)", "weights": "(B, T, T)"},
     praise="Your two lines give what self-attention gives for the shuffled words, without running it. "
     "Self-attention without positions cannot tell one order from another; chapter 7 gives it positions.",
-    judge=Function(
-        shuffled,
-        {"output": "(B, T, D)", "weights": "(B, T, T)"},
-        cases=[_attended(3, 5, 7, 90), _attended(2, 6, 4, 94), *drawn(_attended, (1, 3), (2, 7), (1, 5))],
-        slips=slips(
-            "You returned both as they were. That would be *in*variance. Self-attention is *equi*variant: "
-            "each word keeps its own output, and takes it along to its new place.",
-            lambda output, weights, order: (output, weights),
-            "You put them back instead of forward: that is the inverse order. The word now at place i is "
-            "the one that was at `order[i]`: `output[:, order]`.",
-            lambda output, weights, order: shuffled(output, weights, order.argsort()),
-            "The output is right; the weights are as they were. Words are queries *and* keys here: rows and "
-            "columns both take the new order.",
-            lambda output, weights, order: (output[:, order], weights),
-            "The output is right; the weights are moved along one axis only. Words are queries *and* keys "
-            "here: rows and columns both take the new order.",
-            lambda output, weights, order: (output[:, order], weights[:, order]),
-            lambda output, weights, order: (output[:, order], weights[:, :, order]),
-            "You reordered the rows twice. The second index must reach the columns: `[:, :, order]`.",
-            lambda output, weights, order: (output[:, order], weights[:, order][:, order]),
-            "`weights[:, order, order]` pairs the two lists up: it picks the cells (order[i], order[i]) "
-            "only. Reorder the rows first, then the columns: `weights[:, order][:, :, order]`.",
-            lambda output, weights, order: (output[:, order], weights[:, order, order]),
-        ),
+    cases=[_attended(3, 5, 7, 90), _attended(2, 6, 4, 94), *drawn(_attended, (1, 3), (2, 7), (1, 5))],
+    slips=slips(
+        "You returned both as they were. That would be *in*variance. Self-attention is *equi*variant: each "
+        "word keeps its own output, and takes it along to its new place.",
+        lambda output, weights, order: (output, weights),
+        "You put them back instead of forward: that is the inverse order. The word now at place i is the "
+        "one that was at `order[i]`: `output[:, order]`.",
+        lambda output, weights, order: shuffled(output, weights, order.argsort()),
+        "The output is right; the weights are as they were. Words are queries *and* keys here: rows and "
+        "columns both take the new order.",
+        lambda output, weights, order: (output[:, order], weights),
+        "The output is right; the weights are moved along one axis only. Words are queries *and* keys here: "
+        "rows and columns both take the new order.",
+        lambda output, weights, order: (output[:, order], weights[:, order]),
+        lambda output, weights, order: (output[:, order], weights[:, :, order]),
+        "You reordered the rows twice. The second index must reach the columns: `[:, :, order]`.",
+        lambda output, weights, order: (output[:, order], weights[:, order][:, order]),
+        "`weights[:, order, order]` pairs the two lists up: it picks the cells (order[i], order[i]) only. "
+        "Reorder the rows first, then the columns: `weights[:, order][:, :, order]`.",
+        lambda output, weights, order: (output[:, order], weights[:, order, order]),
     ),
 )
-
-# --- 4.4 ---------------------------------------------------------------------------------------------------
+def shuffled(output: Tensor, weights: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+    return output[:, order], weights[:, order][:, :, order]
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
@@ -320,20 +302,6 @@ exercise(
     ),
 )
 
-# --- 4.5 ---------------------------------------------------------------------------------------------------
-
-
-def multi_head(
-    x: Tensor,
-    W_query: Tensor,
-    W_key: Tensor,
-    W_value: Tensor,
-    W_output: Tensor,
-    num_heads: int,
-    off: list[int],
-) -> Tensor:
-    return _multi_head(x, W_query, W_key, W_value, W_output, num_heads, off)
-
 
 def _silent(heads: Tensor, off: list[int]) -> Tensor:
     keep = torch.tensor([head not in off for head in range(heads.shape[1])])
@@ -398,112 +366,117 @@ def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: l
     return 2 * x, *(weight / math.sqrt(d_model) for weight in weights), num_heads, off
 
 
-exercise(
+@function(
     "4.5",
     "Switch heads off",
+    {"output": "(B, T, D)"},
     praise="Multi-head self-attention, with a switch for every head: that is an ablation. The output is a "
     "sum of what the heads contribute, each through its own rows of `W_output`, so a head can be taken away "
     "without touching the others.",
-    judge=Function(
-        multi_head,
-        {"output": "(B, T, D)"},
-        cases=[
-            _multi_head_case(3, 5, 4, 6, [], 100),
-            _multi_head_case(3, 5, 4, 6, [2], 110),
-            _multi_head_case(2, 7, 3, 5, [0, 2], 120),
-            _multi_head_case(1, 4, 1, 3, [0], 130),
-            *drawn(
-                lambda b, t, h, d, last, seed: _multi_head_case(b, t, h, d, [*range(min(last, h))], seed),
-                (1, 3),
-                (1, 6),
-                (1, 5),
-                (1, 4),
-                (0, 5),
-            ),
-        ],
-        slips=slips(
-            "You divided by √D, the whole width. Each head compares vectors of width d = D / H only: divide "
-            "by √d, `query.shape[-1] ** 0.5` after the split.",
-            _but(lambda x, **_: {"scale": x.shape[-1] ** -0.5}),
-            "The scale is missing: divide the scores by √d, the width of one head.",
-            _but(scale=1.0),
-            "You divided by the width of a head. Divide by its square root.",
-            _but(lambda x, num_heads, **_: {"scale": num_heads / x.shape[-1]}),
-            "You divided by √H, the number of heads. It is √d, the width of one.",
-            _but(lambda num_heads, **_: {"scale": num_heads**-0.5}),
-            "This is attention with a single head: `num_heads` changed nothing. Split the projected "
-            "queries, keys and values into heads before the scores.",
-            _but(lambda **_: {"num_heads": 1}),
-            "Softmax ran over the queries, or over the heads: each query's row should sum to 1. Use "
-            "`dim=-1`.",
-            *(_but(axis=axis) for axis in (-2, 1, 0)),
-            "Split with `view` alone: head 0 got whole words instead of a slice of every word. Cut to (B, "
-            "T, H, d), then `transpose(1, 2)`.",
-            _but(split=_viewed),
-            _but(split=_viewed, merge=_unswapped),
-            "Cut into heads but not swapped: with (B, T, H, d) the heads of one word attend to one another, "
-            "and no word sees another. `transpose(1, 2)` before the scores.",
-            _but(split=_uncut, merge=lambda heads: heads.flatten(-2), silent=lambda heads, off: heads),
-            _but(
-                split=_uncut,
-                merge=lambda y: y.transpose(1, 2).reshape(*y.shape[:2], -1),
-                silent=lambda heads, off: heads,
-            ),
-            "Merged without swapping back: each row now mixes several words. `transpose(1, 2)` first, then "
-            "join the last two axes.",
-            _but(merge=_unswapped),
-            "The last step is missing: `W_output` mixes what the heads found. Multiply the merged heads by "
-            "it.",
-            _but(_same_for("W_output")),
-            "Queries, keys and values are x itself: multiply by the matrices first, `x @ W_query` and so on.",
-            _but(_same_for("W_query", "W_key", "W_value")),
-            _but(_same_for("W_query", "W_key", "W_value", "W_output")),
-            "The queries or the keys are not projected: x went straight into the scores. Q, K and V are "
-            "three projections of the same x: `x @ W_query`.",
-            _but(_same_for("W_query")),
-            _but(_same_for("W_key")),
-            _but(_same_for("W_query", "W_key")),
-            "The values are not projected: use `x @ W_value`.",
-            _but(_same_for("W_value")),
-            "The keys serve as values too. Each has a projection of its own: the values are `x @ W_value`.",
-            _but(lambda W_key, **_: {"W_value": W_key}),
-            "Keys or values went through `W_query`: each has its own matrix.",
-            _but(lambda W_query, **_: {"W_key": W_query, "W_value": W_query}),
-            _but(lambda W_query, **_: {"W_value": W_query}),
-            "Queries and keys have changed places: the row of a word shows who looks at it, not where it "
-            "looks. Queries are `x @ W_query` and stand on the left of `@`.",
-            _but(lambda W_query, W_key, **_: {"W_query": W_key, "W_key": W_query}),
-            "The queries or the keys come from the wrong place: `x @ W_query` makes the queries, `x @ "
-            "W_key` the keys.",
-            _but(lambda W_key, **_: {"W_query": W_key}),
-            _but(lambda W_value, **_: {"W_query": W_value}),
-            _but(lambda W_query, **_: {"W_key": W_query}),
-            "You multiplied by the transposed matrices. That is how `nn.Linear` keeps its weight, (out, "
-            "in); here they are (in, out): `x @ W_query`. They are square, so no error warned you.",
-            _but(_transposed("W_query", "W_key", "W_value", "W_output")),
-            _but(_transposed("W_query", "W_key", "W_value")),
-            "You used batch item 0 only: keep the batch axis.",
-            _but(lambda x, **_: {"x": x[:1]}),
-            _but(lambda x, **_: {"x": x[:1].expand_as(x)}),
-            lambda x, *others: multi_head(x[:1], *others)[0],
-            "Nothing is switched off: the heads in `off` still contribute. Set their outputs to 0 before "
-            "you merge.",
-            _but(silent=lambda heads, off: heads),
-            "You kept the heads in `off` and switched off all the others.",
-            _but(silent=lambda heads, off: heads - _silent(heads, off)),
-            "The heads in `off` still contribute the mean of their values: with scores of 0, softmax gives "
-            "every key the same weight. Set their *outputs* to 0.",
-            _but(
-                lambda x, num_heads, off, W_query, **_: {
-                    "W_query": W_query * _columns(x, num_heads, off),
-                    "off": [],
-                }
-            ),
-            "You made the remaining heads larger, to make up for those that are off. An ablation leaves "
-            "them as they are.",
-            _but(silent=_louder),
-            "You switched off whole words, not heads: after the split the heads are on axis 1.",
-            _but(silent=lambda heads, off: _silent(heads.transpose(1, 2), off).transpose(1, 2)),
+    cases=[
+        _multi_head_case(3, 5, 4, 6, [], 100),
+        _multi_head_case(3, 5, 4, 6, [2], 110),
+        _multi_head_case(2, 7, 3, 5, [0, 2], 120),
+        _multi_head_case(1, 4, 1, 3, [0], 130),
+        *drawn(
+            lambda b, t, h, d, last, seed: _multi_head_case(b, t, h, d, [*range(min(last, h))], seed),
+            (1, 3),
+            (1, 6),
+            (1, 5),
+            (1, 4),
+            (0, 5),
         ),
+    ],
+    slips=slips(
+        "You divided by √D, the whole width. Each head compares vectors of width d = D / H only: divide by "
+        "√d, `query.shape[-1] ** 0.5` after the split.",
+        _but(lambda x, **_: {"scale": x.shape[-1] ** -0.5}),
+        "The scale is missing: divide the scores by √d, the width of one head.",
+        _but(scale=1.0),
+        "You divided by the width of a head. Divide by its square root.",
+        _but(lambda x, num_heads, **_: {"scale": num_heads / x.shape[-1]}),
+        "You divided by √H, the number of heads. It is √d, the width of one.",
+        _but(lambda num_heads, **_: {"scale": num_heads**-0.5}),
+        "This is attention with a single head: `num_heads` changed nothing. Split the projected queries, "
+        "keys and values into heads before the scores.",
+        _but(lambda **_: {"num_heads": 1}),
+        "Softmax ran over the queries, or over the heads: each query's row should sum to 1. Use `dim=-1`.",
+        *(_but(axis=axis) for axis in (-2, 1, 0)),
+        "Split with `view` alone: head 0 got whole words instead of a slice of every word. Cut to (B, T, H, "
+        "d), then `transpose(1, 2)`.",
+        _but(split=_viewed),
+        _but(split=_viewed, merge=_unswapped),
+        "Cut into heads but not swapped: with (B, T, H, d) the heads of one word attend to one another, and "
+        "no word sees another. `transpose(1, 2)` before the scores.",
+        _but(split=_uncut, merge=lambda heads: heads.flatten(-2), silent=lambda heads, off: heads),
+        _but(
+            split=_uncut,
+            merge=lambda y: y.transpose(1, 2).reshape(*y.shape[:2], -1),
+            silent=lambda heads, off: heads,
+        ),
+        "Merged without swapping back: each row now mixes several words. `transpose(1, 2)` first, then join "
+        "the last two axes.",
+        _but(merge=_unswapped),
+        "The last step is missing: `W_output` mixes what the heads found. Multiply the merged heads by it.",
+        _but(_same_for("W_output")),
+        "Queries, keys and values are x itself: multiply by the matrices first, `x @ W_query` and so on.",
+        _but(_same_for("W_query", "W_key", "W_value")),
+        _but(_same_for("W_query", "W_key", "W_value", "W_output")),
+        "The queries or the keys are not projected: x went straight into the scores. Q, K and V are three "
+        "projections of the same x: `x @ W_query`.",
+        _but(_same_for("W_query")),
+        _but(_same_for("W_key")),
+        _but(_same_for("W_query", "W_key")),
+        "The values are not projected: use `x @ W_value`.",
+        _but(_same_for("W_value")),
+        "The keys serve as values too. Each has a projection of its own: the values are `x @ W_value`.",
+        _but(lambda W_key, **_: {"W_value": W_key}),
+        "Keys or values went through `W_query`: each has its own matrix.",
+        _but(lambda W_query, **_: {"W_key": W_query, "W_value": W_query}),
+        _but(lambda W_query, **_: {"W_value": W_query}),
+        "Queries and keys have changed places: the row of a word shows who looks at it, not where it looks. "
+        "Queries are `x @ W_query` and stand on the left of `@`.",
+        _but(lambda W_query, W_key, **_: {"W_query": W_key, "W_key": W_query}),
+        "The queries or the keys come from the wrong place: `x @ W_query` makes the queries, `x @ W_key` "
+        "the keys.",
+        _but(lambda W_key, **_: {"W_query": W_key}),
+        _but(lambda W_value, **_: {"W_query": W_value}),
+        _but(lambda W_query, **_: {"W_key": W_query}),
+        "You multiplied by the transposed matrices. That is how `nn.Linear` keeps its weight, (out, in); "
+        "here they are (in, out): `x @ W_query`. They are square, so no error warned you.",
+        _but(_transposed("W_query", "W_key", "W_value", "W_output")),
+        _but(_transposed("W_query", "W_key", "W_value")),
+        "You used batch item 0 only: keep the batch axis.",
+        _but(lambda x, **_: {"x": x[:1]}),
+        _but(lambda x, **_: {"x": x[:1].expand_as(x)}),
+        lambda x, *others: multi_head(x[:1], *others)[0],
+        "Nothing is switched off: the heads in `off` still contribute. Set their outputs to 0 before you "
+        "merge.",
+        _but(silent=lambda heads, off: heads),
+        "You kept the heads in `off` and switched off all the others.",
+        _but(silent=lambda heads, off: heads - _silent(heads, off)),
+        "The heads in `off` still contribute the mean of their values: with scores of 0, softmax gives "
+        "every key the same weight. Set their *outputs* to 0.",
+        _but(
+            lambda x, num_heads, off, W_query, **_: {
+                "W_query": W_query * _columns(x, num_heads, off),
+                "off": [],
+            }
+        ),
+        "You made the remaining heads larger, to make up for those that are off. An ablation leaves them as "
+        "they are.",
+        _but(silent=_louder),
+        "You switched off whole words, not heads: after the split the heads are on axis 1.",
+        _but(silent=lambda heads, off: _silent(heads.transpose(1, 2), off).transpose(1, 2)),
     ),
 )
+def multi_head(
+    x: Tensor,
+    W_query: Tensor,
+    W_key: Tensor,
+    W_value: Tensor,
+    W_output: Tensor,
+    num_heads: int,
+    off: list[int],
+) -> Tensor:
+    return _multi_head(x, W_query, W_key, W_value, W_output, num_heads, off)

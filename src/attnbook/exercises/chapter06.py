@@ -9,12 +9,10 @@ from torch import Tensor
 
 from attnbook.attention import masked_softmax
 from attnbook.exercises.comparing import shape
-from attnbook.exercises.judges import Function, Numbers, Suspect, Suspects, drawn, number, random, slips
+from attnbook.exercises.judges import Numbers, Suspect, drawn, number, random, slips
 from attnbook.exercises.reading import read_results
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.registry import exercise, function, suspects
 from attnbook.exercises.verdict import Unfinished, Wrong
-
-# --- 6.1 ---------------------------------------------------------------------------------------------------
 
 UNMASKED, AFTER, BEFORE = (0.1, 0.2, 0.3, 0.4), (0.1, 0.2, 0.0, 0.0), (1 / 3, 2 / 3, 0.0, 0.0)
 BEFORE_MOVES = (
@@ -100,12 +98,6 @@ exercise(
     ),
 )
 
-# --- 6.2 ---------------------------------------------------------------------------------------------------
-
-
-def pack(texts: list[list[int]], start: int) -> tuple[Tensor, Tensor, Tensor]:
-    return _packed()(texts, start)
-
 
 def _packed(
     reads: Callable = lambda text, start: [start, *text[:-1]],
@@ -133,73 +125,65 @@ def _texts(count: int, longest: int, start: int, seed: int) -> tuple[list[list[i
     return [[*row[:length].tolist(), 2] for row, length in zip(ids, lengths, strict=True)], start
 
 
-exercise(
+@function(
     "6.2",
     "Pack the texts",
+    {"reads": "(T,)", "writes": "(T,)", "mask": "(T, T)"},
     praise="No place of the row is padding, each text is learned as if it were alone, and one pass does it: "
     "large models are trained on rows like this one.",
-    judge=Function(
-        pack,
-        {"reads": "(T,)", "writes": "(T,)", "mask": "(T, T)"},
-        cases=[
-            ([[5, 9, 6, 2], [7, 3, 2], [8, 4, 4, 9, 2]], 1),
-            ([[2]], 1),
-            ([[6, 2], [2], [5, 2]], 13),
-            *drawn(_texts, (1, 5), (1, 6), (10, 15)),
-        ],
-        slips=slips(
-            "You shifted the whole row at once: the second text begins by reading the end of the first one. "
-            "Each text begins with `start`.",
-            _packed(lambda text, start: text, row=lambda reads, start: [start, *reads[:-1]]),
-            "Nothing is shifted: at every place the decoder reads the very token that it must write there. "
-            "It would learn to copy, and the causal mask would not stop it, for it may see its own place.",
-            _packed(lambda text, start: text),
-            "You shifted to the left: each place reads the token *after* the one that it must write. To the "
-            "right: a place reads what the place before it wrote.",
-            _packed(lambda text, start: [*text[1:], start]),
-            _packed(lambda text, start: [*text[1:], 0]),
-            "The start took the place of the first token, and nothing moved. Every token moves one place to "
-            "the right; the last one falls off.",
-            _packed(lambda text, start: [start, *text[1:]]),
-            "One place too many in each text: the decoder reads as many tokens as it writes. The end is "
-            "written and never read.",
-            _packed(lambda text, start: [start, *text]),
-            "The last token of a text is carried round to its front: the decoder would read the end first. "
-            "The first place reads `start`.",
-            _packed(lambda text, start: [text[-1], *text[:-1]]),
-            "One place too far: each place reads the token before the previous one, and the first token "
-            "arrives a step late.",
-            _packed(lambda text, start: [start, start, *text][: len(text)]),
-            "The first place of a text reads 0. Decoding begins with the id `start`.",
-            _packed(lambda text, start: [0, *text[:-1]]),
-            "No start stands in front of the texts: their first places have nothing to read.",
-            _packed(lambda text, start: text[:-1]),
-            "What is written begins with the start. It is given, never written: a text's first place writes "
-            "its first token.",
-            _packed(writes=lambda text, start: [start, *text[:-1]]),
-            _packed(writes=lambda text, start: [start, *text]),
-            "Your mask is the plain causal one: the second text may look at the first. A query may see keys "
-            "of its own text only.",
-            _packed(mask=lambda same, early: early),
-            "Each place may see its whole text, the future too. Within a text the mask is causal.",
-            _packed(mask=lambda same, early: same),
-            "The mask is upside down: True means may attend.",
-            _packed(mask=lambda same, early: ~(same & early)),
-            "You hid the diagonal too. Each place may attend to itself: the shift has already taken care "
-            "that it does not hold its own answer. (And the first place of a text would have nothing to "
-            "see.)",
-            _packed(mask=lambda same, early: same & early & ~early.T),
-            "The mask is turned over: rows are queries and columns are keys, so the past is on the left.",
-            _packed(mask=lambda same, early: same & early.T),
-        ),
+    cases=[
+        ([[5, 9, 6, 2], [7, 3, 2], [8, 4, 4, 9, 2]], 1),
+        ([[2]], 1),
+        ([[6, 2], [2], [5, 2]], 13),
+        *drawn(_texts, (1, 5), (1, 6), (10, 15)),
+    ],
+    slips=slips(
+        "You shifted the whole row at once: the second text begins by reading the end of the first one. "
+        "Each text begins with `start`.",
+        _packed(lambda text, start: text, row=lambda reads, start: [start, *reads[:-1]]),
+        "Nothing is shifted: at every place the decoder reads the very token that it must write there. It "
+        "would learn to copy, and the causal mask would not stop it, for it may see its own place.",
+        _packed(lambda text, start: text),
+        "You shifted to the left: each place reads the token *after* the one that it must write. To the "
+        "right: a place reads what the place before it wrote.",
+        _packed(lambda text, start: [*text[1:], start]),
+        _packed(lambda text, start: [*text[1:], 0]),
+        "The start took the place of the first token, and nothing moved. Every token moves one place to the "
+        "right; the last one falls off.",
+        _packed(lambda text, start: [start, *text[1:]]),
+        "One place too many in each text: the decoder reads as many tokens as it writes. The end is written "
+        "and never read.",
+        _packed(lambda text, start: [start, *text]),
+        "The last token of a text is carried round to its front: the decoder would read the end first. The "
+        "first place reads `start`.",
+        _packed(lambda text, start: [text[-1], *text[:-1]]),
+        "One place too far: each place reads the token before the previous one, and the first token arrives "
+        "a step late.",
+        _packed(lambda text, start: [start, start, *text][: len(text)]),
+        "The first place of a text reads 0. Decoding begins with the id `start`.",
+        _packed(lambda text, start: [0, *text[:-1]]),
+        "No start stands in front of the texts: their first places have nothing to read.",
+        _packed(lambda text, start: text[:-1]),
+        "What is written begins with the start. It is given, never written: a text's first place writes its "
+        "first token.",
+        _packed(writes=lambda text, start: [start, *text[:-1]]),
+        _packed(writes=lambda text, start: [start, *text]),
+        "Your mask is the plain causal one: the second text may look at the first. A query may see keys of "
+        "its own text only.",
+        _packed(mask=lambda same, early: early),
+        "Each place may see its whole text, the future too. Within a text the mask is causal.",
+        _packed(mask=lambda same, early: same),
+        "The mask is upside down: True means may attend.",
+        _packed(mask=lambda same, early: ~(same & early)),
+        "You hid the diagonal too. Each place may attend to itself: the shift has already taken care that "
+        "it does not hold its own answer. (And the first place of a text would have nothing to see.)",
+        _packed(mask=lambda same, early: same & early & ~early.T),
+        "The mask is turned over: rows are queries and columns are keys, so the past is on the left.",
+        _packed(mask=lambda same, early: same & early.T),
     ),
 )
-
-# --- 6.3 ---------------------------------------------------------------------------------------------------
-
-
-def window_mask(new: int, total: int, window: int) -> Tensor:
-    return _window()(new, total, window)
+def pack(texts: list[list[int]], start: int) -> tuple[Tensor, Tensor, Tensor]:
+    return _packed()(texts, start)
 
 
 def _window(see: Callable = lambda back, window: (back >= 0) & (back < window), corner: bool = False):
@@ -212,61 +196,53 @@ def _window(see: Callable = lambda back, window: (back >= 0) & (back < window), 
     return mask
 
 
-exercise(
+@function(
     "6.3",
     "A budget of keys",
+    {"mask": "(N, T)"},
     praise="A cache behind such a mask never holds more than `window` keys, however long the text gets. new "
     "= total is training; new = 1 is a step of decoding, where the mask is a single row.",
-    judge=Function(
-        window_mask,
-        {"mask": "(N, T)"},
-        cases=[
-            (3, 8, 3),
-            (5, 5, 2),
-            (1, 6, 4),
-            (4, 6, 1),
-            (3, 4, 9),
-            *drawn(lambda new, old, window, seed: (new, new + old, window), (1, 6), (0, 6), (1, 8)),
-        ],
-        slips=slips(
-            "The queries are not the first words, they are the last: query i stands at place total - new + "
-            "i. Yours start in the top left corner, which is right for new = total only.",
-            _window(corner=True),
-            "The window does nothing yet: every query still sees its whole past.",
-            _window(lambda back, window: back >= 0),
-            "One key too many: the window counts the word itself too, so `window` keys are open and not one "
-            "more.",
-            _window(lambda back, window: (back >= 0) & (back <= window)),
-            "You hid the diagonal. Each word may attend to itself, and its own key is one of the `window`.",
-            _window(lambda back, window: (back > 0) & (back < window)),
-            _window(lambda back, window: (back > 0) & (back <= window)),
-            "The mask is upside down: True means may attend.",
-            _window(lambda back, window: (back < 0) | (back >= window)),
-            "The window reaches into the future as well. Only keys before the query, and its own, are open.",
-            _window(lambda back, window: back.abs() < window),
-            _window(lambda back, window: back < window),
-            "The future is open and the past is hidden: rows are queries and columns are keys.",
-            _window(lambda back, window: (back <= 0) & (-back < window)),
-            "Each word may also see the one right after it, and that is the very token it must write. The "
-            "diagonal is the last that is open.",
-            _window(lambda back, window: (back >= -1) & (back < window)),
-            "You kept what lies *outside* the window: the keys that should have been given up.",
-            _window(lambda back, window: back >= window),
-            "The mask has a row for each key. Rows are queries, (N, T).",
-            lambda new, total, window: window_mask(new, total, window).T,
-        ),
+    cases=[
+        (3, 8, 3),
+        (5, 5, 2),
+        (1, 6, 4),
+        (4, 6, 1),
+        (3, 4, 9),
+        *drawn(lambda new, old, window, seed: (new, new + old, window), (1, 6), (0, 6), (1, 8)),
+    ],
+    slips=slips(
+        "The queries are not the first words, they are the last: query i stands at place total - new + i. "
+        "Yours start in the top left corner, which is right for new = total only.",
+        _window(corner=True),
+        "The window does nothing yet: every query still sees its whole past.",
+        _window(lambda back, window: back >= 0),
+        "One key too many: the window counts the word itself too, so `window` keys are open and not one "
+        "more.",
+        _window(lambda back, window: (back >= 0) & (back <= window)),
+        "You hid the diagonal. Each word may attend to itself, and its own key is one of the `window`.",
+        _window(lambda back, window: (back > 0) & (back < window)),
+        _window(lambda back, window: (back > 0) & (back <= window)),
+        "The mask is upside down: True means may attend.",
+        _window(lambda back, window: (back < 0) | (back >= window)),
+        "The window reaches into the future as well. Only keys before the query, and its own, are open.",
+        _window(lambda back, window: back.abs() < window),
+        _window(lambda back, window: back < window),
+        "The future is open and the past is hidden: rows are queries and columns are keys.",
+        _window(lambda back, window: (back <= 0) & (-back < window)),
+        "Each word may also see the one right after it, and that is the very token it must write. The "
+        "diagonal is the last that is open.",
+        _window(lambda back, window: (back >= -1) & (back < window)),
+        "You kept what lies *outside* the window: the keys that should have been given up.",
+        _window(lambda back, window: back >= window),
+        "The mask has a row for each key. Rows are queries, (N, T).",
+        lambda new, total, window: window_mask(new, total, window).T,
     ),
 )
+def window_mask(new: int, total: int, window: int) -> Tensor:
+    return _window()(new, total, window)
 
-# --- 6.4 ---------------------------------------------------------------------------------------------------
 
 LENGTH, WIDTH = 6, 8
-
-
-def leaks(layer: Callable[[Tensor], Tensor], x: Tensor) -> bool:
-    jacobian = torch.autograd.functional.jacobian(layer, x)  # (1, T, D, 1, T, D)
-    reach = jacobian[0, :, :, 0].abs().sum(dim=(1, 3))  # (T, T): output t, input s
-    return bool((reach.triu(1) > 0).any())
 
 
 def _attention(weights_of: Callable, last: Callable = lambda y: y, first: Callable = lambda x: x) -> Callable:
@@ -407,32 +383,33 @@ LINE_UP = (
     ),
 )
 
-exercise(
+
+@suspects(
     "6.4",
     "A leak test",
+    LINE_UP,
     praise=f"Your test judged {len(LINE_UP)} layers rightly: the innocent, the careless, the one with the "
     "mask after softmax, and those that hide the leak from a sum. Run it on whatever decoder you write next.",
-    judge=Suspects(
-        leaks,
-        LINE_UP,
-        slips=slips(
-            "Your test convicts every layer, the causal ones too. Does it count what an output takes from "
-            "its own position and from earlier ones? Only inputs *later* than the output are a leak. (If "
-            "you change a later input, compare the outputs *before* it.)",
-            lambda layer, x: True,
-            "Your test acquits every layer, even the one without a mask. Which outputs does it look at? "
-            "Nothing comes after the last one, so it can't leak; and an output that is summed over all "
-            "positions belongs to none of them.",
-            lambda layer, x: False,
-            "Your test puts later words in another order. Attention without a mask reads them as a bag and "
-            "doesn't notice. Put other numbers in their place: `torch.randn_like`.",
-            _by_changing(lambda later: later.flip(1)),
-            _by_changing(lambda later: later.roll(1, 1)),
-        ),
+    slips=slips(
+        "Your test convicts every layer, the causal ones too. Does it count what an output takes from its "
+        "own position and from earlier ones? Only inputs *later* than the output are a leak. (If you change "
+        "a later input, compare the outputs *before* it.)",
+        lambda layer, x: True,
+        "Your test acquits every layer, even the one without a mask. Which outputs does it look at? Nothing "
+        "comes after the last one, so it can't leak; and an output that is summed over all positions "
+        "belongs to none of them.",
+        lambda layer, x: False,
+        "Your test puts later words in another order. Attention without a mask reads them as a bag and "
+        "doesn't notice. Put other numbers in their place: `torch.randn_like`.",
+        _by_changing(lambda later: later.flip(1)),
+        _by_changing(lambda later: later.roll(1, 1)),
     ),
 )
+def leaks(layer: Callable[[Tensor], Tensor], x: Tensor) -> bool:
+    jacobian = torch.autograd.functional.jacobian(layer, x)  # (1, T, D, 1, T, D)
+    reach = jacobian[0, :, :, 0].abs().sum(dim=(1, 3))  # (T, T): output t, input s
+    return bool((reach.triu(1) > 0).any())
 
-# --- 6.5 ---------------------------------------------------------------------------------------------------
 
 Cache = tuple[Tensor, Tensor]
 
@@ -472,12 +449,6 @@ def _step(
     return step
 
 
-def step(
-    x: Tensor, cache: Cache, positions: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor
-) -> tuple[Tensor, Cache]:
-    return _step()(x, cache, positions, W_query, W_key, W_value)
-
-
 def _follow(
     step: Callable, x: Tensor, positions: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor
 ) -> Tensor:
@@ -505,64 +476,59 @@ def _words(batch: int, length: int, d_v: int, seed: int) -> tuple[Tensor, ...]:
     return tuple(random(*each, seed=seed + i) for i, each in enumerate(sizes))
 
 
-exercise(
+@function(
     "6.5",
     "Repair the cache",
+    {"outputs": "(B, T, d_v)"},
     praise="Word by word you computed what causal attention computes for the whole sequence at once, and no "
     "mask was needed: the future has not been written yet.",
-    judge=Function(
-        step,
-        {"outputs": "(B, T, d_v)"},
-        use=_follow,
-        cases=[_words(3, 5, 5, 400), _words(2, 7, 4, 410), *drawn(_words, (1, 4), (1, 9), (2, 6))],
-        slips=slips(
-            "The cache you return is the one you were given: the newest key and value are forgotten, and "
-            "each step sees nothing of those before. Return the longer ones.",
-            _step(kept=_old),
-            _step(kept=_old, place=lambda t: None),
-            "Your cache holds the newest key and value only: what stood there before is overwritten. "
-            "Append: `torch.cat((keys, key.unsqueeze(1)), dim=1)`.",
-            _step(kept=_new),
-            _step(kept=_new, seen=_new),
-            _step(seen=_new),
-            "You attend first and append afterwards, so the newest word does not see itself. The causal "
-            "mask leaves the diagonal open: append, then attend.",
-            _step(seen=_old),
-            "The position is one too far. With t words in the cache, t of them stand before this one, and "
-            "counting from 0 its position is t: `positions[keys.shape[1]]`.",
-            _step(lambda t: t + 1),
-            "The position is one too early: the first word should get `positions[0]`, and -1 means the last "
-            "row. Take the length of the cache *before* you append, without subtracting.",
-            _step(lambda t: t - 1),
-            _step(lambda t: max(t - 1, 0)),
-            "Every word gets position 0, as if it stood first. It comes alone, but t words went before it, "
-            "so it is at position t.",
-            _step(lambda t: 0),
-            "The position is missing: `x + positions[t]`, before x is projected.",
-            _step(lambda t: None),
-            "The scale is missing: divide the scores by √d before softmax.",
-            _step(scale=0),
-            "Queries and keys have changed places. The newest word asks with its query; the cache holds "
-            "keys.",
-            _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wk, x @ Wq, x @ Wv)),
-            "The keys serve as values too: the values are `x @ W_value`.",
-            _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wq, x @ Wk, x @ Wk)),
-            "The value is made without the position: project the same x three times.",
-            _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wq, x @ Wk, word @ Wv)),
-        ),
-        rule="In [b, t, i], t is the word, counted from 0: all words before it are right. Compare with "
-        "causal attention over all words at once: the newest word, with its position, asks; its own key and "
-        "those in the cache answer.",
+    use=_follow,
+    cases=[_words(3, 5, 5, 400), _words(2, 7, 4, 410), *drawn(_words, (1, 4), (1, 9), (2, 6))],
+    slips=slips(
+        "The cache you return is the one you were given: the newest key and value are forgotten, and each "
+        "step sees nothing of those before. Return the longer ones.",
+        _step(kept=_old),
+        _step(kept=_old, place=lambda t: None),
+        "Your cache holds the newest key and value only: what stood there before is overwritten. Append: "
+        "`torch.cat((keys, key.unsqueeze(1)), dim=1)`.",
+        _step(kept=_new),
+        _step(kept=_new, seen=_new),
+        _step(seen=_new),
+        "You attend first and append afterwards, so the newest word does not see itself. The causal mask "
+        "leaves the diagonal open: append, then attend.",
+        _step(seen=_old),
+        "The position is one too far. With t words in the cache, t of them stand before this one, and "
+        "counting from 0 its position is t: `positions[keys.shape[1]]`.",
+        _step(lambda t: t + 1),
+        "The position is one too early: the first word should get `positions[0]`, and -1 means the last "
+        "row. Take the length of the cache *before* you append, without subtracting.",
+        _step(lambda t: t - 1),
+        _step(lambda t: max(t - 1, 0)),
+        "Every word gets position 0, as if it stood first. It comes alone, but t words went before it, so "
+        "it is at position t.",
+        _step(lambda t: 0),
+        "The position is missing: `x + positions[t]`, before x is projected.",
+        _step(lambda t: None),
+        "The scale is missing: divide the scores by √d before softmax.",
+        _step(scale=0),
+        "Queries and keys have changed places. The newest word asks with its query; the cache holds keys.",
+        _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wk, x @ Wq, x @ Wv)),
+        "The keys serve as values too: the values are `x @ W_value`.",
+        _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wq, x @ Wk, x @ Wk)),
+        "The value is made without the position: project the same x three times.",
+        _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wq, x @ Wk, word @ Wv)),
     ),
+    rule="In [b, t, i], t is the word, counted from 0: all words before it are right. Compare with causal "
+    "attention over all words at once: the newest word, with its position, asks; its own key and those in "
+    "the cache answer.",
 )
+def step(
+    x: Tensor, cache: Cache, positions: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor
+) -> tuple[Tensor, Cache]:
+    return _step()(x, cache, positions, W_query, W_key, W_value)
 
-# --- 6.6 ---------------------------------------------------------------------------------------------------
 
 Model = Callable[[list[int]], Tensor]
-
-
-def write_with_beams(next_log_probs: Model, start: int, end: int, beams: int, max_length: int) -> list[int]:
-    return _search()(next_log_probs, start, end, beams, max_length)
 
 
 def _search(
@@ -641,63 +607,62 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
     return models, (end + 1 + seed // 10 % (vocab - 1)) % vocab, end, beams, max_length
 
 
-exercise(
+@function(
     "6.6",
     "Beam search",
+    {f"ids of model {i + 1}": "a list of ids" for i in range(MODELS)},
     praise="It looks past a tempting first token, lets ended sequences wait, and does not favour the short. "
     "With one beam it is greedy decoding.",
-    judge=Function(
-        write_with_beams,
-        {f"ids of model {i + 1}": "a list of ids" for i in range(MODELS)},
-        use=_on_each,
-        cases=[_beams_case(8, 3, 3, 8, 630), *drawn(_beams_case, (4, 8), (0, 3), (1, 4), (1, 8), count=8)],
-        slips=slips(
-            "This is greedy decoding: only the likeliest beginning goes on. Keep `beams` of them after each "
-            "step, and extend every one.",
-            lambda model, start, end, beams, most: write_with_beams(model, start, end, 1, most),
-            "The short sequence won for being short: each further token makes a sum of log-probabilities "
-            "smaller. Go on until every beam has ended or has `max_length` tokens, and then compare the "
-            "sums divided by their number of tokens, the end included.",
-            _search(lambda total, count: total),
-            _search(halt=True),
-            "You count the start as a token of the answer. Divide by the number of tokens that were written.",
-            _search(lambda total, count: total / (count + 1)),
-            "You divide by the root of the length. The *mean* divides by the length itself.",
-            _search(lambda total, count: total / count**0.5),
-            "You rank the beginnings by their mean. Sums decide who goes on; the mean is for the end only.",
-            _search(rank=lambda ids, total, last: total / (len(ids) - 1)),
-            "You rank the beginnings by their last token alone. What counts is the sum over all of them.",
-            _search(rank=lambda ids, total, last: last),
-            "You add probabilities. A sequence's probability is a product, so it is the *log*-probabilities "
-            "that are added.",
-            _search(gain=lambda total, log: total + math.exp(log)),
-            "Each beam goes on with its best token only. A beam may have several good children: rank all "
-            "tokens of all beams together.",
-            _search(children=1),
-            "Ended sequences are set aside, and others get their places. They wait as they are, and compete "
-            "for a place in each round.",
-            _set_aside(refill=True),
-            _set_aside(refill=False),
-            "A beam that has ended goes on growing: what comes after `end` costs it probability, and takes "
-            "the places of others. Carry it along as it is.",
-            _search(wait=False),
-            _search(lambda total, count: total, wait=False),
-            "You multiplied log-probabilities. Probabilities multiply; their logarithms add.",
-            _search(gain=lambda total, log: total * log, first=1.0),
-            _search(lambda total, count: total, gain=lambda total, log: total * log, first=1.0),
-            "You returned the worst of the beams. The best is the one with the *highest* mean: "
-            "log-probabilities are negative, and the one nearest to 0 wins.",
-            _search(pick=min),
-            "The start stands in front: return what comes after it.",
-            lambda model, start, *others: [start, *write_with_beams(model, start, *others)],
-            "The end is missing: it was written too, and counts as a token.",
-            lambda model, start, end, *others: [
-                token for token in write_with_beams(model, start, end, *others) if token != end
-            ],
-            "That is longer than `max_length`.",
-            lambda *case: write_with_beams(*case[:-1], case[-1] + 1),
-        ),
-        rule="Follow it on paper: at each step every kept beginning is extended by every token, and the "
-        "`beams` with the highest sums stay.",
+    use=_on_each,
+    cases=[_beams_case(8, 3, 3, 8, 630), *drawn(_beams_case, (4, 8), (0, 3), (1, 4), (1, 8), count=8)],
+    slips=slips(
+        "This is greedy decoding: only the likeliest beginning goes on. Keep `beams` of them after each "
+        "step, and extend every one.",
+        lambda model, start, end, beams, most: write_with_beams(model, start, end, 1, most),
+        "The short sequence won for being short: each further token makes a sum of log-probabilities "
+        "smaller. Go on until every beam has ended or has `max_length` tokens, and then compare the sums "
+        "divided by their number of tokens, the end included.",
+        _search(lambda total, count: total),
+        _search(halt=True),
+        "You count the start as a token of the answer. Divide by the number of tokens that were written.",
+        _search(lambda total, count: total / (count + 1)),
+        "You divide by the root of the length. The *mean* divides by the length itself.",
+        _search(lambda total, count: total / count**0.5),
+        "You rank the beginnings by their mean. Sums decide who goes on; the mean is for the end only.",
+        _search(rank=lambda ids, total, last: total / (len(ids) - 1)),
+        "You rank the beginnings by their last token alone. What counts is the sum over all of them.",
+        _search(rank=lambda ids, total, last: last),
+        "You add probabilities. A sequence's probability is a product, so it is the *log*-probabilities "
+        "that are added.",
+        _search(gain=lambda total, log: total + math.exp(log)),
+        "Each beam goes on with its best token only. A beam may have several good children: rank all tokens "
+        "of all beams together.",
+        _search(children=1),
+        "Ended sequences are set aside, and others get their places. They wait as they are, and compete for "
+        "a place in each round.",
+        _set_aside(refill=True),
+        _set_aside(refill=False),
+        "A beam that has ended goes on growing: what comes after `end` costs it probability, and takes the "
+        "places of others. Carry it along as it is.",
+        _search(wait=False),
+        _search(lambda total, count: total, wait=False),
+        "You multiplied log-probabilities. Probabilities multiply; their logarithms add.",
+        _search(gain=lambda total, log: total * log, first=1.0),
+        _search(lambda total, count: total, gain=lambda total, log: total * log, first=1.0),
+        "You returned the worst of the beams. The best is the one with the *highest* mean: "
+        "log-probabilities are negative, and the one nearest to 0 wins.",
+        _search(pick=min),
+        "The start stands in front: return what comes after it.",
+        lambda model, start, *others: [start, *write_with_beams(model, start, *others)],
+        "The end is missing: it was written too, and counts as a token.",
+        lambda model, start, end, *others: [
+            token for token in write_with_beams(model, start, end, *others) if token != end
+        ],
+        "That is longer than `max_length`.",
+        lambda *case: write_with_beams(*case[:-1], case[-1] + 1),
     ),
+    rule="Follow it on paper: at each step every kept beginning is extended by every token, and the `beams` "
+    "with the highest sums stay.",
 )
+def write_with_beams(next_log_probs: Model, start: int, end: int, beams: int, max_length: int) -> list[int]:
+    return _search()(next_log_probs, start, end, beams, max_length)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from attnbook.exercises.comparing import describe
+from attnbook.exercises.judges import Function, Suspects
 from attnbook.exercises.running import plain_torch
 from attnbook.exercises.verdict import Summary, Unfinished, Verdict, Wrong
 
@@ -33,6 +34,24 @@ def exercise(exercise_id: str, title: str, *, praise: str, judge: Callable) -> N
     if exercise_id in EXERCISES:
         raise ValueError(f"exercise_id: {exercise_id!r} is taken by {EXERCISES[exercise_id].title!r}")
     EXERCISES[exercise_id] = Exercise(exercise_id, title, praise, judge)
+
+
+def function(exercise_id: str, title: str, returns: dict[str, str], *, praise: str, **judge) -> Callable:
+    """Make an exercise of the decorated function, the right answer; `judge` is what `Function` takes."""
+    return _register(lambda right: Function(right, returns, **judge), exercise_id, title, praise)
+
+
+def suspects(exercise_id: str, title: str, *line_up_and_slips, praise: str, **judge) -> Callable:
+    """Make an exercise of the decorated function, a right detector; the rest is what `Suspects` takes."""
+    return _register(lambda right: Suspects(right, *line_up_and_slips, **judge), exercise_id, title, praise)
+
+
+def _register(judge_of: Callable, exercise_id: str, title: str, praise: str) -> Callable:
+    def register(right: Callable) -> Callable:
+        exercise(exercise_id, title, praise=praise, judge=judge_of(right))
+        return right
+
+    return register
 
 
 class Checker:

@@ -23,84 +23,46 @@ LIBRARIES = tuple(
 )
 
 # What the error says -> what usually lies behind it. The first that fits is shown.
-HINTS = (
-    (r"ellipsis", "A `...` is still in your code: fill in that line too."),
-    (
-        r"is not defined",
-        "Python does not know this name. Run the cell that defines or imports it, or mend the spelling.",
-    ),
-    (
-        r"positional argument|unexpected keyword",
-        "The check calls your function as `{call}`: take these arguments, in this order.",
-    ),
-    (
-        r"view size is not compatible",
-        "After `transpose` the numbers no longer lie in one straight line, and `view` needs that. Use "
-        "`reshape`.",
-    ),
-    (
-        r"is invalid for input of size|cannot be reshaped",
-        "The new shape must hold exactly as many numbers as the old one: multiply out both.",
-    ),
-    (
-        r"expand|size of tensor a|must match the size of tensor b|not broadcastable|be broadcast",
-        "Two tensors meet element by element, and their axes, lined up from the right, are of "
-        "different size. `unsqueeze` gives a tensor an axis of size 1 that stretches to fit: "
-        "`(B, T, 1, h) + (B, 1, S, h)` is `(B, T, S, h)`.",
-    ),
-    (
-        r"(batch1|batch2|self|mat2) must be a (2D|3D|matrix)|3D tensor|2D tensors",
-        "`bmm` takes exactly three axes and `mm` exactly two; `@` takes any number and treats all but "
-        "the last two as batch.",
-    ),
-    (
-        r"same device|on device",
-        "Your code and the check's tensors are on different devices; the check uses the CPU. Make new "
-        "tensors from those you get: `torch.zeros_like(...)`, or give `device=query.device`.",
-    ),
-    (
-        r"dtype|scalar type",
-        "The tensors differ in dtype. Make new ones from those you get: `torch.zeros(..., "
-        "dtype=query.dtype)`, `torch.zeros_like(...)`.",
-    ),
-    (
-        r"cannot be multiplied|Expected size for first two dim|size mismatch|mismatch in its core dim",
-        "`A @ B` needs the last axis of A to be as long as the last but one of B. Write the two shapes side "
-        "by side: only (…, n, m) @ (…, m, p) fits.",
-    ),
-    (
-        r"`-` operator, with a bool|bool tensor is not supported|only supports boolean masks",
-        "A mask is boolean: turn it round with `~mask`, and use it in `masked_fill` or `torch.where`.",
-    ),
-    (
-        r"Boolean value of Tensor",
-        "`if` and `and` need a single True or False, and a mask holds many: use `masked_fill` or "
-        "`torch.where`.",
-    ),
-    (
-        r"out of bounds",
-        "An index is larger than its axis. Axis 0 is the batch; positions are axis 1: `x[:, order]`.",
-    ),
-    (
-        r"Dimension out of range",
-        "There is no such axis. Counted from the end, -1 is the last axis and -2 the one before it.",
-    ),
-    (
-        r"'?tuple'? object|'tuple'",
-        "Something here is a tuple. Does a function of yours return `(output, weights)`? Then take it "
-        "apart first.",
-    ),
-    (
-        r"does not require grad",
-        "Autograd has to be told which tensor to watch, before it is used: `x = x.clone().requires_grad_()`.",
-    ),
-    (
-        r"only for scalar outputs",
-        "A gradient is taken of one number: choose it first, for instance with `.sum()`.",
-    ),
-    (r"NoneType", "Something here is None. Does a function of yours forget its `return`?"),
-    (r"recursion", "Your function calls itself without end."),
-)
+HINTS = {
+    r"ellipsis": "A `...` is still in your code: fill in that line too.",
+    r"is not defined": "Python does not know this name. Run the cell that defines or imports it, or mend "
+    "the spelling.",
+    r"positional argument|unexpected keyword": "The check calls your function as `{call}`: take these "
+    "arguments, in this order.",
+    r"view size is not compatible": "After `transpose` the numbers no longer lie in one straight line, and "
+    "`view` needs that. Use `reshape`.",
+    r"is invalid for input of size|cannot be reshaped": "The new shape must hold exactly as many numbers as "
+    "the old one: multiply out both.",
+    r"expand|size of tensor a|must match the size of tensor b|not broadcastable|be broadcast": "Two tensors "
+    "meet element by element, and their axes, lined up from the right, are of different size. `unsqueeze` "
+    "gives a tensor an axis of size 1 that stretches to fit: `(B, T, 1, h) + (B, 1, S, h)` is `(B, T, S, "
+    "h)`.",
+    r"(batch1|batch2|self|mat2) must be a (2D|3D|matrix)|3D tensor|2D tensors": "`bmm` takes exactly three "
+    "axes and `mm` exactly two; `@` takes any number and treats all but the last two as batch.",
+    r"same device|on device": "Your code and the check's tensors are on different devices; the check uses "
+    "the CPU. Make new tensors from those you get: `torch.zeros_like(...)`, or give `device=query.device`.",
+    r"dtype|scalar type": "The tensors differ in dtype. Make new ones from those you get: `torch.zeros(..., "
+    "dtype=query.dtype)`, `torch.zeros_like(...)`.",
+    r"cannot be multiplied|Expected size for first two dim|size mismatch|mismatch in its core dim": "`A @ "
+    "B` needs the last axis of A to be as long as the last but one of B. Write the two shapes side by side: "
+    "only (…, n, m) @ (…, m, p) fits.",
+    r"`-` operator, with a bool|bool tensor is not supported|only supports boolean masks": "A mask is "
+    "boolean: turn it round with `~mask`, and use it in `masked_fill` or `torch.where`.",
+    r"Boolean value of Tensor": "`if` and `and` need a single True or False, and a mask holds many: use "
+    "`masked_fill` or `torch.where`.",
+    r"out of bounds": "An index is larger than its axis. Axis 0 is the batch; positions are axis 1: `x[:, "
+    "order]`.",
+    r"Dimension out of range": "There is no such axis. Counted from the end, -1 is the last axis and -2 the "
+    "one before it.",
+    r"'?tuple'? object|'tuple'": "Something here is a tuple. Does a function of yours return `(output, "
+    "weights)`? Then take it apart first.",
+    r"does not require grad": "Autograd has to be told which tensor to watch, before it is used: `x = "
+    "x.clone().requires_grad_()`.",
+    r"only for scalar outputs": "A gradient is taken of one number: choose it first, for instance with "
+    "`.sum()`.",
+    r"NoneType": "Something here is None. Does a function of yours forget its `return`?",
+    r"recursion": "Your function calls itself without end.",
+}
 
 
 @contextmanager
@@ -189,7 +151,7 @@ def hint_for(message: str, line: str, call: str, variables: dict) -> str:
         )
     if re.search(r"@|matmul|bmm", line) and "+" not in line and "size of tensor b" in message:
         message = "shapes cannot be multiplied"  # torch says the same of + and of @
-    for pattern, hint in HINTS:
+    for pattern, hint in HINTS.items():
         if re.search(pattern, message, re.IGNORECASE):
             return hint.replace("{call}", call)
     return ""
