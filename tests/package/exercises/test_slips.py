@@ -9,7 +9,7 @@ import torch
 from attnbook.exercises import EXERCISES, Checker
 from attnbook.exercises.judges import Function, Numbers, Suspects, Together
 
-JUDGES = {name: each.judge for name, each in EXERCISES.items() if not hasattr(each.judge, "__code__")}
+JUDGES = {name: each.judge for name, each in EXERCISES.items()}
 
 
 def right(judge):
