@@ -13,9 +13,10 @@ from attnbook.attention import (
     scaled_dot_product_attention,
 )
 from attnbook.decoder import Decoder, DecoderLayer
-from attnbook.embeddings import Embeddings, LearnedPositions, SinusoidalPositions
+from attnbook.embeddings import Embeddings, LearnedPositions, RotaryPositions, SinusoidalPositions
 from attnbook.encoder import AddNorm, Encoder, EncoderLayer, FeedForward
-from attnbook.generation import beam_search, greedy_decode
+from attnbook.generation import beam_search, greedy_decode, sample
+from attnbook.language_model import GatedFeedForward, LanguageModel, RotaryAttention
 from attnbook.masks import causal_mask, padding_mask
 from attnbook.seq2seq import ConvolutionalSeq2Seq, RecurrentSeq2Seq
 from attnbook.training import exact_match, fit
@@ -48,11 +49,15 @@ __all__ = [
     "Encoder",
     "EncoderLayer",
     "FeedForward",
+    "GatedFeedForward",
+    "LanguageModel",
     "LearnedPositions",
     "MultiHeadAttention",
     "PathExplorer",
     "QueryPlane",
     "RecurrentSeq2Seq",
+    "RotaryAttention",
+    "RotaryPositions",
     "SinusoidalPositions",
     "Transformer",
     "ablate",
@@ -65,6 +70,7 @@ __all__ = [
     "masked_softmax",
     "padding_mask",
     "plot_attention",
+    "sample",
     "scaled_dot_product_attention",
 ]
 

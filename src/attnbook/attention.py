@@ -203,7 +203,7 @@ class KeyValues:
 
 
 class MultiHeadAttention(nn.Module):
-    """Attend several times in parallel, each head in its own slice of the width.
+    """Attend several times in parallel, each head with projections of its own.
 
     $\\mathrm{Concat}(\\mathrm{head}_1, …, \\mathrm{head}_H) W^O$, with
     $\\mathrm{head}_i = \\mathrm{Attention}(Q W_i^Q, K W_i^K, V W_i^V)$ (Vaswani et al. 2017, §3.2.2).

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attnbook.arguments import require_ids, require_sizes, require_vectors
+from attnbook.arguments import require_ids, require_sizes, require_vectors, wrong_shape
 
 
 class Embeddings(nn.Module):
@@ -83,6 +83,41 @@ class LearnedPositions(nn.Module):
 
     def forward(self, x: Float[Tensor, "B T D"], offset: int = 0) -> Float[Tensor, "B T D"]:
         return x + rows(self.table, x, offset)
+
+
+class RotaryPositions(nn.Module):
+    """Turn pairs of a query's or key's numbers by an angle that grows with the position (RoPE).
+
+    At position $t$ pair $i$ turns by $t\\,\\theta_i$, $\\theta_i = b^{-2i/d}$. The dot product of a query and
+    a key then depends on the distance between their positions only (Su et al. 2021, §3.2).
+
+    Takes `(B, H, T, d)` and `offset`, the position of the first; returns `(B, H, T, d)`. A pair is
+    $(i, i + d/2)$ or, `interleaved`, $(2i, 2i + 1)$: the same turn, with the numbers in another order.
+    Nothing is learned. Raises `ValueError` for an odd width and a base that is not above 1.
+    """
+
+    def __init__(self, d: int, base: float = 10_000.0, interleaved: bool = False) -> None:
+        super().__init__()
+        require_sizes(d=d)
+        if d % 2:
+            raise ValueError(f"d: wanted an even number, since numbers turn in pairs, got {d}")
+        if not base > 1:
+            raise ValueError(f"base: wanted a number above 1, got {base}")
+        self.d, self.base, self.interleaved = d, base, interleaved
+
+    def forward(self, x: Float[Tensor, "B H T d"], offset: int = 0) -> Float[Tensor, "B H T d"]:
+        if x.dim() != 4 or x.shape[-1] != self.d:
+            raise wrong_shape("x", x.shape, f"(B, H, T, {self.d})")
+        # Angles are computed in 32 bits at least: in 16 a large position would be rounded.
+        exact = {"dtype": torch.promote_types(x.dtype, torch.float32), "device": x.device}
+        speed = self.base ** (-torch.arange(0, self.d, 2, **exact) / self.d)  # (d / 2,)
+        position = torch.arange(offset, offset + x.shape[2], **exact)[:, None]  # (T, 1)
+        cos, sin = ((position * speed).cos().to(x), (position * speed).sin().to(x))  # (T, d / 2) each
+        if self.interleaved:
+            a, b = x.unflatten(-1, (-1, 2)).unbind(-1)  # (B, H, T, d / 2) each
+            return torch.stack((a * cos - b * sin, b * cos + a * sin), dim=-1).flatten(-2)
+        a, b = x.chunk(2, dim=-1)  # (B, H, T, d / 2) each
+        return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
 
 
 def fill_table(positions: SinusoidalPositions, keys: object) -> None:

@@ -1,5 +1,6 @@
 """Decode token by token: greedily, or with beam search."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from attnbook.arguments import require_sizes, require_whole, wrong_shape
 from attnbook.attention import Attentions
 
-__all__ = ["Decoded", "beam_search", "greedy_decode"]
+__all__ = ["Decoded", "beam_search", "greedy_decode", "sample"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def greedy_decode(
     model: nn.Module,
     source: Int[Tensor, "B S"],
     *,
-    start: int,
+    start: int | Int[Tensor, " B"],
     end: int,
     max_length: int,
     need_weights: bool = False,
@@ -49,7 +50,7 @@ def greedy_decode(
     require_arguments(source, start, end, max_length=max_length)
     with mode(model, training=False):
         state = model.start(source)
-        ids = source.new_full((len(source),), start)  # (B,)
+        ids = first_ids(source, start)  # (B,)
         ended, scores, written = torch.zeros_like(ids, dtype=torch.bool), 0.0, []
         for _ in range(max_length):
             gains, state = advance(model, ids, state, end)  # (B, V)
@@ -69,7 +70,7 @@ def beam_search(
     model: nn.Module,
     source: Int[Tensor, "B S"],
     *,
-    start: int,
+    start: int | Int[Tensor, " B"],
     end: int,
     max_length: int,
     beams: int = 4,
@@ -90,7 +91,7 @@ def beam_search(
     first = torch.arange(batch, device=source.device)[:, None] * beams  # (B, 1), the first beam of each row
     with mode(model, training=False):
         state = model.start(source).select(first.expand(batch, beams).flatten() // beams)
-        ids = source.new_full((batch * beams,), start)  # (B·K,)
+        ids = first_ids(source, start).repeat_interleave(beams)  # (B·K,)
         written = source.new_empty((batch * beams, 0))  # (B·K, 0), grows to (B·K, T)
         ended, lengths = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids)
         scores = torch.full((batch, beams), -torch.inf, device=source.device)
@@ -116,6 +117,74 @@ def beam_search(
         return Decoded(ids, scores.gather(1, best)[:, 0], attentions)
 
 
+@torch.no_grad()
+def sample(
+    model: nn.Module,
+    ids: Int[Tensor, "B T"],
+    *,
+    max_length: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    end: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Decoded:
+    """Continue each prompt with tokens drawn from the model's own probabilities.
+
+    $p(y) \\propto \\exp(\\mathrm{logit}_y / \\tau)$, with the `temperature` τ; 0 takes the likeliest.
+    `top_k` keeps only the k likeliest tokens, `top_p` only the likeliest ones that together reach that
+    probability (nucleus sampling, Holtzman et al. 2020). Both apply after the temperature.
+
+    Takes prompts `(B, T)` of at least one token, shorter rows padded at their end with `model.pad`. Returns
+    up to `max_length` new tokens for each row, without the prompt, and their log-probabilities under the
+    model itself (temperature 1, all tokens kept). A row stops at `end`, if given. Randomness comes from
+    `generator`. The model decodes in evaluation mode and is left in the mode it was in. Raises `ValueError`
+    for numbers out of range and for prompts without a token.
+    """
+    require_sampling(temperature, top_k, top_p, max_length=max_length)
+    real = ids != model.pad if ids.dim() == 2 else None
+    if real is None or ids.shape[1] < 1 or not real[:, 0].all():
+        raise wrong_shape("ids", ids.shape, "(B, T) with at least one token in every row")
+    last = real.sum(dim=1, keepdim=True) - 1  # (B, 1), where each prompt's last token is
+    newest = ids.gather(1, last)[:, 0]  # (B,)
+    before = ids.scatter(1, last, model.pad)[:, :-1]  # (B, T - 1), the prompts without it
+    with mode(model, training=False):
+        state, scores = model.start(before), 0.0
+        ended, written = torch.zeros_like(newest, dtype=torch.bool), []
+        for _ in range(max_length):
+            logits, state, _ = model.step(newest, state)  # (B, V)
+            precision = torch.promote_types(logits.dtype, torch.float32)
+            gains = logits.log_softmax(dim=-1, dtype=precision)
+            newest = draw(gains, temperature, top_k, top_p, generator)  # (B,)
+            scores = scores + gains.gather(1, newest[:, None])[:, 0].masked_fill(ended, 0.0)
+            newest = newest.masked_fill(ended, model.pad)
+            written.append(newest)
+            ended = ended if end is None else ended | (newest == end)
+            if ended.all():
+                break
+    return Decoded(torch.stack(written, dim=1), scores)
+
+
+def draw(
+    gains: Float[Tensor, "B V"],
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    generator: torch.Generator | None,
+) -> Int[Tensor, " B"]:
+    """One token of each row, drawn from the log-probabilities after temperature, top-k and top-p."""
+    if temperature == 0:
+        return gains.argmax(dim=-1)
+    shares, tokens = (gains / temperature).softmax(dim=-1).sort(dim=-1, descending=True)  # (B, V) each
+    if top_k is not None:
+        shares[:, top_k:] = 0.0
+    if top_p is not None:
+        before = shares.cumsum(dim=-1) - shares  # (B, V), the probability of all likelier tokens
+        shares = shares.masked_fill(before >= top_p * shares.sum(dim=-1, keepdim=True), 0.0)
+    choice = torch.multinomial(shares, 1, generator=generator)  # (B, 1)
+    return tokens.gather(1, choice)[:, 0]
+
+
 def advance(
     model: nn.Module, ids: Int[Tensor, " B"], state: Any, end: int
 ) -> tuple[Float[Tensor, "B V"], Any]:
@@ -130,10 +199,22 @@ def advance(
     return logits.log_softmax(dim=-1, dtype=precision), state
 
 
-def replay(model: nn.Module, source: Int[Tensor, "B S"], start: int, ids: Int[Tensor, "B T"]) -> Attentions:
+def first_ids(source: Int[Tensor, "B S"], start: int | Int[Tensor, " B"]) -> Int[Tensor, " B"]:
+    """The id that each row's first step reads."""
+    return start.to(source) if isinstance(start, Tensor) else source.new_full((len(source),), start)
+
+
+def replay(
+    model: nn.Module,
+    source: Int[Tensor, "B S"],
+    start: int | Int[Tensor, " B"],
+    ids: Int[Tensor, "B T"],
+) -> Attentions:
     """The weights of every step that writes `ids`, joined into one `Attentions`."""
     state, steps = model.start(source), []
-    before = F.pad(ids, (1, -1), value=start)  # (B, T), what each step reads: the start, then the ids
+    before = torch.cat(
+        (first_ids(source, start)[:, None], ids[:, :-1]), dim=1
+    )  # (B, T), what each step reads
     for token in before.unbind(dim=1):
         _, state, attentions = model.step(token, state, need_weights=True)
         steps.append(attentions)
@@ -159,9 +240,24 @@ def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
             module.training = was
 
 
-def require_arguments(source: Tensor, start: int, end: int, **sizes: int) -> None:
+def require_sampling(temperature: float, top_k: int | None, top_p: float | None, **sizes: int) -> None:
+    """Raise `ValueError` for numbers with which nothing can be drawn."""
+    require_sizes(**sizes)
+    if top_k is not None:
+        require_sizes(top_k=top_k)
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature: wanted a number of at least 0, got {temperature}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p: wanted a probability above 0 and up to 1, got {top_p}")
+
+
+def require_arguments(source: Tensor, start: int | Tensor, end: int, **sizes: int) -> None:
     """Raise `ValueError` unless the source is `(B, S)`, the ids at least 0 and the sizes at least 1."""
     require_sizes(**sizes)
-    require_whole(start=start, end=end)
+    require_whole(end=end)
     if source.dim() != 2:
         raise wrong_shape("source", source.shape, "(B, S)")
+    if not isinstance(start, Tensor):
+        require_whole(start=start)
+    elif start.shape != source.shape[:1]:
+        raise wrong_shape("start", start.shape, f"({source.shape[0]},), one id for each row, or a number")

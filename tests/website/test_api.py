@@ -14,6 +14,7 @@ MODULES = (
     "attnbook.contexts",
     "attnbook.data",
     "attnbook.generation",
+    "attnbook.language_model",
     "attnbook.notebook",
     "attnbook.plots",
     "attnbook.seq2seq",

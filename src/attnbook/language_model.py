@@ -1,0 +1,273 @@
+"""A decoder-only language model: chapter 6's mask, and no encoder. Chapter 10 explains this file."""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from attnbook.arguments import (
+    require_ids,
+    require_newest,
+    require_pad,
+    require_rate,
+    require_sizes,
+    require_vectors,
+    wrong_shape,
+)
+from attnbook.attention import Attentions, KeyValues, MultiHeadAttention, scaled_dot_product_attention
+from attnbook.embeddings import RotaryPositions
+from attnbook.encoder import AddNorm, reset_parts
+from attnbook.masks import causal_mask
+
+__all__ = ["GatedFeedForward", "LanguageModel", "LanguageState", "RotaryAttention"]
+
+
+class RotaryAttention(MultiHeadAttention):
+    """Self-attention whose queries and keys turn with their positions, and whose heads may share keys.
+
+    A score depends on the *distance* of query and key (see `RotaryPositions`). With fewer `num_key_heads`
+    than heads, each key head serves a group of query heads (grouped-query attention, Ainslie et al. 2023),
+    and a cache needs that much less memory. No biases.
+
+    Shapes as in `MultiHeadAttention`; the T queries are the newest of the S keys. Raises `ValueError` where
+    the key heads do not divide the heads.
+    """
+
+    def __init__(self, d_model: int, num_heads: int, num_key_heads: int, rotary: RotaryPositions) -> None:
+        super().__init__(d_model, num_heads, bias=False)
+        require_sizes(num_key_heads=num_key_heads)
+        if num_heads % num_key_heads:
+            raise ValueError(f"num_key_heads: wanted a divisor of num_heads={num_heads}, got {num_key_heads}")
+        self.d_head, self.group = d_model // num_heads, num_heads // num_key_heads
+        self.key = nn.Linear(d_model, num_key_heads * self.d_head, bias=False)
+        self.value = nn.Linear(d_model, num_key_heads * self.d_head, bias=False)
+        self.rotary = rotary
+
+    def attend(
+        self,
+        query: Float[Tensor, "B T D"],
+        keys: Float[Tensor, "B K S d"],
+        values: Float[Tensor, "B K S d"],
+        mask: Bool[Tensor, "..."] | None = None,
+        need_weights: bool = True,
+    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None]:
+        queries = self.split(self.query(query))  # (B, H, T, d)
+        queries = self.rotary(queries, offset=keys.shape[2] - queries.shape[2])
+        keys = self.rotary(keys).repeat_interleave(self.group, dim=1)  # (B, H, S, d)
+        values = values.repeat_interleave(self.group, dim=1)  # (B, H, S, d)
+        output, weights = scaled_dot_product_attention(queries, keys, values, mask, need_weights=need_weights)
+        return self.output(self.merge(output)), weights
+
+    def split(self, x: Float[Tensor, "B T _"]) -> Float[Tensor, "B _ T d"]:
+        """Cut the width into heads; keys and values are narrower, and have fewer of them."""
+        return x.unflatten(-1, (-1, self.d_head)).transpose(1, 2)
+
+
+class GatedFeedForward(nn.Module):
+    """A feed-forward network with a gate for every number of its inner layer (SwiGLU).
+
+    $\\mathrm{FFN}(x) = (\\mathrm{SiLU}(x W_g) \\odot x W_1) W_2$, without biases (Shazeer 2020).
+
+    Takes and returns `(B, T, d_model)`; in between, `(B, T, d_ff)`. Raises `ValueError` for other shapes.
+    """
+
+    def __init__(self, d_model: int, d_ff: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        require_sizes(d_model=d_model, d_ff=d_ff)
+        require_rate(dropout=dropout)
+        self.gate = nn.Linear(d_model, d_ff, bias=False)
+        self.inner = nn.Linear(d_model, d_ff, bias=False)
+        self.dropout = nn.Dropout(dropout)
+        self.outer = nn.Linear(d_ff, d_model, bias=False)
+
+    def forward(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+        require_vectors("x", x, self.inner.in_features)
+        return self.outer(self.dropout(F.silu(self.gate(x)) * self.inner(x)))
+
+
+class LanguageLayer(nn.Module):
+    """Rotary self-attention and a gated feed-forward network, each with a pre-norm Add & RMSNorm."""
+
+    def __init__(
+        self, attention: RotaryAttention, feed_forward: GatedFeedForward, dropout: float, epsilon: float
+    ) -> None:
+        super().__init__()
+        d_model = attention.d_model
+        self.self_attention, self.feed_forward = attention, feed_forward
+        self.add_norm1 = AddNorm(d_model, dropout, norm_first=True)
+        self.add_norm2 = AddNorm(d_model, dropout, norm_first=True)
+        self.add_norm1.norm = nn.RMSNorm(d_model, eps=epsilon)
+        self.add_norm2.norm = nn.RMSNorm(d_model, eps=epsilon)
+
+    def forward(
+        self, x: Float[Tensor, "B T D"], mask: Bool[Tensor, "..."], need_weights: bool, cache: KeyValues
+    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None, KeyValues]:
+        y = self.add_norm1.before(x)
+        y, weights, cache = self.self_attention(y, y, y, mask, need_weights, cache)
+        x = self.add_norm1(x, y)
+        y = self.feed_forward(self.add_norm2.before(x))
+        return self.add_norm2(x, y), weights, cache
+
+
+class LanguageStack(nn.Module):
+    """`num_layers` language layers, one after the other, and a last RMSNorm."""
+
+    def __init__(self, layers: list[LanguageLayer], epsilon: float) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.norm = nn.RMSNorm(layers[0].self_attention.d_model, eps=epsilon)
+
+    def forward(
+        self,
+        x: Float[Tensor, "B T D"],
+        mask: Bool[Tensor, "..."],
+        need_weights: bool,
+        caches: list[KeyValues],
+    ) -> tuple[Float[Tensor, "B T D"], Attentions | None, list[KeyValues]]:
+        weights, grown = [], []
+        for layer, cache in zip(self.layers, caches, strict=True):
+            x, layer_weights, cache = layer(x, mask, need_weights, cache)
+            weights.append(layer_weights)
+            grown.append(cache)
+        return self.norm(x), Attentions(decoder=torch.stack(weights)) if need_weights else None, grown
+
+    def start(self, x: Float[Tensor, "B T D"]) -> list[KeyValues]:
+        """Empty caches for the rows of `x`, one for each layer."""
+        nothing = x[:, :0]  # (B, 0, D)
+        return [layer.self_attention.keys_and_values(nothing, nothing) for layer in self.layers]
+
+
+@dataclass(frozen=True)
+class LanguageState:
+    """What decoding keeps between two steps: the caches, and which of their keys `(B, U)` are real.
+
+    The rows of a batch end together, so a shorter prompt begins with padding, which nothing may attend to.
+    """
+
+    caches: list[KeyValues]
+    real: Bool[Tensor, "B U"]
+
+    def select(self, rows: Int[Tensor, " R"]) -> "LanguageState":
+        """The state of the given rows of the batch, in that order; a row may be given more than once."""
+        return LanguageState([cache.select(rows) for cache in self.caches], self.real[rows])
+
+
+class LanguageModel(nn.Module):
+    """Predict each next token from those before it, as Llama and its relatives do (Touvron et al. 2023).
+
+    A stack of pre-norm layers with causal self-attention. Compared with the paper's decoder it has no
+    cross-attention, and four parts differ: positions turn queries and keys (`RotaryAttention`), which groups
+    of heads may share; the norm is RMSNorm; the feed-forward network has a gate (`GatedFeedForward`). The
+    output layer shares the embedding's matrix.
+
+    Takes ids `(B, T)`, shorter rows padded at their end with `pad`; returns the logits of the next token
+    `(B, T, vocab)` and `Attentions` whose `decoder` is `(L, B, H, T, T)`, None when not needed. Raises
+    `ValueError` for sizes and ids that do not fit.
+    """
+
+    def __init__(
+        self,
+        vocab: int,
+        d_model: int,
+        num_heads: int,
+        num_key_heads: int | None = None,
+        num_layers: int = 6,
+        d_ff: int | None = None,
+        *,
+        dropout: float = 0.0,
+        base: float = 10_000.0,
+        interleaved: bool = False,
+        epsilon: float = 1e-5,
+        pad: int = 0,
+    ) -> None:
+        super().__init__()
+        require_sizes(vocab=vocab, d_model=d_model, num_heads=num_heads, num_layers=num_layers)
+        if d_model % (2 * num_heads):
+            wanted = f"a number that divides d_model={d_model} into heads of even width"
+            raise ValueError(f"num_heads: wanted {wanted}, got {num_heads}")
+        require_pad(pad, vocab)
+        if not epsilon > 0:
+            raise ValueError(f"epsilon: wanted a number above 0, got {epsilon}")
+        num_key_heads = num_heads if num_key_heads is None else num_key_heads
+        d_ff = 4 * d_model if d_ff is None else d_ff
+        rotary = RotaryPositions(d_model // num_heads, base, interleaved)
+        layers = []
+        for _ in range(num_layers):
+            attention = RotaryAttention(d_model, num_heads, num_key_heads, rotary)
+            feed_forward = GatedFeedForward(d_model, d_ff, dropout)
+            layers.append(LanguageLayer(attention, feed_forward, dropout, epsilon))
+        self.pad = pad
+        self.embeddings = nn.Embedding(vocab, d_model)
+        self.dropout = nn.Dropout(dropout)
+        self.decoder = LanguageStack(layers, epsilon)
+        self.draw_matrices()
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew: a model built on the meta device is then as a new one from the same seed."""
+        reset_parts(self)
+        self.draw_matrices()
+
+    def draw_matrices(self) -> None:
+        """Draw all matrices from N(0, 0.02²), as GPT-2 and Llama do."""
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.normal_(parameter, std=0.02)
+
+    def forward(
+        self, ids: Int[Tensor, "B T"], need_weights: bool = True
+    ) -> tuple[Float[Tensor, "B T V"], Attentions | None]:
+        if ids.dim() != 2 or ids.shape[1] < 1:
+            raise wrong_shape("ids", ids.shape, "(B, T), at least one token long")
+        x = self.embed(ids)  # (B, T, D)
+        mask = causal_mask(ids.shape[1], device=ids.device)  # (T, T): padding comes last, so nothing sees it
+        x, attentions, _ = self.decoder(x, mask, need_weights, self.decoder.start(x))
+        return self.logits(x), attentions
+
+    def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """Look up the ids; positions come in later, with the queries and keys."""
+        require_ids("ids", ids, self.embeddings.num_embeddings)
+        return self.dropout(self.embeddings(ids))
+
+    def logits(self, x: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch V"]:
+        """Compare each vector with every token's embedding."""
+        return F.linear(x, self.embeddings.weight)
+
+    def start(self, source: Int[Tensor, "B S"]) -> LanguageState:
+        """Read the beginning of a text, ready for the first `step`, which reads the token after it.
+
+        To continue a prompt, give all but each row's last token here and that token to the first `step`.
+        Rows may differ in length, padded at their end; S may be 0.
+        """
+        if source.dim() != 2:
+            raise wrong_shape("source", source.shape, "(B, S)")
+        real = source != self.pad  # (B, S)
+        if (real[:, 1:] & ~real[:, :-1]).any():
+            raise ValueError(f"source: wanted padding (id {self.pad}) only at the end of a row")
+        # Only distances count for rotary positions, so rows can be shifted until all end together.
+        order = real.long().argsort(dim=1, stable=True)  # (B, S), padding first
+        source, real = source.gather(1, order), real.gather(1, order)
+        x = self.embed(source)  # (B, S, D)
+        caches = self.decoder.start(x)
+        if source.shape[1]:
+            mask = causal_mask(source.shape[1], device=source.device) & real[:, None, None]  # (B, 1, S, S)
+            *_, caches = self.decoder(x, mask, False, caches)
+        return LanguageState(caches, real)
+
+    def step(
+        self, ids: Int[Tensor, " B"], state: LanguageState, need_weights: bool = False
+    ) -> tuple[Float[Tensor, "B V"], LanguageState, Attentions | None]:
+        """Read one more token of each row, computing only what the caches do not hold.
+
+        Returns the logits of the next token `(B, V)`, the new state (the old one stays usable) and this
+        step's weights, `decoder` `(L, B, H, 1, U)` over all U cached keys, 0 on padding.
+        """
+        require_newest(ids, state.real.shape[0])
+        real = F.pad(state.real, (0, 1), value=True)  # (B, U)
+        x, mask = self.embed(ids[:, None]), real[:, None, None]  # (B, 1, D), (B, 1, 1, U)
+        x, attentions, caches = self.decoder(x, mask, need_weights, state.caches)
+        return self.logits(x[:, 0]), replace(state, caches=caches, real=real), attentions
+
+
+torch.export.register_dataclass(LanguageState)

@@ -1,0 +1,390 @@
+"""The language model beside the `transformers` library's Llama, and by its own laws."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from attnbook import LanguageModel, RotaryPositions, ablate, beam_search, greedy_decode, sample
+
+VOCAB, PAD = 37, 3
+SIZES = [  # d_model, heads, key heads, layers, d_ff
+    (24, 6, 2, 2, 40),
+    (16, 4, 4, 1, 24),
+    (24, 3, 1, 3, 17),
+]
+NAMES = {
+    "model.embed_tokens.weight": "embeddings.weight",
+    "model.norm.weight": "decoder.norm.weight",
+    "model.layers.": "decoder.layers.",
+    "self_attn.q_proj": "self_attention.query",
+    "self_attn.k_proj": "self_attention.key",
+    "self_attn.v_proj": "self_attention.value",
+    "self_attn.o_proj": "self_attention.output",
+    "mlp.gate_proj": "feed_forward.gate",
+    "mlp.up_proj": "feed_forward.inner",
+    "mlp.down_proj": "feed_forward.outer",
+    "input_layernorm": "add_norm1.norm",
+    "post_attention_layernorm": "add_norm2.norm",
+}
+# The library computes its angles in 32 bits, so 64-bit outputs agree to about 1e-7.
+CLOSE = {"rtol": 1e-4, "atol": 1e-6}
+
+
+def renamed(name: str) -> str:
+    for theirs, ours in NAMES.items():
+        name = name.replace(theirs, ours)
+    return name
+
+
+def pair(sizes, base=10_000.0):
+    """The library's model and ours, with the same random weights."""
+    d_model, heads, key_heads, layers, d_ff = sizes
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=VOCAB,
+        hidden_size=d_model,
+        intermediate_size=d_ff,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=key_heads,
+        rms_norm_eps=1e-5,
+        rope_parameters={"rope_type": "default", "rope_theta": base},
+        tie_word_embeddings=True,
+        attn_implementation="eager",
+        pad_token_id=PAD,
+        bos_token_id=1,
+        eos_token_id=2,
+        initializer_range=0.2,
+    )
+    theirs = LlamaForCausalLM(config).double().eval()
+    with torch.no_grad():
+        for name, parameter in theirs.named_parameters():
+            if "norm" in name:
+                parameter.add_(0.3 * torch.randn_like(parameter))
+    ours = LanguageModel(VOCAB, d_model, heads, key_heads, layers, d_ff, base=base, pad=PAD).double().eval()
+    state = {renamed(n): p for n, p in theirs.state_dict().items() if n != "lm_head.weight"}
+    ours.load_state_dict(state)
+    return theirs, ours
+
+
+def texts(batch=2, length=9, seed=0):
+    """Ids that are neither padding nor special."""
+    return torch.randint(4, VOCAB, (batch, length), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(params=SIZES, ids=str)
+def both(request):
+    return pair(request.param)
+
+
+def test_logits_weights_and_gradients_are_llamas(both):
+    theirs, ours = both
+    ids = texts()
+    wanted = theirs(ids, output_attentions=True)
+    logits, attentions = ours(ids)
+    assert torch.allclose(logits, wanted.logits, **CLOSE)
+    assert torch.allclose(attentions.decoder, torch.stack(wanted.attentions), **CLOSE)
+    assert attentions.encoder is attentions.cross is None
+    for model, out in ((theirs, wanted.logits), (ours, logits)):
+        model.zero_grad()
+        F.cross_entropy(out[:, :-1].flatten(0, 1), ids[:, 1:].flatten()).backward()
+    gradients = {renamed(name): p.grad for name, p in theirs.named_parameters() if p.grad is not None}
+    assert set(gradients) == {name for name, _ in ours.named_parameters()}
+    for name, parameter in ours.named_parameters():
+        assert torch.allclose(parameter.grad, gradients[name], **CLOSE), name
+
+
+def test_another_rotary_base_is_llamas_too():
+    theirs, ours = pair(SIZES[0], base=100_000.0)
+    assert torch.allclose(ours(texts())[0], theirs(texts()).logits, **CLOSE)
+    assert not torch.allclose(ours(texts())[0], pair(SIZES[0])[0](texts()).logits, **CLOSE)
+
+
+def test_the_fused_kernel_gives_the_same(both):
+    _, ours = both
+    fused, nothing = ours(texts(), need_weights=False)
+    assert torch.allclose(fused, ours(texts())[0], atol=1e-12)
+    assert nothing is None
+
+
+def test_cached_steps_are_the_whole_pass(both):
+    _, ours = both
+    ids = texts()
+    logits, attentions = ours(ids)
+    state = ours.start(ids[:, :3])
+    for t in range(3, ids.shape[1]):
+        step, state, weights = ours.step(ids[:, t], state, need_weights=True)
+        assert torch.allclose(step, logits[:, t], atol=1e-12)
+        assert torch.allclose(weights.decoder[..., 0, :], attentions.decoder[..., t, : t + 1], atol=1e-12)
+
+
+def test_a_state_stays_usable_and_rows_can_be_chosen(both):
+    _, ours = both
+    ids = texts(3)
+    state = ours.start(ids[:, :-1])
+    once, _, _ = ours.step(ids[:, -1], state)
+    again, _, _ = ours.step(ids[:, -1], state)
+    assert torch.equal(once, again)
+    rows = torch.tensor([2, 0, 2])
+    chosen, _, _ = ours.step(ids[rows, -1], state.select(rows))
+    assert torch.allclose(chosen, once[rows], atol=1e-12)
+
+
+def unequal(lengths, seed=0):
+    """Prompts of these lengths, padded at their end."""
+    ids = texts(len(lengths), max(lengths), seed)
+    for row, length in zip(ids, lengths, strict=True):
+        row[length:] = PAD
+    return ids
+
+
+@settings(max_examples=15, deadline=None)
+@given(lengths=st.lists(st.integers(1, 7), min_size=1, max_size=4), seed=st.integers(0, 9))
+def test_prompts_of_unequal_lengths_are_continued_as_each_alone(lengths, seed):
+    _, ours = pair(SIZES[0])
+    ids = unequal(lengths, seed)
+    together = sample(ours, ids, max_length=5, temperature=0)
+    for row, length in enumerate(lengths):
+        alone = sample(ours, ids[row : row + 1, :length], max_length=5, temperature=0)
+        assert torch.equal(alone.ids[0], together.ids[row])
+        assert torch.allclose(alone.scores[0], together.scores[row], atol=1e-9)
+
+
+def test_padding_at_the_end_changes_no_real_row(both):
+    _, ours = both
+    ids = unequal([4, 7])
+    logits, attentions = ours(ids)
+    alone, weights = ours(ids[:1, :4])
+    assert torch.allclose(logits[0, :4], alone[0], atol=1e-12)
+    assert torch.allclose(attentions.decoder[:, 0, :, :4, :4], weights.decoder[:, 0], atol=1e-12)
+
+
+def test_the_future_changes_nothing_before_it(both):
+    _, ours = both
+    ids, other = texts(), texts()
+    other[:, 5:] = texts(seed=1)[:, 5:]
+    assert torch.allclose(ours(ids)[0][:, :5], ours(other)[0][:, :5], atol=1e-12)
+    assert not torch.allclose(ours(ids)[0][:, 5:], ours(other)[0][:, 5:], atol=1e-3)
+
+
+def test_greedy_and_beam_search_write_what_the_library_writes(both):
+    theirs, ours = both
+    ids = texts(3, 5)
+    limits = {"start": ids[:, -1], "end": 2, "max_length": 8}
+    asked = {"max_new_tokens": 8, "do_sample": False, "pad_token_id": PAD, "eos_token_id": 2}
+    mask = torch.ones_like(ids)
+    greedy = theirs.generate(ids, attention_mask=mask, **asked)[:, 5:]
+    assert torch.equal(greedy_decode(ours, ids[:, :-1], **limits).ids, greedy)
+    beams = theirs.generate(ids, attention_mask=mask, num_beams=4, length_penalty=0.0, **asked)[:, 5:]
+    assert torch.equal(beam_search(ours, ids[:, :-1], beams=4, **limits).ids, beams)
+
+
+def test_a_start_for_each_row_is_replayed_with_its_weights(both):
+    _, ours = both
+    ids = texts(2, 5)
+    found = greedy_decode(ours, ids[:, :0], start=ids[:, 0], end=2, max_length=4, need_weights=True)
+    read = torch.cat((ids[:, :1], found.ids[:, :-1]), dim=1)
+    assert torch.allclose(found.attentions.decoder, ours(read)[1].decoder, atol=1e-12)
+
+
+# Rotary positions
+
+
+@pytest.mark.parametrize("interleaved", [True, False])
+def test_scores_depend_on_the_distance_alone(interleaved):
+    torch.manual_seed(0)
+    rotary = RotaryPositions(8, interleaved=interleaved)
+    query, key = torch.randn(2, 1, 1, 1, 8, dtype=torch.float64)
+    scores = [(rotary(query, 5 + far) * rotary(key, far)).sum() for far in (0, 1, 100, 4000)]
+    assert torch.allclose(torch.stack(scores), scores[0].expand(4), atol=1e-9)
+    assert not torch.isclose(scores[0], (rotary(query, 6) * rotary(key, 0)).sum(), atol=1e-3)
+
+
+def test_the_two_layouts_are_one_after_a_permutation():
+    x = torch.randn(2, 3, 5, 8, dtype=torch.float64)
+    order = torch.arange(8).view(4, 2).T.flatten()  # 0, 2, 4, 6, 1, 3, 5, 7
+    halves = RotaryPositions(8)(x[..., order], offset=2)
+    pairs = RotaryPositions(8, interleaved=True)(x, offset=2)
+    assert torch.allclose(halves, pairs[..., order], atol=1e-12)
+    assert not torch.allclose(halves, pairs, atol=1e-3)
+
+
+def test_a_turn_keeps_lengths_and_follows_the_formula():
+    rotary = RotaryPositions(6, base=100.0, interleaved=True)
+    x = torch.randn(1, 1, 4, 6, dtype=torch.float64)
+    turned = torch.view_as_complex(rotary(x, offset=3).unflatten(-1, (3, 2)).contiguous())
+    speed = 100.0 ** (-torch.arange(0, 6, 2, dtype=torch.float64) / 6)
+    angle = torch.arange(3, 7, dtype=torch.float64)[:, None] * speed
+    wanted = torch.view_as_complex(x.unflatten(-1, (3, 2)).contiguous()) * torch.polar(angle * 0 + 1, angle)
+    assert torch.allclose(turned, wanted, atol=1e-12)
+
+
+def test_sixteen_bits_keep_far_positions_apart():
+    rotary = RotaryPositions(4)
+    x = torch.ones(1, 1, 1, 4, dtype=torch.bfloat16)
+    assert not torch.equal(rotary(x, 1000), rotary(x, 1001))
+
+
+# Sampling
+
+
+@pytest.fixture
+def ours():
+    return pair(SIZES[0])[1]
+
+
+def test_draws_follow_the_models_probabilities(ours):
+    ids = texts(1, 4).expand(4000, -1)
+    drawn = sample(ours, ids, max_length=1, generator=torch.Generator().manual_seed(0))
+    share = F.one_hot(drawn.ids[:, 0], VOCAB).double().mean(0)
+    wanted = ours(ids[:1])[0][0, -1].softmax(-1)
+    assert (share - wanted).abs().max() < 4 * math.sqrt(0.25 / 4000)
+    assert torch.allclose(drawn.scores, wanted.log()[drawn.ids[:, 0]], atol=1e-9)
+
+
+def test_temperature_sharpens_and_flattens(ours):
+    ids = texts(1, 4).expand(2000, -1)
+    kinds = {
+        heat: len(set(sample(ours, ids, max_length=1, temperature=heat).ids[:, 0].tolist()))
+        for heat in (0, 0.1, 1.0, 50.0)
+    }
+    assert kinds[0] == 1 <= kinds[0.1] < kinds[1.0] <= kinds[50.0] == VOCAB
+
+
+def test_top_k_and_top_p_keep_the_likeliest(ours):
+    ids = texts(1, 4).expand(3000, -1)
+    shares, order = ours(ids[:1])[0][0, -1].softmax(-1).sort(descending=True)
+    drawn = sample(ours, ids, max_length=1, top_k=3).ids[:, 0]
+    assert set(drawn.tolist()) == set(order[:3].tolist())
+    least = int((shares.cumsum(0) < 0.5).sum()) + 1  # the fewest that reach a half
+    drawn = sample(ours, ids, max_length=1, top_p=0.5).ids[:, 0]
+    assert set(drawn.tolist()) == set(order[:least].tolist())
+    both = sample(ours, ids, max_length=1, top_p=0.5, top_k=1).ids[:, 0]
+    assert set(both.tolist()) == {order[0].item()}
+
+
+def test_the_same_generator_gives_the_same_text_and_no_other_draws(ours):
+    ids, before = texts(), torch.get_rng_state()
+    one, other = (
+        sample(ours, ids, max_length=6, generator=torch.Generator().manual_seed(seed)).ids for seed in (1, 1)
+    )
+    assert torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not torch.equal(
+        one, sample(ours, ids, max_length=6, generator=torch.Generator().manual_seed(2)).ids
+    )
+
+
+def test_a_row_stops_at_its_end(ours):
+    ids = texts(1, 4).expand(50, -1)
+    end = sample(ours, ids[:1], max_length=1, temperature=0).ids[0, 0].item()
+    drawn = sample(ours, ids, max_length=8, end=end, generator=torch.Generator().manual_seed(0)).ids
+    ended = 0
+    for row in drawn.tolist():
+        if end in row:
+            ended += 1
+            assert set(row[row.index(end) + 1 :]) <= {PAD}
+    assert ended > 0
+
+
+# Sizes, memory, other tools
+
+
+def test_shared_keys_make_the_cache_smaller():
+    many, few = (
+        LanguageModel(VOCAB, 24, 6, heads, num_layers=2, d_ff=16).start(torch.full((1, 5), 4))
+        for heads in (6, 2)
+    )
+    assert many.caches[0].keys.numel() == 3 * few.caches[0].keys.numel()
+
+
+def test_a_model_on_the_meta_device_can_be_filled():
+    with torch.device("meta"):
+        model = LanguageModel(VOCAB, 24, 6, 2, num_layers=2, d_ff=16)
+    model = model.to_empty(device="cpu")
+    torch.manual_seed(0)
+    model.reset_parameters()
+    norm = model.decoder.layers[0].add_norm1.norm.weight
+    assert torch.equal(norm, torch.ones_like(norm))
+    assert 0.015 < model.embeddings.weight.std() < 0.025
+
+
+def test_it_compiles_and_its_heads_can_be_switched_off(ours):
+    ids = texts()
+    compiled = torch.compile(ours, backend="eager", fullgraph=True)
+    assert torch.allclose(compiled(ids)[0], ours(ids)[0])
+    whole = ours(ids)[0]
+    with ablate(ours, [(1, 4)]):
+        assert not torch.allclose(ours(ids)[0], whole, atol=1e-6)
+    assert torch.equal(ours(ids)[0], whole)
+
+
+def test_it_learns_to_repeat():
+    """A pattern that only attention to earlier positions can continue."""
+    torch.manual_seed(0)
+    model = LanguageModel(12, 32, 4, 2, num_layers=2, d_ff=48)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    for _ in range(150):
+        half = torch.randint(1, 12, (32, 6))
+        ids = torch.cat((half, half), dim=1)
+        logits, _ = model(ids[:, :-1], need_weights=False)
+        loss = F.cross_entropy(logits[:, 5:].flatten(0, 1), ids[:, 6:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    half = torch.randint(1, 12, (100, 6))
+    prompt = torch.cat((half, half[:, :1]), dim=1)
+    written = sample(model, prompt, max_length=5, temperature=0).ids
+    assert (written == half[:, 1:]).float().mean() > 0.9
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"num_key_heads": 4}, "num_key_heads: wanted a divisor of num_heads=6, got 4"),
+        (
+            {"num_heads": 8},
+            "num_heads: wanted a number that divides .*even width, got 8",
+        ),
+        ({"pad": 37}, "pad: "),
+        ({"epsilon": 0}, "epsilon: wanted a number above 0, got 0"),
+        ({"base": 1}, "base: wanted a number above 1, got 1"),
+        ({"dropout": 1.0}, "dropout: "),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(options, words):
+    sizes = {"vocab": VOCAB, "d_model": 24, "num_heads": 6, "num_key_heads": 2, "num_layers": 1, "d_ff": 8}
+    with pytest.raises(ValueError, match=words):
+        LanguageModel(**(sizes | options))
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda model: model(torch.zeros(3, dtype=torch.long)), r"ids: wanted shape \(B, T\)"),
+        (lambda model: model(torch.full((1, 2), 99)), "ids: wanted ids from 0 to 36, got 99 to 99"),
+        (
+            lambda model: model.start(torch.tensor([[4, 3, 5]])),
+            "source: wanted padding .* only at the end",
+        ),
+        (lambda model: sample(model, torch.tensor([[3, 3]]), max_length=1), "ids: wanted shape"),
+        (lambda model: sample(model, texts(), max_length=0), "max_length"),
+        (lambda model: sample(model, texts(), max_length=1, temperature=-1), "temperature: wanted .*got -1"),
+        (lambda model: sample(model, texts(), max_length=1, top_k=0), "top_k"),
+        (lambda model: sample(model, texts(), max_length=1, top_p=1.5), "top_p: wanted .*got 1.5"),
+        (
+            lambda model: greedy_decode(model, texts(), start=torch.tensor([4]), end=2, max_length=1),
+            r"start: wanted shape \(2,\)",
+        ),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(ours, call, words):
+    with pytest.raises(ValueError, match=words):
+        call(ours)
