@@ -9,11 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from attnbook.exercises.judges import Function, Number, Numbers, drawn, number, random, shape_of, slips
-from attnbook.exercises.registry import exercise
+from attnbook.exercises.judges import Number, Numbers, drawn, number, random, shape_of, slips
+from attnbook.exercises.registry import exercise, function
 from attnbook.exercises.verdict import Wrong
-
-# --- 8.1 ---------------------------------------------------------------------------------------------------
 
 
 def _weights(name: str, queries: int, keys: int, letters: str) -> Number:
@@ -75,14 +73,6 @@ exercise(
     ),
 )
 
-# --- 8.2 ---------------------------------------------------------------------------------------------------
-
-
-def largest_model(
-    source_vocab: int, target_vocab: int, num_layers: int, num_heads: int, budget: int
-) -> tuple[int, int]:
-    return _largest()(source_vocab, target_vocab, num_layers, num_heads, budget)
-
 
 def _count(
     source_vocab: int,
@@ -136,79 +126,77 @@ def _largest(
     return largest
 
 
-exercise(
+@function(
     "8.2",
     "Spend a budget",
+    {"d_model": "a number", "left": "a number"},
     praise="You know what a Transformer weighs, part by part, and how wide one may be. The count grows with "
     "the square of the width: four times the budget buys about twice the width.",
-    judge=Function(
-        largest_model,
-        {"d_model": "a number", "left": "a number"},
-        cases=[
-            (11, 13, 2, 3, 30_000),
-            (70, 31, 3, 4, 80_000),
-            (500, 500, 1, 8, 5_000),
-            (10, 10, 1, 2, _count(10, 10, 8, 1)),
-            *drawn(
-                lambda source, target, layers, heads, thousands, seed: (
-                    (source, target, layers, heads, 1000 * thousands)
-                ),
-                *((10, 300), (10, 300), (1, 3), (2, 8), (1, 60)),
+    cases=[
+        (11, 13, 2, 3, 30_000),
+        (70, 31, 3, 4, 80_000),
+        (500, 500, 1, 8, 5_000),
+        (10, 10, 1, 2, _count(10, 10, 8, 1)),
+        *drawn(
+            lambda source, target, layers, heads, thousands, seed: (
+                (source, target, layers, heads, 1000 * thousands)
             ),
-        ],
-        slips=slips(
-            "The width must be a multiple of the number of heads: each head gets an equal slice.",
-            _largest(step=lambda heads: 1),
-            "That is one step too far: this model is larger than the budget.",
-            _largest(answer=lambda d_model, left, heads: (d_model + heads, left)),
-            "Something still fits: there is a wider model within the budget.",
-            _largest(answer=lambda d_model, left, heads: (d_model - heads, left)),
-            "A model that meets the budget to the last parameter fits as well.",
-            _largest(fits=lambda count, budget: count < budget),
-            "`left` is what is *not* spent: the budget without the model's parameters.",
-            lambda *case: (d_left := largest_model(*case)) and (d_left[0], case[-1] - d_left[1]),
-            "The biases are missing. A linear layer from m to n has n of them.",
-            _largest(biases=0),
-            "You counted the output's matrix a second time. It is the target embedding's, shared: one "
-            "tensor.",
-            _largest(untied=1),
-            "A decoder layer has two attentions: one over what is written, one over the source.",
-            _largest(crossing=1),
-            _largest(crossing=1, decoder_norms=2),
-            "A norm is missing in the decoder: each of its three sub-layers has one.",
-            _largest(decoder_norms=2),
-            "The LayerNorms are missing.",
-            _largest(norm=0),
-            "A LayerNorm has two vectors: a gain and a shift.",
-            _largest(norm=1),
-            "You gave each stack a norm at its end. The pre-norm model has those; this one is post-norm.",
-            _largest(norms_at_the_end=1),
-            "You added a bias for each token of the vocabulary. The output layer here has none.",
-            _largest(output_bias=1),
-            "An attention has four matrices: for query, key, value, and one for the output of all heads.",
-            _largest(matrices=3),
-            "The embeddings are missing, one matrix for each side.",
-            _largest(lambda source, target, *others: (0, 0, *others)),
-            "The target's embedding is missing.",
-            _largest(lambda source, target, *others: (source, 0, *others)),
-            "The source's embedding is missing.",
-            _largest(lambda source, *others: (0, *others)),
-            "Only the encoder so far: add N decoder layers.",
-            _largest(decoders=0),
-            "That is one layer of each stack. There are N.",
-            _largest(lambda source, target, d_model, layers: (source, target, d_model, 1)),
-            "The feed-forward network is four times as wide inside as outside: d_ff = 4 · d_model.",
-            _largest(wide=1),
-            _largest(wide=2),
-            "You counted a table of positions. Sinusoids are computed: they aren't parameters.",
-            _largest(positions=512),
+            *((10, 300), (10, 300), (1, 3), (2, 8), (1, 60)),
         ),
-        rule="Count one model first, and compare it with a real one: `sum(p.numel() for p in "
-        "Transformer(…).parameters())`.",
+    ],
+    slips=slips(
+        "The width must be a multiple of the number of heads: each head gets an equal slice.",
+        _largest(step=lambda heads: 1),
+        "That is one step too far: this model is larger than the budget.",
+        _largest(answer=lambda d_model, left, heads: (d_model + heads, left)),
+        "Something still fits: there is a wider model within the budget.",
+        _largest(answer=lambda d_model, left, heads: (d_model - heads, left)),
+        "A model that meets the budget to the last parameter fits as well.",
+        _largest(fits=lambda count, budget: count < budget),
+        "`left` is what is *not* spent: the budget without the model's parameters.",
+        lambda *case: (d_left := largest_model(*case)) and (d_left[0], case[-1] - d_left[1]),
+        "The biases are missing. A linear layer from m to n has n of them.",
+        _largest(biases=0),
+        "You counted the output's matrix a second time. It is the target embedding's, shared: one tensor.",
+        _largest(untied=1),
+        "A decoder layer has two attentions: one over what is written, one over the source.",
+        _largest(crossing=1),
+        _largest(crossing=1, decoder_norms=2),
+        "A norm is missing in the decoder: each of its three sub-layers has one.",
+        _largest(decoder_norms=2),
+        "The LayerNorms are missing.",
+        _largest(norm=0),
+        "A LayerNorm has two vectors: a gain and a shift.",
+        _largest(norm=1),
+        "You gave each stack a norm at its end. The pre-norm model has those; this one is post-norm.",
+        _largest(norms_at_the_end=1),
+        "You added a bias for each token of the vocabulary. The output layer here has none.",
+        _largest(output_bias=1),
+        "An attention has four matrices: for query, key, value, and one for the output of all heads.",
+        _largest(matrices=3),
+        "The embeddings are missing, one matrix for each side.",
+        _largest(lambda source, target, *others: (0, 0, *others)),
+        "The target's embedding is missing.",
+        _largest(lambda source, target, *others: (source, 0, *others)),
+        "The source's embedding is missing.",
+        _largest(lambda source, *others: (0, *others)),
+        "Only the encoder so far: add N decoder layers.",
+        _largest(decoders=0),
+        "That is one layer of each stack. There are N.",
+        _largest(lambda source, target, d_model, layers: (source, target, d_model, 1)),
+        "The feed-forward network is four times as wide inside as outside: d_ff = 4 · d_model.",
+        _largest(wide=1),
+        _largest(wide=2),
+        "You counted a table of positions. Sinusoids are computed: they aren't parameters.",
+        _largest(positions=512),
     ),
+    rule="Count one model first, and compare it with a real one: `sum(p.numel() for p in "
+    "Transformer(…).parameters())`.",
 )
-
-# --- 8.3 ---------------------------------------------------------------------------------------------------
+def largest_model(
+    source_vocab: int, target_vocab: int, num_layers: int, num_heads: int, budget: int
+) -> tuple[int, int]:
+    return _largest()(source_vocab, target_vocab, num_layers, num_heads, budget)
 
 
 class _State(NamedTuple):
@@ -240,10 +228,6 @@ class _Speller:
         scores[self.first] = -50.0
         scores[self.last] += 100.0 if len(read) == self.stops else -100.0
         return scores[None], _State(state.source, read), None
-
-
-def write_one(model, source: Tensor, start: int, end: int, max_length: int) -> list[int]:
-    return _write()(model, source, start, end, max_length)
 
 
 def _write(
@@ -287,65 +271,56 @@ def _writer_case(start: int, shift: int, stops: int, max_length: int, seed: int)
     return lambda: _Speller(start, end, stops, seed), source, start, end, max_length
 
 
-exercise(
+@function(
     "8.3",
     "Repair the writer",
+    {"ids": "a list of ids", "steps": "a number"},
     praise="One loop serves every model that has `start` and `step`: the recurrent ones of chapter 1 as "
     "well as the Transformer with its cache.",
-    judge=Function(
-        write_one,
-        {"ids": "a list of ids", "steps": "a number"},
-        use=_counted,
-        cases=[
-            _writer_case(4, 3, stops=6, max_length=9, seed=150),
-            _writer_case(1, 1, stops=30, max_length=7, seed=81),
-            _writer_case(1, 1, stops=1, max_length=4, seed=80),
-            *drawn(_writer_case, (0, 8), (1, 8), (1, 9), (1, 9)),
-        ],
-        slips=slips(
-            "Every step is the first one again: keep the new state, and read the token that was written "
-            "last.",
-            _write(forget=True, again=True),
-            _write(forget=True, again=True, on=True),
-            "The new state gets lost: every step begins again from the first one. Keep what `step` gives "
-            "back.",
-            _write(forget=True),
-            _write(forget=True, on=True),
-            "Every step reads the start again. It must read the token that was written last.",
-            _write(again=True),
-            _write(again=True, on=True),
-            "It writes on after the end. Stop there.",
-            _write(on=True),
-            "The list is right, but the model went on after the end. Stop the loop there.",
-            _write(on=True, change=lambda ids, start, end: ids[: [*ids, end].index(end) + 1]),
-            "The end is missing: it is a token that the model wrote, and belongs to the list.",
-            _write(change=lambda ids, start, end: [token for token in ids if token != end]),
-            "The start is in the list. It was given, not written.",
-            _write(change=lambda ids, start, end: [start, *ids]),
-            "That is the last token alone. Append each one to a list, and return the list.",
-            _write(change=lambda ids, start, end: ids[-1:]),
-            _write(on=True, change=lambda ids, start, end: ids[-1:]),
-            "You took the *least* likely token. `argmax` it is.",
-            _write(best=Tensor.argmin),
-            _write(best=Tensor.argmin, on=True),
-            "One token too few is written at `max_length`: the start doesn't count.",
-            _write(steps=lambda most: most - 1),
-            "The list is longer than `max_length`.",
-            _write(steps=lambda most: most + 1),
-            _write(steps=lambda most: most + 20),
-            "You begin with 1. The first token to read is handed in as `start`.",
-            _write(own=lambda start, end: (1, end)),
-            "You stop at 2. The end is handed in as `end`.",
-            _write(own=lambda start, end: (start, 2)),
-        ),
+    use=_counted,
+    cases=[
+        _writer_case(4, 3, stops=6, max_length=9, seed=150),
+        _writer_case(1, 1, stops=30, max_length=7, seed=81),
+        _writer_case(1, 1, stops=1, max_length=4, seed=80),
+        *drawn(_writer_case, (0, 8), (1, 8), (1, 9), (1, 9)),
+    ],
+    slips=slips(
+        "Every step is the first one again: keep the new state, and read the token that was written last.",
+        _write(forget=True, again=True),
+        _write(forget=True, again=True, on=True),
+        "The new state gets lost: every step begins again from the first one. Keep what `step` gives back.",
+        _write(forget=True),
+        _write(forget=True, on=True),
+        "Every step reads the start again. It must read the token that was written last.",
+        _write(again=True),
+        _write(again=True, on=True),
+        "It writes on after the end. Stop there.",
+        _write(on=True),
+        "The list is right, but the model went on after the end. Stop the loop there.",
+        _write(on=True, change=lambda ids, start, end: ids[: [*ids, end].index(end) + 1]),
+        "The end is missing: it is a token that the model wrote, and belongs to the list.",
+        _write(change=lambda ids, start, end: [token for token in ids if token != end]),
+        "The start is in the list. It was given, not written.",
+        _write(change=lambda ids, start, end: [start, *ids]),
+        "That is the last token alone. Append each one to a list, and return the list.",
+        _write(change=lambda ids, start, end: ids[-1:]),
+        _write(on=True, change=lambda ids, start, end: ids[-1:]),
+        "You took the *least* likely token. `argmax` it is.",
+        _write(best=Tensor.argmin),
+        _write(best=Tensor.argmin, on=True),
+        "One token too few is written at `max_length`: the start doesn't count.",
+        _write(steps=lambda most: most - 1),
+        "The list is longer than `max_length`.",
+        _write(steps=lambda most: most + 1),
+        _write(steps=lambda most: most + 20),
+        "You begin with 1. The first token to read is handed in as `start`.",
+        _write(own=lambda start, end: (1, end)),
+        "You stop at 2. The end is handed in as `end`.",
+        _write(own=lambda start, end: (start, 2)),
     ),
 )
-
-# --- 8.4 ---------------------------------------------------------------------------------------------------
-
-
-def leak(train: list[tuple], test: list[tuple]) -> float:
-    return _share(test, train)
+def write_one(model, source: Tensor, start: int, end: int, max_length: int) -> list[int]:
+    return _write()(model, source, start, end, max_length)
 
 
 def _share(rows: list[tuple], seen: list[tuple], part: Callable = lambda row: row[0]) -> float:
@@ -365,57 +340,50 @@ def _split_case(train: int, test: int, days: int, seed: int) -> tuple[list[tuple
 
 DAYS = [Date(2001, 1, day) for day in range(1, 10)]
 
-exercise(
+
+@function(
     "8.4",
     "Measure a leak",
+    {"share": "a number"},
     praise="Split by row, this share is nearly 1 on the book's data: with 27 rows a date, hardly a date has "
     "all of them in the test. Split by date it is 0.",
-    judge=Function(
-        leak,
-        {"share": "a number"},
-        cases=[
-            (
-                [(DAYS[i], "en", "full") for i in range(5)]
-                + [(DAYS[0], "zh", "long"), (DAYS[7], "fr", "long"), (DAYS[7], "fr", "long")],
-                [(DAYS[i], "zh", form) for i in (0, 1, 3, 5, 6, 8) for form in ("long", "full")]
-                + [(DAYS[2], "en", "full"), (DAYS[5], "ar", "full"), (DAYS[1], "de", "full")]
-                + 3 * [(DAYS[7], "zh", "full")],
-            ),
-            *drawn(_split_case, (1, 12), (1, 12), (2, 9), count=8),
-        ],
-        slips=slips(
-            "You looked for the whole row. The same date in another language or form is the leak: compare "
-            "dates.",
-            lambda train, test: _share(test, train, lambda row: row),
-            "That is the share of the different dates. Every row counts: a date's three rows three times.",
-            lambda train, test: _share([(date,) for date in {row[0] for row in test}], train),
-            "You counted different dates and divided by rows. Count the rows of the test, too.",
-            lambda train, test: len({row[0] for row in test} & {row[0] for row in train}) / len(test),
-            "You dropped rows that occur more than once. Each row of the list counts.",
-            lambda train, test: leak(train, list(set(test))),
-            "That is a share of the *training*. Divide by the number of the test's rows.",
-            lambda train, test: leak(test, train),
-            lambda train, test: leak(train, test) * len(test) / len(train),
-            "That is the share that does *not* leak.",
-            lambda train, test: 1 - leak(train, test),
-            "That is a percentage, or a count: wanted a share from 0 to 1.",
-            lambda train, test: 100 * leak(train, test),
-            lambda train, test: len(test) * leak(train, test),
-            "You compared languages or forms. All of them occur on both sides; dates are what matters.",
-            lambda train, test: _share(test, train, lambda row: row[1]),
-            lambda train, test: _share(test, train, lambda row: row[2]),
-            "You compared date and language. A date seen in another language has been seen, too.",
-            lambda train, test: _share(test, train, lambda row: row[:2]),
-            lambda train, test: _share(test, train, lambda row: (row[0], row[2])),
+    cases=[
+        (
+            [(DAYS[i], "en", "full") for i in range(5)]
+            + [(DAYS[0], "zh", "long"), (DAYS[7], "fr", "long"), (DAYS[7], "fr", "long")],
+            [(DAYS[i], "zh", form) for i in (0, 1, 3, 5, 6, 8) for form in ("long", "full")]
+            + [(DAYS[2], "en", "full"), (DAYS[5], "ar", "full"), (DAYS[1], "de", "full")]
+            + 3 * [(DAYS[7], "zh", "full")],
         ),
+        *drawn(_split_case, (1, 12), (1, 12), (2, 9), count=8),
+    ],
+    slips=slips(
+        "You looked for the whole row. The same date in another language or form is the leak: compare dates.",
+        lambda train, test: _share(test, train, lambda row: row),
+        "That is the share of the different dates. Every row counts: a date's three rows three times.",
+        lambda train, test: _share([(date,) for date in {row[0] for row in test}], train),
+        "You counted different dates and divided by rows. Count the rows of the test, too.",
+        lambda train, test: len({row[0] for row in test} & {row[0] for row in train}) / len(test),
+        "You dropped rows that occur more than once. Each row of the list counts.",
+        lambda train, test: leak(train, list(set(test))),
+        "That is a share of the *training*. Divide by the number of the test's rows.",
+        lambda train, test: leak(test, train),
+        lambda train, test: leak(train, test) * len(test) / len(train),
+        "That is the share that does *not* leak.",
+        lambda train, test: 1 - leak(train, test),
+        "That is a percentage, or a count: wanted a share from 0 to 1.",
+        lambda train, test: 100 * leak(train, test),
+        lambda train, test: len(test) * leak(train, test),
+        "You compared languages or forms. All of them occur on both sides; dates are what matters.",
+        lambda train, test: _share(test, train, lambda row: row[1]),
+        lambda train, test: _share(test, train, lambda row: row[2]),
+        "You compared date and language. A date seen in another language has been seen, too.",
+        lambda train, test: _share(test, train, lambda row: row[:2]),
+        lambda train, test: _share(test, train, lambda row: (row[0], row[2])),
     ),
 )
-
-# --- 8.5 ---------------------------------------------------------------------------------------------------
-
-
-def two_scores(written: list[str], wanted: list[str]) -> tuple[float, float]:
-    return _scores()(written, wanted)
+def leak(train: list[tuple], test: list[tuple]) -> float:
+    return _share(test, train)
 
 
 def _same_places(a: str, b: str) -> int:
@@ -475,63 +443,57 @@ def _texts_case(count: int, longest: int, seed: int) -> tuple[list[str], list[st
 DATES_WRITTEN = ["2009-03-07", "1999-1-1", "2020-02-020", "", "x2001-01-01", "1950-10-10"]
 DATES_WANTED = ["2009-03-07", "1999-11-11", "2020-02-02", "1987", "2001-01-01", "1905-10-01"]
 
-exercise(
+
+@function(
     "8.5",
     "Two measures of one result",
+    {"exact": "a number", "characters": "a number"},
     praise="The two can lie far apart, and each can mislead alone: nearly all characters right and few "
     "dates, or one character too many in front and all places wrong.",
-    judge=Function(
-        two_scores,
-        {"exact": "a number", "characters": "a number"},
-        use=_without_zero,
-        cases=[
-            (
-                [*DATES_WRITTEN, "1987", "May", "may", "7 ", "8 ", "9 "],
-                [*DATES_WANTED, "88", "may", "Mai", "7", "8", "9"],
-            ),
-            (["ab", "abcd", "abcdef"], ["ab", "abcd", "abc"]),
-            *drawn(_texts_case, (1, 6), (1, 8), count=8),
-        ],
-        slips=slips(
-            "`zip` stops at the shorter text, so what is missing or too much was never counted as wrong. "
-            "Divide by the longer one's length.",
-            _scores(places=lambda a, b: min(len(a), len(b))),
-            "You divided by the wanted texts' lengths. What is too much is wrong as well: take the longer.",
-            _scores(places=lambda a, b: len(b)),
-            "You divided by the written texts' lengths: stopping early would be rewarded. Take the longer.",
-            _scores(places=lambda a, b: len(a)),
-            "You averaged each text's own share. Count the places of all texts together, and divide once.",
-            _scores(total=lambda r, p: sum(a / b for a, b in zip(r, p, strict=True)) / len(r)),
-            "You looked whether a character occurs anywhere in the other. It has to stand at the same place.",
-            _scores(right=_anywhere),
-            _scores(right=_anywhere, places=lambda a, b: len(a)),
-            _scores(right=_common),
-            "You filled the shorter text up with spaces, and a real space then counts as right. A place "
-            "that only one text has is wrong, whatever stands there.",
-            _scores(right=_filled),
-            "These are percentages. Wanted are shares from 0 to 1.",
-            _scores(change=lambda exact, characters, count: (100 * exact, 100 * characters)),
-            "`exact` is a count. Divide by the number of texts.",
-            _scores(change=lambda exact, characters, count: (exact * count, characters)),
-            "`exact` asks whether a text occurs *anywhere* among the wanted ones. Compare it with its own.",
-            _scores(lambda a, b, all_wanted: a in all_wanted),
-            "`exact` takes capitals and small letters for the same. For a reader of dates they may be; for "
-            "an exact match they aren't.",
-            _scores(lambda a, b, all_wanted: a.lower() == b.lower()),
-            "`exact` ignores spaces at the ends. An exact match has no more and no fewer characters.",
-            _scores(lambda a, b, all_wanted: a.strip() == b.strip()),
-            "`exact` is right as soon as one text begins with the other. Both must end together.",
-            _scores(lambda a, b, all_wanted: a.startswith(b)),
-            _scores(lambda a, b, all_wanted: _same_places(a, b) == min(len(a), len(b))),
+    use=_without_zero,
+    cases=[
+        (
+            [*DATES_WRITTEN, "1987", "May", "may", "7 ", "8 ", "9 "],
+            [*DATES_WANTED, "88", "may", "Mai", "7", "8", "9"],
         ),
+        (["ab", "abcd", "abcdef"], ["ab", "abcd", "abc"]),
+        *drawn(_texts_case, (1, 6), (1, 8), count=8),
+    ],
+    slips=slips(
+        "`zip` stops at the shorter text, so what is missing or too much was never counted as wrong. Divide "
+        "by the longer one's length.",
+        _scores(places=lambda a, b: min(len(a), len(b))),
+        "You divided by the wanted texts' lengths. What is too much is wrong as well: take the longer.",
+        _scores(places=lambda a, b: len(b)),
+        "You divided by the written texts' lengths: stopping early would be rewarded. Take the longer.",
+        _scores(places=lambda a, b: len(a)),
+        "You averaged each text's own share. Count the places of all texts together, and divide once.",
+        _scores(total=lambda r, p: sum(a / b for a, b in zip(r, p, strict=True)) / len(r)),
+        "You looked whether a character occurs anywhere in the other. It has to stand at the same place.",
+        _scores(right=_anywhere),
+        _scores(right=_anywhere, places=lambda a, b: len(a)),
+        _scores(right=_common),
+        "You filled the shorter text up with spaces, and a real space then counts as right. A place that "
+        "only one text has is wrong, whatever stands there.",
+        _scores(right=_filled),
+        "These are percentages. Wanted are shares from 0 to 1.",
+        _scores(change=lambda exact, characters, count: (100 * exact, 100 * characters)),
+        "`exact` is a count. Divide by the number of texts.",
+        _scores(change=lambda exact, characters, count: (exact * count, characters)),
+        "`exact` asks whether a text occurs *anywhere* among the wanted ones. Compare it with its own.",
+        _scores(lambda a, b, all_wanted: a in all_wanted),
+        "`exact` takes capitals and small letters for the same. For a reader of dates they may be; for an "
+        "exact match they aren't.",
+        _scores(lambda a, b, all_wanted: a.lower() == b.lower()),
+        "`exact` ignores spaces at the ends. An exact match has no more and no fewer characters.",
+        _scores(lambda a, b, all_wanted: a.strip() == b.strip()),
+        "`exact` is right as soon as one text begins with the other. Both must end together.",
+        _scores(lambda a, b, all_wanted: a.startswith(b)),
+        _scores(lambda a, b, all_wanted: _same_places(a, b) == min(len(a), len(b))),
     ),
 )
-
-# --- 8.6 ---------------------------------------------------------------------------------------------------
-
-
-def find_head(weights: Tensor, rows: Tensor, columns: Tensor) -> tuple[int, int]:
-    return _place(_on_field(weights, rows, columns))
+def two_scores(written: list[str], wanted: list[str]) -> tuple[float, float]:
+    return _scores()(written, wanted)
 
 
 def _on_field(weights: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -558,38 +520,36 @@ def _maps(layers: int, heads: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return weights, (rows >= first) & (rows < 6), (columns >= 4) & (columns < 8)
 
 
-exercise(
+@function(
     "8.6",
     "Find the head that reads the year",
+    {"layer": "a number", "head": "a number"},
     praise="It is the measure of section 8.10. It says where a head reads, and not what hangs on it.",
-    judge=Function(
-        find_head,
-        {"layer": "a number", "head": "a number"},
-        use=_not_flattened,
-        cases=[_maps(5, 6, 869), *drawn(_maps, (1, 6), (1, 8), count=10)],
-        slips=slips(
-            "The right head, but head and layer have changed places.",
-            lambda *maps: find_head(*maps)[::-1],
-            "The right head, but counted from 1. Count from 0.",
-            lambda *maps: tuple(number + 1 for number in find_head(*maps)),
-            "That head has the largest *single* weight on the year. Wanted is the most in sum.",
-            lambda weights, rows, columns: _place(weights[:, :, rows][..., columns].amax((-1, -2))),
-            lambda weights, rows, columns: _place(weights[:, :, rows][..., columns].amax(-1).mean(-1)),
-            "You averaged over all rows. Only those matter in which the year is written.",
-            lambda weights, rows, columns: _place(weights[..., columns].sum(-1).mean(-1)),
-            "That is the head with the *least* on the year, and the most on everything else.",
-            lambda *maps: _place(-_on_field(*maps)),
-            "You divided the place in the flattened (L, H) by the number of layers. Each layer takes up H "
-            "places, so divide by the number of heads.",
-            lambda *maps: divmod(int(_on_field(*maps).argmax()), len(maps[0])),
-            "You looked where the year is *not* read: `columns` is True where the year stands.",
-            lambda weights, rows, columns: _place(weights[:, :, ~rows][..., columns].sum(-1).mean(-1)),
-        ),
-        rule="Sum over the columns, then average over the rows.",
+    use=_not_flattened,
+    cases=[_maps(5, 6, 869), *drawn(_maps, (1, 6), (1, 8), count=10)],
+    slips=slips(
+        "The right head, but head and layer have changed places.",
+        lambda *maps: find_head(*maps)[::-1],
+        "The right head, but counted from 1. Count from 0.",
+        lambda *maps: tuple(number + 1 for number in find_head(*maps)),
+        "That head has the largest *single* weight on the year. Wanted is the most in sum.",
+        lambda weights, rows, columns: _place(weights[:, :, rows][..., columns].amax((-1, -2))),
+        lambda weights, rows, columns: _place(weights[:, :, rows][..., columns].amax(-1).mean(-1)),
+        "You averaged over all rows. Only those matter in which the year is written.",
+        lambda weights, rows, columns: _place(weights[..., columns].sum(-1).mean(-1)),
+        "That is the head with the *least* on the year, and the most on everything else.",
+        lambda *maps: _place(-_on_field(*maps)),
+        "You divided the place in the flattened (L, H) by the number of layers. Each layer takes up H "
+        "places, so divide by the number of heads.",
+        lambda *maps: divmod(int(_on_field(*maps).argmax()), len(maps[0])),
+        "You looked where the year is *not* read: `columns` is True where the year stands.",
+        lambda weights, rows, columns: _place(weights[:, :, ~rows][..., columns].sum(-1).mean(-1)),
     ),
+    rule="Sum over the columns, then average over the rows.",
 )
+def find_head(weights: Tensor, rows: Tensor, columns: Tensor) -> tuple[int, int]:
+    return _place(_on_field(weights, rows, columns))
 
-# --- 8.7 ---------------------------------------------------------------------------------------------------
 
 PERCENT = "that looks like a percentage. Give a share from 0 to 1, as `exact_match` does."
 
