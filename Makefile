@@ -22,6 +22,7 @@
 #   make students-edition TO=folder-or-url   write the repository for students: no solutions, no history
 #   make hub-links HUB=https://…   print links that open each chapter on a JupyterHub (URL=https://…: students' edition)
 #   make release CH=04    write the students' version of an assignment to course/release
+#   make rehearse CH=04   try an assignment out: grade a model solution, an empty notebook and three wrong ones
 #   make collect CH=04 FROM=folder-or-zip   take in what students submitted
 #   make grade CH=04      grade new and changed submissions (JOBS=2: two at a time; STUDENT=ada: only hers, again)
 #   make formgrader       mark written answers in nbgrader's pages (LAB="--no-browser --port 8899")
@@ -34,7 +35,7 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 COURSE = "$(BIN)/python" -m coursework
 
-.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training mutants audit lock drawings address hub-links release collect grade formgrader feedback grades clean
+.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback grades clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -105,6 +106,9 @@ students-edition: $(STAMP)
 
 release: $(STAMP)
 	@$(COURSE) release "$(CH)"
+
+rehearse: $(STAMP)
+	@$(COURSE) rehearse "$(CH)" $(if $(JOBS),--jobs "$(JOBS)") $(if $(filter yes,$(UNSAFE)),--unsafe)
 
 collect: $(STAMP)
 	@$(COURSE) collect "$(CH)" "$(FROM)"

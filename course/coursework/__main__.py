@@ -20,6 +20,7 @@ def main(words: list[str] | None = None) -> int:
         "grade": "grade what is new or changed",
         "feedback": "write a page for each student",
         "grades": "write the points as CSV for Moodle, Canvas, and plain",
+        "rehearse": "try an assignment out before handing it out: right, empty and wrong submissions",
         "formgrader": "open nbgrader's pages, to mark written answers",
         "students-edition": "write the repository that students may have: without solutions and history",
     }.items():
@@ -30,7 +31,7 @@ def main(words: list[str] | None = None) -> int:
             command.add_argument("source", nargs="?", default="", metavar="FROM", help="a folder or a zip")
         if name in ("grade", "feedback"):
             command.add_argument("--student", default="", help="this one only")
-        if name == "grade":
+        if name in ("grade", "rehearse"):
             command.add_argument(
                 "--jobs", default=str(max(1, (os.cpu_count() or 2) // 2)), help="how many at a time"
             )
@@ -72,12 +73,17 @@ def run(course: Course, chosen: argparse.Namespace) -> int:
             from coursework.bubblewrap import SandboxMissingError
             from coursework.grade import grade
 
-            if not chosen.jobs.isdigit() or int(chosen.jobs) < 1:
-                raise CourseError(f"JOBS is {chosen.jobs!r}: wanted a whole number from 1 up")
             try:
-                return int(
-                    grade(course, chosen.chapter, chosen.student, int(chosen.jobs), unsafe=chosen.unsafe) > 0
-                )
+                failed = grade(course, chosen.chapter, chosen.student, jobs(chosen), unsafe=chosen.unsafe)
+            except SandboxMissingError as error:
+                raise CourseError(str(error)) from None
+            return int(failed > 0)
+        case "rehearse":
+            from coursework.bubblewrap import SandboxMissingError
+            from coursework.rehearse import rehearse
+
+            try:
+                return int(rehearse(course, chosen.chapter, jobs(chosen), chosen.unsafe) > 0)
             except SandboxMissingError as error:
                 raise CourseError(str(error)) from None
         case "feedback":
@@ -101,6 +107,12 @@ def run(course: Course, chosen: argparse.Namespace) -> int:
 
             print(students_edition(course.folder.parent, chosen.to, chosen.url))
     return 0
+
+
+def jobs(chosen: argparse.Namespace) -> int:
+    if not chosen.jobs.isdigit() or int(chosen.jobs) < 1:
+        raise CourseError(f"JOBS is {chosen.jobs!r}: wanted a whole number from 1 up")
+    return int(chosen.jobs)
 
 
 if __name__ == "__main__":

@@ -107,8 +107,12 @@ def git(folder: Path, *words: str) -> str:
 
 def secrets(root: Path) -> dict[str, str]:
     """Each line of a solution or a hidden test that only an instructor should see, and where it is from."""
+    return secrets_of(sorted((root / "course" / "source").glob("*/*.ipynb")))
+
+
+def secrets_of(notebooks: list[Path]) -> dict[str, str]:
     found, public = {}, set()
-    for path in sorted((root / "course" / "source").glob("*/*.ipynb")):
+    for path in notebooks:
         for cell in json.loads(path.read_text("utf8"))["cells"]:
             source = "".join(cell["source"])
             public |= {line.strip() for line in REGIONS.sub("", source).splitlines()}

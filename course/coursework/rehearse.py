@@ -1,0 +1,156 @@
+"""A rehearsal: an assignment is released, submitted in five ways, graded and given back, in a folder of its own.
+
+It is known beforehand what each submission must lose, so an instructor sees that grading works before students
+get the assignment. Nothing of it enters the course.
+"""
+
+import ast
+import contextlib
+import copy
+import html
+import io
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+from nbgrader import utils
+
+from coursework.align import is_test, name_of
+from coursework.course import Course, record, write
+from coursework.edition import secrets_of
+from coursework.feedback import feedback
+from coursework.grade import grade
+from coursework.release import release
+
+MARK = re.compile(r"^ *### (BEGIN|END) SOLUTION *\n?", re.MULTILINE)
+
+
+class Expected(NamedTuple):
+    """The tests that a submission should lose: `all` of these, or if not then `some`, and no other."""
+
+    tests: set[str]
+    all: bool = True
+
+    def __str__(self) -> str:
+        if not self.tests:
+            return "it should lose nothing"
+        return f"it should lose {'all' if self.all else 'some'} of {', '.join(sorted(self.tests))}"
+
+
+def rehearse(course: Course, chapter: str, jobs: int = 2, unsafe: bool = False) -> int:
+    """Prints a table of what came out; returns how many of its lines are not as they should be."""
+    name = course.assignment(chapter)
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
+        stage = Course(copy_of(course, name, Path(folder) / "course"))
+        _, *warnings = release(stage, name).splitlines()
+        print("\n".join([f"Rehearsing {name} in a folder of its own.", *warnings]), flush=True)
+        submissions = prepare(stage, name)
+        tests = {name_of(cell) for cell in stage.released(name).cells if is_test(cell)}
+        for student, (notebook, _) in submissions.items():
+            write(stage.notebook("submitted", name, student), nbformat.writes(notebook))
+        grade(stage, name, jobs=jobs, unsafe=unsafe)
+        with contextlib.redirect_stdout(io.StringIO()):
+            feedback(stage, name)
+        leaks = hidden_lines(stage.folder / "feedback", course.notebook("source", name))
+        wrong = 0
+        print(f"\n{'submission':<22} {'points':>9}  as it should be?")
+        for student, (_, expected) in submissions.items():
+            kept = record(stage, name, student)
+            verdict = compare(kept, expected, tests)
+            wrong += verdict != "yes"
+            points = f"{kept['score']:g} of {kept['most'] - kept['by_hand']:g}" if kept else "–"
+            print(f"{student:<22} {points:>9}  {verdict}")
+        tell = f"no: {'; '.join(leaks[:5])}" if leaks else "yes"
+        print(f"{'feedback pages':<22} {'':>9}  {tell}")
+    return wrong + bool(leaks)
+
+
+def copy_of(course: Course, name: str, folder: Path) -> Path:
+    """A course with this assignment alone."""
+    shutil.copytree(course.folder / "source" / name, folder / "source" / name)
+    shutil.copy(course.folder / "nbgrader_config.py", folder)
+    return folder
+
+
+def prepare(course: Course, name: str) -> dict[str, tuple[nbformat.NotebookNode, Expected]]:
+    """Five submissions, and the tests that each should lose."""
+    source, released = course.source(name), course.released(name)
+    tests = {name_of(cell) for cell in released.cells if is_test(cell)}
+    model = {name_of(cell): MARK.sub("", cell.source) for cell in source.cells if utils.is_solution(cell)}
+    tasks = [name_of(cell) for cell in released.cells if cell.cell_type == "code" and utils.is_solution(cell)]
+    last = tests_after(released, tasks[-1]) if tasks else set()
+    start = {name_of(cell): cell.source for cell in released.cells}
+    code = {task: model[task] for task in tasks}
+
+    def functions(change: Callable[[], ast.stmt]) -> dict[str, str]:
+        return model | {task: emptied(text, change) or start[task] for task, text in code.items()}
+
+    answers = {
+        "model solution": (model, Expected(set())),
+        "nothing written": ({}, Expected(tests)),
+        "all return None": (functions(lambda: ast.Return(ast.Constant(None))), Expected(tests)),
+        "all raise an error": (functions(error), Expected(tests)),
+        "last task missing": (
+            model | {task: start[task] for task in tasks[-1:]},
+            Expected(last, all=False),
+        ),
+    }
+    return {
+        student: (filled(released, written), expected) for student, (written, expected) in answers.items()
+    }
+
+
+def filled(released: nbformat.NotebookNode, answers: dict[str, str]) -> nbformat.NotebookNode:
+    notebook = copy.deepcopy(released)
+    for cell in notebook.cells:
+        cell.source = answers.get(name_of(cell), cell.source)
+    return notebook
+
+
+def emptied(source: str, change: Callable[[], ast.stmt]) -> str:
+    """The same functions, each with one statement in it; "" where the cell has none."""
+    tree = ast.parse(source)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    for function in functions:
+        function.body = [change()]
+    return ast.unparse(ast.fix_missing_locations(tree)) if functions else ""
+
+
+def error() -> ast.stmt:
+    return ast.parse("raise RuntimeError('wrong on purpose')").body[0]
+
+
+def tests_after(released: nbformat.NotebookNode, task: str) -> set[str]:
+    """The tests from a task to the end."""
+    names = [name_of(cell) for cell in released.cells]
+    return {name_of(cell) for cell in released.cells[names.index(task) :] if is_test(cell)}
+
+
+def compare(kept: dict, expected: Expected, tests: set[str]) -> str:
+    """ "yes", or what is not as it should be."""
+    if not kept:
+        return "no: it was not graded"
+    lost = {entry.rpartition(" ")[0] for entry in kept["lost"]} & tests
+    if expected.all:
+        right = lost == expected.tests and (lost or not kept["says"])
+    else:
+        right = bool(lost) and lost <= expected.tests
+    if right:
+        return "yes"
+    says = "".join(f"; ! {line}" for line in kept["says"][:3])
+    return f"no: it lost {', '.join(sorted(lost)) or 'nothing'}; {expected}{says}"
+
+
+def hidden_lines(folder: Path, source: Path) -> list[str]:
+    """Lines of hidden tests that can be read on a feedback page."""
+    hidden = [line for line, of in secrets_of([source]).items() if of.startswith("hidden tests")]
+    found = []
+    for page in sorted(folder.rglob("*.html")):
+        text = html.unescape(re.sub(r"<[^>]+>", "", page.read_text("utf8")))
+        shown = {line.strip() for line in text.splitlines()}
+        found += [f"{page.stem} of {page.parts[-3]} shows {line}" for line in hidden if line in shown]
+    return found

@@ -1,0 +1,68 @@
+"""A rehearsal says yes to an assignment that grades as it should, and names what doesn't."""
+
+import re
+
+import nbformat
+import pytest
+
+from coursework.rehearse import emptied, error, hidden_lines, rehearse
+
+LINES = ["model solution", "nothing written", "all return None", "all raise an error", "last task missing"]
+
+
+def table(said: str) -> dict[str, str]:
+    """What is said of each submission, without its points."""
+    rows = (re.match(r"([a-zN][\w ]+?)  +(?:\S+ of \S+ +)?(yes|no: .*)$", line) for line in said.splitlines())
+    return {row[1]: row[2] for row in rows if row}
+
+
+def test_a_good_assignment_is_as_it_should_be(classroom, capsys):
+    assert rehearse(classroom.course, "1", jobs=2) == 0
+    said = capsys.readouterr().out
+    assert table(said) == dict.fromkeys([*LINES, "feedback pages"], "yes")
+    assert re.search(r"^model solution +5 of 5 ", said, re.MULTILINE)
+    assert re.search(r"^last task missing +3 of 5 ", said, re.MULTILINE)
+    assert {path.name for path in classroom.folder.iterdir()} == {
+        *("nbgrader_config.py", "source", "release", "gradebook.db"),
+    }  # nothing of it entered the course
+
+
+def test_what_is_not_as_it_should_be_is_named(classroom, capsys, at_once):
+    """Here every test passes, whatever was written."""
+    assert rehearse(classroom.course, "1") == 4
+    told = table(capsys.readouterr().out)
+    assert [name for name in LINES if told[name] == "yes"] == ["model solution"]
+    assert told["nothing written"] == (
+        "no: it lost nothing; it should lose all of double-numbers, double-tensors, middle-odd"
+    )
+    assert told["last task missing"] == "no: it lost nothing; it should lose some of middle-odd"
+
+
+def test_a_model_solution_that_is_remarked_on_is_not_right(classroom, capsys, at_once, monkeypatch):
+    monkeypatch.setattr("coursework.rehearse.filled", lambda released, answers: nbformat.v4.new_notebook())
+    assert rehearse(classroom.course, "1") == 5
+    assert "! the cell double was missing" in table(capsys.readouterr().out)["model solution"]
+
+
+def test_functions_are_emptied_and_other_cells_are_not():
+    source = "import math\n\ndef f(x):\n    'Says.'\n    return 2 * x\n\nclass A:\n    def g(self):\n        return 1"
+    assert emptied(source, error).count("raise RuntimeError('wrong on purpose')") == 2
+    assert "2 * x" not in emptied(source, error)
+    assert emptied("answer = 4", error) == ""
+
+
+@pytest.mark.parametrize("shown", ["assert double(-3)", "nothing"])
+def test_a_hidden_test_on_a_feedback_page_is_named(classroom, tmp_path, shown):
+    source = classroom.course.notebook("source", "ch01")
+    line = next(
+        line.strip()
+        for cell in nbformat.read(source, as_version=4).cells
+        for line in cell.source.splitlines()
+        if line.strip().startswith("assert double(-3)")
+    )
+    page = tmp_path / "ada" / "ch01" / "ch01.html"
+    page.parent.mkdir(parents=True)
+    text = line.replace(" ", "</span> <span>") if shown != "nothing" else "x"
+    page.write_text(f"<pre><span>a</span>\n<span>{text}</span>\n</pre>")
+    found = hidden_lines(tmp_path, source)
+    assert found == ([f"ch01 of ada shows {line}"] if shown != "nothing" else [])
