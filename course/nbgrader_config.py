@@ -17,3 +17,8 @@ c.Limits.all_output_kb = 2000
 c.Limits.disk_mb = 64
 c.Limits.files = 5000
 c.Limits.own_cells = 200
+
+# When assignments are due, in this machine's time, and what each day that has begun costs, in percent.
+# c.Late.due = {"ch04": "2026-03-01 23:59"}
+# c.Late.grace_minutes = 15
+# c.Late.percent_per_day = 10

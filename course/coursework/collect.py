@@ -53,6 +53,7 @@ class Found:
     number: str = ""
     file: str = ""
     kind: str = "file"
+    late: bool = False  # says Canvas
     named: bool = True  # as the assignment is
 
 
@@ -188,7 +189,7 @@ def by_platform(found: Found) -> bool:
         parts_of = match.groupdict()
         found.name, found.number, found.platform = match["name"], match["id"], "moodle"
         if match.re is CANVAS:
-            found.platform = "canvas"
+            found.platform, found.late = "canvas", bool(re.search(r"(^|_)LATE_", part))
         if parts_of.get("anon"):  # whose points cannot be imported: nobody has this number
             found.name, found.number, found.platform = f"anon {match['anon']}", match["anon"], "plain"
         found.file = match["file"] or parts[-1]
@@ -289,4 +290,5 @@ def put(course, name, student, last, found, data, reasons) -> bool:
 
 def about(found: Found) -> str:
     kept = {"name": found.name, "platform": found.platform, "number": found.number, "file": found.where}
-    return json.dumps(kept | {"time": found.time}, ensure_ascii=False, indent=1)
+    kept |= {"time": found.time} | ({"late": True} if found.late else {})
+    return json.dumps(kept, ensure_ascii=False, indent=1)

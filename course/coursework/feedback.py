@@ -14,6 +14,7 @@ from pygments.formatters import HtmlFormatter
 from coursework.align import is_test
 from coursework.course import Course, CourseError, read_record, record, write
 from coursework.inert import prose
+from coursework.roster import kept_share, lateness
 
 
 def feedback(course: Course, chapter: str, student: str = "") -> str:
@@ -50,12 +51,18 @@ def page(course: Course, name: str, student: str) -> str:
         title=heading,
         student=handed_in.get("name", student),
         cells=[view(cell, waiting) for cell in notebook.cells],
-        says=record(course, name, student).get("says", []),
+        says=[*record(course, name, student).get("says", []), *deduction(course, name, handed_in)],
         score=resources["nbgrader"]["score"],
         most=resources["nbgrader"]["max_score"],
         waiting=sum(cell.metadata.nbgrader.points for cell in notebook.cells if name_of(cell) in waiting),
         colours=Markup(HtmlFormatter(style="xcode").get_style_defs(".highlight")),
     )
+
+
+def deduction(course: Course, name: str, handed_in: dict) -> list[str]:
+    """What lateness costs, which is in the grades and not in the points above."""
+    says, share = lateness(course, name, handed_in), kept_share(course, name, handed_in)
+    return [f"{says}: {100 - 100 * share:g} % of the points are taken off"] if says and share < 1 else []
 
 
 def view(cell, waiting: set[str]) -> dict:

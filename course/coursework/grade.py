@@ -17,6 +17,7 @@ from coursework.course import Course, CourseError, read_record, record, stamp, w
 from coursework.inert import make_inert
 from coursework.outputs import first_line, plain
 from coursework.process import in_process
+from coursework.roster import attendance, check_settings, lateness
 from coursework.sandbox import NotGradedError
 
 PRELOAD = ["nbgrader.api", "torch", "attnbook", "process"]
@@ -26,6 +27,7 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
     """Grades a chapter; returns how many submissions could not be graded."""
     name = course.assignment(chapter)
     course.released(name)
+    check_settings(course, name)
     if not unsafe:
         seen = exposed_by(course.folder)
         if seen:
@@ -67,6 +69,8 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         report = write_report(course, name, there, failed)
+    for line in attendance(course, name, there):
+        print(plain(line, 2000))
     print(f"report: {report.relative_to(course.folder)}")
     return len(failed)
 
@@ -158,5 +162,9 @@ def write_report(course: Course, name: str, students: list[str], failed: dict[st
         else:
             before = f"; before: {words_of(kept)}" if kept else ""
             lines.append(failed.get(student, f"{student}: NOT GRADED yet") + before)
+        handed_in = read_record(course.folder / "submitted" / student / name / "from.json")
+        if says := lateness(course, name, handed_in):
+            lines[-1] += f"; {says}"
+    lines += [plain(line, 2000) for line in attendance(course, name, students)]
     write(path, "".join(f"{line}\n" for line in lines))
     return path

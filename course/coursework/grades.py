@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 from nbgrader.api import MissingEntry
 
+from coursework.collect import slug
 from coursework.course import Course, CourseError, read_record, write
+from coursework.roster import kept_share, read_class, who
 
 # No column of comments: an empty one would empty those that are in Moodle.
 MOODLE = ("Identifier", "Full name", "Grade", "Maximum grade", "Last modified (grade)")
@@ -21,7 +23,10 @@ def grades(course: Course) -> str:
     )
     if not students:
         raise CourseError("nothing is graded yet: make grade CH=04")
-    table, rows, open_marks = [["student", "name", *names, "total"]], {}, 0
+    people, found = read_class(course), []
+    sections = any(one.section for one in people)
+    head = ["student", "name", *(["section"] if sections else []), *names, "total"]
+    table, rows, open_marks = [head], {}, 0
     with course.gradebook() as gradebook:
         for student in students:
             scores = {}
@@ -30,20 +35,29 @@ def grades(course: Course) -> str:
                     submission = gradebook.find_submission(name, student)
                 except MissingEntry:
                     continue
-                scores[name] = submission.score, submission.max_score
-                open_marks += submission.needs_manual_grade
                 handed_in = read_record(course.folder / "submitted" / student / name / "from.json")
+                share = kept_share(course, name, handed_in)
+                scores[name] = round(submission.score * share, 2), submission.max_score
+                open_marks += submission.needs_manual_grade
                 rows.setdefault(name, []).append((student, handed_in, *scores[name]))
             known = [
                 read_record(course.folder / "submitted" / student / name / "from.json") for name in scores
             ]
             full = next((one["name"] for one in known if one.get("name")), student)
+            person = next((one for about in known if (one := who(people, student, about))), None)
+            found.append(person)
             points = [f"{scores[name][0]:g}" if name in scores else "" for name in names]
-            table.append([student, safe(full), *points, f"{sum(score for score, _ in scores.values()):g}"])
+            total = f"{sum(score for score, _ in scores.values()):g}"
+            section = [safe(person.section if person else "")] if sections else []
+            table.append([student, safe(full), *section, *points, total])
+    for one in people:  # who never handed anything in
+        if one not in found:
+            section = [safe(one.section)] if sections else []
+            table.append([slug(one.name), safe(one.name), *section, *[""] * len(names), "0"])
     written = [save(course, "grades", table)]
-    for name, found in rows.items():
-        of_moodle = [row for row in found if row[1].get("platform") == "moodle"]
-        of_canvas = [row for row in found if row[1].get("platform") == "canvas"]
+    for name, handed in rows.items():
+        of_moodle = [row for row in handed if row[1].get("platform") == "moodle"]
+        of_canvas = [row for row in handed if row[1].get("platform") == "canvas"]
         if of_moodle:
             written.append(save(course, f"{name}-moodle", [MOODLE, *map(for_moodle, of_moodle)]))
         if of_canvas:

@@ -1,7 +1,7 @@
-"""A rehearsal: an assignment is released, submitted in five ways, graded and given back, in a folder of its own.
+"""A rehearsal: an assignment is released, submitted in five ways, graded and given back, in its own folder.
 
-It is known beforehand what each submission must lose, so an instructor sees that grading works before students
-get the assignment. Nothing of it enters the course.
+It is known beforehand what each submission must lose, so an instructor sees that grading works before
+students get the assignment. Nothing of it enters the course.
 """
 
 import ast
