@@ -27,6 +27,7 @@
 #   make grade CH=04      grade new and changed submissions (JOBS=2: two at a time; STUDENT=ada: only hers, again)
 #   make formgrader       mark written answers in nbgrader's pages (LAB="--no-browser --port 8899")
 #   make feedback CH=04   write a feedback page for each student to course/feedback
+#   make stats CH=04      write a page on how the class did, question by question, to course/grades
 #   make grades           write the points as CSV (Moodle, Canvas, plain) to course/grades
 #   make clean    delete what was built (keeps .venv)
 
@@ -35,7 +36,7 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 COURSE = "$(BIN)/python" -m coursework
 
-.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback grades clean
+.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats grades clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -121,6 +122,9 @@ formgrader: $(STAMP)
 
 feedback: $(STAMP)
 	@$(COURSE) feedback "$(CH)" --student "$(STUDENT)"
+
+stats: $(STAMP)
+	@$(COURSE) stats "$(CH)"
 
 grades: $(STAMP)
 	@$(COURSE) grades

@@ -20,6 +20,7 @@ def main(words: list[str] | None = None) -> int:
         "grade": "grade what is new or changed",
         "feedback": "write a page for each student",
         "grades": "write the points as CSV for Moodle, Canvas, and plain",
+        "stats": "write a page on how the class did, question by question",
         "rehearse": "try an assignment out before handing it out: right, empty and wrong submissions",
         "formgrader": "open nbgrader's pages, to mark written answers",
         "students-edition": "write the repository that students may have: without solutions and history",
@@ -94,6 +95,10 @@ def run(course: Course, chosen: argparse.Namespace) -> int:
             from coursework.grades import grades
 
             print(grades(course))
+        case "stats":
+            from coursework.statistics import statistics
+
+            print(statistics(course, chosen.chapter))
         case "formgrader":
             from coursework.formgrader import formgrader
 

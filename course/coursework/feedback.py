@@ -1,7 +1,8 @@
 """A page for each student: points, code, the tests' words, comments. One file that asks for nothing else."""
 
 import re
-from pathlib import Path
+import zipfile
+from pathlib import Path, PurePosixPath
 
 import nbformat
 from jinja2 import Environment, FileSystemLoader, select_autoescape
@@ -30,7 +31,39 @@ def feedback(course: Course, chapter: str, student: str = "") -> str:
         path = course.folder / "feedback" / one / name / f"{name}.html"
         write(path, page(course, name, one))
         print(f"{number:4}/{len(chosen)}  {path.relative_to(course.folder)}", flush=True)
+    packed = pack(course, name, there)
+    if packed:
+        print(f"for uploading: {', '.join(packed)}")
     return f"{name}: {len(chosen)} pages in {(course.folder / 'feedback').relative_to(course.folder.parent)}"
+
+
+def pack(course: Course, name: str, students: list[str]) -> list[str]:
+    """Writes a zip of all pages for each platform that submissions came from, named as it takes them back.
+
+    Moodle finds a student by the number after the name, Canvas by those in the name of the file that came.
+    """
+    zips: dict[str, dict[str, Path]] = {}
+    for student in students:
+        path = course.folder / "feedback" / student / name / f"{name}.html"
+        about = read_record(course.folder / "submitted" / student / name / "from.json")
+        if not path.is_file() or about.get("platform") not in ("moodle", "canvas"):
+            continue
+        if about["platform"] == "moodle":
+            who = about["name"].replace("_", " ").replace("/", " ")
+            file = f"{who}_{about['number']}_assignfeedback_file_{name}.html"
+        else:
+            file = f"{PurePosixPath(about['file']).stem}.html"
+        zips.setdefault(about["platform"], {})[file] = path
+    written = []
+    for platform, files in sorted(zips.items()):
+        target = course.folder / "feedback" / f"{name}-{platform}.zip"
+        part = target.with_name(f".{target.name}.part")
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as out:
+            for file, path in files.items():
+                out.write(path, file)
+        part.replace(target)
+        written.append(str(target.relative_to(course.folder.parent)))
+    return written
 
 
 def page(course: Course, name: str, student: str) -> str:

@@ -118,11 +118,11 @@ def grade_at_once(context, folder, name, student, unsafe):
 
 @pytest.fixture(scope="module")
 def at_once():
-    """Grading takes no sandbox while a test, or a module's fixture, has this."""
+    """Grading takes no sandbox while a test, or a module's fixture, has this; it is what grades instead."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("coursework.grade.in_process", grade_at_once)
         patch.setattr("coursework.grade.check_sandbox", lambda: None)
-        yield patch
+        yield grade_at_once
 
 
 @pytest.fixture(scope="session")
