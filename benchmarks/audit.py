@@ -21,7 +21,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import TimeoutError, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+from playwright.sync_api import sync_playwright
 
 from benchmarks import ROOT
 from bookpress import inspection
@@ -60,7 +61,7 @@ def looked_at(browser, site: str, name: str, widths=WIDTHS, themes=THEMES) -> tu
             of_widgets, of_all = inspection.shifts(page)
             try:
                 inspection.mount(page)
-            except TimeoutError:
+            except PlaywrightTimeout:
                 heard.append("a widget did not load")
             page.wait_for_load_state("networkidle")
             page.evaluate(inspection.UNFOLD)

@@ -86,8 +86,8 @@ def measure(page, slow, trained: checkpoints.Trained, dates: int) -> dict[str, l
     """Milliseconds per character for each date, by place."""
     rows = trained.task.sample(dates + 5, torch.Generator().manual_seed(3), "test")
     times = {PYTORCH: [], PAGE_AS_IT_IS: [], SLOWED: []}
-    for index, (day, language, format, tag) in enumerate(rows):
-        text = write_date(day, language, format)
+    for index, (*date, tag) in enumerate(rows):
+        text = write_date(*date)
         asked = [text, tag, trained.task.target_length - 1]
         seen = [in_pytorch(trained, text, tag), page.evaluate(DECODE, asked)]
         slow(4)
@@ -106,9 +106,9 @@ def wait(page, slow, trained: checkpoints.Trained, dates: int) -> dict[str, list
     target = host.get_by_label("translate into").input_value()
     longest = trained.task.target_length - 1
     times = {PAGE_AS_IT_IS: [], SLOWED: []}
-    for index, (day, language, format, _) in enumerate(rows):
+    for index, (*date, _) in enumerate(rows):
         name, rate = [(PAGE_AS_IT_IS, 1), (SLOWED, 4)][index % 2]
-        text = write_date(day, language, format)
+        text = write_date(*date)
         host.get_by_role("slider", name="Frame").press("End")  # stop the previous animation
         page.wait_for_timeout(200)
         slow(rate)

@@ -1,4 +1,4 @@
-"""The chapters as files: the pattern that each follows, and exercises that wait and can be solved."""
+"""The chapters' notebooks follow a common pattern, and their exercises have starters and solutions."""
 
 import ast
 import json
@@ -18,7 +18,7 @@ PARTS = ["Reading the article closely", "Exercises", "Check yourself", "Recap", 
 
 
 def cells(path: Path, kind: str) -> list[str]:
-    """The sources of a notebook's cells of one kind."""
+    """The sources of a notebook's cells of one type."""
     notebook = json.loads(path.read_text("utf8"))
     return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
 
@@ -42,7 +42,7 @@ def chapter(request):
 
 @pytest.fixture(scope="module")
 def names(chapter):
-    """What the chapter's exercises can count on: its imports."""
+    """The names available in the chapter's exercises: its imports."""
     imports = next(code for code in cells(chapter, "code") if are_imports(code) and "torch" in code)
     namespace = {}
     exec(compile(imports, f"{chapter.name}: imports", "exec"), namespace)
@@ -128,7 +128,7 @@ def made_by(code: str) -> set[str]:
 
 
 def test_no_starter_overwrites_a_name_of_the_chapter(chapter):
-    """Whoever goes back to a cell after an exercise finds what the cell needs."""
+    """A reader can run an earlier cell again after an exercise."""
     taken = set()
     for code in cells(chapter, "code"):
         if re.search(r'^check\("', code, re.MULTILINE):
@@ -138,7 +138,7 @@ def test_no_starter_overwrites_a_name_of_the_chapter(chapter):
 
 
 def verdict(code: str, names: dict):
-    """What `check` says at the end of this code."""
+    """The verdict of `check` at the end of this code."""
     namespace = {**names}
     kept = []
     namespace["check"] = lambda *arguments: kept.append(check(*arguments))

@@ -91,7 +91,7 @@ class DateTask(Task):
         # These 84 dates cover every month with every weekday, two-digit days and all ten digits, and so every
         # character and the greatest length.
         dates = [Date(1987, month, day) for month in range(1, 13) for day in range(20, 27)]
-        kinds = [(language, format) for language in languages for format in formats]
+        kinds = [(language, form) for language in languages for form in formats]
         texts = [write_date(date, *kind) for kind in kinds for date in dates]
         self.source, self.target = Vocabulary("".join(texts)), Vocabulary("0123456789-")
         self.source_length = max(map(len, texts))
@@ -129,9 +129,9 @@ class DateTask(Task):
 
 
 @lru_cache(maxsize=len(LANGUAGES) * len(FORMATS))
-def _pattern(language: str, format: str) -> tuple[DateTimePattern, Locale]:
+def _pattern(language: str, form: str) -> tuple[DateTimePattern, Locale]:
     locale = Locale.parse(language)
-    return get_date_format(format, locale), locale
+    return get_date_format(form, locale), locale
 
 
 def _to_date(date: Date | str) -> Date:

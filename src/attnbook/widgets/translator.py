@@ -120,7 +120,7 @@ def language_names() -> dict[str, list[str]]:
 @lru_cache(maxsize=1)
 def writing() -> dict[str, dict[str, list]]:
     """The pieces of a date in each language and format."""
-    return {code: {format: date_pieces(code, format) for format in FORMATS} for code in LANGUAGES}
+    return {code: {form: date_pieces(code, form) for form in FORMATS} for code in LANGUAGES}
 
 
 def check_text(text: str) -> str:

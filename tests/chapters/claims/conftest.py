@@ -1,4 +1,4 @@
-"""The tables that a build printed, to hold a chapter's text against."""
+"""The tables printed by a build, to compare a chapter's text with."""
 
 import re
 from functools import cache
@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 
 @cache
 def tables(path) -> list[dict[str, dict[str, str]]]:
-    """Each table that code printed on a page, as {row: {column: cell}}."""
+    """The tables that code printed on a page, as {row: {column: cell}}."""
     found = []
     for table in BeautifulSoup(path.read_text("utf8"), "html.parser").select("table.dataframe"):
         head = table.select("thead tr:last-child > *")[1:]
@@ -25,7 +25,7 @@ NUMBER = re.compile(r"-?[\d.]+(e[+-]?\d+)?")
 
 
 class Page:
-    """What one chapter's code printed: tables, found by a row or a column that they hold, and lines."""
+    """The tables and lines printed by a chapter's code; a table is found by one of its rows or columns."""
 
     def __init__(self, path):
         self.tables = tables(path)
@@ -33,7 +33,7 @@ class Page:
         self.lines = [line for part in page.select(".output.stream") for line in part.get_text().splitlines()]
 
     def number(self, words: str) -> float:
-        """The number behind these words on the one line that begins with them."""
+        """The number after these words on the only line that starts with them."""
         found = [line.removeprefix(words) for line in self.lines if line.startswith(words)]
         assert len(found) == 1, f"{len(found)} lines begin with {words!r}"
         match = NUMBER.match(found[0].strip(" :").replace(",", ""))
@@ -41,7 +41,7 @@ class Page:
         return float(match[0])
 
     def column(self, name: str, row: str) -> dict[str, float]:
-        """The numbers in one column of the table that has it and this row."""
+        """The numbers in this column of the table that has this row and column."""
         found = [table for table in self.tables if row in table and name in table[row]]
         assert len(found) == 1, f"{len(found)} tables with row {row!r} and column {name!r}"
         return {
@@ -51,5 +51,5 @@ class Page:
 
 @pytest.fixture(scope="module")
 def printed(html, request) -> Page:
-    """The chapter that the module names in `CHAPTER`."""
+    """The chapter named in the module's `CHAPTER`."""
     return Page(html / "chapters" / f"{request.module.CHAPTER}.html")

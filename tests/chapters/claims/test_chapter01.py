@@ -1,4 +1,4 @@
-"""What chapter 1's text leans on is true of the numbers that this build printed beside it."""
+"""The statements of chapter 1 agree with the numbers that this build printed."""
 
 CHAPTER = "01-why-attention"
 LENGTHS = [f"{n} letters" for n in range(2, 17, 2)]

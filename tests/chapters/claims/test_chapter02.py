@@ -1,4 +1,4 @@
-"""What chapter 2's text leans on is true of the numbers that this build printed beside it."""
+"""The statements of chapter 2 agree with the numbers that this build printed."""
 
 CHAPTER = "02-query-key-value"
 

@@ -1,4 +1,4 @@
-"""What chapter 3's text leans on is true of the numbers that this build printed beside it."""
+"""The statements of chapter 3 agree with the numbers that this build printed."""
 
 CHAPTER = "03-attn"
 

@@ -1,4 +1,4 @@
-"""What chapter 4's text leans on is true of the numbers that this build printed beside it."""
+"""The statements of chapter 4 agree with the numbers that this build printed."""
 
 CHAPTER = "04-self-attention"
 

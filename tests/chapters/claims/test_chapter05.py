@@ -1,4 +1,4 @@
-"""What chapter 5's text leans on is true of the numbers that this build printed beside it."""
+"""The statements of chapter 5 agree with the numbers that this build printed."""
 
 CHAPTER = "05-encoder"
 

@@ -1,4 +1,4 @@
-"""What chapter 6's text leans on is true of the numbers that this build printed beside it."""
+"""The statements of chapter 6 agree with the numbers that this build printed."""
 
 CHAPTER = "06-masked-decoder"
 SEEDS = (0, 1)

@@ -1,4 +1,4 @@
-"""What chapter 7's text leans on is true of the numbers that this build printed beside it."""
+"""The statements of chapter 7 agree with the numbers that this build printed."""
 
 import re
 from statistics import mean

@@ -1,4 +1,4 @@
-"""What chapter 8's text leans on is true of the numbers that this build printed beside it."""
+"""The statements of chapter 8 agree with the numbers that this build printed."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Chapter 1's assignment: other right solutions get every point, wrong ones lose exactly theirs."""
+"""Chapter 1's assignment: alternative solutions get all points, wrong ones lose exactly theirs."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Chapter 8's assignment: other right solutions get every point, wrong ones lose exactly theirs."""
+"""Chapter 8's assignment: alternative solutions get all points, wrong ones lose exactly theirs."""
 
 import math
 

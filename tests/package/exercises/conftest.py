@@ -1,4 +1,4 @@
-"""What the tests of all chapters' exercises share."""
+"""Shared by the tests of all exercises."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from attnbook.exercises import EXERCISES, Checker
 
 @pytest.fixture
 def check() -> Checker:
-    """All exercises, with nothing done yet."""
+    """`check` with all exercises and no progress."""
     return Checker(EXERCISES)

@@ -1,4 +1,4 @@
-"""Chapter 1: every right way passes, every trap is turned down in words of its own."""
+"""Chapter 1: correct solutions of all kinds pass, and each known mistake gets its own message."""
 
 import math
 from decimal import Decimal

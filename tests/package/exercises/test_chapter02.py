@@ -1,4 +1,4 @@
-"""Chapter 2: every right way passes, every trap is turned down in words of its own."""
+"""Chapter 2: correct solutions of all kinds pass, and each known mistake gets its own message."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Chapter 5: right answers in unusual forms pass, wrong ones that are no known slip are turned down."""
+"""Chapter 5: unusual correct answers pass, and wrong ones that are no known slip are rejected."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Chapter 6: right answers in unusual forms pass, wrong ones that are no known slip are turned down."""
+"""Chapter 6: unusual correct answers pass, and wrong ones that are no known slip are rejected."""
 
 import itertools
 

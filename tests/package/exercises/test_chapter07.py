@@ -1,4 +1,4 @@
-"""Chapter 7: right answers in unusual forms pass, wrong ones that are no known slip are turned down."""
+"""Chapter 7: unusual correct answers pass, and wrong ones that are no known slip are rejected."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Chapter 8: right answers in unusual forms pass, wrong ones that are no known slip are turned down."""
+"""Chapter 8: unusual correct answers pass, and wrong ones that are no known slip are rejected."""
 
 from fractions import Fraction
 

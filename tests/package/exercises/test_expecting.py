@@ -1,4 +1,4 @@
-"""What graded tests are written with: right answers pass in silence, wrong ones are told what differs."""
+"""Helpers of graded tests: correct values pass silently, wrong ones get a message about the difference."""
 
 import math
 import re

@@ -43,7 +43,7 @@ def test_an_unknown_exercise_is_a_value_error_that_lists_the_known_ones(unknown)
 
 
 def test_no_exercise_starts_from_numbers_that_a_usual_seed_gives():
-    """A reader's own `torch.manual_seed(0)` must not make the very numbers that an experiment replaces."""
+    """A reader's `torch.manual_seed(0)` must not reproduce the numbers that an experiment replaces."""
     for seed in range(100):
         torch.manual_seed(seed)
         ours = random(4, seed=seed)
@@ -464,7 +464,7 @@ def test_the_right_thing_in_the_second_place_is_told_so(fresh):
 
 
 def test_only_a_batch_has_items():
-    """A matrix whose first row is right is no batch whose first item is right."""
+    """A matrix whose first row is correct isn't a batch whose first item is correct."""
 
     def table(x):
         return x.clone()
@@ -516,7 +516,7 @@ def test_plain_python_prints_a_verdict_once(fresh, capsys):
 
 
 def run_cells(*cells: str) -> list[list[dict]]:
-    """What each cell displays, as a list of MIME bundles, in a real IPython shell."""
+    """The displayed MIME bundles of each cell, run in a real IPython shell."""
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
 
@@ -572,7 +572,7 @@ WATCHED: list[list] = []
 
 
 def watch(event: str, details: tuple) -> None:
-    """Notes what is opened to be written, and every socket, while a list is there to note it in."""
+    """Records files opened for writing, and sockets, while a list is set to record them in."""
     if not WATCHED:
         return
     writes = event == "open" and details[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
@@ -581,7 +581,7 @@ def watch(event: str, details: tuple) -> None:
 
 
 def test_nothing_leaves_the_machine_and_nothing_is_written(tmp_path):
-    """Neither by a verdict, right or wrong, nor by the summary."""
+    """Neither a verdict, correct or wrong, nor the summary writes or sends anything."""
     checks = Checker(EXERCISES)
 
     def work(done=lambda: None):

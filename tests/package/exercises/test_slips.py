@@ -1,4 +1,4 @@
-"""Every slip of every exercise is told in its own words, and is never taken for another or for right."""
+"""Every slip of every exercise gets its own message and is never taken for another slip or for correct."""
 
 import itertools
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ JUDGES = {name: each.judge for name, each in EXERCISES.items()}
 
 
 def right(judge):
-    """An answer that passes."""
+    """A correct answer."""
     if isinstance(judge, Numbers):
         return {row.name: row.wanted for row in judge.table}
     if isinstance(judge, Together):
@@ -22,7 +22,7 @@ def right(judge):
 
 
 def wrong(judge) -> Iterator[tuple[str, object]]:
-    """The words for each slip, and an answer that makes it."""
+    """The message of each slip, and an answer that makes the slip."""
     if isinstance(judge, Numbers):
         for row in judge.table:
             for value, words in row.slips.items():
@@ -42,7 +42,7 @@ def wrong(judge) -> Iterator[tuple[str, object]]:
 
 
 def errs_once(judge: Suspects, misjudged: int):
-    """A detector that is right of all suspects but one, which it tells by the order in which they come."""
+    """A detector that is correct about all suspects but one, recognized by their order."""
     truths = [suspect.truth for suspect in judge.line_up]
     truth = truths[misjudged]
     if isinstance(truth, dict):
@@ -104,7 +104,7 @@ def test_every_slip_is_told_in_its_own_words(check, name, words, answer):
 
 @pytest.mark.parametrize("name", JUDGES)
 def test_no_two_slips_agree_on_the_first_case_that_rejects_them(name):
-    """Nor a slip and the right answer: else a learner might be told of a slip that was never made."""
+    """This includes a slip and the correct answer: otherwise a learner could be told of the wrong slip."""
     assert [pair for part in parts(JUDGES[name]) for pair in collisions(part)] == []
 
 
@@ -129,7 +129,7 @@ def collisions(judge) -> Iterator[tuple[str, str]]:
 
 
 def mistaken(judge: Function, words: str, answer) -> list[str]:
-    """What else gives what this slip gives, on the first case that shows it to be wrong."""
+    """The other slips that give the same result on the first case that rejects this slip."""
     for place, case in enumerate(judge.cases):
         wanted = judge.wanted(case)
         got = judge.read(judge.result(answer, case), wanted)
