@@ -201,6 +201,10 @@ class TestRepairs:
                 torch.testing.assert_close(weights[b, t], scores.softmax(0))
                 torch.testing.assert_close(output[b, t], weights[b, t] @ value[b])
 
+    def test_additive_attention_has_three_matrices_and_no_bias(self):
+        shapes = {name: tuple(p.shape) for name, p in AdditiveAttention(3, 5, 11).named_parameters()}
+        assert shapes == {"query.weight": (11, 3), "key.weight": (11, 5), "score.weight": (1, 11)}
+
     def test_dot_scores_are_plain_dot_products(self):
         query, key, value = tensors((2, 4, 3), (2, 7, 3), (2, 7, 13))
         output, weights = DotAttention()(query, key, value)

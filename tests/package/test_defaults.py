@@ -5,8 +5,10 @@ import torch
 from torch import nn
 
 from attnbook import (
+    AdditiveAttention,
     Decoder,
     DecoderLayer,
+    DotAttention,
     Encoder,
     EncoderLayer,
     FeedForward,
@@ -14,6 +16,7 @@ from attnbook import (
     MultiHeadAttention,
     SinusoidalPositions,
     Transformer,
+    scaled_dot_product_attention,
 )
 from attnbook.data import ReversalTask
 from attnbook.encoder import AddNorm
@@ -84,6 +87,27 @@ def test_a_transformer_has_512_positions_in_the_source_and_in_the_target():
     for source, target in ((longer, ids), (ids, longer)):
         with pytest.raises(ValueError, match="max_length is 512"):
             model(source, target)
+
+
+def test_weights_are_returned_unless_they_are_not_wanted():
+    x, ids = torch.randn(2, 3, 4), torch.ones(2, 3, dtype=torch.long)
+    small = {"num_heads": 2, "d_ff": 8}
+    calls = [
+        lambda **need: scaled_dot_product_attention(x, x, x, **need),
+        lambda **need: DotAttention()(x, x, x, **need),
+        lambda **need: AdditiveAttention(4, 4, 5)(x, x, x, **need),
+        lambda **need: MultiHeadAttention(4, 2)(x, x, x, **need),
+        lambda **need: EncoderLayer(4, **small)(x, **need),
+        lambda **need: Encoder(4, **small, num_layers=1)(x, **need),
+        lambda **need: DecoderLayer(4, **small)(x, x, **need),
+        lambda **need: Decoder(4, **small, num_layers=1)(x, x, **need),
+        lambda **need: Transformer(5, 5, 4, **small, num_layers=1)(ids, ids, **need),
+        lambda **need: RecurrentSeq2Seq(5, 5, 4, "dot")(ids, ids, **need),
+    ]
+    for call in calls:
+        assert call()[1] is not None
+        assert call(need_weights=True)[1] is not None
+        assert call(need_weights=False)[1] is None
 
 
 TASK = ReversalTask("abc", shortest=1, longest=3)

@@ -1,5 +1,7 @@
 """What a mask means: its axes, the shapes that fit, and those that could be meant in two ways."""
 
+import re
+
 import pytest
 import torch
 
@@ -109,6 +111,24 @@ def test_a_row_for_each_sequence_is_refused_with_the_way_to_write_it(need_weight
         attention(x, x, x, some(B, T), need_weights)
     with pytest.raises(ValueError, match=r"got \(6, 5, 5\); .*mask.unflatten\(0, \(3, 2\)\)"):
         attention(x, x, x, some(B * H, T, T), need_weights)
+
+
+@pytest.mark.bad_input
+def test_the_way_to_write_a_mask_is_said_only_where_one_is_likely_meant(need_weights):
+    attention, query, key = MultiHeadAttention(D, H), torch.randn(B, T, D), torch.randn(B, S, D)
+    with pytest.raises(
+        ValueError, match=r"got \(3, 7\); one row for each sequence is mask\[:, None, None\]$"
+    ):
+        attention(query, key, key, some(B, S), need_weights)
+    with pytest.raises(ValueError, match=r"got \(3, 7\); one row for each sequence is mask\[:, None\]$"):
+        DotAttention()(query, key, key, some(B, S), need_weights)
+    for shape in [(T + 1, S), (B, T), (B, T + 1, S), (B, H, T, S + 1)]:
+        with pytest.raises(ValueError, match=rf"broadcasts to \(3, 2, 5, 7\), got {re.escape(str(shape))}$"):
+            attention(query, key, key, some(*shape), need_weights)
+    with pytest.raises(ValueError, match=r"broadcasts to \(3, 5, 7\), got \(3, 5\)$"):
+        DotAttention()(query, key, key, some(B, T), need_weights)
+    with pytest.raises(ValueError, match=r"broadcasts to \(2, 2, 5, 7\), got \(2, 6, 7\)$"):
+        attention(query[:2], key[:2], key[:2], some(2, T + 1, S), need_weights)  # as many sequences as heads
 
 
 @pytest.mark.parametrize("length", [1, 2, 5])

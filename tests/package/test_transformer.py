@@ -72,6 +72,31 @@ def test_a_selected_state_continues_its_rows(model, source, target):
     torch.testing.assert_close(chosen, scores[rows])
 
 
+def test_one_layer_and_one_token_are_enough(source, target):
+    model = Transformer(11, 13, **SIZES | {"num_layers": 1}).double().eval()
+    logits, _ = model(source, target[:, :1])
+    scores, _, attentions = model.step(target[:, 0], model.start(source))
+    torch.testing.assert_close(scores, logits[:, 0])
+    assert attentions is None
+
+
+def test_the_encoder_alone_gives_the_memory_and_its_weights(model, source, target):
+    memory, attentions = model.encode(source)
+    assert memory.shape == (3, 5, 12)
+    torch.testing.assert_close(attentions.encoder, model(source, target)[1].encoder)
+    again, none = model.encode(source, need_weights=False)
+    assert none is None
+    torch.testing.assert_close(again, memory)
+
+
+def test_the_masks_are_made_where_the_ids_are():
+    with torch.device("meta"):
+        model, ids = Transformer(11, 13, **SIZES), torch.ones(3, 5, dtype=torch.long)
+    logits, attentions = model(ids, ids)
+    assert logits.is_meta
+    assert attentions.decoder.is_meta
+
+
 def test_source_padding_changes_nothing(model, source, target):
     padded = torch.cat((source, torch.zeros(3, 4, dtype=torch.long)), dim=1)
     torch.testing.assert_close(model(padded, target)[0], model(source, target)[0])
