@@ -12,6 +12,7 @@ from attnbook.attention import (
     masked_softmax,
     scaled_dot_product_attention,
 )
+from attnbook.bert import Bert
 from attnbook.decoder import Decoder, DecoderLayer
 from attnbook.embeddings import Embeddings, LearnedPositions, RotaryPositions, SinusoidalPositions
 from attnbook.encoder import AddNorm, Encoder, EncoderLayer, FeedForward
@@ -40,6 +41,7 @@ __all__ = [
     "AttentionStepper",
     "Attentions",
     "Attn",
+    "Bert",
     "ConvolutionalSeq2Seq",
     "DateTranslator",
     "Decoder",

@@ -1,4 +1,4 @@
-"""A decoder-only language model: chapter 6's mask, and no encoder. Chapter 10 explains this file."""
+"""A decoder-only language model: the masked decoder of chapter 6 without an encoder."""
 
 from dataclasses import dataclass, replace
 
