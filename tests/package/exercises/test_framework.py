@@ -4,7 +4,9 @@ import copy
 import os
 import re
 import socket
+import subprocess
 import sys
+import textwrap
 from collections import Counter
 
 import numpy as np
@@ -282,6 +284,21 @@ def test_another_default_device_or_dtype_does_no_harm(fresh):
             assert fresh("3.1", {"weights": (1, 10), "output": (1, 1, 5), "parameters": 255}).passed
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_the_checks_load_and_judge_under_any_settings():
+    """The first check may come after a reader has changed them, so the cases are made under them."""
+    code = """
+        import torch
+        torch.set_default_dtype(torch.float64)
+        torch.set_default_device("meta")
+        torch.set_grad_enabled(False)
+        from attnbook.exercises import EXERCISES, check
+        for name in ("1.5", "4.5", "7.1"):
+            judge = EXERCISES[name].judge
+            assert check(name, getattr(judge, "right", ...)).state != "wrong", name
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize(
