@@ -365,7 +365,7 @@ def _by_rule(real_of: Callable[[Tensor, int], Tensor]) -> tuple[Callable, ...]:
 
 
 def _in_form(ours: Callable[[Tensor], Tensor]) -> tuple[Callable, Callable]:
-    """Two wrong answers: `ours(real)`, with the second mask right or upside down."""
+    """Two wrong answers: `ours(real)`, with the second mask right or inverted."""
     return lambda ids, pad: (ours(ids != pad), ids == pad), lambda ids, pad: (ours(ids != pad), ids != pad)
 
 
@@ -393,10 +393,10 @@ def _masks_case(batch: int, length: int, pad: int, seed: int) -> tuple[Tensor, i
     ],
     pure="Your code changes `ids` in place. Make new tensors.",
     slips=slips(
-        "`ours` is upside down: here True means *may attend*. Yours lets every word look at the padding "
+        "`ours` is inverted: here True means *may attend*. Yours lets every word look at the padding "
         "only, and no error would tell you.",
         *_in_form(lambda real: ~real[:, None, None]),
-        "`theirs` is upside down: in `nn.MultiheadAttention` True means *blocked*. Yours blocks every real "
+        "`theirs` is inverted: in `nn.MultiheadAttention` True means *blocked*. Yours blocks every real "
         "word, and as long as there is padding to look at, no error would tell you.",
         lambda ids, pad: (masks(ids, pad)[0], ids != pad),
         "`ours` hides rows, not keys: its S stands on the axis of the queries. The real words would still "

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -23,13 +24,15 @@ AFTER_MOVES = (
     "part of. A larger score of key 4 makes this sum larger, and every weight smaller."
 )
 
+_weights = partial(number, near=0.006)  # thirds may be given as .33
+
 exercise(
     "6.1",
     "Before and after",
     praise="Renormalised and before are the same numbers, and neither hears of key 4. The mask after "
     "softmax hides the later words, and lets them decide how much the earlier ones may weigh.",
     judge=Numbers(
-        number(
+        _weights(
             "after",
             AFTER,
             "Take the four weights, and set those of later keys to 0.",
@@ -42,9 +45,8 @@ exercise(
                 "are hidden.",
                 (0, 0, 0.3, 0.4): "this is the wrong half: you kept the future and hid the past.",
             },
-            near=0.006,
         ),
-        number(
+        _weights(
             "row_sum",
             0.3,
             "Add up the four weights that the mask after softmax leaves.",
@@ -52,9 +54,8 @@ exercise(
                 1.0: "this is what the weights of a proper row sum to. Add up yours.",
                 0.7: "this is what the mask took away. The sum is what is left.",
             },
-            near=0.006,
         ),
-        number(
+        _weights(
             "renormalised",
             BEFORE,
             "Divide each weight that is left by their sum.",
@@ -65,9 +66,8 @@ exercise(
                 (0.5, 0.5, 0, 0): "this is even. Key 2 had twice the weight of key 1, and dividing keeps "
                 "that.",
             },
-            near=0.006,
         ),
-        number(
+        _weights(
             "before",
             BEFORE,
             "Softmax over keys 1 and 2 alone. Without a mask they stand 0.1 to 0.2, and the rest of the row "
@@ -82,7 +82,6 @@ exercise(
                 (0.5, 0.5, 0, 0): "this is even. The scores of keys 1 and 2 still differ: their weights "
                 "stand 1 : 2.",
             },
-            near=0.006,
         ),
         number(
             "moved_by_key_4",
@@ -173,7 +172,7 @@ def _texts(count: int, longest: int, start: int, seed: int) -> tuple[list[list[i
         _packed(mask=lambda same, early: early),
         "Each place may see its whole text, the future too. Within a text the mask is causal.",
         _packed(mask=lambda same, early: same),
-        "The mask is upside down: True means may attend.",
+        "The mask is inverted: True means may attend.",
         _packed(mask=lambda same, early: ~(same & early)),
         "You hid the diagonal too. Each place may attend to itself: the shift has already taken care that "
         "it does not hold its own answer. (And the first place of a text would have nothing to see.)",
@@ -222,7 +221,7 @@ def _window(see: Callable = lambda back, window: (back >= 0) & (back < window), 
         "You hid the diagonal. Each word may attend to itself, and its own key is one of the `window`.",
         _window(lambda back, window: (back > 0) & (back < window)),
         _window(lambda back, window: (back > 0) & (back <= window)),
-        "The mask is upside down: True means may attend.",
+        "The mask is inverted: True means may attend.",
         _window(lambda back, window: (back < 0) | (back >= window)),
         "The window reaches into the future as well. Only keys before the query, and its own, are open.",
         _window(lambda back, window: back.abs() < window),
@@ -242,7 +241,7 @@ def window_mask(new: int, total: int, window: int) -> Tensor:
     return _window()(new, total, window)
 
 
-LENGTH, WIDTH = 6, 8
+WIDTH = 8
 
 
 def _attention(weights_of: Callable, last: Callable = lambda y: y, first: Callable = lambda x: x) -> Callable:
@@ -306,78 +305,74 @@ def _by_changing(change: Callable[[Tensor], Tensor]) -> Callable:
     return leaks
 
 
-def _suspect(name: str, layer: Callable, leaks: bool, words: str) -> Suspect:
-    return Suspect(name, (layer, random(1, LENGTH, WIDTH, seed=310).double()), leaks, words)
+def _causal(name: str, layer: Callable) -> Suspect:
+    words = (
+        "It sees nothing of the future. Look only at inputs strictly later than the output; if you compare "
+        "outputs, compare those before the change only."
+    )
+    return Suspect(name, (layer, X), False, words)
 
 
-INNOCENT = (
-    "It sees nothing of the future. Look only at inputs strictly later than the output; if you compare "
-    "outputs, compare those before the change only."
-)
-SOME = "You look at some places only, and the leak is at another one. Ask every output about every later "
-"input."
+def _leaking(name: str, layer: Callable, words: str = "") -> Suspect:
+    some = (
+        "You look at some places only, and the leak is at another one. Ask every output about every later "
+        "input."
+    )
+    return Suspect(name, (layer, X), True, words or some)
+
+
+X = random(1, 6, WIDTH, seed=310).double()
 SUMS = (
     "Behind LayerNorm the numbers of a position sum to the same, whatever comes in (and so do their "
     "squares). The gradient of such a sum is 0 even where every single number depends on the future. Ask "
     "for each number of an output by itself, or for a random mix of them."
 )
 LINE_UP = (
-    _suspect("a layer with the causal mask", _attention(_triangle(0)), False, INNOCENT),
-    _suspect(
+    _causal("a layer with the causal mask", _attention(_triangle(0))),
+    _leaking(
         "a layer without a mask",
         _attention(lambda scores: scores.softmax(-1)),
-        True,
         "Which outputs do you look at? Nothing comes after the last one, so it can't leak; and an output "
         "that is summed over all positions belongs to none of them.",
     ),
-    _suspect(
-        "a causal layer that ends in LayerNorm", _attention(_triangle(0), last=_normalized), False, INNOCENT
-    ),
-    _suspect(
+    _causal("a causal layer that ends in LayerNorm", _attention(_triangle(0), last=_normalized)),
+    _leaking(
         "a layer with the mask after softmax",
         _attention(lambda scores: scores.softmax(-1).tril()),
-        True,
         "The weights of later words are 0 and the output still hears of them: through the sum that softmax "
         "divides by. Test the output itself, and take any difference from 0 for a leak.",
     ),
-    _suspect("a layer whose triangle reaches one place too far", _attention(_triangle(1)), True, SOME),
-    _suspect("a layer that hides the diagonal too", _attention(_triangle(-1)), False, INNOCENT),
-    _suspect(
-        "a leaking layer that ends in LayerNorm", _attention(_triangle(2), last=_normalized), True, SUMS
-    ),
-    _suspect(
+    _leaking("a layer whose triangle reaches one place too far", _attention(_triangle(1))),
+    _causal("a layer that hides the diagonal too", _attention(_triangle(-1))),
+    _leaking("a leaking layer that ends in LayerNorm", _attention(_triangle(2), last=_normalized), SUMS),
+    _leaking(
         "a leaking layer that subtracts the mean, as LayerNorm does",
         _attention(_triangle(2), last=_centred),
-        True,
         SUMS,
     ),
-    _suspect("a layer in which only word 0 sees word 1", _attention(_triangle(0, 0, 1)), True, SOME),
-    _suspect("a layer in which only word 2 sees word 4", _attention(_triangle(0, 2, 4)), True, SOME),
-    _suspect("a layer in which only word 4 sees the last one", _attention(_triangle(0, 4, 5)), True, SOME),
-    _suspect(
+    _leaking("a layer in which only word 0 sees word 1", _attention(_triangle(0, 0, 1))),
+    _leaking("a layer in which only word 2 sees word 4", _attention(_triangle(0, 2, 4))),
+    _leaking("a layer in which only word 4 sees the last one", _attention(_triangle(0, 4, 5))),
+    _leaking(
         "a layer in which one feature of later words reaches one other feature",
         _trickle(lambda later: _into(3, later[..., 5])),
-        True,
         "You look at some of the D numbers only, or compare a feature with itself. Ask every number of an "
         "output about every number of a later input.",
     ),
-    _suspect(
+    _leaking(
         "a layer in which later words raise one number as much as they lower another",
         _trickle(lambda later: _into(3, later[..., 5]) - _into(6, later[..., 5])),
-        True,
         "Added up, the two changes cancel. Take absolute values *before* you add.",
     ),
-    _suspect(
+    _leaking(
         "a leaking pre-norm layer",
         _attention(_triangle(1), first=lambda x: _centred(x) / x.std(-1, keepdim=True)),
-        True,
         "It reads words through a LayerNorm, which doesn't notice when 1 is added to all of a word's "
         "numbers or when they are doubled. Put fresh random numbers there: `torch.randn_like`.",
     ),
-    _suspect(
+    _leaking(
         "a layer with a faint leak",
         _trickle(lambda later: 1e-5 * later),
-        True,
         "The leak is small, but ten orders of magnitude above rounding, which is about 1e-15 in 64 bits. "
         "Compare more strictly.",
     ),
@@ -432,7 +427,6 @@ def _step(
     seen: Callable[[Tensor, Tensor], Tensor] = _append,
     project: Callable = lambda x, word, W_query, W_key, W_value: (x @ W_query, x @ W_key, x @ W_value),
     scale: float = 0.5,
-    kept_values: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Callable:
     """The right step; the keywords make the wrong ones: another place, other keys kept or attended to."""
 
@@ -444,7 +438,7 @@ def _step(
         scores = (query[:, None] @ seen(keys, key[:, None]).mT).squeeze(1)  # (B, t + 1)
         weights = (scores / query.shape[-1] ** scale).softmax(-1)
         output = (weights[:, None] @ seen(values, value[:, None])).squeeze(1)  # (B, d_v)
-        return output, (kept(keys, key[:, None]), (kept_values or kept)(values, value[:, None]))
+        return output, (kept(keys, key[:, None]), kept(values, value[:, None]))
 
     return step
 
@@ -582,10 +576,9 @@ def _set_aside(refill: bool) -> Callable:
     return write
 
 
-def _model(vocab: int, end: int, seed: int, spread: float = 1.0, ends: float = 0.0) -> Model:
+def _model(vocab: int, seed: int) -> Model:
     """A random model: what is likely next depends on the last token and on how many there are."""
-    scores = spread * random(12, vocab, vocab, seed=seed)
-    scores[:, :, end] += ends
+    scores = random(12, vocab, vocab, seed=seed)
 
     def next_log_probs(ids: list[int]) -> Tensor:
         return scores[min(len(ids), 11), int(ids[-1])].log_softmax(-1)
@@ -603,7 +596,7 @@ def _on_each(
 
 
 def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) -> tuple:
-    models = tuple(_model(vocab, end, seed + i) for i in range(MODELS))
+    models = tuple(_model(vocab, seed + i) for i in range(MODELS))
     return models, (end + 1 + seed // 10 % (vocab - 1)) % vocab, end, beams, max_length
 
 

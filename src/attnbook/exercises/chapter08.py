@@ -110,18 +110,14 @@ def _largest(
 ) -> Callable:
     """The right search; the keywords make the wrong ones, and `mistakes` are those of `_count`."""
 
-    def largest(
-        source_vocab: int, target_vocab: int, num_layers: int, num_heads: int, budget: int
-    ) -> tuple[int, int]:
+    def largest(source: int, target: int, layers: int, heads: int, budget: int) -> tuple[int, int]:
         def count(d_model: int) -> int:
-            return (
-                _count(*sizes(source_vocab, target_vocab, d_model, num_layers), **mistakes) if d_model else 0
-            )
+            return _count(*sizes(source, target, d_model, layers), **mistakes) if d_model else 0
 
-        d_model, wider = 0, step(num_heads)
-        while fits(count(d_model + wider), budget):
-            d_model += wider
-        return answer(d_model, budget - count(d_model), num_heads)
+        d_model = 0
+        while fits(count(d_model + step(heads)), budget):
+            d_model += step(heads)
+        return answer(d_model, budget - count(d_model), heads)
 
     return largest
 
@@ -137,12 +133,7 @@ def _largest(
         (70, 31, 3, 4, 80_000),
         (500, 500, 1, 8, 5_000),
         (10, 10, 1, 2, _count(10, 10, 8, 1)),
-        *drawn(
-            lambda source, target, layers, heads, thousands, seed: (
-                (source, target, layers, heads, 1000 * thousands)
-            ),
-            *((10, 300), (10, 300), (1, 3), (2, 8), (1, 60)),
-        ),
+        *drawn(lambda *sizes: (*sizes[:4], 1000 * sizes[4]), (10, 300), (10, 300), (1, 3), (2, 8), (1, 60)),
     ],
     slips=slips(
         "The width must be a multiple of the number of heads: each head gets an equal slice.",
