@@ -100,7 +100,7 @@ class WithWeights(nn.Module):
 
 def build(name: str, need_weights: bool = True) -> tuple[WithWeights, Callable[..., tuple[Tensor, ...]]]:
     model, inputs = MODELS[name]
-    return WithWeights(model().eval(), need_weights), inputs
+    return WithWeights(model(), need_weights).eval(), inputs
 
 
 def assert_same(got, wanted, **tolerance) -> None:
