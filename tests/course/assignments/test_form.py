@@ -68,7 +68,7 @@ def test_every_chapter_has_an_assignment():
     assert [path.name[:2] for path in sorted((ROOT / "chapters").glob("*.ipynb"))] == NUMBERS
 
 
-def test_nbgrader_takes_its_metadata(homework, number):
+def test_nbgrader_accepts_its_metadata(homework, number):
     notebook = nbformat.from_dict(homework.notebook(number))
     nbformat.validate(notebook)
     MetadataValidator().validate_nb(notebook)
@@ -83,7 +83,7 @@ def test_nbgrader_takes_its_metadata(homework, number):
         assert ("points" in data) == data["grade"]
 
 
-def test_it_is_kept_without_outputs_and_like_the_chapters(homework, number):
+def test_it_is_stored_like_the_chapters_without_outputs(homework, number):
     chapter = json.loads(next((ROOT / "chapters").glob(f"{number}-*.ipynb")).read_text("utf8"))
     notebook = homework.notebook(number)
     assert notebook["metadata"] == chapter["metadata"]
@@ -149,7 +149,7 @@ def test_written_answers_have_a_model_answer_and_a_marking_guide(cells):
             assert sum(int(points) for points in re.findall(r"\b(\d+) points?:", guide)) == cell.points
 
 
-def test_solutions_stand_inside_functions_that_say_what_they_are(cells):
+def test_solutions_are_inside_documented_functions(cells):
     for cell in cells:
         if not cell.is_task:
             continue
@@ -159,7 +159,7 @@ def test_solutions_stand_inside_functions_that_say_what_they_are(cells):
         assert len(SOLUTION.findall(cell.source)) == len(ast.parse(cell.source).body)
 
 
-def test_no_name_is_made_twice(cells):
+def test_no_name_is_defined_twice(cells):
     made = Counter(
         name
         for cell in cells[2:]
@@ -171,7 +171,7 @@ def test_no_name_is_made_twice(cells):
     assert not tests & set(made)
 
 
-def test_tests_know_the_imports_and_the_students_functions_and_call_them_directly(cells):
+def test_tests_use_only_imports_and_the_students_functions_and_call_them_directly(cells):
     imports = names_made(cells[2].source)
     functions = set()
     for cell in cells[3:]:
@@ -191,7 +191,7 @@ def test_tests_know_the_imports_and_the_students_functions_and_call_them_directl
                 assert not node.attr.startswith("__"), f"{cell.name}: {node.attr}"
 
 
-def test_tests_speak_and_have_a_visible_and_a_hidden_part(cells):
+def test_tests_have_messages_and_a_visible_and_a_hidden_part(cells):
     for cell in cells:
         if not cell.is_test:
             continue
@@ -210,7 +210,7 @@ def test_tests_speak_and_have_a_visible_and_a_hidden_part(cells):
             assert spoken, f"{cell.name} asserts nothing in:\n{part}"
 
 
-def test_the_solution_gets_every_point_offline_and_soon(homework, number, monkeypatch):
+def test_the_solution_gets_all_points_offline_and_quickly(homework, number, monkeypatch):
     def refuse(*_, **__):
         raise OSError("no network in an assignment")
 
@@ -226,7 +226,7 @@ def test_the_solution_gets_every_point_offline_and_soon(homework, number, monkey
     assert seconds < 10
 
 
-def test_what_students_start_from_says_so_and_earns_nothing(homework, number, cells):
+def test_the_starter_says_so_and_gets_no_points(homework, number, cells):
     starters = {cell.name: homework.starter(cell) for cell in cells if cell.is_task}
     assert all("BEGIN SOLUTION" not in source for source in starters.values())
     result = homework.grade(number, starters)
@@ -236,7 +236,7 @@ def test_what_students_start_from_says_so_and_earns_nothing(homework, number, ce
         assert str(error), name
 
 
-def test_each_task_of_code_has_wrong_solutions_that_between_them_fail_every_test(cells, number):
+def test_wrong_solutions_together_fail_every_test_of_a_task(cells, number):
     module = importlib.import_module(f"tests.course.assignments.test_chapter{number}")
     wrongs = Counter(task for task, *_ in module.WRONG)
     assert {cell.name for cell in cells if cell.is_task} == set(wrongs)
@@ -246,7 +246,7 @@ def test_each_task_of_code_has_wrong_solutions_that_between_them_fail_every_test
     assert all(loses and says for *_, loses, says in module.WRONG)
 
 
-def test_a_test_that_would_pass_anything_is_noticed(homework):
+def test_the_harness_detects_wrong_solutions(homework):
     """The test harness works: a broken solution fails, and an unknown name is rejected."""
     broken = homework.grade("04", {"grouped": "def grouped_attention(*inputs):\n    return None"})
     assert sum(broken.lost.values()) == 6

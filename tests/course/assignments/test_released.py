@@ -12,7 +12,7 @@ from coursework.release import release
 
 
 @pytest.mark.parametrize("name", ["ch01", "ch04"])
-def test_an_empty_answer_is_told_in_words_and_all_else_runs(name, tmp_path):
+def test_an_empty_answer_gets_a_message_and_everything_else_runs(name, tmp_path):
     folder = tmp_path / "course"
     shutil.copytree(ROOT / "course" / "source" / name, folder / "source" / name)
     shutil.copy(ROOT / "course" / "nbgrader_config.py", folder)

@@ -22,7 +22,7 @@ from coursework.course import Course, CourseError, RefusedError, read_cells
 ASSIGNMENTS = sorted(path.stem for path in (ROOT / "course" / "source").glob("ch*/ch*.ipynb"))
 
 
-def test_errors_name_what_was_given(classroom, tmp_path):
+def test_errors_name_the_argument(classroom, tmp_path):
     with pytest.raises(CourseError, match="CH is '7': wanted one of 01"):
         classroom.course.assignment("7")
     with pytest.raises(CourseError, match=r"no course, since it holds no nbgrader_config\.py"):
@@ -45,7 +45,7 @@ def test_errors_name_what_was_given(classroom, tmp_path):
 @pytest.mark.parametrize(
     "words", [["grade", "77"], ["collect", "01", "/nowhere"], ["grade", "01", "--jobs", "none"]]
 )
-def test_the_command_line_says_it_too(classroom, words):
+def test_the_command_line_reports_the_same_errors(classroom, words):
     command = [sys.executable, "-m", "coursework", "--course", str(classroom.folder), *words]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
@@ -98,7 +98,7 @@ def given_away(source, given) -> list[str]:
 @pytest.mark.parametrize(
     "marker", ["BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"]
 )
-def test_a_marker_that_stands_alone_stops_the_release(classroom, marker):
+def test_an_unpaired_marker_stops_the_release(classroom, marker):
     """nbgrader alone would release the hidden tests before an END without BEGIN."""
     from coursework.release import release
 
@@ -115,7 +115,7 @@ def test_a_marker_that_stands_alone_stops_the_release(classroom, marker):
         release(classroom.course, "1")
 
 
-def test_a_release_that_would_give_something_away_is_refused(classroom, monkeypatch):
+def test_a_release_that_reveals_a_solution_is_rejected(classroom, monkeypatch):
     from nbgrader.converters import GenerateAssignment
     from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
@@ -130,7 +130,7 @@ def test_a_release_that_would_give_something_away_is_refused(classroom, monkeypa
         assert not classroom.course.notebook("release", "ch01").exists()
 
 
-def test_a_source_that_changed_has_to_be_released_again(classroom):
+def test_a_changed_source_must_be_released_again(classroom):
     from coursework.grade import grade
 
     path = classroom.course.notebook("source", "ch01")
@@ -140,7 +140,7 @@ def test_a_source_that_changed_has_to_be_released_again(classroom):
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
-def test_the_model_solution_gets_every_point_by_the_very_way_that_students_take(name, tmp_path):
+def test_the_model_solution_gets_all_points_as_a_submission(name, tmp_path):
     """In the sandbox, and in the recheck with stand-ins for the functions."""
     from nbgrader.utils import determine_grade
 
@@ -213,7 +213,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("packed", [True, False], ids=["zip", "folder"])
-def test_what_platforms_give_is_taken_in(classroom, tmp_path, packed):
+def test_downloads_of_all_platforms_are_collected(classroom, tmp_path, packed):
     from coursework.collect import collect
 
     files = files_of(classroom, tmp_path)
@@ -252,7 +252,7 @@ def test_what_platforms_give_is_taken_in(classroom, tmp_path, packed):
     assert packed or "not taken: link/ch01.ipynb: a link, which is not followed" in said
 
 
-def test_a_good_file_takes_the_place_of_a_refused_one_and_not_the_other_way_round(classroom, tmp_path):
+def test_a_valid_file_replaces_a_rejected_one_but_not_vice_versa(classroom, tmp_path):
     from coursework.collect import collect
 
     path = tmp_path / "in" / "Ada" / "ch01.ipynb"
@@ -270,7 +270,7 @@ def test_a_good_file_takes_the_place_of_a_refused_one_and_not_the_other_way_roun
     assert not (folder / "refused.txt").exists()
 
 
-def test_a_file_that_is_no_zip_is_refused(classroom, tmp_path):
+def test_a_file_that_is_not_a_zip_is_rejected(classroom, tmp_path):
     from coursework.collect import collect
 
     (tmp_path / "all.zip").write_text("not a zip")
@@ -278,7 +278,7 @@ def test_a_file_that_is_no_zip_is_refused(classroom, tmp_path):
         collect(classroom.course, "1", str(tmp_path / "all.zip"))
 
 
-def test_what_cannot_be_read_is_named_and_the_rest_is_taken(classroom, tmp_path):
+def test_unreadable_files_are_named_and_the_rest_is_collected(classroom, tmp_path):
     from coursework.collect import collect
 
     right = json.dumps(classroom.answer())
@@ -297,7 +297,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_taken(classroom, tmp_path)
     assert "not taken: Dan/ch01.ipynb: broken JSON: its text is not UTF-8" in said
 
 
-def test_a_damaged_zip_is_named_and_what_is_whole_in_it_is_taken(classroom, tmp_path):
+def test_a_damaged_zip_is_named_and_its_intact_files_are_collected(classroom, tmp_path):
     from coursework.collect import collect
 
     right, path = json.dumps(classroom.answer()), tmp_path / "all.zip"
@@ -317,7 +317,7 @@ def test_a_damaged_zip_is_named_and_what_is_whole_in_it_is_taken(classroom, tmp_
         collect(classroom.course, "1", str(path))
 
 
-def test_names_of_files_do_not_move_the_cursor(classroom, tmp_path):
+def test_file_names_cannot_control_the_terminal(classroom, tmp_path):
     from coursework.collect import collect
 
     path = tmp_path / "all.zip"
@@ -342,7 +342,7 @@ def hand_over(classroom, folder: Path, number: int, moment: int, code: str) -> s
     return collect(classroom.course, "1", str(folder / str(moment)))
 
 
-def test_two_of_one_name_stay_two_when_they_come_one_after_the_other(classroom, tmp_path):
+def test_two_students_of_one_name_stay_separate(classroom, tmp_path):
     for moment, (number, code) in enumerate([(101, "a = 1"), (102, "b = 1"), (101, "a = 2"), (102, "b = 2")]):
         assert "1 taken" in hand_over(classroom, tmp_path, number, 1_700_000_000 + moment, code)
     found = {
@@ -353,7 +353,7 @@ def test_two_of_one_name_stay_two_when_they_come_one_after_the_other(classroom, 
     assert "b = 2" in found["ada-lovelace-102"]
 
 
-def test_an_older_file_does_not_take_the_place_of_a_newer_one(classroom, tmp_path):
+def test_an_older_file_does_not_replace_a_newer_one(classroom, tmp_path):
     hand_over(classroom, tmp_path, 101, 1_700_000_900, "new = 1")
     said = hand_over(classroom, tmp_path, 101, 1_700_000_000, "old = 1")
     assert "a newer attempt of ada-lovelace was collected before" in said
@@ -361,7 +361,7 @@ def test_an_older_file_does_not_take_the_place_of_a_newer_one(classroom, tmp_pat
     assert "new = 1" in classroom.course.notebook("submitted", "ch01", "ada-lovelace").read_text("utf8")
 
 
-def test_where_nothing_was_collected_grading_says_how(classroom):
+def test_grading_without_submissions_explains_how_to_collect(classroom):
     from coursework.grade import grade
 
     with pytest.raises(CourseError, match="nothing of ch01 was collected yet: make collect CH=01"):
@@ -371,7 +371,7 @@ def test_where_nothing_was_collected_grading_says_how(classroom):
 @pytest.mark.parametrize(
     "data", [b"", b"\xff\xfe", b"null", b'{"nbformat": 99}', b'{"nbformat": 4, "cells": [3]}']
 )
-def test_what_is_no_notebook_is_refused_in_words(data):
+def test_a_file_that_is_not_a_notebook_gets_a_clear_error(data):
     with pytest.raises(RefusedError, match=r"broken JSON|not a notebook"):
         read_cells(data)
 
@@ -379,7 +379,7 @@ def test_what_is_no_notebook_is_refused_in_words(data):
 # Grade
 
 
-def test_what_is_graded_is_the_release_with_the_students_answers_in_it(classroom):
+def test_the_release_is_graded_with_the_students_answers(classroom):
     released = classroom.course.released("ch01")
     notebook = classroom.answer(
         drop=["imports", "double-numbers"], extra=["mine = 1"], **{"double-tensors": "pass"}
@@ -427,7 +427,7 @@ def quick(monkeypatch):
     return graded
 
 
-def test_only_what_is_new_or_changed_is_graded(classroom, quick, capsys):
+def test_only_new_or_changed_submissions_are_graded(classroom, quick, capsys):
     from coursework.grade import grade
 
     for student in ("ada", "grace"):
@@ -445,7 +445,7 @@ def test_only_what_is_new_or_changed_is_graded(classroom, quick, capsys):
     assert set(classroom.report()) == {"ada", "emmy", "grace"}
 
 
-def test_one_that_cannot_be_graded_does_not_stop_the_class(classroom, quick, capsys):
+def test_a_submission_that_cannot_be_graded_does_not_stop_the_others(classroom, quick, capsys):
     from coursework.grade import grade
 
     for student in ("ada", "crashes", "grace"):
@@ -459,7 +459,7 @@ def test_one_that_cannot_be_graded_does_not_stop_the_class(classroom, quick, cap
     assert classroom.report()["crashes"].startswith("NOT GRADED, the grader failed: RuntimeError")
 
 
-def test_interrupted_grading_goes_on_where_it_was(classroom, quick):
+def test_interrupted_grading_can_be_resumed(classroom, quick):
     from coursework.grade import grade
 
     for student in ("ada", "interrupts", "zoe"):
@@ -473,7 +473,7 @@ def test_interrupted_grading_goes_on_where_it_was(classroom, quick):
     assert "zoe" in classroom.report()
 
 
-def test_marks_given_by_hand_outlive_grading_again(classroom, quick):
+def test_manual_marks_survive_regrading(classroom, quick):
     from coursework.grade import grade
 
     classroom.hand_in("ada", classroom.answer())
@@ -486,7 +486,7 @@ def test_marks_given_by_hand_outlive_grading_again(classroom, quick):
     assert classroom.report()["ada"].startswith("7.5 of 8")
 
 
-def test_an_answer_left_as_it_was_gets_nothing(classroom, quick):
+def test_an_unchanged_starter_gets_no_points(classroom, quick):
     from coursework.grade import grade
 
     untouched = classroom.course.released("ch01")
@@ -495,7 +495,7 @@ def test_an_answer_left_as_it_was_gets_nothing(classroom, quick):
     assert "why 3" in classroom.report()["ada"]
 
 
-def test_a_refused_file_is_0_points_and_its_reason(classroom, tmp_path, capsys):
+def test_a_rejected_file_gets_0_points_and_a_reason(classroom, tmp_path, capsys):
     from coursework.collect import collect
     from coursework.grade import grade
 
@@ -508,7 +508,7 @@ def test_a_refused_file_is_0_points_and_its_reason(classroom, tmp_path, capsys):
     assert "! homework.pdf: wrong file name, wanted ch01.ipynb" in line
 
 
-def test_grading_copies_the_gradebook_before_it_writes(classroom, quick, capsys):
+def test_grading_backs_up_the_gradebook_first(classroom, quick, capsys):
     from coursework.grade import grade
 
     classroom.hand_in("ada", classroom.answer())
@@ -522,7 +522,7 @@ def test_grading_copies_the_gradebook_before_it_writes(classroom, quick, capsys)
         assert [student.id for student in gradebook.students] == ["ada"]
 
 
-def test_the_gradebook_is_copied_before_each_run_and_ten_copies_stay(classroom):
+def test_the_last_ten_backups_of_the_gradebook_are_kept(classroom):
     for _ in range(12):
         assert classroom.course.back_up().is_file()
     assert len(list((classroom.folder / "backups").glob("*.db"))) == 10
@@ -531,7 +531,7 @@ def test_the_gradebook_is_copied_before_each_run_and_ten_copies_stay(classroom):
 # Points
 
 
-def test_points_for_every_platform(classroom, quick):
+def test_points_are_exported_for_every_platform(classroom, quick):
     from coursework.grade import grade
     from coursework.grades import grades
 
@@ -554,7 +554,7 @@ def test_points_for_every_platform(classroom, quick):
     }
 
 
-def test_the_worksheet_is_what_moodle_takes_in(classroom, quick):
+def test_the_worksheet_follows_moodles_format(classroom, quick):
     """Moodle requires three headings and reads comments if there is a heading for them."""
     before = datetime.now(UTC).replace(microsecond=0)
     ((line,), headings) = points_of(classroom, "moodle", "101", "Ada Lovelace")
@@ -566,7 +566,7 @@ def test_the_worksheet_is_what_moodle_takes_in(classroom, quick):
     assert before <= made <= datetime.now(UTC)
 
 
-def test_the_table_is_what_canvas_takes_in(classroom, quick):
+def test_the_table_follows_canvas_format(classroom, quick):
     """Student columns in this order, assignments after Section, then a row of maximum points."""
     (most, line), headings = points_of(classroom, "canvas", "77", "=hamiltonmargaret")
     assert headings == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "ch01"]
@@ -595,7 +595,7 @@ def points_of(classroom, platform: str, number: str, name: str) -> tuple[list[di
         return list(lines), list(lines.fieldnames)
 
 
-def test_machines_that_share_a_class_grade_it_as_one_would(new_room, tmp_path):
+def test_several_machines_give_the_same_grades_as_one(new_room, tmp_path):
     """As in the guide: release on every machine, collect on one, and give each some students' folders."""
     from coursework.collect import collect
     from coursework.grade import grade

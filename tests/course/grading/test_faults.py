@@ -32,7 +32,7 @@ def graded(room, student: str = "ada") -> Path:
     return room.course.notebook("autograded", "ch01", student)
 
 
-def test_a_sandbox_that_does_not_start_grades_nobody(classroom, here, monkeypatch, capsys):
+def test_if_sandboxes_do_not_start_nobody_is_graded(classroom, here, monkeypatch, capsys):
     from coursework import sandbox
     from coursework.grade import grade
 
@@ -52,7 +52,7 @@ def test_a_sandbox_that_does_not_start_grades_nobody(classroom, here, monkeypatc
     assert classroom.report()["ada"] == "5 of 8; 3 to mark by hand"
 
 
-def test_the_report_tells_an_earlier_result_from_that_of_what_is_handed_in_now(classroom, here, monkeypatch):
+def test_the_report_marks_results_of_earlier_submissions(classroom, here, monkeypatch):
     from coursework import sandbox
     from coursework.grade import grade
 
@@ -69,7 +69,7 @@ def test_the_report_tells_an_earlier_result_from_that_of_what_is_handed_in_now(c
     assert classroom.report()["zoe"] == f"NOT GRADED yet{before}"
 
 
-def test_a_machine_short_of_memory_is_no_students_fault(classroom, here, monkeypatch, capsys):
+def test_a_machine_short_of_memory_costs_no_points(classroom, here, monkeypatch, capsys):
     """A submission that was not graded is graded the next time."""
     from coursework import sandbox
     from coursework.grade import grade
@@ -100,7 +100,7 @@ def test_a_watcher_that_fails_ends_the_sandbox(monkeypatch):
         assert room.process.wait(5) is not None
 
 
-def test_what_is_kept_from_the_grader_is_not_taken_for_nothing(monkeypatch):
+def test_unreadable_memory_figures_do_not_count_as_zero(monkeypatch):
     from coursework import watch
 
     here, plainly = os.getpid(), Path.read_bytes
@@ -139,7 +139,7 @@ def hold(pipe, folder, name, student, unsafe):
     report_result(pipe, folder, name, student, unsafe)
 
 
-def test_what_was_confirmed_before_the_grader_was_held_up_counts(new_room, tmp_path, monkeypatch):
+def test_points_confirmed_before_the_grader_was_blocked_count(new_room, tmp_path, monkeypatch):
     from coursework import process
 
     room = new_room(tmp_path, LIMITS)
@@ -159,7 +159,7 @@ def test_what_was_confirmed_before_the_grader_was_held_up_counts(new_room, tmp_p
     assert not multiprocessing.active_children()
 
 
-def test_a_grading_process_may_not_take_all_memory(new_room, tmp_path, monkeypatch):
+def test_a_grading_process_has_a_memory_limit(new_room, tmp_path, monkeypatch):
     """A test that fills the memory loses only its own points."""
     from coursework import process
 
@@ -190,7 +190,7 @@ def fill(pipe, folder, name, student, unsafe):
 # What cannot be made safe
 
 
-def test_a_course_that_every_sandbox_would_see_is_refused(classroom, monkeypatch):
+def test_a_course_visible_in_every_sandbox_is_rejected(classroom, monkeypatch):
     from coursework import bubblewrap
     from coursework.grade import grade
 
@@ -203,7 +203,7 @@ def test_a_course_that_every_sandbox_would_see_is_refused(classroom, monkeypatch
         grade(classroom.course, "1")
 
 
-def test_a_mac_is_told_that_linux_is_needed(monkeypatch):
+def test_on_a_mac_the_error_says_that_linux_is_needed(monkeypatch):
     check_sandbox.cache_clear()
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     monkeypatch.setattr("platform.system", lambda: "Darwin")
@@ -212,7 +212,7 @@ def test_a_mac_is_told_that_linux_is_needed(monkeypatch):
     check_sandbox.cache_clear()
 
 
-def test_of_what_a_process_sends_no_more_is_kept_than_a_limit():
+def test_output_of_a_process_is_kept_up_to_a_limit():
     sent = {
         "output_type": "error",
         "ename": "E\n" * 500,

@@ -77,7 +77,7 @@ def visit(browser, room):
         page.close()
 
 
-def test_a_right_submission(visit):
+def test_feedback_on_a_correct_submission(visit):
     page = visit("ada")
     assert page.locator("h1").inner_text() == "Chapter 1, assignment: Twice"
     assert re.sub(r"\s+", " ", page.locator(".total").inner_text()).startswith("5 / 8 3 of these points")
@@ -92,7 +92,7 @@ def test_a_right_submission(visit):
     assert page.locator(".verdict").count() == 0
 
 
-def test_a_wrong_one_is_told_why_and_not_how_it_is_tested(visit):
+def test_feedback_on_a_wrong_submission_explains_without_revealing_tests(visit):
     page = visit("grace")
     assert page.locator(".total strong").inner_text() == "5 / 8"
     assert page.locator(".verdict").all_inner_texts() == ["Twice −3 is −6 (hidden-canary)."]
@@ -100,7 +100,7 @@ def test_a_wrong_one_is_told_why_and_not_how_it_is_tested(visit):
     assert "assert double(-3)" not in page.content()
 
 
-def test_a_refused_file_says_why(visit):
+def test_feedback_on_a_rejected_file_says_why(visit):
     page = visit("broken")
     assert page.locator(".total strong").inner_text() == "0 / 8"
     assert "broken JSON" in page.locator(".says").inner_text()
@@ -123,7 +123,7 @@ def test_nothing_of_a_submission_runs(visit):
     assert page.locator("h1").is_visible()
 
 
-def test_even_a_script_that_got_through_would_not_run(browser, room, tmp_path):
+def test_the_policy_blocks_scripts(browser, room, tmp_path):
     """The page's policy forbids it."""
     text = (room.folder / "feedback" / "ada" / "ch01" / "ch01.html").read_text("utf8")
     (tmp_path / "page.html").write_text(text.replace("</main>", f"{ATTACK}</main>"), "utf8")
@@ -141,7 +141,7 @@ def test_even_a_script_that_got_through_would_not_run(browser, room, tmp_path):
 
 @pytest.mark.parametrize("student", ["ada", "grace", "eve", "broken"])
 @pytest.mark.parametrize("width", [1200, 360])
-def test_a_page_asks_for_nothing_and_fits(visit, student, width):
+def test_a_page_makes_no_requests_and_fits(visit, student, width):
     page = visit(student, width)
     page.wait_for_timeout(200)
     assert [url for url in page.asked if not url.startswith("data:")] == page.asked[:1]
@@ -149,7 +149,7 @@ def test_a_page_asks_for_nothing_and_fits(visit, student, width):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_nothing_active_is_kept_for_nbgraders_pages(room):
+def test_active_content_is_removed_for_nbgraders_pages(room):
     """Outputs are text and pictures before anyone opens them."""
     notebook = nbformat.read(room.course.notebook("autograded", "ch01", "eve"), as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]

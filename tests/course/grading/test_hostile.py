@@ -367,7 +367,7 @@ def test_everyone_is_graded(room):
 
 
 @pytest.mark.parametrize("student", EXPECTED)
-def test_a_line_and_a_score(room, student):
+def test_each_gets_its_message_and_score(room, student):
     points, says = EXPECTED[student]
     line = room.lines[student]
     if points is None:  # random: which of its processes answers first, and how fast it is interrupted
@@ -377,14 +377,14 @@ def test_a_line_and_a_score(room, student):
     assert all(words in line for words in says), line
 
 
-def test_no_line_is_too_long_to_read_and_none_moves_the_cursor(room):
+def test_messages_are_short_and_cannot_control_the_terminal(room):
     report = (room.folder / "grades" / "ch01-report.txt").read_text("utf8")
     assert max(map(len, room.lines.values())) < 2500
     assert not set(report) & {chr(number) for number in (*range(10), *range(11, 32), 127, 0x9B)}
     assert "zoe" not in room.lines
 
 
-def test_a_function_cannot_send_hidden_numbers_home_in_its_error(room):
+def test_errors_cannot_leak_hidden_numbers(room):
     says = outputs(room, "tells", "double-numbers")[0]
     assert says["ename"] == "ValueError"
     assert says["evalue"] == "a function of yours raised this error in a hidden test"
@@ -394,7 +394,7 @@ def test_a_function_cannot_send_hidden_numbers_home_in_its_error(room):
 
 
 @pytest.mark.parametrize("student", ["right", "own-cells", "variables", "surrogate"])
-def test_nothing_is_said_of_a_clean_one(room, student):
+def test_a_clean_submission_has_no_message(room, student):
     assert room.lines[student] == "5 of 8; 3 to mark by hand"
 
 
@@ -409,7 +409,7 @@ def outputs(room, student, name) -> list:
     )
 
 
-def test_what_was_too_long_says_so(room):
+def test_truncated_output_says_so(room):
     for student, words in {
         "endless": "stopped after 6 seconds",
         "memory": "MemoryError",
@@ -424,28 +424,28 @@ def test_hidden_tests_never_enter_a_sandbox(room):
     assert "LookupError: 0 times in memory" in str(outputs(room, "memory-reader", "double-numbers"))
 
 
-def test_the_hidden_tests_words_are_told_and_not_their_code(room):
+def test_messages_of_hidden_tests_are_shown_without_their_code(room):
     says = outputs(room, "wrong", "double-numbers")[0]
     assert says["evalue"] == "Twice −3 is −6 (hidden-canary)."
     assert "assert double(-3)" not in text_of(room, "wrong")
 
 
-def test_nobody_was_reached(room, listener):
+def test_no_connection_was_made(room, listener):
     assert listener.came == []
 
 
-def test_no_variable_of_the_instructors_is_seen(room):
+def test_the_instructors_environment_is_hidden(room):
     shown = ast.literal_eval("".join(outputs(room, "variables", "double")[0]["text"]))
     assert set(shown) - set(environment("", "")) <= {"PWD"}
     assert SECRET not in shown.values()
 
 
-def test_nothing_is_written_but_what_grading_writes(room):
+def test_only_grading_writes_files(room):
     assert room.made <= {"autograded", "grades", "backups"}
     assert max(path.stat().st_size for path in room.folder.rglob("*.ipynb")) < 500_000
 
 
-def test_the_rest_of_a_memory_bombs_class_has_its_memory(room):
+def test_memory_stays_within_the_limit(room):
     """No sandbox exceeded its limit, apart from growth between two checks."""
     peaks = {
         path.parts[-3]: json.loads(path.read_text("utf8"))["peak"] / 2**20
@@ -455,7 +455,7 @@ def test_the_rest_of_a_memory_bombs_class_has_its_memory(room):
     assert max(peaks.values()) < 1200, peaks
 
 
-def test_every_process_has_ended(room):
+def test_no_process_is_left(room):
     listed = subprocess.run(["ps", "-eo", "pid=,ppid=,comm="], capture_output=True, text=True).stdout
     processes = {
         int(pid): (int(parent), name)
@@ -468,7 +468,7 @@ def test_every_process_has_ended(room):
             assert parent != os.getpid()
 
 
-def test_without_bubblewrap_grading_refuses(released, monkeypatch):
+def test_without_bubblewrap_grading_stops(released, monkeypatch):
     from coursework.grade import grade
 
     check_sandbox.cache_clear()
@@ -480,7 +480,7 @@ def test_without_bubblewrap_grading_refuses(released, monkeypatch):
     check_sandbox.cache_clear()
 
 
-def test_bubblewrap_that_does_not_work_is_told_from_a_missing_one(monkeypatch, tmp_path):
+def test_a_broken_bubblewrap_is_distinguished_from_a_missing_one(monkeypatch, tmp_path):
     broken = tmp_path / "bwrap"
     broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2; exit 1\n")
     broken.chmod(0o755)
@@ -492,7 +492,7 @@ def test_bubblewrap_that_does_not_work_is_told_from_a_missing_one(monkeypatch, t
 
 
 @pytest.mark.parametrize("user", [0, 1000])
-def test_its_only_network_is_its_own(monkeypatch, user):
+def test_a_sandbox_has_no_network(monkeypatch, user):
     """It cannot open a socket, and without the filter there would be nothing to reach."""
     from coursework import sandbox as module
 
@@ -502,7 +502,7 @@ def test_its_only_network_is_its_own(monkeypatch, user):
     assert shown[0]["text"].split() == ["lo"]
 
 
-def test_processors_whose_calls_it_does_not_know_are_refused(monkeypatch):
+def test_unsupported_processors_are_rejected(monkeypatch):
     check_sandbox.cache_clear()
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     with pytest.raises(SandboxMissingError, match="it knows no riscv64 processors"):
@@ -510,7 +510,7 @@ def test_processors_whose_calls_it_does_not_know_are_refused(monkeypatch):
     check_sandbox.cache_clear()
 
 
-def test_a_grader_who_is_not_root_has_as_tight_a_sandbox(monkeypatch, listener):
+def test_the_sandbox_is_as_strict_without_root(monkeypatch, listener):
     """The command differs: bubblewrap then creates a user namespace."""
     from coursework import sandbox as module
 
@@ -528,7 +528,7 @@ def test_a_grader_who_is_not_root_has_as_tight_a_sandbox(monkeypatch, listener):
     assert listener.came == []
 
 
-def test_told_so_it_runs_without(monkeypatch):
+def test_it_runs_without_bubblewrap_if_configured(monkeypatch):
     monkeypatch.setenv("PATH", os.path.dirname(shutil.which("cat")))
     with Sandbox(Limits(cell_seconds=5), unsafe=True) as sandbox:
         assert sandbox.run("print(6 * 7)")[0]["text"] == "42\n"

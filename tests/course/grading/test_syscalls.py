@@ -41,7 +41,7 @@ def judge(call: int, *arguments: int, machine: int) -> int:
                 place += yes if value & number else no
 
 
-def test_what_is_refused(machine):
+def test_forbidden_calls_are_rejected(machine):
     numbers = syscalls.NUMBERS[machine]
     here = {"machine": numbers["machine"]}
     calls = CALLS[machine]
@@ -58,6 +58,6 @@ def test_what_is_refused(machine):
         assert judge(calls["mmap"], 0, 100, 3, flags, **here) == REFUSED
 
 
-def test_calls_of_another_machine_end_it(machine):
+def test_calls_of_another_architecture_kill_the_process(machine):
     assert judge(0, machine=0x40000003) == 0x80000000
     assert judge(0x40000000 + 41, machine=syscalls.NUMBERS[machine]["machine"]) == NONE
