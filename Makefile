@@ -19,7 +19,7 @@
 #   make lock     update requirements.txt from pyproject.toml (UPGRADE=--upgrade: to the newest versions)
 #   make drawings redraw the SVG files in chapters/images
 #   make address  copy the repository's address from _config.yml to every file that repeats it (URL=https://…: set it there first)
-#   make students-edition TO=folder-or-url   write the repository for students: no solutions, no history
+#   make students-edition TO=folder-or-url   write the repository for students: no solutions, no history (ASSIGNMENTS="04 05": with these)
 #   make hub-links HUB=https://…   print links that open each chapter on a JupyterHub (URL=https://…: students' edition)
 #   make release CH=04    write the students' version of an assignment to course/release
 #   make rehearse CH=04   try an assignment out: grade a model solution, an empty notebook and three wrong ones
@@ -100,10 +100,10 @@ address: $(STAMP)
 	@"$(BIN)/python" -m bookpress.address $(URL)
 
 hub-links: $(STAMP)
-	@"$(BIN)/python" -m bookpress.hub_links "$(HUB)" $(URL)
+	@"$(BIN)/python" -m bookpress.hub_links "$(HUB)" "$(URL)" $(ASSIGNMENTS)
 
 students-edition: $(STAMP)
-	@$(COURSE) students-edition "$(TO)" $(if $(URL),--url "$(URL)")
+	@$(COURSE) students-edition "$(TO)" $(if $(URL),--url "$(URL)") $(if $(ASSIGNMENTS),--assignments $(ASSIGNMENTS))
 
 release: $(STAMP)
 	@$(COURSE) release "$(CH)"

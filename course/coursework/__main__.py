@@ -46,6 +46,9 @@ def main(words: list[str] | None = None) -> int:
             command.add_argument(
                 "to", nargs="?", default="", metavar="TO", help="a new folder, or a repository"
             )
+            command.add_argument(
+                "--assignments", nargs="*", default=[], metavar="04", help="released ones that it should hold"
+            )
             command.add_argument("--url", default="", help="its address on GitHub, where TO is none")
     chosen = parser.parse_args(words)
     try:
@@ -110,7 +113,12 @@ def run(course: Course, chosen: argparse.Namespace) -> int:
         case "students-edition":
             from coursework.edition import students_edition
 
-            print(students_edition(course.folder.parent, chosen.to, chosen.url))
+            released = []
+            for chapter in chosen.assignments:
+                name = course.assignment(chapter)
+                course.released(name)  # raises where it isn't, or is no longer what its source says
+                released.append(course.notebook("release", name))
+            print(students_edition(course.folder.parent, chosen.to, chosen.url, released))
     return 0
 
 

@@ -2,9 +2,11 @@
 
 import json
 import re
+import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from coursework.course import CourseError
 from coursework.release import REGIONS
 
 LEFT_OUT = ("course/source", "tests/course")
+ASSIGNMENTS = "assignments"
 SUBJECT = "Students' edition"
 REMOTE = re.compile(r"(https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
 GITHUB = re.compile(r"(?:https://|ssh://git@|git@)github\.com[/:]([\w-]+/[\w.-]+?)(?:\.git)?/?")
@@ -23,10 +26,11 @@ COMMON = re.compile(
 )
 
 
-def students_edition(root: Path, to: str, url: str = "") -> str:
+def students_edition(root: Path, to: str, url: str = "", released: Sequence[Path] = ()) -> str:
     """Writes the edition as one commit into a new folder, or onto the main branch of a remote repository.
 
     `url` is the address on GitHub that its links and launch buttons lead to; where `to` is one, that is it.
+    `released` are notebooks of assignments that it is to hold, in the folder assignments.
     """
     remote = bool(REMOTE.fullmatch(to))
     target = Path(to).expanduser()
@@ -44,6 +48,9 @@ def students_edition(root: Path, to: str, url: str = "") -> str:
     with tempfile.TemporaryDirectory(prefix=".students-", dir=place) as scratch:
         folder = Path(scratch) / "edition"
         extract(root, folder)
+        for notebook in released:
+            (folder / ASSIGNMENTS).mkdir(exist_ok=True)
+            shutil.copy(notebook, folder / ASSIGNMENTS)
         if url:
             try:
                 address.choose(url, folder)
@@ -81,6 +88,9 @@ def push(folder: Path, to: str) -> str:
         if subjects != {SUBJECT}:
             raise CourseError(f"TO is {to!r}: its branch main holds something else than a students' edition")
         git(folder, "reset", "--quiet", "--soft", "FETCH_HEAD")
+        there = git(folder, "ls-tree", "--name-only", "FETCH_HEAD", f"{ASSIGNMENTS}/").splitlines()
+        if kept := [path for path in there if not (folder / path).exists()]:
+            git(folder, "checkout", "--quiet", "FETCH_HEAD", "--", *kept)
     if not commit(folder):
         return f"The students' edition at {to} holds all this already."
     git(folder, "push", "--quiet", to, "HEAD:main")

@@ -221,6 +221,22 @@ def test_a_remote_edition_is_carried_on_so_that_clones_can_follow(small, tmp_pat
     assert not any("course/source" in line for line in git(clone, "log --name-only --format=").splitlines())
 
 
+def test_released_assignments_come_with_it_and_stay(small, tmp_path):
+    theirs, clone, notebook = tmp_path / "theirs.git", tmp_path / "clone", tmp_path / "ch01.ipynb"
+    cell = {"cell_type": "code", "source": "def f(x):\n    raise NotImplementedError", "metadata": {}}
+    notebook.write_text(json.dumps({"cells": [cell]}))
+    git(tmp_path, f"init --bare {theirs}")
+    to = f"file://{theirs}"
+    students_edition(small, to, released=[notebook])
+    git(tmp_path, f"clone {to} {clone}")
+    assert (clone / "assignments" / "ch01.ipynb").read_text() == notebook.read_text()
+    assert "holds all this already" in students_edition(small, to)  # and still holds the assignment
+    cell["source"] += "\n    return secret_of(x)"
+    notebook.write_text(json.dumps({"cells": [cell]}))
+    with pytest.raises(CourseError, match=r"assignments/ch01.ipynb: solution of ch01 f"):
+        students_edition(small, to, released=[notebook])
+
+
 def test_a_remote_that_holds_something_else_is_left_alone(small, tmp_path):
     theirs = tmp_path / "theirs.git"
     git(tmp_path, f"clone --bare {small} {theirs}")

@@ -46,3 +46,18 @@ def test_links_that_give_solutions_away_or_lead_nowhere_come_with_a_warning(caps
         assert ("still the placeholder" in capsys.readouterr().err) == warned
     assert hub_links.main("https://hub.example.edu", "for-students") == 1
     assert "URL is 'for-students'" in capsys.readouterr().err
+
+
+def test_released_assignments_have_links_too(capsys, monkeypatch, tmp_path):
+    path = tmp_path / "course" / "release" / "ch04" / "ch04.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"cells": [{"source": ["# Chapter 4, assignment: Four\\n", "x"]}]}')
+    monkeypatch.setattr(hub_links, "chapters", dict)
+    monkeypatch.setattr(hub_links.assignments, "__defaults__", (tmp_path,))
+    edition = "https://github.com/ann/for-students"
+    assert hub_links.main("https://hub.example.edu", edition, "4") == 0
+    found = re.fullmatch(r"- \[Chapter 4, assignment: Four\]\((\S+)\)\n", capsys.readouterr().out)
+    query = parse_qs(urlsplit(found[1]).query)
+    assert query["urlpath"] == ["lab/tree/for-students/assignments/ch04.ipynb?autodecode"]
+    assert hub_links.main("https://hub.example.edu", edition, "05") == 1
+    assert capsys.readouterr().err == "ASSIGNMENTS has '05', which is not released: make release CH=05\n"

@@ -36,7 +36,19 @@ def link(hub: str, notebook: str, repository: str, root: Path = ROOT) -> str:
     return f"{hub.rstrip('/')}/hub/user-redirect/git-pull?{urlencode(query)}"
 
 
-def main(hub: str, url: str = "") -> int:
+def assignments(numbers: tuple[str, ...], root: Path = ROOT) -> dict[str, str]:
+    """Where released assignments are in the students' edition, and their titles."""
+    found = {}
+    for number in numbers:
+        name = f"ch{number.removeprefix('ch').zfill(2)}"
+        notebook = root / "course" / "release" / name / f"{name}.ipynb"
+        if not notebook.is_file():
+            raise ValueError(f"ASSIGNMENTS has {number!r}, which is not released: make release CH={number}")
+        found[f"assignments/{name}.ipynb"] = title(notebook)
+    return found
+
+
+def main(hub: str, url: str = "", *numbers: str) -> int:
     if urlsplit(hub).scheme not in ("https", "http") or not urlsplit(hub).netloc:
         print("Say where the hub is: make hub-links HUB=https://hub.example.edu", file=sys.stderr)
         return 1
@@ -52,7 +64,12 @@ def main(hub: str, url: str = "") -> int:
             "`make students-edition` writes one without them; URL= makes the links lead there.",
             file=sys.stderr,
         )
-    for notebook, name in chapters().items():
+    try:
+        given = assignments(numbers)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for notebook, name in (chapters() | given).items():
         print(f"- [{name}]({link(hub, notebook, repository)})")
     return 0
 
