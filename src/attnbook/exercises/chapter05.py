@@ -1,5 +1,6 @@
 """Chapter 5: an encoder layer counted, its norm, what a ReLU can do, leaks between positions, two masks."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -159,7 +160,9 @@ def _sorted_by(sorter: Callable, x: Tensor) -> Tensor:
     found = read_results(sorter(), (x,) * 4, PARTS)
     for name, matrix, wanted in zip(PARTS, found, ((2, 1), (1,), (1, 2), (2,)), strict=True):
         if tuple(matrix.shape) != wanted:
-            budget = " The budget is one hidden number: d_ff = 1." if 1 in wanted else ""
+            budget = (
+                " The budget is one hidden number: d_ff = 1." if matrix.numel() > math.prod(wanted) else ""
+            )
             raise Wrong(f"`{name}` has shape {shape(matrix)}; wanted {wanted}.{budget}")
     W1, b1, W2, b2 = (matrix.to(x) for matrix in found)
     return x + (x @ W1 + b1).relu() @ W2 + b2

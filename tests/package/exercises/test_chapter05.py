@@ -102,7 +102,6 @@ def with_matrices(W1, W2, b1=0.0, b2=(0.0, 0.0)):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        # one hidden number that sorts without the sum: impossible, so the correction is added to x again
         (with_matrices([[1.0], [-1.0]], [[-1.0, 1.0]], b1=0.5), "Follow (3, 1) and (1, 3) by hand"),
         (with_matrices([[1.0], [-1.0]], [[-1.0, 1.0]], b2=(0.1, 0.0)), "other numbers"),
         (with_matrices([[-1.0], [1.0]], [[1.0, -1.0]]), "already in order"),
