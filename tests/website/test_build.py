@@ -139,6 +139,22 @@ def test_every_build_is_strict(tiny):
         assert not (tiny / "_build" / "complete").exists()
 
 
+def test_a_theme_that_writes_other_pages_fails_the_build(tiny):
+    """The book edits the theme's pages: an edit that finds nothing must not pass."""
+    (tiny / "_toc.yml").write_text("format: jb-book\nroot: chapters/index\n")
+    (tiny / "chapters" / "cells.ipynb").unlink()
+    (tiny / "_templates").mkdir()
+    layout = '{% extends "!layout.html" %}{% block scripts_end %}{% endblock %}'
+    (tiny / "_templates" / "layout.html").write_text(layout)
+    config = (tiny / "_config.yml").read_text()
+    (tiny / "_config.yml").write_text(
+        config.replace("    language: en\n", "    language: en\n    templates_path: [_templates]\n")
+    )
+    result = make(tiny)
+    assert result.returncode != 0
+    assert "chapters/index.html: it no longer names scripts/bootstrap.js" in result.stdout + result.stderr
+
+
 def test_the_cache_is_named_after_what_chapters_depend_on(tmp_path):
     def write(name, text):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

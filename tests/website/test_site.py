@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from bookpress import ROOT, address, inspection
+from bookpress.extension import shipping
 from bookpress.inspection import soup
 
 CONTRAST = (ROOT / "tests" / "contrast.js").read_text("utf8")
@@ -139,7 +140,7 @@ def test_every_file_is_used(html):
     """There are no source maps and no unused fonts or styles."""
     files = [file for file in html.rglob("*") if file.is_file()]
     readable = [file.read_text("utf8") for file in files if file.suffix in {".html", ".css", ".js"}]
-    slides = {"pygments.css", "book.css", "drawings.css"}
+    slides = set(shipping.SLIDES)
     sphinx = {".buildinfo", ".nojekyll", "objects.inv", "index.html", "sitemap.xml"}
     unnamed = []
     for file in files:
