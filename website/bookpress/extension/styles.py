@@ -79,7 +79,8 @@ def in_order(lists: Iterable[list[str]]) -> list[str]:
 
 def parse(static: Path, name: str) -> Iterator[Node]:
     """The rules of a sheet and of those that it imports; addresses are relative to `static`."""
-    rules = tinycss2.parse_stylesheet((static / name).read_text("utf-8-sig"), True, True)
+    text = (static / name).read_text("utf-8-sig")
+    rules = tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True)
     for rule in rules:
         keyword = getattr(rule, "lower_at_keyword", "")
         if rule.type == "error":
@@ -131,7 +132,7 @@ def needed(rules: Iterable[Node], classes: set[str]) -> Iterator[Node]:
             if selectors:
                 yield rule
         elif rule.lower_at_keyword in NESTING and rule.content is not None:
-            rule.content = [*needed(tinycss2.parse_rule_list(rule.content, True, True), classes)]
+            rule.content = [*needed(tinycss2.parse_rule_list(rule.content, skip_whitespace=True), classes)]
             if rule.content:
                 yield rule
         else:
@@ -155,7 +156,7 @@ def required_classes(selector: list[Node]) -> set[str]:
 
 
 def compact(nodes: Iterable[Node]) -> list[Node]:
-    """Rules or tokens without comments and without needless white space, inside them as well."""
+    """Rules or tokens without needless white space, inside them as well."""
     kept = []
     for node in nodes:
         for inside in ("prelude", "content", "arguments"):
@@ -166,8 +167,7 @@ def compact(nodes: Iterable[Node]) -> list[Node]:
         if node == ";" and kept and kept[-1] is SPACE:
             kept.pop()
         if node.type != "whitespace":
-            if node.type != "comment":
-                kept.append(node)
+            kept.append(node)
         elif kept and kept[-1] is not SPACE and kept[-1] != ";":
             kept.append(SPACE)
     return kept[:-1] if kept and kept[-1] is SPACE else kept
