@@ -104,6 +104,14 @@ def test_with_as_many_sequences_as_queries_a_mask_of_two_axes_is_refused(keys, n
 
 
 @pytest.mark.bad_input
+def test_two_sequences_of_two_queries_are_enough_for_two_meanings_and_one_of_one_is_not(need_weights):
+    attention, key = MultiHeadAttention(D, 3), torch.randn(2, S, D)
+    with pytest.raises(ValueError, match=r"mask: got shape \(2, 7\), which for 2 sequences of 2 queries"):
+        attention(torch.randn(2, 2, D), key, key, some(2, S), need_weights)
+    attention(torch.randn(1, 1, D), key[:1], key[:1], some(1, S), need_weights)
+
+
+@pytest.mark.bad_input
 def test_a_row_for_each_sequence_is_refused_with_the_way_to_write_it(need_weights):
     attention, x = MultiHeadAttention(D, H), torch.randn(B, T, D)
     message = r"mask: wanted shape that broadcasts to \(3, 2, 5, 5\), got \(3, 5\); .*mask\[:, None, None\]"

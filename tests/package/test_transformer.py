@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from attnbook import Transformer
+from attnbook import MultiHeadAttention, Transformer
 
 SIZES = {"d_model": 12, "num_heads": 3, "num_layers": 2, "d_ff": 7, "dropout": 0.0}
 
@@ -87,6 +87,17 @@ def test_the_encoder_alone_gives_the_memory_and_its_weights(model, source, targe
     again, none = model.encode(source, need_weights=False)
     assert none is None
     torch.testing.assert_close(again, memory)
+
+
+def test_without_weights_no_head_computes_them(model, source, target):
+    returned = []
+    for module in model.modules():
+        if isinstance(module, MultiHeadAttention):
+            module.register_forward_hook(lambda module, inputs, output: returned.append(output[1]))
+    model(source, target, need_weights=False)
+    model.step(target[:, 0], model.start(source))
+    assert len(returned) == 2 + 4 + 2 + 4
+    assert returned == [None] * len(returned)
 
 
 def test_the_masks_are_made_where_the_ids_are():
