@@ -31,7 +31,6 @@ class Decoded:
     attentions: Attentions | None = None
 
 
-@torch.no_grad()
 def greedy_decode(
     model: nn.Module,
     source: Int[Tensor, "B S"],
@@ -48,7 +47,7 @@ def greedy_decode(
     a source that is not `(B, S)`, a `max_length` below 1 and a `start` or `end` outside the vocabulary.
     """
     require_arguments(source, start, end, max_length=max_length)
-    with mode(model, training=False):
+    with torch.no_grad(), mode(model, training=False):
         state = model.start(source)
         ids = first_ids(source, start)  # (B,)
         ended, scores, written = torch.zeros_like(ids, dtype=torch.bool), 0.0, []
@@ -65,7 +64,6 @@ def greedy_decode(
         return Decoded(ids, scores, replay(model, source, start, ids) if need_weights else None)
 
 
-@torch.no_grad()
 def beam_search(
     model: nn.Module,
     source: Int[Tensor, "B S"],
@@ -89,7 +87,7 @@ def beam_search(
     require_arguments(source, start, end, max_length=max_length, beams=beams)
     batch = len(source)
     first = torch.arange(batch, device=source.device)[:, None] * beams  # (B, 1), the first beam of each row
-    with mode(model, training=False):
+    with torch.no_grad(), mode(model, training=False):
         state = model.start(source).select(first.expand(batch, beams).flatten() // beams)
         ids = first_ids(source, start).repeat_interleave(beams)  # (B·K,)
         written = source.new_empty((batch * beams, 0))  # (B·K, 0), grows to (B·K, T)
@@ -117,7 +115,6 @@ def beam_search(
         return Decoded(ids, scores.gather(1, best)[:, 0], attentions)
 
 
-@torch.no_grad()
 def sample(
     model: nn.Module,
     ids: Int[Tensor, "B T"],
@@ -148,7 +145,7 @@ def sample(
     last = real.sum(dim=1, keepdim=True) - 1  # (B, 1), where each prompt's last token is
     newest = ids.gather(1, last)[:, 0]  # (B,)
     before = ids.scatter(1, last, model.pad)[:, :-1]  # (B, T - 1), the prompts without it
-    with mode(model, training=False):
+    with torch.no_grad(), mode(model, training=False):
         state, scores = model.start(before), 0.0
         ended, written = torch.zeros_like(newest, dtype=torch.bool), []
         for _ in range(max_length):

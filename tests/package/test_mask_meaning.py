@@ -104,6 +104,18 @@ def test_with_as_many_sequences_as_queries_a_mask_of_two_axes_is_refused(keys, n
 
 
 @pytest.mark.bad_input
+@pytest.mark.parametrize("keys", [1, S])
+def test_a_mask_with_two_meanings_is_refused_with_the_way_to_write_each(keys, need_weights):
+    query, key, mask = torch.randn(T, T, D), torch.randn(T, S, D), some(T, keys)
+    for attention, heads in ((MultiHeadAttention(D, H), ", None"), (DotAttention(), "")):
+        ways = (
+            f"a row for each query: mask[None{heads}], or .*, a row for each sequence: mask[:, None{heads}]"
+        )
+        with pytest.raises(ValueError, match=re.escape(ways).replace(r"\.\*", ".*") + "$"):
+            attention(query, key, key, mask, need_weights)
+
+
+@pytest.mark.bad_input
 def test_two_sequences_of_two_queries_are_enough_for_two_meanings_and_one_of_one_is_not(need_weights):
     attention, key = MultiHeadAttention(D, 3), torch.randn(2, S, D)
     with pytest.raises(ValueError, match=r"mask: got shape \(2, 7\), which for 2 sequences of 2 queries"):
