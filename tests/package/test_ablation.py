@@ -1,4 +1,4 @@
-"""Heads that are switched off contribute nothing, the others what they did, and the model is whole again."""
+"""Ablated heads contribute nothing, the others are unchanged, and the model is restored afterwards."""
 
 import pytest
 import torch
@@ -83,7 +83,7 @@ def test_all_heads_off_leave_the_output_layers_bias(model, ids):
     with ablate(model.encoder, [(0, head) for head in range(HEADS)]):
         output, weights = layer(x, x, x)
     assert torch.allclose(output, layer.output.bias.expand_as(output), atol=1e-12)
-    assert torch.allclose(weights, layer(x, x, x)[1])  # what they look at is still shown
+    assert torch.allclose(weights, layer(x, x, x)[1])  # their weights are still returned
 
 
 @settings(max_examples=20, deadline=None)
