@@ -55,3 +55,11 @@ def test_a_sheet_that_is_no_css_fails_the_build(tmp_path):
 
 def test_sheets_keep_the_order_of_every_page():
     assert styles.in_order([["a", "c"], ["a", "b", "c"], ["c", "d"]]) == ["a", "b", "c", "d"]
+
+
+def test_a_sheet_that_the_theme_no_longer_has_is_forgotten(tmp_path):
+    (tmp_path / "kept.css").write_text("")
+    sheet = tmp_path / styles.SHEET
+    sheet.write_text(f"{styles.JOINED}kept.css gone.css */\np{{}}")
+    assert styles.joined_before(sheet) == ["kept.css"]
+    assert styles.joined_before(tmp_path / "none.css") == []

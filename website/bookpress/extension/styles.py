@@ -61,9 +61,10 @@ def write_sheet(static: Path, pages: list[Path], lists: list[list[str]]) -> None
 
 
 def joined_before(sheet: Path) -> list[str]:
-    """What the sheet of the last build was made from."""
+    """What the last build's sheet was made from, as far as the theme still has it."""
     first = sheet.read_text("utf8").partition("\n")[0] if sheet.exists() else ""
-    return first.removeprefix(JOINED).removesuffix(" */").split()
+    names = first.removeprefix(JOINED).removesuffix(" */").split()
+    return [name for name in names if (sheet.parent / name).exists()]
 
 
 def in_order(lists: Iterable[list[str]]) -> list[str]:
