@@ -211,11 +211,10 @@ def target(
 def add_bookmarks(writer: PdfWriter, chapter: list[Place], first: int) -> None:
     """Bookmarks for a chapter and its sections, with `first` pages in front of the first chapter."""
     above = None
-    for mark in chapter:
-        if mark.level == 1:
-            above = writer.add_outline_item(mark.title, first + mark.page)
-        elif mark.level == 2:
-            writer.add_outline_item(mark.title, first + mark.page, parent=above)
+    for mark in (mark for mark in chapter if mark.level <= 2):
+        parent = above if mark.level == 2 else None
+        item = writer.add_outline_item(title=mark.title, page_number=first + mark.page, parent=parent)
+        above = item if mark.level == 1 else above
 
 
 def book(folder: Path, file: Path, names: list[str], title: str) -> int:
