@@ -54,18 +54,19 @@ class Course:
         return Gradebook(self.db_url, self.config.CourseDirectory.get("course_id", ""))
 
     def assignment(self, chapter: str) -> str:
-        """The name of a chapter's assignment: "ch04" for "4", "04" or "ch04"."""
+        """The name of an assignment: "ch04" for "4", "04" or "ch04", and any other by its whole name."""
         found = re.fullmatch(r"(?:ch)?(\d{1,2})", str(chapter or ""))
-        name = f"ch{int(found[1]):02}" if found else ""
         there = self.assignments()
-        if name not in there:
-            raise CourseError(
-                f"CH is {chapter!r}: wanted one of {', '.join(n[2:] for n in there) or '(none is there)'}"
-            )
-        return name
+        for name in (chapter, f"ch{int(found[1]):02}" if found else ""):
+            if name in there:
+                return name
+        known = ", ".join(map(short, there)) or "(none is there)"
+        raise CourseError(f"CH is {chapter!r}: wanted one of {known}")
 
     def assignments(self) -> list[str]:
-        return sorted(path.stem for path in self.folder.glob("source/ch*/ch*.ipynb"))
+        """Each is one notebook, in a folder of the same name."""
+        found = self.folder.glob("source/*/*.ipynb")
+        return sorted(path.stem for path in found if path.stem == path.parent.name)
 
     def notebook(self, step: str, name: str, student: str = ".") -> Path:
         return self.folder / step / student / name / f"{name}.ipynb"
@@ -73,17 +74,18 @@ class Course:
     def source(self, name: str) -> nbformat.NotebookNode:
         """An assignment as its author sees it; not to be changed."""
         if name not in self.sources:
-            self.sources[name] = nbformat.read(self.notebook("source", name), as_version=4)
+            notebook = nbformat.read(self.notebook("source", name), as_version=4)
+            self.sources[name] = with_names(notebook)
         return self.sources[name]
 
     def released(self, name: str) -> nbformat.NotebookNode:
         """The notebook that students got, as long as it is still made from the source that is there."""
         path, stamp = self.notebook("release", name), self.folder / "release" / name / "source.sha256"
         if not path.is_file() or not stamp.is_file():
-            raise CourseError(f"{name} is not released yet: make release CH={name[2:]}")
+            raise CourseError(f"{name} is not released yet: make release CH={short(name)}")
         if stamp.read_text() != digest(self.notebook("source", name)):
             raise CourseError(
-                f"{name} has changed since it was released: make release CH={name[2:]}, then again"
+                f"{name} has changed since it was released: make release CH={short(name)}, then again"
             )
         return nbformat.read(path, as_version=4)
 
@@ -99,6 +101,21 @@ class Course:
         for stale in sorted(folder.glob("gradebook-*.db"))[:-BACKUPS]:
             stale.unlink()
         return copy
+
+
+def short(name: str) -> str:
+    """An assignment as it is named on the command line."""
+    return name[2:] if re.fullmatch(r"ch\d\d", name) else name
+
+
+def with_names(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Names and locks the cells that nbgrader leaves alone, to tell each from a student's own."""
+    for number, cell in enumerate(notebook.cells):
+        if not cell.metadata.get("nbgrader", {}).get("grade_id"):
+            about = {"grade": False, "solution": False, "locked": True, "task": False, "schema_version": 3}
+            about |= {"grade_id": f"given-{number}", "cell_type": cell.cell_type}
+            cell.metadata.nbgrader = nbformat.from_dict(about)
+    return notebook
 
 
 def digest(*paths: Path) -> str:

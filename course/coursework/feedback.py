@@ -13,7 +13,7 @@ from nbgrader.preprocessors import GetGrades
 from pygments.formatters import HtmlFormatter
 
 from coursework.align import is_test
-from coursework.course import Course, CourseError, read_record, record, write
+from coursework.course import Course, CourseError, read_record, record, short, write
 from coursework.inert import prose
 from coursework.roster import kept_share, lateness
 
@@ -25,7 +25,7 @@ def feedback(course: Course, chapter: str, student: str = "") -> str:
     if student and student not in there:
         raise CourseError(f"STUDENT is {student!r}: not graded yet for {name}")
     if not there:
-        raise CourseError(f"nothing of {name} is graded yet: make grade CH={name[2:]}")
+        raise CourseError(f"nothing of {name} is graded yet: make grade CH={short(name)}")
     chosen = [student] if student else there
     for number, one in enumerate(chosen, 1):
         path = course.folder / "feedback" / one / name / f"{name}.html"

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SAWarning
 
 from coursework.align import name_of
 from coursework.bubblewrap import check_sandbox, exposed_by
-from coursework.course import Course, CourseError, read_record, record, stamp, write
+from coursework.course import Course, CourseError, read_record, record, short, stamp, write
 from coursework.inert import make_inert
 from coursework.outputs import first_line, plain
 from coursework.process import in_process
@@ -40,7 +40,7 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
     if student and student not in there:
         raise CourseError(f"STUDENT is {student!r}: nothing of theirs was collected for {name}")
     if not there:
-        raise CourseError(f"nothing of {name} was collected yet: make collect CH={name[2:]} FROM=…")
+        raise CourseError(f"nothing of {name} was collected yet: make collect CH={short(name)} FROM=…")
     due = (
         [student]
         if student

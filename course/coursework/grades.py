@@ -18,9 +18,7 @@ CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 def grades(course: Course) -> str:
     """Writes grades/*.csv; points marked by hand are in them as far as they are given."""
     names = course.assignments()
-    students = sorted(
-        {path.parent.parent.name for path in course.folder.glob("autograded/*/ch*/graded.json")}
-    )
+    students = sorted({path.parent.parent.name for path in course.folder.glob("autograded/*/*/graded.json")})
     if not students:
         raise CourseError("nothing is graded yet: make grade CH=04")
     people, found = read_class(course), []

@@ -37,7 +37,7 @@ def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False, 
             if is_test(cell):
                 fail(cell, "NotHandedIn", why)
     else:
-        source = nbformat.read(course.notebook("source", name), as_version=4)
+        source = course.source(name)
         graded, said = align(released, submitted, limits.own_cells)
         begun = {"of": of, "notebook": graded, "says": few(said), "peak": 0}
         tell("aligned", begun | {"seconds": time.monotonic() - began})

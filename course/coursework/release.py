@@ -9,7 +9,7 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 
-from coursework.course import Course, CourseError, digest, write
+from coursework.course import Course, CourseError, digest, with_names, write
 
 REGIONS = re.compile(r"^ *### BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)^ *### END \1 *$", re.DOTALL | re.MULTILINE)
 
@@ -18,7 +18,7 @@ MARKER = re.compile(r"^ *### *(BEGIN|END)\b", re.MULTILINE)
 
 def release(course: Course, chapter: str) -> str:
     name = course.assignment(chapter)
-    source = nbformat.read(course.notebook("source", name), as_version=4)
+    source = with_names(nbformat.read(course.notebook("source", name), as_version=4))
     unpaired = [
         cell.metadata.nbgrader.grade_id
         for cell in source.cells
@@ -40,7 +40,8 @@ def release(course: Course, chapter: str) -> str:
         maker.start()
     except NbGraderException:
         raise CourseError(f"{name} is not released, nbgrader says:\n{said.getvalue()}") from None
-    released = nbformat.read(path, as_version=4)
+    released = with_names(nbformat.read(path, as_version=4))
+    write(path, nbformat.writes(released) + "\n")
     survived = find_secrets(source, released)
     if survived:
         path.unlink()

@@ -8,7 +8,7 @@ import nbformat
 from jinja2 import Environment, FileSystemLoader
 
 from coursework.align import is_test, name_of
-from coursework.course import Course, CourseError, write
+from coursework.course import Course, CourseError, short, write
 from coursework.judge import error_of
 from coursework.outputs import plain
 
@@ -42,7 +42,7 @@ def statistics(course: Course, chapter: str) -> str:
     name = course.assignment(chapter)
     paths = sorted(course.folder.glob(f"autograded/*/{name}/{name}.ipynb"))
     if not paths:
-        raise CourseError(f"nothing of {name} is graded yet: make grade CH={name[2:]}")
+        raise CourseError(f"nothing of {name} is graded yet: make grade CH={short(name)}")
     questions, totals, most = read(course, name, paths)
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     page = course.folder / "grades" / f"{name}-statistics.html"
