@@ -9,6 +9,7 @@ from urllib.parse import urlparse
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from attnbook.widgets import AttentionExplorer
 
@@ -404,9 +405,8 @@ def test_if_copying_is_not_allowed_the_text_is_selected(opened):
     assert field.evaluate("f => f.selectionEnd - f.selectionStart == f.value.length")
 
 
-def address_of(page) -> str:
-    page.wait_for_timeout(500)
-    return urlparse(page.url).fragment
+def wait_for_address(page, fragment: str) -> None:
+    page.wait_for_url(lambda url: urlparse(url).fragment == fragment)
 
 
 def test_the_address_stores_and_restores_the_view(visit, opened):
@@ -418,9 +418,9 @@ def test_the_address_stores_and_restores_the_view(visit, opened):
     part.get_by_label("Order of the maps").select_option("entropy")
     part.get_by_label("Leave out the first key").check()
     own = "attention-3_layer-2_head--1_locked-3_scale-log_order-entropy_hide-first"
-    assert address_of(opened.page) == own
+    wait_for_address(opened.page, own)
     training.node.get_by_role("slider", name="Frame").fill("3")
-    assert address_of(opened.page) == f"attention-1_frame-3__{own}"
+    wait_for_address(opened.page, f"attention-1_frame-3__{own}")
 
     again = visit(f"explorer.html#attention-1_frame-3__{own}")
     grid = again.widget(GRID)
@@ -459,16 +459,14 @@ def test_an_explorer_taller_than_the_window_is_scrolled_to_its_top(visit):
 
 
 def test_an_address_edited_by_hand_is_followed(opened):
-    opened.page.evaluate("location.hash = 'attention-3_head-2'")
     grid = opened.widget(GRID)
-    grid.page.wait_for_timeout(100)
-    assert chosen(grid) == "Layer 0, head 2"
-    opened.page.evaluate("location.hash = 'attention-3_layer-1'")
-    grid.page.wait_for_timeout(100)
-    assert chosen(grid) == "Layer 1, head 0"
-    opened.page.evaluate("location.hash = 'attention-3'")
-    grid.page.wait_for_timeout(100)
-    assert chosen(grid) == "Layer 0, head 0"
+    for fragment, name in {
+        "attention-3_head-2": "Layer 0, head 2",
+        "attention-3_layer-1": "Layer 1, head 0",
+        "attention-3": "Layer 0, head 0",
+    }.items():
+        opened.page.evaluate("fragment => location.hash = fragment", fragment)
+        expect(radio(grid, name)).to_be_checked()
 
 
 @pytest.mark.bad_input

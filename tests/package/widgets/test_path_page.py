@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from attnbook import PathExplorer
 from bookpress import ROOT
@@ -170,8 +171,7 @@ def test_by_keyboard(open_paths):
         press("ArrowLeft")
     assert paths.picked == (0, 0)  # both may be at the same word
     assert paths.steps == {"recurrent": 1, "convolution": 2, "attention": 1}
-    paths.page.wait_for_timeout(600)
-    assert paths.node.locator(".said").text_content() == (
+    expect(paths.node.locator(".said")).to_have_text(
         "from a to a: recurrent 1 step, convolution 2 steps, attention 1 step"
     )
 

@@ -378,7 +378,7 @@ def test_input_is_limited_to_200_characters(open_translator):
 def test_hostile_text_is_shown_as_text(open_translator):
     translator = open_translator()
     translator.type("<img src=x onerror=window.hacked=1> $x$ </script>\u202e7 mars")
-    translator.page.wait_for_timeout(1500)
+    translator.wait("root.querySelector('.ab-note').textContent.includes('U+202E')")
     assert translator.page.evaluate("window.hacked") is None
     assert translator.live.locator("img").count() == 0
     assert "U+202E" in translator.note
