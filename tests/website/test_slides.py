@@ -218,7 +218,8 @@ def test_keys_in_a_widget_do_not_turn_the_slide_but_a_presenter_does(show):
     assert past(page) == before + 1
     page.keyboard.press("ArrowLeft")
     assert past(page) == before
-    page.wait_for_timeout(1200)  # reveal.js writes the address once a second at most
+    h, v = page.evaluate("Object.values(Reveal.getIndices())")[:2]
+    page.wait_for_url(re.compile(rf"#/{h}(/{v})?$"))  # reveal.js writes the address once a second at most
     page.reload()
     page.wait_for_selector(".reveal[data-ready]")
     assert past(page) == before

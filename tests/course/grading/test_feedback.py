@@ -108,7 +108,7 @@ def test_feedback_on_a_rejected_file_says_why(visit):
 
 def test_nothing_of_a_submission_runs(visit):
     page = visit("eve")
-    page.wait_for_timeout(500)
+    page.wait_for_load_state("networkidle")
     for link in page.locator("a:not([href^='#'])").all():
         assert (link.get_attribute("href") or "").split(":")[0] in ("", "http", "https", "mailto")
     for one in page.locator("b, a, button").all():
@@ -133,7 +133,7 @@ def test_the_policy_blocks_scripts(browser, room, tmp_path):
     page.on("requestfailed", lambda request: request.failure == "csp" or asked.append(request.url))
     page.goto((tmp_path / "page.html").as_uri())
     page.get_by_text("a link", exact=True).dispatch_event("click")
-    page.wait_for_timeout(500)
+    page.wait_for_load_state("networkidle")
     assert page.evaluate("window.ran") is None
     assert len(asked) == 1
     page.close()
@@ -143,7 +143,7 @@ def test_the_policy_blocks_scripts(browser, room, tmp_path):
 @pytest.mark.parametrize("width", [1200, 360])
 def test_a_page_makes_no_requests_and_fits(visit, student, width):
     page = visit(student, width)
-    page.wait_for_timeout(200)
+    page.wait_for_load_state("networkidle")
     assert [url for url in page.asked if not url.startswith("data:")] == page.asked[:1]
     assert page.errors == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
