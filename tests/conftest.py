@@ -1,10 +1,12 @@
-"""Shared by all tests: a fixed seed, one thread, and the built site in a real browser."""
+"""Shared by all tests: a fixed seed, one thread, checked shapes, and the built site in a real browser."""
 
+import os
 import threading
 from pathlib import Path
 
 import pytest
 import torch
+from jaxtyping import config as shape_checks
 from playwright.sync_api import sync_playwright
 
 from bookpress import ROOT
@@ -14,11 +16,15 @@ from bookpress.serve import server
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 HTML = ROOT / "_build" / "html"
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "bad_input: hands the package what it must refuse")
+    config.addinivalue_line("markers", "bad_input: hands the package what it must refuse; shapes go unchecked")
+    config.addinivalue_line("markers", "traced: torch follows the package's own code; shapes go unchecked")
     torch.set_num_threads(1)
+    os.environ.update(dict.fromkeys(THREADS, "1"))  # of the processes that tests start, too
+    torch.manual_seed(0)  # for what is drawn as tests are collected: every worker must find the same tests
 
 
 def pytest_report_header():
@@ -34,6 +40,13 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _shapes(request, monkeypatch):
+    """Calls are held against their signatures (pyproject.toml says so), but for tests that are marked."""
+    if any(map(request.node.get_closest_marker, ("bad_input", "traced"))):
+        monkeypatch.setattr(shape_checks, "jaxtyping_disable", True)
 
 
 @pytest.fixture(params=DEVICES)
