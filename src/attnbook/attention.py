@@ -82,7 +82,7 @@ def masked_softmax(
     return weights.masked_fill(empty, 0.0)
 
 
-def open_empty_rows(mask: Bool[Tensor, "*m T S"]) -> tuple[Bool[Tensor, "*m T S"], Bool[Tensor, "*m T 1"]]:
+def open_empty_rows(mask: Bool[Tensor, "*m S"]) -> tuple[Bool[Tensor, "*m S"], Bool[Tensor, "*m 1"]]:
     """Let rows that allow no key attend to all, so that softmax stays finite; say which rows those are."""
     empty = ~mask.any(dim=-1, keepdim=True)  # (…, T, 1)
     return mask | empty, empty

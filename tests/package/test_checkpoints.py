@@ -82,6 +82,7 @@ def test_a_truncated_or_foreign_file_is_rejected(saved):
         load(path)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("header", "words"),
     [

@@ -37,6 +37,7 @@ def right_dot(query, key, value):
 # --- ids -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize("unknown", ["9.9", "", "3", 3.3, None, ["3.3"]])
 def test_an_unknown_exercise_is_a_value_error_that_lists_the_known_ones(unknown):
     with pytest.raises(ValueError, match=re.escape(repr(unknown))) as caught:
