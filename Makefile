@@ -6,7 +6,8 @@
 #   make zip      pack the built site into one file
 #   make pdf      print the whole book as one PDF (needs Chromium)
 #   make slides CH=04   make slides from a chapter (CH=all: from every chapter)
-#   make test     build, lint, and run every test (some need Chromium)
+#   make test     build, lint, and run every test on two workers (WORKERS=4: on four; some tests need Chromium)
+#   make test-fast  lint, and run the package's quick tests: no build, no browser
 #   make lint     run ruff on everything
 #   make bench    measure the package beside its peers
 #   make bench-widgets     measure the explorer beside its peers (installs them into _build/peers)
@@ -35,8 +36,10 @@ BOOK ?= .
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 COURSE = "$(BIN)/python" -m coursework
+WORKERS ?= 2
+PYTEST = "$(BIN)/python" -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder
 
-.PHONY: book serve lab zip pdf slides test lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats grades clean
+.PHONY: book serve lab zip pdf slides test test-fast lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats grades clean
 
 book: $(STAMP)
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -61,7 +64,10 @@ slides: $(STAMP)
 	@"$(BIN)/python" -m bookpress.slides "$(CH)" "$(BOOK)/_build/html" "$(BOOK)/_build/slides"
 
 test: lint book
-	"$(BIN)/python" -m pytest
+	$(PYTEST) --durations=20
+
+test-fast: lint
+	$(PYTEST) tests/package tests/chapters/test_notebooks.py -m "not slow" --ignore-glob="*_page.py" --durations=5
 
 lint: $(STAMP)
 	"$(BIN)/ruff" check . && "$(BIN)/ruff" format --check .

@@ -2,12 +2,15 @@
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
+from hypothesis import settings
 from jaxtyping import config as shape_checks
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from bookpress import ROOT
 from bookpress.chromium import MISSING, arguments, find_chromium
@@ -17,18 +20,30 @@ from bookpress.serve import server
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 HTML = ROOT / "_build" / "html"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+PATIENCE = 120_000  # milliseconds that a page gets for each step: a busy machine makes tests slow, not red
+# The files that take longest, longest first: a worker that began one last would leave the other idle.
+LONGEST = ("hostile", "anywhere", "course", "build", "site", "jupyterlab", "pdf", "slides", "edition")
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "bad_input: hands the package what it must refuse; shapes go unchecked")
+    config.addinivalue_line("markers", "bad_input: hands over what is to be refused; shapes go unchecked")
     config.addinivalue_line("markers", "traced: torch follows the package's own code; shapes go unchecked")
     torch.set_num_threads(1)
+    settings.register_profile("book", deadline=None, derandomize="CI" in os.environ)
+    settings.load_profile("book")
+    expect.set_options(timeout=PATIENCE)
     os.environ.update(dict.fromkeys(THREADS, "1"))  # of the processes that tests start, too
     torch.manual_seed(0)  # for what is drawn as tests are collected: every worker must find the same tests
 
 
 def pytest_report_header():
     return f"devices under test: {', '.join(DEVICES)}"
+
+
+def pytest_collection_modifyitems(items):
+    """What takes long comes first; a file's tests stay together, as they share what it builds."""
+    rank = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 
 def pytest_generate_tests(metafunc):
@@ -55,6 +70,25 @@ def device(request):
 
 
 @pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Has a folder made once in a run, whichever worker needs it first: `once("site", build)`."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def folder(name: str, make: Callable[[Path], None]) -> Path:
+        place, made = shared / name, shared / f"{name}.made"
+        with FileLock(shared / f"{name}.lock"):
+            if not made.exists():
+                place.mkdir()
+                make(place)
+                made.touch()
+        return place
+
+    return folder
+
+
+@pytest.fixture(scope="session")
 def html() -> Path:
     """The folder of the built site."""
     if not (ROOT / "_build" / "complete").exists():
@@ -71,15 +105,29 @@ def site(html):
         running.shutdown()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
+    """One browser for all tests of a worker; its pages are patient."""
     path = find_chromium()
     if not path:
         pytest.fail(MISSING, pytrace=False)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=arguments())
+        chromium = playwright.chromium.launch(executable_path=path, args=arguments(), timeout=PATIENCE)
+        for name in ("new_context", "new_page"):
+            setattr(chromium, name, patient(getattr(chromium, name)))
         yield chromium
         chromium.close()
+
+
+def patient(opens: Callable) -> Callable:
+    """The same context or page, whose steps may take their time."""
+
+    def opened(**options):
+        made = opens(**options)
+        made.set_default_timeout(PATIENCE)
+        return made
+
+    return opened
 
 
 @pytest.fixture
@@ -93,9 +141,10 @@ def visit(browser, site):
         page = context.new_page()
         if watch:
             watch(page)
-        page.goto(site + name, wait_until="networkidle")
+        page.goto(site + name)
         if mounted:
             mount(page)
+        page.evaluate("document.fonts.ready.then(() => true)")
         page.evaluate(AT_REST)
         return page
 

@@ -20,7 +20,7 @@ from coursework.process import in_process
 from coursework.roster import attendance, check_settings, lateness
 from coursework.sandbox import NotGradedError
 
-PRELOAD = ["nbgrader.api", "torch", "attnbook", "process"]
+PRELOAD = ["nbgrader.api", "torch", "attnbook", "coursework.process"]
 
 
 def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe: bool = False) -> int:

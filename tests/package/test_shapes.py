@@ -1,4 +1,4 @@
-"""The shapes in the signatures are true: in the whole run, every call of the package is held against its own."""
+"""The shapes in the signatures are true: while tests run, every call is held against its own."""
 
 import pytest
 import torch

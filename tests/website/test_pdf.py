@@ -13,18 +13,25 @@ from pypdf import PdfReader
 
 from bookpress import ROOT, contents, pdf
 from bookpress.chromium import MISSING, find_chromium
+from bookpress.inspection import mount
 
 NAMES = ["chapters/index.html", "chapters/02-query-key-value.html", "chapters/glossary.html"]
 A4 = (595, 842)
 
 
+def print_pages(html, file, names) -> int:
+    """Print in a thread of its own: this one's Playwright may have the tests' browser open."""
+    if not find_chromium():
+        pytest.fail(MISSING, pytrace=False)
+    with ThreadPoolExecutor() as pool:
+        return pool.submit(pdf.book, html, file, names, "A Title").result()
+
+
 @pytest.fixture(scope="module")
 def printed(html, tmp_path_factory) -> PdfReader:
     """A book of three pages: the first, a chapter with widgets, and a page with links to it."""
-    if not find_chromium():
-        pytest.fail(MISSING, pytrace=False)
     file = tmp_path_factory.mktemp("pdf") / "book.pdf"
-    count = pdf.book(html, file, NAMES, "A Title")
+    count = print_pages(html, file, NAMES)
     reader = PdfReader(file)
     assert len(reader.pages) == count
     return reader
@@ -93,7 +100,8 @@ TOO_LARGE = """([width, height]) => [...document.querySelectorAll("article *")]
 def test_nothing_is_cut_off_at_the_end_of_a_page(browser, site, page_name):
     page = browser.new_page(bypass_csp=True, viewport={"width": pdf.WIDTH, "height": pdf.HEIGHT})
     page.emulate_media(media="print")
-    page.goto(site + page_name, wait_until="networkidle")
+    page.goto(site + page_name)
+    mount(page)
     pdf.ready(page, "A Title", 0)
     assert page.evaluate(TOO_LARGE, [pdf.WIDTH, pdf.HEIGHT]) == []
     page.close()
@@ -179,8 +187,7 @@ def dates(html, tmp_path_factory) -> tuple[str, str]:
     """The web page's and the PDF's text of chapter 3, which has a date in every language."""
     file = tmp_path_factory.mktemp("dates") / "chapter.pdf"
     name = "chapters/03-attn.html"
-    with ThreadPoolExecutor() as pool:  # Playwright may be running in this thread
-        pool.submit(pdf.book, html, file, [name], "A Title").result()
+    print_pages(html, file, [name])
     article = BeautifulSoup((html / name).read_text("utf8"), "html.parser").select_one("article")
     text = "".join(page.extract_text() for page in PdfReader(file).pages)
     return article.text, unicodedata.normalize("NFKC", text)  # Arabic letters come in their joined forms

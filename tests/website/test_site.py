@@ -87,7 +87,8 @@ def test_the_chosen_theme_is_kept(visit, site):
     assert seen == {"light", "dark", "auto"}
     while page.locator("html").get_attribute("data-mode") != "dark":
         page.locator(".theme-switch-button").first.click()
-    page.goto(site + "search.html", wait_until="networkidle")
+    page.goto(site + "search.html")
+    inspection.mount(page)
     assert page.locator("html").get_attribute("data-theme") == "dark"
 
 

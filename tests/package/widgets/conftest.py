@@ -144,9 +144,12 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory) -> Path:
+def built(once) -> Path:
     """The site's folder, with the pages (`plain.html` has no widgets) and JupyterLab's bundles."""
-    source = tmp_path_factory.mktemp("site")
+    return once("widgets", build) / "html"
+
+
+def build(source: Path) -> None:
     for name, text in {
         "conf.py": CONF,
         "index.md": PAGE,
@@ -162,7 +165,6 @@ def built(tmp_path_factory) -> Path:
     for bundle in (ROOT / "src" / "attnbook" / "widgets" / "bundles").glob("*.js"):  # JupyterLab's modules
         (source / "html" / bundle.name).write_bytes(bundle.read_bytes())
     (source / "html" / "blank.html").write_text("<!doctype html><title>blank</title><body></body>")
-    return source / "html"
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bookpress.inspection import AT_REST
+
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 RUN = """async () => {
   const found = await axe.run({ include: [".ab-widget"] }, { resultTypes: ["violations"] });
@@ -111,7 +113,7 @@ def test_axe_finds_nothing(visit, name, width, theme):
     page = visit(f"{name}.html", width=width, theme=theme).page
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     open_everything(page)
-    page.wait_for_timeout(300)
+    page.evaluate(AT_REST)
     assert axe(page) == []
 
 
@@ -126,7 +128,7 @@ def test_axe_finds_nothing_in_the_explorers_panels(visit, part, theme):
         widget.get_by_role("button", name=part, exact=True).click()
         widget.locator(".part > *").wait_for()
     page.mouse.move(1, 1)
-    page.wait_for_timeout(300)
+    page.evaluate(AT_REST)
     assert axe(page) == []
 
 
@@ -167,8 +169,8 @@ def test_a_widget_without_data_says_so_and_the_others_work(visit, built, name, t
     model["state"].pop(trait)
     model["buffers"] = [one for one in model.get("buffers", []) if one["path"][0] != trait]
     page = text[:start] + json.dumps(data).replace("<", "\\u003c") + text[end:]
-    (built / f"broken-{name}.html").write_text(page, "utf-8")
-    page = visit(f"broken-{name}.html").page
+    (built / f"broken-{name}-{trait}.html").write_text(page, "utf-8")
+    page = visit(f"broken-{name}-{trait}.html").page
     page.wait_for_function("() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)")
     states = page.locator(".ab-widget").evaluate_all(STATES)
     assert states == ["broken"] + ["live"] * (len(states) - 1)

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import expect
 
 TOKEN = "widgets-under-test"
-PATIENCE = 120  # seconds that a busy machine gets
+PATIENCE = 120  # seconds
 CELLS = [
     """import torch
 from attnbook.widgets import AttentionExplorer
@@ -137,7 +137,6 @@ def wait_for(address, process, log):
 def notebook(lab, browser):
     """The notebook, opened and with its first cell run."""
     page = browser.new_page(viewport={"width": 1200, "height": 1000})
-    page.set_default_timeout(1000 * PATIENCE)
     page.foreign = []
     page.route(
         lambda url: not url.startswith((lab, "data:", "blob:", lab.replace("http", "ws"))),
