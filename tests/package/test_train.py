@@ -58,6 +58,10 @@ def ask_to_stop(number=signal.SIGINT):
     os.kill(os.getpid(), number)
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def die():
     raise RuntimeError("killed")
 
@@ -300,7 +304,7 @@ def test_the_command_rejects_the_state_of_another_run(tmp_path, monkeypatch, cap
 def test_a_stop_during_the_final_test_loses_nothing(tmp_path, monkeypatch, capsys):
     out = tmp_path / "small.safetensors"
     line = ["iso", "--steps=3", "--warmup=0", *SMALL, f"--out={out}"]
-    monkeypatch.setattr(command, "measure", lambda *_: ask_to_stop())
+    monkeypatch.setattr(command, "measure", interrupt)
     assert command.main(line) == 130
     assert "Stopped after 3 of 3 steps; run the same command to continue" in capsys.readouterr().out
     monkeypatch.undo()

@@ -66,7 +66,9 @@ exercise(
 )
 
 
-def _norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float, *, dim=-1, correction: int = 0) -> Tensor:
+def _norm(
+    x: Tensor, gamma: Tensor | float, beta: Tensor | float, eps: float, *, dim=-1, correction: int = 0
+) -> Tensor:
     """The right answer; the keywords make the wrong ones."""
     variance = x.var(dim=dim, correction=correction, keepdim=True)
     return gamma * (x - x.mean(dim=dim, keepdim=True)) / (variance + eps).sqrt() + beta
