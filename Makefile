@@ -67,7 +67,7 @@ test: lint book
 	$(PYTEST) --durations=20
 
 test-fast: lint
-	$(PYTEST) tests/package tests/chapters/test_notebooks.py -m "not slow" --ignore-glob="*_page.py" --durations=5
+	$(PYTEST) -m "not slow" tests/package tests/chapters/test_notebooks.py
 
 lint: $(STAMP)
 	"$(BIN)/ruff" check . && "$(BIN)/ruff" format --check .

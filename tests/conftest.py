@@ -22,11 +22,14 @@ HTML = ROOT / "_build" / "html"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PATIENCE = 120_000  # milliseconds that a page gets for each step: a busy machine makes tests slow, not red
 # The files that take longest, longest first: a worker that began one last would leave the other idle.
-LONGEST = ("hostile", "anywhere", "course", "build", "site", "jupyterlab", "pdf", "slides", "edition")
+LONGEST = ("hostile", "every_page", "anywhere", "course", "build", "site", "jupyterlab", "pdf", "slides")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "bad_input: hands over what is to be refused; shapes go unchecked")
+    config.addinivalue_line(
+        "markers", "slow: left out of `make test-fast`, as is what needs a browser or a site"
+    )
     config.addinivalue_line("markers", "traced: torch follows the package's own code; shapes go unchecked")
     torch.set_num_threads(1)
     settings.register_profile("book", deadline=None, derandomize="CI" in os.environ)
@@ -41,7 +44,10 @@ def pytest_report_header():
 
 
 def pytest_collection_modifyitems(items):
-    """What takes long comes first; a file's tests stay together, as they share what it builds."""
+    """What takes long comes first; what needs a browser or the built site is slow."""
+    for item in items:
+        if {"browser", "html", "built"}.intersection(item.fixturenames):
+            item.add_marker("slow")
     rank = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 

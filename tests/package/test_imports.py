@@ -8,6 +8,8 @@ import pytest
 
 import attnbook
 
+pytestmark = pytest.mark.slow
+
 PARTS = ["arguments", "masks", "attention", "embeddings", "contexts"]
 MODELS = ["encoder", "decoder", "transformer", "seq2seq", "data", "generation", "training"]
 TRAINED = ["checkpoints", "train"]

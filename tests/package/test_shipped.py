@@ -10,6 +10,8 @@ from attnbook.data import CLDR_VERSION
 from attnbook.train.__main__ import parse
 from attnbook.train.report import measure
 
+pytestmark = pytest.mark.slow
+
 WANTED = {"dates-iso": 0.995, "dates-translate": 0.99}
 EXAMPLES = 1000
 

@@ -21,6 +21,8 @@ from attnbook.train.loop import Run, train
 from attnbook.train.processes import Process
 from attnbook.train.report import measure
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["--d-model=16", "--num-heads=2", "--num-layers=1", "--d-ff=16", "--batch=8", "--examples=20"]
 SMALL += ["--device=cpu"]  # there isn't one GPU per process
 SIZES = {"d_model": 16, "num_heads": 2, "num_layers": 1, "d_ff": 16, "dropout": 0.1, "norm_first": True}
@@ -275,15 +277,15 @@ def stop_once_it_has_saved(process: subprocess.Popen, state: Path, number: int) 
 
 def test_the_command_stops_on_a_signal_and_resumes(tmp_path):
     whole, out = tmp_path / "whole.safetensors", tmp_path / "dates.safetensors"
-    options, state = ["iso", "--steps=400", "--warmup=1"], out.with_suffix(".state")
+    options, state = ["iso", "--steps=200", "--warmup=1"], out.with_suffix(".state")
     line = [*options, "--save-every=1", f"--out={out}"]
     reached = []
     for number in (signal.SIGINT, signal.SIGTERM):
         said = stop_once_it_has_saved(start(*line), state, number)
         reached += re.findall(
-            r"^Stopped after (\d+) of 400 steps; run the same command to continue\.$", said, re.M
+            r"^Stopped after (\d+) of 200 steps; run the same command to continue\.$", said, re.M
         )
-    assert 0 < int(reached[0]) < int(reached[1]) < 400
+    assert 0 < int(reached[0]) < int(reached[1]) < 200
     assert not out.exists()
     assert command.main([*line, *SMALL]) == 0
     assert command.main([*options, *SMALL, f"--out={whole}"]) == 0

@@ -22,6 +22,7 @@ def build(d_model=16, **options):
     return RecurrentSeq2Seq(VOCAB, VOCAB, d_model, "additive", **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [
