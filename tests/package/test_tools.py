@@ -23,6 +23,8 @@ from attnbook import (
     padding_mask,
 )
 
+pytestmark = [pytest.mark.traced, pytest.mark.slow]
+
 B, S, T = 3, 5, 7
 STACK = {"d_model": 12, "num_heads": 3, "num_layers": 2, "d_ff": 10, "dropout": 0.0}
 
