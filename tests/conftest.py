@@ -1,6 +1,8 @@
 """Shared by all tests: a fixed seed, one thread, checked shapes, and the built site in a real browser."""
 
+import inspect
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ import torch
 from filelock import FileLock
 from hypothesis import settings
 from jaxtyping import config as shape_checks
+from jaxtyping import jaxtyped
 from playwright.sync_api import expect, sync_playwright
 
 from bookpress import ROOT
@@ -20,6 +23,7 @@ from bookpress.serve import server
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 HTML = ROOT / "_build" / "html"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+CHECKER = inspect.getsourcefile(jaxtyped)  # where the checks stand around each function
 PATIENCE = 120_000  # milliseconds that a page gets for each step: a busy machine makes tests slow, not red
 # The files that take longest, longest first: a worker that began one last would leave the other idle.
 LONGEST = ("hostile", "every_page", "anywhere", "course", "build", "site", "jupyterlab", "pdf", "slides")
@@ -65,9 +69,20 @@ def _seed():
 
 @pytest.fixture(autouse=True)
 def _shapes(request, monkeypatch):
-    """Calls are held against their signatures (pyproject.toml says so), but for tests that are marked."""
+    """Calls are checked against their signatures (pyproject.toml says so), but for tests that are marked."""
     if any(map(request.node.get_closest_marker, ("bad_input", "traced"))):
         monkeypatch.setattr(shape_checks, "jaxtyping_disable", True)
+    if request.node.get_closest_marker("traced"):
+        modules = [module for name, module in sys.modules.items() if name.startswith("attnbook")]
+        classes = {id(one): one for module in modules for one in vars(module).values() if is_ours(one)}
+        for owner in (*modules, *classes.values()):
+            for name, function in list(vars(owner).items()):
+                if inspect.isfunction(function) and function.__code__.co_filename == CHECKER:
+                    monkeypatch.setattr(owner, name, function.__wrapped__)
+
+
+def is_ours(thing: object) -> bool:
+    return inspect.isclass(thing) and thing.__module__.startswith("attnbook")
 
 
 @pytest.fixture(params=DEVICES)
