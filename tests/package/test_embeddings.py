@@ -42,13 +42,6 @@ def test_sinusoids_follow_the_papers_formula(d_model):
             assert table[t, column].item() == pytest.approx(expected, abs=1e-6)
 
 
-def test_far_positions_are_as_exact_as_near_ones():
-    """Angles in float32 would be off by 1e-3 there."""
-    row = sinusoids(20_001, 4)[20_000].tolist()
-    angles = 20_000, 20_000 / 10_000**0.5
-    assert row == pytest.approx([f(angle) for angle in angles for f in (math.sin, math.cos)], abs=1e-6)
-
-
 @pytest.mark.parametrize("kind", [SinusoidalPositions, LearnedPositions])
 class TestPositions:
     def test_an_offset_gives_the_same_rows_as_the_whole_sequence(self, kind):
