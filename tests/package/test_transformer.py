@@ -1,5 +1,7 @@
 """The whole Transformer: cached steps, padding, causality, and its encoder and decoder stacks."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 
@@ -87,6 +89,14 @@ def test_the_encoder_alone_gives_the_memory_and_its_weights(model, source, targe
     again, none = model.encode(source, need_weights=False)
     assert none is None
     torch.testing.assert_close(again, memory)
+
+
+def test_loaded_weights_make_the_same_model(model, source, target):
+    other = deepcopy(model)
+    other.reset_parameters()
+    assert not torch.allclose(other(source, target)[0], model(source, target)[0])
+    other.load_state_dict(model.state_dict())
+    torch.testing.assert_close(other(source, target)[0], model(source, target)[0])
 
 
 def test_without_weights_no_head_computes_them(model, source, target):
