@@ -28,9 +28,17 @@ HEAD = [
 
 def run(modules: list[str]) -> None:
     """Let mutmut try the mutants of the modules, or all that have no result yet."""
+    for module in modules:
+        path = ROOT / "src" / "attnbook" / module.replace(".", "/")
+        if not (path.is_dir() or path.with_suffix(".py").is_file()):
+            raise SystemExit(
+                f"ONLY: wanted modules of attnbook, such as attention or data.dates, got {module!r}"
+            )
     names = [f"attnbook.{module}.*" for module in modules]
     command = [Path(sys.executable).with_name("mutmut"), "run", "--max-children", "1", *names]
-    subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
+    if done.returncode:
+        raise SystemExit("mutmut stopped; what it printed last says why")
 
 
 def results() -> dict[str, dict[str, str]]:
@@ -69,6 +77,8 @@ def main() -> None:
     chosen = [f"{module}." for module in modules] or [""]
     measured = {name: tried[name] for name in tried if f"{name}.".startswith(tuple(chosen))}
     rows = [row(f"`{name}`", list(statuses.values())) for name, statuses in measured.items()]
+    if not measured:
+        raise SystemExit("there is nothing to change in these modules: pyproject.toml leaves them out")
     every = [status for statuses in measured.values() for status in statuses.values()]
     print("\n".join([*HEAD, *rows, row("all", every)]))
     for statuses in measured.values():
