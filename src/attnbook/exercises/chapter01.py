@@ -6,126 +6,118 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from attnbook.exercises.judges import Numbers, Suspect, drawn, number, random, slips
-from attnbook.exercises.registry import exercise, function, suspects
+from attnbook.exercises.judges import Suspect, drawn, number, random, slips
+from attnbook.exercises.registry import function, numbers, suspects
 
-exercise(
+numbers(
     "1.1",
     "Bits by hand",
-    praise="Bits grow in step with the length, and a memory of fixed size doesn't grow at all: at some "
-    "length the one overtakes the other, however cleverly the memory is used.",
-    judge=Numbers(
-        number(
-            "strings",
-            4**3,
-            "Each of the 3 places may hold any of the 4 letters, so the choices multiply.",
-            {
-                12: "12 is 4 × 3. Each of the 3 places may hold any of the 4 letters: the choices multiply.",
-                81: "81 is 3⁴, four places with three letters each. Here there are 3 places and 4 letters.",
-                24: "24 counts strings in which no letter comes twice. A letter may come again.",
-            },
-        ),
-        number(
-            "bits",
-            6,
-            "L letters from V carry L · log₂ V bits.",
-            {
-                3 * math.log(4): "this is 3·ln 4. A bit is a choice between two: take log₂.",
-                math.log2(12): "this is log₂ 12. There are 4³ = 64 strings, and log₂ 4³ = 3 · log₂ 4.",
-                2: "2 bits is one letter. There are three.",
-                64: "64 is the number of strings. Bits are its logarithm: how many doublings of 1 make 64?",
-                24: "24 is 8 bits a letter, as a file stores them. Four letters need only log₂ 4 bits each.",
-            },
-        ),
-        number(
-            "thirty",
-            30 * math.log2(26),
-            "L letters from V carry L · log₂ V bits, here L = 30 and V = 26.",
-            {
-                30 * math.log(26): "this is 30·ln 26, with the natural logarithm. Bits take log₂.",
-                30 * math.log10(26): "this is 30·log₁₀ 26. Bits take log₂.",
-                150: "150 gives each letter 5 whole bits, enough for 32 letters. For 26 it is log₂ 26 = "
-                "4.70.",
-                240: "240 is 8 bits a letter, as a file stores them. 26 letters need log₂ 26 bits each.",
-                math.log2(30 * 26): "this is log₂(30 · 26). The length stands in front: 30 · log₂ 26.",
-                26 * math.log2(30): "this is 26 · log₂ 30: length and alphabet have changed places.",
-                26**30: "26³⁰ is the number of strings. Bits are its logarithm: 30 · log₂ 26.",
-            },
-            near=0.6,
-        ),
-        number(
-            "longest",
-            13,
-            "Divide the 64 bits by the bits of one letter, log₂ 26 = 4.70, and round to what still fits.",
-            {
-                14: "14 letters carry 65.8 bits, a little more than 64. Round down: it must still fit.",
-                12: "12 is 64 / 5 rounded down. A letter carries log₂ 26 = 4.70 bits, less than 5.",
-                8: "8 is 64 / 8, with 8 bits a letter. One of 26 letters carries only log₂ 26 = 4.70 bits.",
-                64: "64 letters would be one bit each, and one bit tells only two letters apart.",
-                2: "2 is 64 / 26 rounded down. Divide by the bits of a letter, log₂ 26, not by the letters.",
-                19: "this is 64 / ln 26. With log₂ a letter carries 4.70 bits.",
-            },
-        ),
+    number(
+        "strings",
+        4**3,
+        "Each of the 3 places may hold any of the 4 letters, so the choices multiply.",
+        {
+            12: "12 is 4 × 3. Each of the 3 places may hold any of the 4 letters: the choices multiply.",
+            81: "81 is 3⁴, four places with three letters each. Here there are 3 places and 4 letters.",
+            24: "24 counts strings in which no letter comes twice. A letter may come again.",
+        },
     ),
+    number(
+        "bits",
+        6,
+        "L letters from V carry L · log₂ V bits.",
+        {
+            3 * math.log(4): "this is 3·ln 4. A bit is a choice between two: take log₂.",
+            math.log2(12): "this is log₂ 12. There are 4³ = 64 strings, and log₂ 4³ = 3 · log₂ 4.",
+            2: "2 bits is one letter. There are three.",
+            64: "64 is the number of strings. Bits are its logarithm: how many doublings of 1 make 64?",
+            24: "24 is 8 bits a letter, as a file stores them. Four letters need only log₂ 4 bits each.",
+        },
+    ),
+    number(
+        "thirty",
+        30 * math.log2(26),
+        "L letters from V carry L · log₂ V bits, here L = 30 and V = 26.",
+        {
+            30 * math.log(26): "this is 30·ln 26, with the natural logarithm. Bits take log₂.",
+            30 * math.log10(26): "this is 30·log₁₀ 26. Bits take log₂.",
+            150: "150 is 5 bits per letter, enough for 32 letters. For 26 letters use log₂ 26 = 4.70.",
+            240: "240 is 8 bits a letter, as a file stores them. 26 letters need log₂ 26 bits each.",
+            math.log2(30 * 26): "this is log₂(30 · 26). The length stands in front: 30 · log₂ 26.",
+            26 * math.log2(30): "this is 26 · log₂ 30: length and alphabet have changed places.",
+            26**30: "26³⁰ is the number of strings. Bits are its logarithm: 30 · log₂ 26.",
+        },
+        near=0.6,
+    ),
+    number(
+        "longest",
+        13,
+        "Divide the 64 bits by the bits of one letter, log₂ 26 = 4.70, and round to what still fits.",
+        {
+            14: "14 letters carry 65.8 bits, a little more than 64. Round down: it must still fit.",
+            12: "12 is 64 / 5 rounded down. A letter carries log₂ 26 = 4.70 bits, less than 5.",
+            8: "8 is 64 / 8, with 8 bits a letter. One of 26 letters carries only log₂ 26 = 4.70 bits.",
+            64: "64 letters would be one bit each, and one bit tells only two letters apart.",
+            2: "2 is 64 / 26 rounded down. Divide by the bits of a letter, log₂ 26, not by the letters.",
+            19: "this is 64 / ln 26. With log₂ a letter carries 4.70 bits.",
+        },
+    ),
+    praise="The bits grow linearly with the length, and a fixed-size memory doesn't grow: at some length it "
+    "is full, however cleverly it is used.",
 )
 
-exercise(
+numbers(
     "1.2",
     "From the first word to the last",
+    number(
+        "recurrent",
+        41,
+        "One cell reads each word, and hands its state to the next.",
+        {
+            40: "40 counts the hand-overs. Count the cells: the first word passes its own cell too.",
+            1: "one cell reads one word. What it read must pass through every later cell too.",
+        },
+    ),
+    number(
+        "convolution",
+        20,
+        "A kernel of 5 reaches 2 words to each side; each layer adds 2 more. How many 2s make 40?",
+        {
+            10: "10 is right for the whole window, 1 + n·4 ≥ 41, but half of that window lies beyond the "
+            "last word. To *one* side, a layer reaches only 2 words further.",
+            9: "9 lays windows of 5 side by side. Each layer moves on by 2, not 5.",
+            8: "8 is 40 / 5. A kernel of 5 is the word itself and 2 on each side: it moves on by 2.",
+            40: "40 moves on one word a layer. A kernel of 5 reaches 2 words to one side.",
+            3: "3 would be right if each layer made the window 5 times as wide. It only adds to it.",
+            1: "one layer sees 5 words, and the two words are 40 apart.",
+            21: "21 is 41 / 2 rounded up. From the first word to the last it is 40 places.",
+        },
+    ),
+    number(
+        "attention",
+        1,
+        "The last word's query meets the first word's key directly.",
+        {
+            41: "no word is handed on here: every word is compared with every word, in one layer.",
+            40: "no word is handed on here: every word is compared with every word, in one layer.",
+            0: "not 0: the first word's value passes one layer of attention to reach the last.",
+            2: "one layer is enough: the last word's query meets the first word's key directly.",
+        },
+    ),
+    number(
+        "scores",
+        41**2,
+        "Each of the 41 words asks each of the 41 words, itself among them.",
+        {
+            1640: "1640 leaves out that each word meets itself, too.",
+            820: "820 counts each pair once. But a's score for b is not b's score for a.",
+            861: "861 counts each pair once. But a's score for b is not b's score for a.",
+            41: "41 is the scores of one word. All 41 words ask.",
+            82: "82 is 41 + 41. Each of 41 queries meets each of 41 keys.",
+        },
+    ),
     praise="41, 20, 1, and 1681 scores for that 1. Attention doesn't abolish the cost of distance: it pays "
     "for all pairs at once, in parallel.",
-    judge=Numbers(
-        number(
-            "recurrent",
-            41,
-            "One cell reads each word, and hands its state to the next.",
-            {
-                40: "40 is the number of hand-overs from cell to cell. We count the cells: the first word "
-                "passes its own cell too, and comes out of the last one's.",
-                1: "one cell reads one word. The first word must be handed on until the last one is read.",
-            },
-        ),
-        number(
-            "convolution",
-            20,
-            "A kernel of 5 reaches 2 words to either side, and each layer adds as much again. How many 2s "
-            "to 40?",
-            {
-                10: "10 is right for the whole window, 1 + n·4 ≥ 41. But half of that window lies beyond "
-                "the last word. To *one* side a layer reaches 2 words further.",
-                9: "9 lays windows of 5 side by side. Each layer moves on by 2, not 5.",
-                8: "8 is 40 / 5. A kernel of 5 covers the word itself and 2 on either side: it moves on by "
-                "2.",
-                40: "40 moves on one word a layer. A kernel of 5 reaches 2 words to one side.",
-                3: "3 would be right if each layer made the window 5 times as wide. It only adds to it.",
-                1: "one layer sees 5 words, and the two words are 40 apart.",
-                21: "21 is 41 / 2 rounded up. From the first word to the last it is 40 places.",
-            },
-        ),
-        number(
-            "attention",
-            1,
-            "The last word's query meets the first word's key directly.",
-            {
-                41: "no word is handed on here: every word is compared with every word, in one layer.",
-                40: "no word is handed on here: every word is compared with every word, in one layer.",
-                0: "not 0: the first word's value passes one layer of attention to reach the last.",
-                2: "one layer is enough: the last word's query meets the first word's key directly.",
-            },
-        ),
-        number(
-            "scores",
-            41**2,
-            "Each of the 41 words asks each of the 41 words, itself among them.",
-            {
-                1640: "1640 leaves out that each word meets itself, too.",
-                820: "820 counts each pair once. But a's score for b is not b's score for a.",
-                861: "861 counts each pair once. But a's score for b is not b's score for a.",
-                41: "41 is the scores of one word. All 41 words ask.",
-                82: "82 is 41 + 41. Each of 41 queries meets each of 41 keys.",
-            },
-        ),
-    ),
 )
 
 
@@ -147,18 +139,14 @@ exercise(
         "You divided by k. Each layer adds k − 1 words to the window: one place was there before.",
         lambda n, k: math.ceil(n / k),
         lambda n, k: math.ceil((n - 1) / k),
-        "One word too many: with no layer at all, the window already holds the word itself. Only length − 1 "
-        "words are left to cover.",
+        "One word too many: the window holds the word itself before any layer, so length − 1 remain.",
         lambda n, k: math.ceil(n / (k - 1)),
-        "This is the number that logarithms give, as if each layer made the window k times as wide. It adds "
-        "k − 1 words each time and no more: the growth is linear.",
+        "You took a logarithm, but each layer adds k − 1 words to the window: the growth is linear.",
         lambda n, k: math.ceil(math.log(n, k)),
         lambda n, k: math.ceil(math.log2(n)),
-        "You counted the way from one end to the other, to one side only. Here the window as a whole, both "
-        "sides together, has to hold `length` words.",
+        "You counted one side only. The whole window, both sides together, must hold `length` words.",
         lambda n, k: math.ceil((n - 1) / (k // 2)),
-        "This is the window of `length` layers. The question runs the other way: how many layers for a "
-        "window of that length?",
+        "This is the window of `length` layers. Go the other way: how many layers for that window?",
         lambda n, k: 1 + n * (k - 1),
         "This is the quotient, not rounded. Round up to a whole layer.",
         lambda n, k: (n - 1) / (k - 1),
@@ -205,8 +193,7 @@ def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda output
             "the decoder of formula 1.2",
             _from(lambda context: context),
             True,
-            "Its first state is the context. Replace one sentence's context by other numbers, and compare "
-            "that sentence's outputs before and after.",
+            "Its first state is the context: replace a sentence's context and compare its outputs.",
         ),
         Suspect(
             "the decoder above, which starts from zeros",
@@ -218,21 +205,20 @@ def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda output
             "a decoder that gives every sentence the context of sentence 0",
             _from(lambda context: context[:1].expand_as(context)),
             False,
-            "Sentences 1 and 2 never hear their own context. Change one sentence's context at a time, look "
-            "at that sentence's outputs, and do so for every sentence.",
+            "Sentences 1 and 2 never get their own context. Change one sentence's context, compare that "
+            "sentence's outputs, and do so for every sentence.",
         ),
         Suspect(
             "a decoder that gives each sentence its neighbour's context",
             _from(lambda context: context.roll(1, 0)),
             False,
-            "Some outputs change, but those of another sentence. Look at the outputs of the sentence whose "
-            "context you changed.",
+            "The outputs that change are another sentence's. Compare those of the sentence you changed.",
         ),
         Suspect(
             "a decoder that gives sentence 2 no context",
             _from(lambda context: torch.cat((context[:2], 0 * context[2:]))),
             False,
-            "Two sentences out of three hear their context. Every one of them should.",
+            "Two sentences out of three use their context. Every one of them should.",
         ),
         Suspect(
             "a decoder that reads only the last number of the context",
@@ -244,22 +230,20 @@ def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda output
             "a decoder that adds the context before its last token",
             (lambda context, embedded: _decode(context, embedded, _late), CONTEXT, EMBEDDED),
             True,
-            "Only its last output depends on the context. Compare the outputs at all tokens, and take one "
-            "that changes for enough: `not torch.equal(a, b)`.",
+            "Only its last output depends on the context. Compare the outputs at all tokens; one change is "
+            "enough: `not torch.equal(a, b)`.",
         ),
         Suspect(
             "a decoder that hears the context faintly",
             _from(lambda context: 1e-4 * context),
             True,
-            "The outputs hardly move, but they do. Where nothing depends on the context they are *equal*: "
-            "compare exactly.",
+            "The outputs change very little, but they change: compare exactly, with `torch.equal`.",
         ),
         Suspect(
             "a decoder that takes the mean off the context",
             _from(lambda context: context - context.mean(-1, keepdim=True)),
             True,
-            "Adding the same number everywhere changes nothing there. Use fresh random numbers: "
-            "`torch.randn_like`.",
+            "Adding the same number everywhere changes nothing here. Use fresh ones: `torch.randn_like`.",
         ),
         Suspect(
             "a decoder that brings the context to length 1",
@@ -272,15 +256,13 @@ def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda output
     "test of what the outputs *depend* on finds it, and yours does.",
     slips=slips(
         "You changed the contexts of all sentences at once, so you can't tell whose context an output "
-        "depends on. Change one sentence's at a time, and look at that sentence's outputs.",
+        "depends on. Change one at a time and compare that sentence's outputs.",
         _replace_all(torch.randn_like),
         _replace_all(torch.zeros_like),
-        "You compared only the first outputs, and only in the batch as a whole. Compare all tokens, and one "
-        "sentence at a time.",
+        "You compared only the first outputs of the whole batch. Compare all tokens, sentence by sentence.",
         _replace_all(torch.randn_like, lambda outputs: outputs[:, 0]),
     ),
-    pure="Your test changes `context` or `embedded` in place, so whatever runs next starts from other "
-    "numbers. Work on a copy: `other = context.clone()`.",
+    pure="Your test changes `context` or `embedded` in place. Work on a copy: `other = context.clone()`.",
 )
 def listens(decode: Callable, context: Tensor, embedded: Tensor) -> bool:
     for row in range(len(context)):
@@ -310,9 +292,6 @@ def _gradient(network: nn.Module, x: Tensor, total: Callable = lambda y: y[-1].s
     return torch.autograd.grad(total(network(x[None])[0]), x)[0]  # (T, D)
 
 
-# (T,)
-
-
 def _jacobian(network: nn.Module, x: Tensor) -> Tensor:
     return torch.autograd.functional.jacobian(lambda x: network(x[None])[0, -1], x)  # (D, T, D)
 
@@ -327,28 +306,20 @@ def _reach_case(length: int, width: int, seed: int, blind: int = 0) -> tuple:
     "1.5",
     "How far does it reach?",
     {"reach": "(T,)"},
-    praise="Your instrument works on networks that it has never seen. What it shows is how much a small "
-    "change at a place moves the last output, and so how much that place can learn from an error there.",
-    cases=[
-        _reach_case(5, 4, 150),
-        _reach_case(6, 3, 160, blind=2),
-        *drawn(_reach_case, (2, 7), (2, 6)),
-    ],
-    pure="Your function leaves its mark on `x` itself: it is changed, or requires a gradient, or holds one. "
-    "A second call with the same `x` would add its gradient to the first. Work on a copy: "
-    "`x.clone().requires_grad_()`.",
+    praise="Your instrument works on networks it has never seen. It shows how much a small change at a "
+    "position moves the last output, and so how much that position can learn from an error there.",
+    cases=[_reach_case(5, 4, 150), _reach_case(6, 3, 160, blind=2), *drawn(_reach_case, (2, 7), (2, 6))],
+    pure="Your function changes `x` itself (its values, `requires_grad` or `.grad`), so a second call with "
+    "the same `x` would go wrong. Work on a copy: `x.clone().requires_grad_()`.",
     slips=slips(
-        "You summed all outputs: these are the gradients of all of them together. Only the last one counts: "
-        "`y[0, -1].sum()`.",
+        "You summed all outputs. Only the last one counts: `y[0, -1].sum()`.",
         lambda network, x: _gradient(network, x, Tensor.sum).norm(dim=-1),
         "This is the reach to the *first* output. The last one is `y[0, -1]`.",
         lambda network, x: _gradient(network, x, lambda y: y[0].sum()).norm(dim=-1),
-        "You took the gradient of each number of the last output by itself. Wanted is the gradient of their "
-        "*sum*: `y[0, -1].sum()`.",
+        "You took the gradient of each number of the last output by itself. Sum first: `y[0, -1].sum()`.",
         lambda network, x: _jacobian(network, x).square().sum((0, 2)).sqrt(),
         lambda network, x: _jacobian(network, x).norm(dim=-1).sum(0),
-        "You added up each gradient's numbers; positive and negative ones cancel. The length of a vector is "
-        "the root of the sum of its squares: `norm(dim=-1)`.",
+        "You added up each gradient's entries, so positive and negative ones cancel: use `norm(dim=-1)`.",
         lambda network, x: _gradient(network, x).sum(-1),
         lambda network, x: _gradient(network, x).sum(-1).abs(),
         lambda network, x: _gradient(network, x).mean(-1),
@@ -358,13 +329,11 @@ def _reach_case(length: int, width: int, seed: int, blind: int = 0) -> tuple:
         lambda network, x: _gradient(network, x).abs().sum(-1),
         "This is the largest entry of each gradient. The length takes all of them: `norm(dim=-1)`.",
         lambda network, x: _gradient(network, x).abs().amax(-1),
-        "This is one length for all places together. Keep the places apart: `norm(dim=-1)` runs over the "
-        "features only.",
+        "This is one length for all places together. Keep them apart: `norm(dim=-1)`.",
         lambda network, x: _gradient(network, x).norm(),
-        "These are lengths along the places, one for each feature. The features are the last axis: "
-        "`norm(dim=-1)`.",
+        "These are lengths along the places, one per feature. Features are the last axis: `norm(dim=-1)`.",
         lambda network, x: _gradient(network, x).norm(dim=0),
-        "These are the gradients themselves, `(T, D)`. One length for each place is wanted: `norm(dim=-1)`.",
+        "These are the gradients, `(T, D)`. One length for each place is wanted: `norm(dim=-1)`.",
         _gradient,
         "These are the lengths of the outputs, not of a gradient.",
         lambda network, x: network(x[None])[0].norm(dim=-1),

@@ -7,81 +7,76 @@ import torch
 from torch import Tensor
 
 from attnbook.exercises.comparing import shape
-from attnbook.exercises.judges import Numbers, drawn, number, random, slips
+from attnbook.exercises.judges import drawn, number, random, slips
 from attnbook.exercises.reading import read, read_results
-from attnbook.exercises.registry import exercise, function
+from attnbook.exercises.registry import function, numbers
 from attnbook.exercises.verdict import Wrong
 
 EVEN, DIVIDED, AS_THEY_ARE = (1 / 3, 1 / 3, 1 / 3), (0.5, 0.25, 0.25), (0.576, 0.212, 0.212)
 
-exercise(
+numbers(
     "2.1",
     "Hot, cold and wide",
-    praise="Cold takes the best key, hot takes the mean, and a longer query is a colder softmax. A dot "
-    "product of width d_k spreads like √d_k, times the spread of the numbers that go in.",
-    judge=Numbers(
-        number(
-            "cold",
-            (1, 0, 0),
-            "Divide the scores by a tiny τ: the gap between the first and the others becomes huge.",
-            {
-                EVEN: "an even share is what heat does. Dividing by a small τ makes gaps wider.",
-                DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
-                AS_THEY_ARE: "these are the weights at τ = 1. Let τ go to 0.",
-                (0, 0.5, 0.5): "these two score lower. All the weight goes to the highest score.",
-            },
-            near=0.02,
-        ),
-        number(
-            "hot",
-            EVEN,
-            "Divide the scores by a huge τ: no gap is left, and three equal scores share evenly.",
-            {
-                (1, 0, 0): "all for the best key is what cold does. Dividing by a large τ makes gaps small.",
-                (0, 0, 0): "the scores go to 0, all three; the weights still sum to 1.",
-                DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
-                AS_THEY_ARE: "these are the weights at τ = 1. Let τ grow.",
-            },
-        ),
-        number(
-            "twice",
-            0.5,
-            "Twice the query is twice each score. Which τ makes s / τ twice s?",
-            {
-                2: "2 is the wrong way round. Twice the query is twice the scores; a higher τ makes them "
-                "smaller.",
-                0.25: "a dot product has the query in it once: twice the query is twice the score, not four "
-                "times.",
-                math.sqrt(0.5): "no root here: twice the query is twice each score.",
-                1: "at τ = 1 nothing changes; twice as long a query doubles every score.",
-            },
-        ),
-        number(
-            "spread",
-            8,
-            "The variance of a sum of d_k independent products is the sum of their variances; spread is its "
-            "root.",
-            {
-                64: "64 is the variance. The spread is its square root.",
-                1: "each product has spread 1; the sum of 64 of them has more.",
-                1 / 8: "divided the wrong way: wider vectors give larger scores.",
-                4: "4 is the root of 16. The width is 64.",
-            },
-            near=0.05,
-        ),
-        number(
-            "louder",
-            16,
-            "Twice the query is twice each product, and twice their sum.",
-            {
-                8: "that is the spread before. Twice the query is twice each product.",
-                32: "only the query is twice as large, not the keys: the product doubles once.",
-                8 * math.sqrt(2): "spread, unlike variance, doubles when the numbers double.",
-                256: "256 is the variance. The spread is its square root.",
-            },
-            near=0.1,
-        ),
+    number(
+        "cold",
+        (1, 0, 0),
+        "Divide the scores by a tiny τ: the gap between the first and the others becomes huge.",
+        {
+            EVEN: "an even share is what heat does. Dividing by a small τ makes gaps wider.",
+            DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
+            AS_THEY_ARE: "these are the weights at τ = 1. Let τ go to 0.",
+            (0, 0.5, 0.5): "these two score lower. All the weight goes to the highest score.",
+        },
+        near=0.02,
     ),
+    number(
+        "hot",
+        EVEN,
+        "Divide the scores by a huge τ: no gap is left, and three equal scores share evenly.",
+        {
+            (1, 0, 0): "all for the best key is what cold does. Dividing by a large τ makes gaps small.",
+            (0, 0, 0): "the scores go to 0, all three; the weights still sum to 1.",
+            DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
+            AS_THEY_ARE: "these are the weights at τ = 1. Let τ grow.",
+        },
+    ),
+    number(
+        "twice",
+        0.5,
+        "Twice the query is twice each score. Which τ makes s / τ twice s?",
+        {
+            2: "2 is the wrong way round: twice the query doubles the scores; a higher τ shrinks them.",
+            0.25: "a dot product has the query in it once: twice the query doubles the score.",
+            math.sqrt(0.5): "no root here: twice the query is twice each score.",
+            1: "at τ = 1 nothing changes; twice as long a query doubles every score.",
+        },
+    ),
+    number(
+        "spread",
+        8,
+        "The variance of a sum of d_k independent products is the sum of theirs; spread is its root.",
+        {
+            64: "64 is the variance. The spread is its square root.",
+            1: "each product has spread 1; the sum of 64 of them has more.",
+            1 / 8: "divided the wrong way: wider vectors give larger scores.",
+            4: "4 is the root of 16. The width is 64.",
+        },
+        near=0.05,
+    ),
+    number(
+        "louder",
+        16,
+        "Twice the query is twice each product, and twice their sum.",
+        {
+            8: "that is the spread before. Twice the query is twice each product.",
+            32: "only the query is twice as large, not the keys: the product doubles once.",
+            8 * math.sqrt(2): "spread, unlike variance, doubles when the numbers double.",
+            256: "256 is the variance. The spread is its square root.",
+        },
+        near=0.1,
+    ),
+    praise="Cold picks the best key, hot averages, and a longer query acts like a lower temperature. A dot "
+    "product's standard deviation grows like √d_k, times that of its inputs.",
 )
 
 ENOUGH = 0.99
@@ -114,35 +109,28 @@ def _keys(count: int, width: int, wanted: int, seed: int) -> tuple[Tensor, int]:
     "2.2",
     "Ask the right question",
     {"keys with more weight": "a number", "weight of the wanted key": "a number"},
-    praise="A key can be found if some direction tells it from all the others, even from a longer one "
-    "beside it. Nothing about the key alone says which direction that is. A model learns W^Q and W^K so "
-    "that such questions exist.",
+    praise="A key can be found if some direction separates it from all others; the key alone doesn't tell "
+    "you which. A model learns W^Q and W^K so that such queries exist.",
     cases=[
         _keys(5, 8, 2, seed=30),
         _keys(4, 4, 3, seed=33),
         *drawn(lambda count, more, seed: _keys(count, count + more, count - 1, seed), (2, 6), (0, 4)),
     ],
     use=_fetched,
-    rule="Which scores would give the wanted key 99 % of the weight? Then look for the query that makes "
-    "these scores: `keys @ query = scores` is one equation for each key.",
+    rule="Which scores would give the wanted key 99 % of the weight? Then solve `keys @ query = scores` for "
+    "the query.",
     slips=slips(
-        "You ask with the wanted key itself, or with its direction. Another key points nearly the same way "
-        "and is longer, so it scores higher, however long you make the query. You need a query to which the "
-        "wanted key scores high and *every other* key low.",
-        lambda keys, wanted: keys[wanted],
-        lambda keys, wanted: 10 * keys[wanted],
-        lambda keys, wanted: 10 * keys[wanted] / keys[wanted].norm(),
-        lambda keys, wanted: keys[wanted] / keys[wanted].norm(),
-        "You ask with the difference between the wanted key and the mean. That is a good direction where "
-        "keys are spread evenly; here another key lies in the same direction, and farther out.",
-        lambda keys, wanted: keys[wanted] - keys.mean(0),
-        lambda keys, wanted: 2 * (keys[wanted] - keys.mean(0)),
-        "The direction is right: the wanted key scores higher than all others. But the query is too short, "
-        "and the softmax too warm. A longer query is a colder one.",
+        "You used the wanted key as the query. Another key points nearly the same way and is longer, so it "
+        "always scores higher. The wanted key must score high and *every other* key low.",
+        *(lambda keys, wanted, c=c: c * keys[wanted] for c in (1, 10)),
+        *(lambda keys, wanted, c=c: c * keys[wanted] / keys[wanted].norm() for c in (1, 10)),
+        "The difference between the wanted key and the mean is a good query where keys are spread evenly. "
+        "Here another key lies farther out in the same direction.",
+        *(lambda keys, wanted, c=c: c * (keys[wanted] - keys.mean(0)) for c in (1, 2)),
+        "The direction is right, but the query is too short. A longer query makes the softmax colder.",
         *(lambda keys, wanted, score=score: _solved(keys, wanted, score) for score in (1, 2, 3, 4, 5)),
         "The sign is wrong: this query finds every key but the wanted one.",
-        lambda keys, wanted: _solved(keys, wanted, -10.0),
-        lambda keys, wanted: _solved(keys, wanted, -1.0),
+        *(lambda keys, wanted, score=score: _solved(keys, wanted, score) for score in (-10, -1)),
     ),
 )
 def query_for(keys: Tensor, wanted: int) -> Tensor:
@@ -182,24 +170,21 @@ def _readings(count: int, bandwidth: float, seed: int, tied: int = 0) -> tuple[T
         *drawn(lambda count, tenths, seed: _readings(count, tenths / 10, seed), (3, 12), (5, 40)),
     ],
     slips=slips(
-        "Each reading still helps to predict itself: it is its own nearest key. Close the diagonal before "
-        "softmax.",
+        "Each reading still helps to predict itself. Mask the diagonal before softmax.",
         lambda keys, values, h: _error(_scores(keys, h), values, own=0.0),
-        "You closed every score of 0. Two readings of the same hour have a score of 0 as well, and they may "
-        "predict each other. Only the diagonal is a reading's own.",
+        "You masked every score of 0. Two readings of the same hour also score 0 and may predict each "
+        "other: mask only the diagonal.",
         lambda keys, values, h: _error(
             _scores(keys, h).masked_fill(keys[:, None] == keys, -math.inf), values
         ),
-        "You set the readings' own weights to 0 after softmax: the rest of each row sums to less than 1. "
-        "Close the diagonal before softmax, or divide by what is left.",
+        "You set the diagonal to 0 after softmax, so the rows sum to less than 1. Mask it before softmax.",
         lambda keys, values, h: (
             (_scores(keys, h).softmax(-1).fill_diagonal_(0) @ values - values).square().mean()
         ),
         "The bandwidth is not squared: the kernel is exp(−(k − k')² / (2h²)).",
         lambda keys, values, h: _error(_scores(keys, h) * h, values),
         "The 2 in 2h² is missing, or half of the square is.",
-        lambda keys, values, h: _error(2 * _scores(keys, h), values),
-        lambda keys, values, h: _error(_scores(keys, h) / 2, values),
+        *(lambda keys, values, h, c=c: _error(c * _scores(keys, h), values) for c in (2, 0.5)),
         "You multiplied by the bandwidth. A wide kernel lets far readings in: divide by h².",
         lambda keys, values, h: _error(_scores(keys, 1 / h), values),
         "The distances are not squared: that is another kernel, exp(−|k − k'| …).",
@@ -207,12 +192,11 @@ def _readings(count: int, bandwidth: float, seed: int, tied: int = 0) -> tuple[T
         lambda keys, values, h: _error(-(keys[:, None] - keys).abs() / h, values),
         "The minus is missing: now the farthest readings get the most weight.",
         lambda keys, values, h: _error(-_scores(keys, h), values),
-        "These are the estimates. What is asked for is one number: the mean of their squared errors.",
+        "These are the estimates. Return one number: the mean of their squared errors.",
         _estimates,
         "These are the squared errors, one for each reading. Take their mean.",
         lambda keys, values, h: (_estimates(keys, values, h) - values) ** 2,
-        "This is the root of what is asked for, or the error without its square: take the mean of the "
-        "squares.",
+        "This is the root, or the error without its square: take the mean of the squares.",
         lambda keys, values, h: left_out_error(keys, values, h).sqrt(),
         lambda keys, values, h: (_estimates(keys, values, h) - values).abs().mean(),
         lambda keys, values, h: (_estimates(keys, values, h) - values).mean(),
@@ -228,13 +212,11 @@ def _entropy(weights: Tensor) -> Tensor:
     return torch.special.entr(weights).sum(-1)
 
 
-def _search(
-    scores: Tensor,
-    budget: float,
-    count: Callable = lambda weights: _entropy(weights).exp(),
-    low=1e-6,
-    high=1e6,
-) -> float:
+def _effective(weights: Tensor) -> Tensor:
+    return _entropy(weights).exp()
+
+
+def _search(scores: Tensor, budget: float, count: Callable = _effective, low=1e-6, high=1e6) -> float:
     """The temperature at which `count(weights)` is the budget, by halving the interval of its logarithm."""
     for _ in range(200):
         middle = math.sqrt(low * high)
@@ -253,16 +235,15 @@ def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> 
     temperature = read(temperature_for(scores, budget), 1.0, "temperature")
     if not temperature > 0:
         raise Wrong(f"A temperature is a number above 0; yours is {temperature:g}.")
-    return _entropy((scores.double() / temperature).softmax(-1)).exp().item()
+    return _effective((scores.double() / temperature).softmax(-1)).item()
 
 
 @function(
     "2.4",
     "A budget of keys",
     {"effective keys": "a number"},
-    praise="Temperature and the number of keys are two names of one knob, and the second is easier to think "
-    "about: you say how many keys may share, and get the temperature that does it, whatever the size of the "
-    "scores.",
+    praise="Temperature and the number of keys set the same thing, and the second is easier: say how many "
+    "keys may share, whatever the size of the scores.",
     cases=[
         (random(7, seed=24), 1.5),
         (random(7, seed=24), 6.0),
@@ -272,13 +253,13 @@ def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> 
         *drawn(lambda scale, tenths, seed: (scale * random(8, seed=seed), tenths / 10), (1, 20), (12, 70)),
     ],
     use=_keys_paid_for,
-    rule="The hotter, the more keys: as τ grows, their number rises from 1 to S. So halve an interval: try "
-    "a temperature between its ends, count the keys, and keep the half that holds the budget.",
+    rule="As τ grows, the number of keys rises from 1 to S. So halve an interval: try a temperature between "
+    "its ends, count the keys, and keep the half that holds the budget.",
     slips=slips(
         "This is 1/τ: scores are *divided* by the temperature.",
         lambda scores, budget: 1 / _search(scores, budget),
         "The search went the wrong way. A higher temperature spreads the weight over *more* keys.",
-        lambda scores, budget: _search(scores, budget, lambda weights: 2 * budget - _entropy(weights).exp()),
+        lambda scores, budget: _search(scores, budget, lambda weights: 2 * budget - _effective(weights)),
         "You set the entropy itself to the budget. Its exponential counts keys.",
         lambda scores, budget: _search(scores, budget, _entropy),
         lambda scores, budget: _search(scores, budget, lambda weights: _entropy(weights) / math.log(2)),
@@ -287,19 +268,16 @@ def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> 
             scores, budget, lambda weights: (_entropy(weights) / math.log(2)).exp()
         ),
         lambda scores, budget: _search(scores, budget, lambda weights: _entropy(weights).exp2()),
-        "1 / Σ w² is a count of keys as well, another one (the inverse participation ratio). Here: exp of "
-        "the entropy.",
+        "1 / Σ w² also counts keys (the inverse participation ratio), but here use exp of the entropy.",
         lambda scores, budget: _search(scores, budget, lambda weights: 1 / weights.square().sum()),
         "1 / the largest weight looks at one key only.",
         lambda scores, budget: _search(scores, budget, lambda weights: 1 / weights.max()),
-        "A weight of 0 has spoilt your count: 0 · log 0 is NaN in arithmetic, and 0 in the sum you want. "
-        "Use `torch.special.entr(weights)` or `torch.xlogy(weights, weights)`.",
+        "A weight of 0 spoils the sum: 0 · log 0 is NaN. Use `torch.special.entr` or `torch.xlogy`.",
         lambda scores, budget: _search(scores.float(), budget, _spoilt),
         lambda scores, budget: _search(
             scores.float(), budget, lambda weights: _spoilt(weights).nan_to_num(0)
         ),
-        "Your search begins with too small an interval. The temperature may be far below 1 or far above it, "
-        "as large as the gaps between the scores.",
+        "You search too small an interval: τ may be far below 1, or as large as the gaps between scores.",
         *(
             lambda scores, budget, low=low, high=high: _search(scores, budget, low=low, high=high)
             for low in (1e-6, 0.01, 0.1, 1)
@@ -338,32 +316,25 @@ def _matrices(width: int, d_k: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     "2.5",
     "Hide the scale",
     {"raw dot products": "(T, T)"},
-    praise="So the scale adds nothing that the matrices couldn't learn. What it does is set where they "
-    "start, and how far a step of training takes them, whatever the width.",
-    cases=[
-        _matrices(7, 10, 50),
-        _matrices(11, 5, 53),
-        *drawn(_matrices, (2, 9), (2, 20)),
-    ],
+    praise="The scale adds nothing that the matrices couldn't learn. It sets where they start, and how far "
+    "a training step takes them, whatever the width.",
+    cases=[_matrices(7, 10, 50), _matrices(11, 5, 53), *drawn(_matrices, (2, 9), (2, 20))],
     use=_raw_scores,
     rule="Multiply the matrices by numbers only, so that the products are the old ones divided by √d_k.",
     slips=slips(
         "Nothing has changed: the raw dot products are as large as before.",
         _times(lambda width, d_k: 1),
-        "The products are divided by d_k, not by √d_k. Divide one matrix by √d_k, or each of them by the "
-        "root of that: the two shares multiply.",
+        "The products are divided by d_k, not by √d_k. Divide one matrix by √d_k, or both by its root.",
         _times(lambda width, d_k: 1 / d_k),
-        "The products are divided by d_k^¼ only. Either both matrices get that, or one of them √d_k.",
+        "The products are divided by d_k^¼ only. Do that to both matrices, or divide one by √d_k.",
         _times(lambda width, d_k: d_k**-0.25),
         "You multiplied by √d_k: the scores have become larger. Divide.",
         _times(lambda width, d_k: math.sqrt(d_k)),
         "You multiplied, and the products are d_k times as large. Divide one matrix by √d_k.",
         _times(lambda width, d_k: d_k),
-        "You divided by √D, the root of the number of rows. A dot product has d_k terms, one for each "
-        "column.",
+        "You divided by √D, the root of the number of rows. A dot product adds d_k terms, one per column.",
         _times(lambda width, d_k: 1 / math.sqrt(width)),
-        "You divided by a fixed number. d_k is the number of columns, `W_query.shape[1]`: it differs from "
-        "model to model.",
+        "You divided by a fixed number. d_k differs from model to model: `W_query.shape[1]`.",
         *(_times(lambda width, d_k, fixed=fixed: 1 / fixed) for fixed in (16, 256, 8, 4, 64)),
         "You divided both matrices by d_k. The products should be divided by √d_k.",
         _times(lambda width, d_k: 1 / d_k**2),

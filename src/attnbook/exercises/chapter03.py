@@ -6,72 +6,54 @@ import torch
 from torch import Tensor, nn
 
 from attnbook.attention import Attn, DotAttention, masked_softmax, scaled_dot_product_attention
-from attnbook.exercises.judges import (
-    Numbers,
-    Suspect,
-    drawn,
-    number,
-    random,
-    randoms,
-    shape_of,
-    slips,
-)
+from attnbook.exercises.judges import Suspect, drawn, number, random, randoms, shape_of, slips
 from attnbook.exercises.reading import read_results
-from attnbook.exercises.registry import exercise, function, suspects
+from attnbook.exercises.registry import function, numbers, suspects
 
-exercise(
+numbers(
     "3.1",
     "Predict the article's class",
-    praise="The 10 in the weights is `value_size1`, a size of a layer: it was fixed before any sentence was "
-    "seen. That is why this class cannot read a longer one.",
-    judge=Numbers(
-        shape_of(
-            "weights",
-            (1, 10),
-            "Follow `self.attn`: how many rows go in, how many numbers does each row become?",
-            dict.fromkeys(
-                [(1, 1, 10)],
-                "almost. The class computes them from `Q[0]` and `K[0]`, so their batch axis is gone; the "
-                "`unsqueeze(0)` that brings it back is used for `bmm` and not returned.",
-            )
-            | dict.fromkeys(
-                [(1, 6), (1, 8), (1, 1, 6), (1, 1, 8)],
-                "8 and 6 are the widths of the query and the key. There is one weight for each value, and "
-                "the values are `value_size1` in number.",
-            )
-            | dict.fromkeys(
-                [(1, 12), (1, 1, 12), (1, 10, 12)],
-                "12 is the width of one value. There is one weight for each value: how many are there?",
-            ),
-        ),
-        shape_of(
-            "output",
-            (1, 1, 5),
-            "Follow the last two lines of `forward`.",
-            {(1, 5): "almost. The last `unsqueeze(0)` gives it its batch axis back: three axes."}
-            | dict.fromkeys(
-                [(1, 1, 12), (1, 12), (1, 1, 20), (1, 20)],
-                "12 and 20 are widths inside the class: of a value, and of what goes into `attn_combine`. "
-                "What comes out of that layer is `output_size` wide.",
-            )
-            | dict.fromkeys(
-                [(1, 10, 5), (1, 10, 12)],
-                "10 is the number of values. They are summed into one row for the one query.",
-            ),
-        ),
-        number(
-            "parameters",
-            255,
-            "Each `nn.Linear(i, o)` has i × o weights and o biases. `attn` takes query and key side by "
-            "side; `attn_combine` takes the query and the blended value.",
-            {
-                240: "you counted the two weight matrices. Each `nn.Linear` also has a bias, one number for "
-                "each output: 15 more in all.",
-                150: "150 is right for `attn`. There is a second layer.",
-                105: "105 is right for `attn_combine`. There is a second layer.",
-            },
+    shape_of(
+        "weights",
+        (1, 10),
+        "Follow `self.attn`: how many rows go in, how many numbers does each row become?",
+        {(1, 1, 10): "almost. `Q[0]` and `K[0]` have no batch axis; one is added only for `bmm`."}
+        | dict.fromkeys(
+            [(1, 6), (1, 8), (1, 1, 6), (1, 1, 8)],
+            "8 and 6 are the widths of the query and the key. The values are `value_size1` in number.",
+        )
+        | dict.fromkeys(
+            [(1, 12), (1, 1, 12), (1, 10, 12)],
+            "12 is the width of one value. There is one weight per value: how many are there?",
         ),
     ),
+    shape_of(
+        "output",
+        (1, 1, 5),
+        "Follow the last two lines of `forward`.",
+        {(1, 5): "almost. The last `unsqueeze(0)` gives it its batch axis back: three axes."}
+        | dict.fromkeys(
+            [(1, 1, 12), (1, 12), (1, 1, 20), (1, 20)],
+            "12 and 20 are widths inside the class. The last layer's output is `output_size` wide.",
+        )
+        | dict.fromkeys(
+            [(1, 10, 5), (1, 10, 12)],
+            "10 is the number of values. They are summed into one row for the one query.",
+        ),
+    ),
+    number(
+        "parameters",
+        255,
+        "Each `nn.Linear(i, o)` has i × o weights and o biases. `attn` takes query and key side by side; "
+        "`attn_combine` takes the query and the blended value.",
+        {
+            240: "these are the weights alone. Each output also has a bias: 15 more in all.",
+            150: "150 is right for `attn`. There is a second layer.",
+            105: "105 is right for `attn_combine`. There is a second layer.",
+        },
+    ),
+    praise="The 10 in the weights is `value_size1`, a layer's size that was fixed before any sentence was "
+    "seen. That is why this class cannot read a longer one.",
 )
 
 
@@ -136,22 +118,21 @@ BY_THE_WEIGHTS = {"Q": True, "K": True, "V": False}
             "the article's class",
             _case(_article(), 1, 0),
             BY_THE_WEIGHTS,
-            "Replace the whole input by fresh random numbers, such as `torch.randn_like(K)`, and compare "
-            "the weights before and after. Swapping positions changes nothing where there is a single key.",
+            "Replace the whole input with fresh numbers: `torch.randn_like(K)`. Swapping positions changes "
+            "nothing where there is a single key.",
         ),
         Suspect(
             "dot attention",
             _case(DotAttention(), 5, 1),
             BY_THE_WEIGHTS,
-            "Its scores are dot products of Q with every row of K. Replace one input as a whole, leave the "
-            "other two as they were, and compare the weights. Adding one number to all of K adds the same "
-            "to every score, which softmax ignores.",
+            "Replace one input as a whole and leave the other two. Adding one number to all of K adds the "
+            "same to every score, which softmax ignores.",
         ),
         _made_up("nothing", "", "Its weights are fixed numbers, and only its output changes.", 2),
         _made_up(
             "Q and V",
             "QV",
-            "Try each input by itself: here V matters, and K does not. One weight that moves is enough: the "
+            "Try each input by itself: here V matters and K does not. One weight that moves is enough: the "
             "first of them never moves.",
             3,
         ),
@@ -166,24 +147,22 @@ BY_THE_WEIGHTS = {"Q": True, "K": True, "V": False}
         _made_up(
             "how far the numbers of K are from their mean, relative to one another",
             "K",
-            "It can't see the same number added to all, a multiple, or another sign. Use fresh random "
-            "numbers: `torch.randn_like(K)`.",
+            "It ignores the same number added to all, a multiple or a sign. Use `torch.randn_like(K)`.",
             6,
             lambda x: ((x - x.mean()) / x.std()).abs().tanh(),
         ),
     ),
     slips(
-        "All three inputs seem to matter, for every class. Did you compare the outputs? V always changes "
-        "the output: compare the weights, the second thing that `attn` returns.",
+        "All three inputs seem to matter for every class. V always changes the output: compare the weights, "
+        "the second thing that `attn` returns.",
         _evidence(torch.randn_like, part=0),
         "One experiment changed more than one input. Start each from the original Q, K and V.",
         _together,
     ),
-    praise="Your experiment convicts any suspect, not only the article's class: for the article's it finds "
-    "that Q and K change the weights and V does not. Dot attention gives the same three answers: what sets "
-    "it apart is a key of its own for each value.",
-    pure="Your experiment changes Q, K or V in place, so the next experiment starts from spoilt evidence. "
-    "Put the new numbers in a new tensor: `torch.randn_like(Q)`.",
+    praise="Your experiment works on any class. In the article's, Q and K change the weights and V does "
+    "not. Dot attention gives the same answers; its difference is one key for each value.",
+    pure="Your experiment changes Q, K or V in place, which spoils the next one. Make a new tensor: "
+    "`torch.randn_like(Q)`.",
 )
 def evidence(attn: Callable, Q: Tensor, K: Tensor, V: Tensor) -> dict[str, bool]:
     return _evidence(torch.randn_like)(attn, Q, K, V)
@@ -208,37 +187,20 @@ def _words(batch: int, queries: int, keys: int, width: int, seed: int) -> tuple[
     praise="Any number of queries and keys, any batch, and not one parameter. Now every weight comes from "
     "comparing a query with a key.",
     cases=[
-        _words(3, 5, 7, 4, 30),
-        _words(2, 1, 9, 5, 33),
-        _words(1, 4, 1, 3, 36),
+        *(_words(3, 5, 7, 4, 30), _words(2, 1, 9, 5, 33), _words(1, 4, 1, 3, 36)),
         *drawn(_words, (1, 4), (1, 6), (1, 6), (1, 8)),
     ],
     slips=slips(
-        "Your weights sum to 1 down the columns: softmax ran over the queries. Each query spreads its own "
-        "attention over the keys, so each query's row should sum to 1: the scores are (B, T, S), and "
-        "softmax takes `dim=-1`.",
+        "Your columns sum to 1: softmax ran over the queries. Scores are (B, T, S), so use `dim=-1`.",
         lambda q, k, v: _dots(q, k).softmax(-2) @ v,
-        "Softmax ran over the batch: `dim=0`. That lets one sentence take attention from another. Each "
-        "query's row should sum to 1: `dim=-1`.",
+        "Softmax ran over the batch, so sentences take attention from one another. Use `dim=-1`.",
         lambda q, k, v: _dots(q, k).softmax(0) @ v,
-        "`view` (or `reshape`) is not `transpose`. Both give the shape (B, d, S), but `view` deals the same "
-        "numbers out again in the old order, and the keys get mixed up. `key.transpose(1, 2)` swaps the "
-        "axes.",
+        "`view` (or `reshape`) is not `transpose`: the shape (B, d, S) fits, but the keys get mixed up. "
+        "Swap the axes with `key.transpose(1, 2)`.",
         lambda q, k, v: (q @ k.reshape(k.shape[0], k.shape[2], -1)).softmax(-1) @ v,
-        "You used batch item 0 only, like the article's `Q[0]` and `K[0]`. Each item of the batch has "
-        "queries, keys and values of its own: keep the batch axis, and let `@` work on the last two.",
-        lambda q, k, v: dot_attention(q[0], k[0], v[0]),
-        lambda q, k, v: dot_attention(q[:1], k[:1], v[:1]),
-        lambda q, k, v: dot_attention(_one(q), _one(k), _one(v)),
-        lambda q, k, v: dot_attention(q, _one(k), v),
-        lambda q, k, v: dot_attention(q, _one(k), _one(v)),
-        lambda q, k, v: dot_attention(q, k, _one(v)),
-        lambda q, k, v: dot_attention(_one(q), _one(k), v),
-        "You divided the scores by √d. That is chapter 4's idea, and a good one; here the task is Luong's "
-        "plain dot product, without a scale.",
+        "You divided the scores by √d. That is chapter 4's idea; here use Luong's plain dot product.",
         lambda q, k, v: scaled_dot_product_attention(q, k, v)[0],
-        "These are the scores times the values: softmax is missing. Scores can be negative and of any size; "
-        "softmax makes weights of them that sum to 1.",
+        "These are scores times values: softmax is missing. It turns scores into weights that sum to 1.",
         lambda q, k, v: _dots(q, k) @ v,
         "These are the weights. One step is left: blend the values with them, `weights @ value`.",
         lambda q, k, v: _dots(q, k).softmax(-1),
@@ -289,45 +251,37 @@ def _padded() -> Tensor:
     ],
     use=_with_zeros,
     slips=slips(
-        "You masked after softmax: the hidden weights are 0, but the rows no longer sum to 1. Softmax had "
-        "already given a share to the hidden keys. Hide the scores first (-inf), then take softmax.",
+        "You masked after softmax, so the rows no longer sum to 1. Set hidden scores to -inf, then softmax.",
         lambda scores, mask: scores.softmax(-1) * mask,
-        "Your mask is inverted: you hid what may be seen. Here True means *may attend*, so it is `~mask` "
-        "that gets -inf.",
+        "Your mask is inverted. True means *may attend*, so `~mask` gets -inf.",
         lambda scores, mask: masked_softmax(scores, ~mask),
         lambda scores, mask: _closed(scores, ~mask).softmax(-1),
         lambda scores, mask: _closed(scores, ~mask, -1e9).softmax(-1),
-        "You set the hidden scores to 0. But 0 is an ordinary score, and exp(0) = 1: the hidden keys still "
-        "get weight. Only -inf becomes a weight of 0.",
+        "You set the hidden scores to 0, but exp(0) = 1 is an ordinary weight. Only -inf gives weight 0.",
         lambda scores, mask: (scores * mask).softmax(-1),
         lambda scores, mask: (scores * mask).softmax(-1) * mask,
         lambda scores, mask: (scores * mask).softmax(-1) * mask.any(-1, keepdim=True),
-        "You added the mask to the scores: True counts as 1 and False as 0. That nudges the scores and "
-        "hides nothing. Where the mask is False the score must become -inf.",
+        "You added the mask to the scores, which hides nothing. Where it is False, the score must be -inf.",
         lambda scores, mask: (scores + mask).softmax(-1),
-        "Nearly: one row is NaN. It belongs to a query that may attend to no key at all: softmax over "
-        "nothing but -inf is 0/0. Its weights should all be 0.",
+        "Nearly: one row is NaN. Its query may attend to no key, and softmax over only -inf is 0/0. Its "
+        "weights should all be 0.",
         lambda scores, mask: _closed(scores, mask).softmax(-1),
-        "Nearly: look at the query that may attend to no key at all. All its scores are the same large "
-        "negative number, so softmax spreads its weight evenly over keys it must not see. Its weights "
-        "should all be 0.",
+        "Nearly: one query may attend to no key. All its scores are equally low, so softmax spreads its "
+        "weight evenly. Its weights should all be 0.",
         lambda scores, mask: _closed(scores, mask, -1e9).softmax(-1),
         lambda scores, mask: (scores + ~mask * -1e9).softmax(-1),
-        "Nearly: the hidden weights are tiny, but not 0. How small they are depends on the other scores, "
-        "and with scores around -50 a fill of -100 is not low enough. Fill with -inf.",
+        "Nearly: hidden weights are tiny, but not 0: with scores near -50, -100 is not low enough. Use -inf.",
         lambda scores, mask: _closed(scores.float(), mask, -100.0).softmax(-1) * mask.any(-1, keepdim=True),
         lambda scores, mask: _closed(scores.float(), mask, -50.0).softmax(-1) * mask.any(-1, keepdim=True),
-        "exp of a large score is infinite in 32 bits, and infinity divided by infinity is NaN. "
-        "`torch.softmax` subtracts the largest score first, which changes no weight.",
+        "exp of a large score is infinite in float32, and inf/inf is NaN. `torch.softmax` subtracts the "
+        "largest score first, which changes no weight.",
         _by_hand,
-        "Your weights sum to 1 down the columns: softmax ran over the queries. Each query's row should sum "
-        "to 1, so use `dim=-1`.",
+        "Your columns sum to 1: softmax ran over the queries. Each row should sum to 1: use `dim=-1`.",
         lambda scores, mask: _closed(scores, mask).softmax(-2),
         lambda scores, mask: _closed(scores, mask).softmax(-2).nan_to_num(),
         lambda scores, mask: _closed(scores, mask, -1e9).softmax(-2),
         lambda scores, mask: _closed(scores, mask, -1e9).softmax(-2) * mask,
-        "You used the mask of batch item 0 for every item. Each sentence has padding of its own: use the "
-        "whole mask.",
+        "You used the mask of batch item 0 for every item. Each sentence has its own padding.",
         lambda scores, mask: masked_softmax(scores, _one(mask)),
         lambda scores, mask: _closed(scores, _one(mask), -1e9).softmax(-1) * _one(mask).any(-1, keepdim=True),
         "The mask does nothing yet: these are the weights without it.",
@@ -340,14 +294,11 @@ def masked_weights(scores: Tensor, mask: Tensor) -> Tensor:
     return masked_softmax(scores, mask)
 
 
-# (B, T, S)
-
-
 def _sums(query: Tensor, key: Tensor) -> Tensor:
     return query.unsqueeze(2) + key.unsqueeze(1)  # (B, T, S, h)
 
 
-def _additive_case(batch: int, queries: int, keys: int, seed: int) -> tuple[Tensor, ...]:
+def _pairs(batch: int, queries: int, keys: int, seed: int) -> tuple[Tensor, ...]:
     return randoms((batch, queries, 4), (batch, keys, 6), (4, 8), (6, 8), (8,), seed=seed)
 
 
@@ -355,35 +306,22 @@ def _additive_case(batch: int, queries: int, keys: int, seed: int) -> tuple[Tens
     "3.5",
     "Additive scores",
     {"scores": "(B, T, S)"},
-    praise="Each query meets each key inside the tanh, and there the two can no longer be taken apart. What "
-    "the article's class lacks is just this pair: a score for each query with each key.",
-    cases=[
-        _additive_case(3, 5, 7, 50),
-        _additive_case(2, 1, 3, 60),
-        *drawn(_additive_case, (1, 3), (1, 5), (1, 5)),
-    ],
+    praise="Inside the tanh each query meets each key, and the two can no longer be separated. That is what "
+    "the article's class lacks: a score for every query-key pair.",
+    cases=[_pairs(3, 5, 7, 50), _pairs(2, 1, 3, 60), *drawn(_pairs, (1, 3), (1, 5), (1, 5))],
     slips=slips(
-        "The tanh is missing, or stands round each part alone. Then the score is one number from the query "
-        "plus one from the key, and softmax ignores what is the same for all keys: every query gets the "
-        "*same* weights, and the query has lost its say. tanh goes round the sum.",
+        "The tanh is missing, or applied to each part alone. Then the query adds the same to every key's "
+        "score, which softmax ignores: all queries get the *same* weights. Apply tanh to the sum.",
         lambda q, k, W_q, W_k, v: _sums(q @ W_q, k @ W_k) @ v,
         lambda q, k, W_q, W_k, v: _sums((q @ W_q).tanh(), (k @ W_k).tanh()) @ v,
-        "tanh goes round the vector of h numbers, before `v` makes one score of them: `torch.tanh(...) @ v`.",
+        "Apply tanh to the h numbers, before `v` makes one score of them: `torch.tanh(...) @ v`.",
         lambda q, k, W_q, W_k, v: (_sums(q @ W_q, k @ W_k) @ v).tanh(),
         "These are weights already: softmax comes later. The task asks for the scores.",
         lambda *inputs: additive_scores(*inputs).softmax(-1),
         lambda *inputs: additive_scores(*inputs).softmax(-2),
-        "`v` is missing, or became a plain sum. Each (query, key) pair gives `h` numbers; their dot product "
-        "with `v` is the score: `... @ v`.",
+        "`v` is missing, or became a plain sum. Take the dot product of the h numbers with it: `... @ v`.",
         lambda q, k, W_q, W_k, v: _sums(q @ W_q, k @ W_k).tanh(),
         lambda q, k, W_q, W_k, v: _sums(q @ W_q, k @ W_k).tanh().sum(-1),
-        "You used batch item 0 only. Each item of the batch has queries and keys of its own: keep the batch "
-        "axis.",
-        lambda q, k, *weights: additive_scores(q[:1], k[:1], *weights),
-        lambda q, k, *weights: additive_scores(q[:1], k[:1], *weights)[0],
-        lambda q, k, *weights: additive_scores(q, _one(k), *weights),
-        lambda q, k, *weights: additive_scores(_one(q), k, *weights),
-        lambda q, k, *weights: additive_scores(_one(q), _one(k), *weights),
     ),
 )
 def additive_scores(query: Tensor, key: Tensor, W_query: Tensor, W_key: Tensor, v: Tensor) -> Tensor:

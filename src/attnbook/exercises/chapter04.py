@@ -9,65 +9,59 @@ from torch.overrides import TorchFunctionMode
 
 from attnbook.attention import scaled_dot_product_attention
 from attnbook.exercises.comparing import alike
-from attnbook.exercises.judges import Function, Numbers, Together, drawn, number, random, randoms, slips
+from attnbook.exercises.judges import Function, Together, drawn, number, random, randoms, slips
 from attnbook.exercises.reading import read_results
-from attnbook.exercises.registry import exercise, function
+from attnbook.exercises.registry import exercise, function, numbers
 from attnbook.exercises.verdict import Wrong
 
-exercise(
+numbers(
     "4.1",
     "By hand",
-    praise="The scaled scores differ by 2, so the weights stand e² ≈ 7.4 to 1, and the output lies near 20.",
-    judge=Numbers(
-        number(
-            "scores",
-            (2, 6),
-            "A score is a dot product: multiply the query and a key number by number, and add.",
-            {(6, 2): "these are in the other order: first k₁, then k₂."},
-        ),
-        number(
-            "scaled",
-            (1, 3),
-            "Each score divided by √d_k, where d_k is the width of a key.",
-            {
-                (2, 6): "these are not divided yet. Divide by √d_k.",
-                (0.5, 1.5): "these are divided by d_k = 4. Divide by its square root, √4 = 2.",
-                (
-                    1.41,
-                    4.24,
-                ): "these are divided by √2, the root of the number of keys. d_k is the width of a key: 4.",
-            },
-        ),
-        number(
-            "weights",
-            (0.119, 0.881),
-            "exp of each scaled score, divided by the sum of both.",
-            {
-                (0.018, 0.982): "these are the softmax of the unscaled scores. Use the scaled ones.",
-                (
-                    0.25,
-                    0.75,
-                ): "these are the scaled scores divided by their sum. Softmax takes exp of each first.",
-                (0.269, 0.731): "these are the softmax of the scores divided by d_k. Divide by √d_k.",
-                (2.718, 20.086): "these are not divided by their sum yet: weights sum to 1.",
-                (0.2, 0.8): "these are made with powers of 2: softmax takes powers of e.",
-                (0.881, 0.119): "these are in the other order: the larger score gets the larger weight.",
-            },
-            near=0.006,
-        ),
-        number(
-            "output",
-            18.81,
-            "The first weight times 10 plus the second times 20.",
-            {
-                20: "this is the value of the best key alone. Attention blends: each value times its "
-                "weight, then the sum.",
-                15: "this is the plain mean. Weigh each value first.",
-                9.4: "this is half of it: the weights sum to 1 already, so the weighted sum is the mean.",
-            },
-            near=0.06,
-        ),
+    number(
+        "scores",
+        (2, 6),
+        "A score is a dot product: multiply the query and a key number by number, and add.",
+        {(6, 2): "these are in the other order: first k₁, then k₂."},
     ),
+    number(
+        "scaled",
+        (1, 3),
+        "Each score divided by √d_k, where d_k is the width of a key.",
+        {
+            (2, 6): "these are not divided yet. Divide by √d_k.",
+            (0.5, 1.5): "these are divided by d_k = 4. Divide by its square root, √4 = 2.",
+            (
+                1.41,
+                4.24,
+            ): "this is divided by the root of the number of keys, √2. d_k = 4 is a key's width.",
+        },
+    ),
+    number(
+        "weights",
+        (0.119, 0.881),
+        "exp of each scaled score, divided by the sum of both.",
+        {
+            (0.018, 0.982): "these are the softmax of the unscaled scores. Use the scaled ones.",
+            (0.25, 0.75): "these are scaled scores over their sum. Softmax takes exp of each first.",
+            (0.269, 0.731): "these are the softmax of the scores divided by d_k. Divide by √d_k.",
+            (2.718, 20.086): "these are not divided by their sum yet: weights sum to 1.",
+            (0.2, 0.8): "these are made with powers of 2: softmax takes powers of e.",
+            (0.881, 0.119): "these are in the other order: the larger score gets the larger weight.",
+        },
+        near=0.006,
+    ),
+    number(
+        "output",
+        18.81,
+        "The first weight times 10 plus the second times 20.",
+        {
+            20: "this is the best key alone. Attention adds up each value times its weight.",
+            15: "this is the plain mean. Weigh each value first.",
+            9.4: "this is half of it: the weights sum to 1 already, so the weighted sum is the mean.",
+        },
+        near=0.06,
+    ),
+    praise="The scaled scores differ by 2, so the weights stand e² ≈ 7.4 to 1, and the output lies near 20.",
 )
 
 
@@ -92,8 +86,7 @@ def _within(thrifty_attention: Callable, query: Tensor, key: Tensor, value: Tens
     if largest.size > most and alike(output, _attend(query, key, value)):
         raise Wrong(
             f"The output is right, but over the budget: you made a tensor of {largest.size} numbers and "
-            f"`most` is {most}. Each query needs only its own row of scores: take a few queries at a time, "
-            "as many as fit."
+            f"`most` is {most}. Take as many queries at a time as fit: each needs only its row of scores."
         )
     return output
 
@@ -121,51 +114,38 @@ def _budget(queries: int, keys: int, rows: int, seed: int) -> tuple:
     "4.2",
     "Attention on a budget",
     {"output": "(T, d_v)"},
-    praise="The same output, and never more than a few rows of scores. The longer the sentence, the more "
-    "that saves: memory grows like T instead of T². Fused attention goes one step further and splits the "
-    "keys as well, with a softmax that is put right as it goes along.",
-    cases=[
-        _budget(60, 50, 13, 80),
-        _budget(40, 50, 11, 83),
-        *drawn(_budget, (15, 50), (15, 50), (1, 20)),
-    ],
+    praise="The same output with only a few rows of scores at a time: memory grows like T, not T². Fused "
+    "attention also splits the keys, with a softmax corrected along the way.",
+    cases=[_budget(60, 50, 13, 80), _budget(40, 50, 11, 83), *drawn(_budget, (15, 50), (15, 50), (1, 20))],
     use=_within,
     slips=slips(
-        "The scale is missing: divide the scores by √d before softmax. Without it, wide vectors give large "
-        "scores, and softmax puts nearly everything on one key.",
+        "The scale is missing: divide by √d. Otherwise wide vectors put nearly all weight on one key.",
         lambda q, k, v, most: _attend(q, k, v, 1.0),
-        "You divided by d; it is √d. A sum of d products spreads like √d, so that is what brings it back to "
-        "size 1.",
+        "You divided by d; it is √d. A sum of d products spreads like √d.",
         lambda q, k, v, most: _attend(q, k, v, 1 / q.shape[-1]),
         "You multiplied by √d: large scores became larger. Divide.",
         lambda q, k, v, most: _attend(q, k, v, math.sqrt(q.shape[-1])),
-        "You divided by the root of another size. d is the width of a query and a key, `query.shape[-1]`: "
-        "it is their product that grows with it. The number of positions, the width of the values and the "
-        "budget play no part.",
+        "You divided by the root of another size. d is the width of queries and keys: `query.shape[-1]`.",
         *(
             lambda q, k, v, most, size=size: _attend(q, k, v, size(q, k, v) ** -0.5)
             for size in (lambda q, k, v: v.shape[-1], lambda q, k, v: len(k), lambda q, k, v: len(q))
         ),
-        "You scaled after softmax: the rows of your weights no longer sum to 1, and softmax has met the "
-        "large scores anyway. Divide the scores, then take softmax.",
+        "You scaled after softmax, so the rows don't sum to 1. Divide the scores, then take softmax.",
         lambda q, k, v, most: _attend(q, k, v, 1.0) / math.sqrt(q.shape[-1]),
         lambda q, k, v, most: _attend(q, k, v) / math.sqrt(q.shape[-1]),
-        "You split the keys, and each part got a softmax of its own: the weights of a query sum to 1 in "
-        "every part, not over all keys. Split the queries: each needs only its own row of scores.",
+        "You split the keys, so each part got its own softmax. Split the queries: each needs only its row.",
         lambda *inputs: torch.stack(_by_keys(*inputs)).sum(0),
         lambda *inputs: torch.stack(_by_keys(*inputs)).mean(0),
         lambda *inputs: torch.cat(_by_keys(*inputs)),
-        "Softmax ran over the queries: your weights sum to 1 down the columns. Each query's row should sum "
-        "to 1, so use `dim=-1`. (Counted from the front the axes shift as soon as heads come in: count from "
-        "the end.)",
+        "Softmax ran over the queries, so columns sum to 1 instead of rows. Use `dim=-1`: counted from the "
+        "end, it stays right once there are heads.",
         lambda q, k, v, most: _scaled(q, k).softmax(-2) @ v,
         lambda q, k, v, most: torch.cat(
             [_scaled(some, k).softmax(-2) @ v for some in q.split(most // len(k))]
         ),
         "You blended the keys. Keys are for finding, values are what is fetched: `weights @ value`.",
         lambda q, k, v, most: _attend(q, k, k),
-        "`view` (or `reshape`) is not `transpose`: the shape fits, but the keys are mixed up. "
-        "`key.transpose(-2, -1)` swaps the last two axes.",
+        "`view` (or `reshape`) is not `transpose`: it mixes up the keys. Use `key.transpose(-2, -1)`.",
         lambda q, k, v, most: (q @ k.reshape(k.shape[1], -1) / math.sqrt(q.shape[-1])).softmax(-1) @ v,
         "These are the weights. One step is left: `weights @ value`.",
         lambda q, k, v, most: _scaled(q, k).softmax(-1),
@@ -190,27 +170,23 @@ def _attended(batch: int, length: int, width: int, seed: int) -> tuple[Tensor, T
     "4.3",
     "Shuffle the words",
     {"output": "(B, T, D)", "weights": "(B, T, T)"},
-    praise="Your two lines give what self-attention gives for the shuffled words, without running it. "
-    "Self-attention without positions cannot tell one order from another; chapter 7 gives it positions.",
+    praise="Without running it, you have what self-attention gives for the shuffled words. It cannot tell "
+    "one order from another until chapter 7 adds positions.",
     cases=[_attended(3, 5, 7, 90), _attended(2, 6, 4, 94), *drawn(_attended, (1, 3), (2, 7), (1, 5))],
     slips=slips(
-        "You returned both as they were. That would be *in*variance. Self-attention is *equi*variant: each "
-        "word keeps its own output, and takes it along to its new place.",
+        "That would be *in*variance. Self-attention is *equi*variant: each word takes its output along.",
         lambda output, weights, order: (output, weights),
-        "You put them back instead of forward: that is the inverse order. The word now at place i is the "
-        "one that was at `order[i]`: `output[:, order]`.",
+        "This is the inverse order. Place i now holds the word that was at `order[i]`: `output[:, order]`.",
         lambda output, weights, order: shuffled(output, weights, order.argsort()),
-        "The output is right; the weights are as they were. Words are queries *and* keys here: rows and "
-        "columns both take the new order.",
+        "The output is right; the weights are as they were. Words are rows *and* columns: reorder both.",
         lambda output, weights, order: (output[:, order], weights),
-        "The output is right; the weights are moved along one axis only. Words are queries *and* keys here: "
-        "rows and columns both take the new order.",
+        "The output is right, but the weights moved along one axis only: reorder rows and columns.",
         lambda output, weights, order: (output[:, order], weights[:, order]),
         lambda output, weights, order: (output[:, order], weights[:, :, order]),
         "You reordered the rows twice. The second index must reach the columns: `[:, :, order]`.",
         lambda output, weights, order: (output[:, order], weights[:, order][:, order]),
-        "`weights[:, order, order]` pairs the two lists up: it picks the cells (order[i], order[i]) only. "
-        "Reorder the rows first, then the columns: `weights[:, order][:, :, order]`.",
+        "`weights[:, order, order]` pairs the two lists up: it picks cells (order[i], order[i]) only. Use "
+        "`weights[:, order][:, :, order]`.",
         lambda output, weights, order: (output[:, order], weights[:, order, order]),
     ),
 )
@@ -262,18 +238,15 @@ exercise(
                 *drawn(_wide, (1, 3), (1, 5), (1, 4), (1, 4)),
             ],
             slips=slips(
-                "`view` alone has the right shape, but it reads the numbers in memory order: head 0 gets "
-                "whole words from the start of the sentence instead of a slice of every word. First cut the "
-                "last axis, (B, T, H, d), then swap T and H with `transpose(1, 2)`.",
+                "`view` alone gives head 0 whole words instead of a slice of every word. Cut the last axis, "
+                "(B, T, H, d), then swap T and H with `transpose(1, 2)`.",
                 _viewed,
-                "Cut, but not swapped: yours is (B, T, H, d). Attention works on the last two axes, so T "
-                "must stand beside d: `transpose(1, 2)`.",
+                "Cut, but not swapped: yours is (B, T, H, d). T must stand beside d: `transpose(1, 2)`.",
                 _uncut,
-                "Your heads take every H-th number of a word. Head h owns numbers that stand side by side, "
-                "from h·d to (h+1)·d: cut the last axis into (H, d), not (d, H).",
+                "Your heads take every H-th number of a word. Head h owns the numbers from h·d to (h+1)·d: "
+                "cut into (H, d), not (d, H).",
                 lambda x, num_heads: x.unflatten(-1, (-1, num_heads)).permute(0, 3, 1, 2),
-                "The axes are swapped before the cut: that mixes numbers of different words. First (B, T, "
-                "H, d), then `transpose(1, 2)`.",
+                "The axes are swapped before the cut, which mixes words. First (B, T, H, d), then swap.",
                 lambda x, num_heads: x.transpose(1, 2).reshape(x.shape[0], num_heads, x.shape[1], -1),
             ),
         ),
@@ -286,13 +259,11 @@ exercise(
                 *drawn(_heads, (1, 3), (1, 4), (1, 5), (1, 4)),
             ],
             slips=slips(
-                "Merged without swapping back: the heads of one word do not lie side by side yet, so each "
-                "row mixes several words. `transpose(1, 2)` first, then join the last two axes.",
+                "Merged without swapping back, so each row mixes words. First `transpose(1, 2)`, then join.",
                 _unswapped,
                 "The numbers of a word are there, but interleaved: join (H, d) in this order, not (d, H).",
                 lambda heads: heads.permute(0, 2, 3, 1).flatten(-2),
-                "You added or averaged the heads. They are laid side by side, so that nothing is lost: the "
-                "width is H·d again.",
+                "You added or averaged the heads. Lay them side by side: the width is H·d again.",
                 lambda heads: heads.sum(1),
                 lambda heads: heads.mean(1),
                 "Swapped back, but not joined: the last two axes (H, d) become one.",
@@ -308,22 +279,12 @@ def _silent(heads: Tensor, off: list[int]) -> Tensor:
     return heads * keep[:, None, None]  # (B, H, T, d)
 
 
-def _multi_head(
-    x,
-    W_query,
-    W_key,
-    W_value,
-    W_output,
-    num_heads,
-    off,
-    *,
-    scale=None,
-    axis=-1,
-    split=split_heads,
-    merge=merge_heads,
-    silent=_silent,
-) -> Tensor:
+STEPS = {"split": split_heads, "merge": merge_heads, "silent": _silent}
+
+
+def _multi_head(x, W_query, W_key, W_value, W_output, num_heads, off, scale=None, axis=-1, **steps):
     """The right answer; the keywords make the wrong ones."""
+    split, merge, silent = (STEPS | steps).values()
     query, key, value = (split(x @ weight, num_heads) for weight in (W_query, W_key, W_value))  # (B, H, T, d)
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = query @ key.transpose(-2, -1) * scale  # (B, H, T, T)
@@ -356,8 +317,7 @@ def _columns(x: Tensor, num_heads: int, off: list[int]) -> Tensor:
 
 
 def _louder(heads: Tensor, off: list[int]) -> Tensor:
-    keep = torch.tensor([head not in off for head in range(heads.shape[1])])
-    return _silent(heads, off) * len(keep) / max(int(keep.sum()), 1)
+    return _silent(heads, off) * heads.shape[1] / max(heads.shape[1] - len(off), 1)
 
 
 def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: list[int], seed: int) -> tuple:
@@ -370,9 +330,8 @@ def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: l
     "4.5",
     "Switch heads off",
     {"output": "(B, T, D)"},
-    praise="Multi-head self-attention, with a switch for every head: that is an ablation. The output is a "
-    "sum of what the heads contribute, each through its own rows of `W_output`, so a head can be taken away "
-    "without touching the others.",
+    praise="Multi-head self-attention with a switch for every head: an ablation. Each head adds its part to "
+    "the output through its own rows of `W_output`, so one can be removed without touching the others.",
     cases=[
         _multi_head_case(3, 5, 4, 6, [], 100),
         _multi_head_case(3, 5, 4, 6, [2], 110),
@@ -380,16 +339,11 @@ def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: l
         _multi_head_case(1, 4, 1, 3, [0], 130),
         *drawn(
             lambda b, t, h, d, last, seed: _multi_head_case(b, t, h, d, [*range(min(last, h))], seed),
-            (1, 3),
-            (1, 6),
-            (1, 5),
-            (1, 4),
-            (0, 5),
+            *((1, 3), (1, 6), (1, 5), (1, 4), (0, 5)),
         ),
     ],
     slips=slips(
-        "You divided by √D, the whole width. Each head compares vectors of width d = D / H only: divide by "
-        "√d, `query.shape[-1] ** 0.5` after the split.",
+        "You divided by √D. Divide by √d with d = D / H: `query.shape[-1] ** 0.5` after the split.",
         _but(lambda x, **_: {"scale": x.shape[-1] ** -0.5}),
         "The scale is missing: divide the scores by √d, the width of one head.",
         _but(scale=1.0),
@@ -397,33 +351,29 @@ def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: l
         _but(lambda x, num_heads, **_: {"scale": num_heads / x.shape[-1]}),
         "You divided by √H, the number of heads. It is √d, the width of one.",
         _but(lambda num_heads, **_: {"scale": num_heads**-0.5}),
-        "This is attention with a single head: `num_heads` changed nothing. Split the projected queries, "
-        "keys and values into heads before the scores.",
+        "This is attention with a single head. Split the queries, keys and values before the scores.",
         _but(lambda **_: {"num_heads": 1}),
         "Softmax ran over the queries, or over the heads: each query's row should sum to 1. Use `dim=-1`.",
         *(_but(axis=axis) for axis in (-2, 1, 0)),
-        "Split with `view` alone: head 0 got whole words instead of a slice of every word. Cut to (B, T, H, "
-        "d), then `transpose(1, 2)`.",
+        "Split with `view` alone: head 0 got whole words. Cut to (B, T, H, d), then `transpose(1, 2)`.",
         _but(split=_viewed),
         _but(split=_viewed, merge=_unswapped),
-        "Cut into heads but not swapped: with (B, T, H, d) the heads of one word attend to one another, and "
-        "no word sees another. `transpose(1, 2)` before the scores.",
+        "Cut but not swapped: the heads of one word attend to one another, and no word sees another. Use "
+        "`transpose(1, 2)` before the scores.",
         _but(split=_uncut, merge=lambda heads: heads.flatten(-2), silent=lambda heads, off: heads),
         _but(
             split=_uncut,
             merge=lambda y: y.transpose(1, 2).reshape(*y.shape[:2], -1),
             silent=lambda heads, off: heads,
         ),
-        "Merged without swapping back: each row now mixes several words. `transpose(1, 2)` first, then join "
-        "the last two axes.",
+        "Merged without swapping back, so each row mixes words. First `transpose(1, 2)`, then join.",
         _but(merge=_unswapped),
         "The last step is missing: `W_output` mixes what the heads found. Multiply the merged heads by it.",
         _but(_same_for("W_output")),
         "Queries, keys and values are x itself: multiply by the matrices first, `x @ W_query` and so on.",
         _but(_same_for("W_query", "W_key", "W_value")),
         _but(_same_for("W_query", "W_key", "W_value", "W_output")),
-        "The queries or the keys are not projected: x went straight into the scores. Q, K and V are three "
-        "projections of the same x: `x @ W_query`.",
+        "The queries or the keys are not projected: use `x @ W_query` and `x @ W_key`.",
         _but(_same_for("W_query")),
         _but(_same_for("W_key")),
         _but(_same_for("W_query", "W_key")),
@@ -434,49 +384,34 @@ def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: l
         "Keys or values went through `W_query`: each has its own matrix.",
         _but(lambda W_query, **_: {"W_key": W_query, "W_value": W_query}),
         _but(lambda W_query, **_: {"W_value": W_query}),
-        "Queries and keys have changed places: the row of a word shows who looks at it, not where it looks. "
-        "Queries are `x @ W_query` and stand on the left of `@`.",
+        "Queries and keys have changed places. Queries are `x @ W_query`, on the left of `@`.",
         _but(lambda W_query, W_key, **_: {"W_query": W_key, "W_key": W_query}),
-        "The queries or the keys come from the wrong place: `x @ W_query` makes the queries, `x @ W_key` "
-        "the keys.",
+        "The queries or the keys come from the wrong place: use `x @ W_query` and `x @ W_key`.",
         _but(lambda W_key, **_: {"W_query": W_key}),
         _but(lambda W_value, **_: {"W_query": W_value}),
         _but(lambda W_query, **_: {"W_key": W_query}),
-        "You multiplied by the transposed matrices. That is how `nn.Linear` keeps its weight, (out, in); "
-        "here they are (in, out): `x @ W_query`. They are square, so no error warned you.",
+        "You multiplied by the transposed matrices. `nn.Linear` keeps (out, in), but these are (in, out): "
+        "`x @ W_query`. They are square, so no error warned you.",
         _but(_transposed("W_query", "W_key", "W_value", "W_output")),
         _but(_transposed("W_query", "W_key", "W_value")),
-        "You used batch item 0 only: keep the batch axis.",
-        _but(lambda x, **_: {"x": x[:1]}),
-        _but(lambda x, **_: {"x": x[:1].expand_as(x)}),
-        lambda x, *others: multi_head(x[:1], *others)[0],
-        "Nothing is switched off: the heads in `off` still contribute. Set their outputs to 0 before you "
-        "merge.",
+        "Nothing is switched off. Set the outputs of the heads in `off` to 0 before you merge.",
         _but(silent=lambda heads, off: heads),
         "You kept the heads in `off` and switched off all the others.",
         _but(silent=lambda heads, off: heads - _silent(heads, off)),
-        "The heads in `off` still contribute the mean of their values: with scores of 0, softmax gives "
-        "every key the same weight. Set their *outputs* to 0.",
+        "The heads in `off` still contribute the mean of their values. Set their *outputs* to 0.",
         _but(
             lambda x, num_heads, off, W_query, **_: {
                 "W_query": W_query * _columns(x, num_heads, off),
                 "off": [],
             }
         ),
-        "You made the remaining heads larger, to make up for those that are off. An ablation leaves them as "
-        "they are.",
+        "You made the remaining heads larger to compensate. An ablation leaves them as they are.",
         _but(silent=_louder),
         "You switched off whole words, not heads: after the split the heads are on axis 1.",
         _but(silent=lambda heads, off: _silent(heads.transpose(1, 2), off).transpose(1, 2)),
     ),
 )
 def multi_head(
-    x: Tensor,
-    W_query: Tensor,
-    W_key: Tensor,
-    W_value: Tensor,
-    W_output: Tensor,
-    num_heads: int,
-    off: list[int],
+    x: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor, W_output: Tensor, num_heads: int, off: list
 ) -> Tensor:
     return _multi_head(x, W_query, W_key, W_value, W_output, num_heads, off)

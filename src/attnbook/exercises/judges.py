@@ -9,6 +9,7 @@ import inspect
 import random as dice
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import permutations
 from typing import NamedTuple
 
@@ -26,17 +27,18 @@ class Slip(NamedTuple):
     """What to tell the learner about a known wrong answer, and the answers that it is true of."""
 
     words: str
-    wrongs: tuple
+    wrongs: list[Callable]
 
 
 def slips(*words_and_wrongs) -> tuple[Slip, ...]:
     """A flat list of slips: the words for each, followed by the wrong answers that they are true of."""
-    starts = [i for i, each in enumerate(words_and_wrongs) if isinstance(each, str)]
-    ends = [*starts[1:], len(words_and_wrongs)]
-    return tuple(
-        Slip(words_and_wrongs[start], words_and_wrongs[start + 1 : end])
-        for start, end in zip(starts, ends, strict=True)
-    )
+    known: list[Slip] = []
+    for each in words_and_wrongs:
+        if isinstance(each, str):
+            known.append(Slip(each, []))
+        else:
+            known[-1].wrongs.append(each)
+    return tuple(known)
 
 
 def random(*sizes: int, seed: int) -> Tensor:
@@ -54,9 +56,6 @@ def drawn(case: Callable[..., tuple], *ranges: tuple[int, int], count: int = 6) 
     """Random cases: `case(*sizes, seed)`, with a random whole number from each range, ends included."""
     generator = dice.Random(271_828_182)
     return [case(*(generator.randint(*ends) for ends in ranges), 1000 + 10 * i) for i in range(count)]
-
-
-# --- numbers -----------------------------------------------------------------------------------------------
 
 
 class Number(NamedTuple):
@@ -102,9 +101,6 @@ class Numbers:
         return found.shape == wanted.shape and bool((np.abs(found - wanted) <= row.near).all())
 
 
-# --- a function --------------------------------------------------------------------------------------------
-
-
 @dataclass
 class Function:
     """Judge a function by what it returns for each of the `cases`, tuples of its inputs.
@@ -135,7 +131,7 @@ class Function:
     def __call__(self, answer) -> str:
         function, changed = as_function(answer, self.call), set()
         if self.use:
-            function = _used(function, self.use)
+            function = partial(self.use, function)
         for place, case in enumerate(self.cases):
             wanted = self.wanted(case)
             raw, touched = run(function, self.named(case), self.call)
@@ -148,12 +144,7 @@ class Function:
                 raise Wrong(self._other_order(raw, wanted) or unfit)
             if not self.compare(got, wanted):
                 raise Wrong(self.diagnose(raw, got, wanted, place))
-        if not changed:
-            return ""
-        return (
-            f"One thing: your code changes {_names(changed)} in place, which surprises whoever calls it. "
-            "Work on new tensors or lists."
-        )
+        return _note(changed)
 
     def wanted(self, case: tuple) -> tuple:
         result = self.result(self.right, case)
@@ -164,7 +155,7 @@ class Function:
 
     def result(self, function: Callable, case: tuple):
         """What a right or wrong function of ours gives, in double precision."""
-        inputs = [_double(each) for each in copy.deepcopy(case)]
+        inputs = map(_double, copy.deepcopy(case))
         return self.use(function, *inputs) if self.use else function(*inputs)
 
     def explains(self, wrong: Callable, place: int, got: tuple) -> bool:
@@ -216,14 +207,9 @@ def as_function(answer, call: str) -> Callable:
         answer, _ = run(answer, {}, f"{answer.__name__}()")
     if not callable(answer):
         raise Wrong(
-            f"This exercise wants a function, and got {describe(answer)}. Pass the function itself, "
-            f"without calling it: `{name}`, not `{call}`."
+            f"This exercise wants a function, not {describe(answer)}. Pass `{name}` without calling it."
         )
     return answer
-
-
-def _used(function: Callable, use: Callable) -> Callable:
-    return lambda *inputs: use(function, *inputs)
 
 
 def _double(value):
@@ -232,8 +218,9 @@ def _double(value):
     return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
-def _names(changed: set[str]) -> str:
-    return ", ".join(f"`{name}`" for name in sorted(changed))
+def _note(changed: set[str]) -> str:
+    names = ", ".join(f"`{name}`" for name in sorted(changed))
+    return f"One thing: your code changes {names} in place. Work on new tensors or lists." if changed else ""
 
 
 def _is_plain(value) -> bool:
@@ -249,14 +236,10 @@ def _wrong_dtype(name: str, got, wanted) -> str:
     """Masks must be boolean and ids whole numbers; of other numbers any kind will do."""
     if not isinstance(wanted, Tensor) or wanted.is_floating_point():
         return ""
-    if wanted.dtype == torch.bool and got.dtype != torch.bool:
-        return (
-            f"`{name}` is {got.dtype}; wanted a boolean tensor, which a comparison such as `ids != pad` "
-            "gives. Numbers in a mask are *added* to the scores."
-        )
-    if wanted.dtype != torch.bool and got.dtype not in (torch.int64, torch.int32):
-        return f"`{name}` is {got.dtype}; wanted whole numbers, torch.int64: only those can index a table."
-    return ""
+    dtypes, words = (torch.int64, torch.int32), "whole numbers (torch.int64), which can index a table"
+    if wanted.dtype == torch.bool:
+        dtypes, words = (torch.bool,), "a boolean tensor, such as `ids != pad`: numbers are *added* to scores"
+    return "" if got.dtype in dtypes else f"`{name}` is {got.dtype}; wanted {words}."
 
 
 def _look(name: str, letters: str, got, wanted, inputs: dict) -> str:
@@ -265,36 +248,24 @@ def _look(name: str, letters: str, got, wanted, inputs: dict) -> str:
         given = [f"{each} = {_short(value)}" for each, value in inputs.items() if _is_plain(value)]
         with_inputs = f"With {', '.join(given)}: " if given else ""
         return f"{with_inputs}`{name}` is {_short(got)}; wanted {_short(wanted)}."
+    batched = letters.startswith("(B") and len(wanted) > 1 and got.dim()
+    if batched and (alike(got, wanted[0]) or alike(got[0], wanted[0])):
+        return f"`{name}` is right for batch item 0 only. Keep the batch axis: did you write `query[0]`?"
     if len(set(got.shape)) > 1:
         for order in permutations(range(got.dim())):
             if got.dim() == wanted.dim() and alike(got.permute(order), wanted):
-                return (
-                    f"The numbers are right, but the axes of `{name}` are in another order: wanted "
-                    f"{letters}, here {shape(wanted)}; yours is {shape(got)}."
-                )
+                here = f"wanted {letters}, here {shape(wanted)}; yours is {shape(got)}"
+                return f"The numbers are right, but the axes of `{name}` are in another order: {here}."
     if got.shape != wanted.shape:
         shapes = shapes_of(inputs)
         words = f"`{name}` has shape {shape(got)}; wanted {letters}, here {shape(wanted)}."
         return f"{words}\n\nThe inputs: {shapes}." if shapes else words
     if not got.isfinite().all() and wanted.isfinite().all():
-        return (
-            f"`{name}` holds NaN or infinity: {int((~got.isfinite()).sum())} of {got.numel()} "
-            "numbers. NaN often comes from 0/0, or from a softmax over nothing but -inf."
-        )
-    if letters.startswith("(B") and len(got) > 1 and alike(got[0], wanted[0]):
-        return (
-            f"`{name}` is right for batch item 0 and wrong for a later one: did you use item 0 only, "
-            "as in `query[0]`? Keep the batch axis."
-        )
+        count = f"{int((~got.isfinite()).sum())} of {got.numel()} numbers"
+        return f"`{name}` holds NaN or infinity: {count}. NaN often comes from 0/0 or softmax over only -inf."
     place = np.unravel_index(int((got.double() - wanted.double()).abs().argmax()), tuple(got.shape))
-    where = ", ".join(str(int(index)) for index in place)
-    return (
-        f"`{name}` has the right shape, but other numbers: at [{where}] it is {got[place]:.4g}, "
-        f"wanted {wanted[place]:.4g}. Try your code on numbers small enough to follow by hand."
-    )
-
-
-# --- suspects ----------------------------------------------------------------------------------------------
+    seen = f"at {[*map(int, place)]} it is {got[place]:.4g}, wanted {wanted[place]:.4g}"
+    return f"`{name}` has the right shape, but other numbers: {seen}. Try numbers you can follow by hand."
 
 
 class Suspect(NamedTuple):
@@ -336,15 +307,13 @@ class Suspects:
                     f"Of {suspect.name} your test says {_said(verdict)}; it is {_said(suspect.truth)}."
                     f"\n\n{[*fitting, self._pattern(said) or suspect.words][0]}"
                 )
-        return f"One thing: your code changes {_names(changed)} in place." if changed else ""
+        return _note(changed)
 
     def _pattern(self, said: list) -> str:
         if said == [_turned(suspect.truth) for suspect in self.line_up]:
             return "Your test says the opposite every time: True and False are swapped."
         same = all(verdict == said[0] for verdict in said)
-        return (
-            "It says the same of all of them, so it is a guess: look at what you are given." if same else ""
-        )
+        return "It says the same of all of them, so it is a guess: use the inputs." if same else ""
 
     def says(self, detector: Callable) -> list:
         """What a detector of ours says of each suspect."""
@@ -359,9 +328,6 @@ def _said(verdict) -> str:
     if isinstance(verdict, dict):
         return ", ".join(f"{key}: {value}" for key, value in verdict.items())
     return str(verdict)
-
-
-# --- several answers ---------------------------------------------------------------------------------------
 
 
 class Together:

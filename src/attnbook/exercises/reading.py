@@ -35,28 +35,29 @@ def read_results(result, wanted: tuple, names: tuple[str, ...]) -> tuple:
     if isinstance(result, Tensor | np.ndarray) and result.ndim and len(result) == len(names):
         result = tuple(result)
     if not isinstance(result, tuple | list) or len(result) < len(names):
-        raise Wrong(
-            f"Your function returned {describe(result)}; wanted {len(names)} things: {', '.join(names)}."
-        )
+        wanted = f"{len(names)} things: {', '.join(names)}"
+        raise Wrong(f"Your function returned {describe(result)}; wanted {wanted}.")
     return tuple(read(*parts) for parts in zip(result[: len(names)], wanted, names, strict=True))
 
 
 def read_dict(answer, keys: tuple[str, ...]) -> dict:
     """The learner's dictionary with all of `keys`, whatever their case, and nothing left as `...`."""
-    wanted = ", ".join(f"`{key}`" for key in keys)
+    wanted = _ticked(keys)
     if not isinstance(answer, dict):
         raise Wrong(f"Wanted a dictionary with the keys {wanted}; got {describe(answer)}.")
     found = {str(key).strip().lower(): value for key, value in answer.items()}
     missing = [key for key in keys if key.lower() not in found]
     if missing:
-        raise Wrong(
-            f"Your dictionary lacks {', '.join(f'`{key}`' for key in missing)}. Wanted the keys {wanted}."
-        )
+        raise Wrong(f"Your dictionary lacks {_ticked(missing)}. Wanted the keys {wanted}.")
     values = {key: found[key.lower()] for key in keys}
     empty = [key for key, value in values.items() if value is ... or value is None]
     if empty:
-        raise Unfinished(f"Still to fill in: {', '.join(f'`{key}`' for key in empty)}.")
+        raise Unfinished(f"Still to fill in: {_ticked(empty)}.")
     return values
+
+
+def _ticked(names) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def read_numbers(value, name: str, count: int = 1) -> tuple[float, ...]:

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from attnbook.exercises.comparing import describe
-from attnbook.exercises.judges import Function, Suspects
+from attnbook.exercises.judges import Function, Number, Numbers, Suspects
 from attnbook.exercises.running import plain_torch
 from attnbook.exercises.verdict import Summary, Unfinished, Verdict, Wrong
 
@@ -22,9 +21,8 @@ class Exercise(NamedTuple):
 
     @property
     def place(self) -> str:
-        return (
-            f"The task is in chapter {self.exercise_id.split('.')[0]}, under “Exercise {self.exercise_id}”."
-        )
+        chapter, _ = self.exercise_id.split(".")
+        return f"The task is in chapter {chapter}, under “Exercise {self.exercise_id}”."
 
 
 EXERCISES: dict[str, Exercise] = {}
@@ -39,6 +37,10 @@ def exercise(exercise_id: str, title: str, *, praise: str, judge: Callable) -> N
 def function(exercise_id: str, title: str, returns: dict[str, str], *, praise: str, **judge) -> Callable:
     """Make an exercise of the decorated function, the right answer; `judge` is what `Function` takes."""
     return _register(lambda right: Function(right, returns, **judge), exercise_id, title, praise)
+
+
+def numbers(exercise_id: str, title: str, *table: Number, praise: str) -> None:
+    exercise(exercise_id, title, praise=praise, judge=Numbers(*table))
 
 
 def suspects(exercise_id: str, title: str, *line_up_and_slips, praise: str, **judge) -> Callable:
@@ -75,13 +77,12 @@ class Checker:
     def summary(self) -> Summary:
         """Every exercise of the chapters that have been worked on, passed or not."""
         chapters = {exercise_id.split(".")[0] for exercise_id in self._states}
-        return Summary(
-            [
-                (each.exercise_id, each.title, self._states.get(each.exercise_id, "pending"))
-                for each in self.exercises.values()
-                if each.exercise_id.split(".")[0] in chapters
-            ]
-        ).show()
+        rows = [
+            (name, each.title, self._states.get(name, "pending"))
+            for name, each in self.exercises.items()
+            if name.split(".")[0] in chapters
+        ]
+        return Summary(rows).show()
 
     def _find(self, exercise_id: str) -> Exercise:
         if isinstance(exercise_id, str) and exercise_id in self.exercises:
@@ -102,16 +103,9 @@ def _judge(asked: Exercise, answer) -> tuple[str, str]:
     except Unfinished as unfinished:
         return "pending", f"{unfinished} Fill it in and run the cell again."
     except Exception as error:
-        words = f"This answer could not be read: it is {_describe(answer)}, and reading it gave {error!r}."
+        words = f"This answer could not be read: it is of type {type(answer).__name__}, and gave {error!r}."
         return "wrong", f"{words}\n\n{asked.place}"
     return "passed", "\n\n".join(filter(None, (asked.praise, note)))
-
-
-def _describe(answer) -> str:
-    try:
-        return describe(answer)
-    except Exception:
-        return f"of type {type(answer).__name__}"
 
 
 def _is_blank(answer) -> bool:

@@ -25,41 +25,32 @@ LIBRARIES = tuple(
 # What the error says -> what usually lies behind it. The first that fits is shown.
 HINTS = {
     r"ellipsis": "A `...` is still in your code: fill in that line too.",
-    r"is not defined": "Python does not know this name. Run the cell that defines or imports it, or mend "
-    "the spelling.",
-    r"positional argument|unexpected keyword": "The check calls your function as `{call}`: take these "
-    "arguments, in this order.",
-    r"view size is not compatible": "After `transpose` the numbers no longer lie in one straight line, and "
-    "`view` needs that. Use `reshape`.",
-    r"is invalid for input of size|cannot be reshaped": "The new shape must hold exactly as many numbers as "
-    "the old one: multiply out both.",
+    r"is not defined": "Python does not know this name. Run the cell that defines it, or check its spelling.",
+    r"positional argument|unexpected keyword": "The check calls `{call}`: take these arguments in this "
+    "order.",
+    r"view size is not compatible": "After `transpose` numbers aren't in a straight line: use `reshape`.",
+    r"is invalid for input of size|cannot be reshaped": "The new shape must hold as many numbers as the old.",
     r"expand|size of tensor a|must match the size of tensor b|not broadcastable|be broadcast": "Two tensors "
-    "meet element by element, and their axes, lined up from the right, are of different size. `unsqueeze` "
-    "gives a tensor an axis of size 1 that stretches to fit: `(B, T, 1, h) + (B, 1, S, h)` is `(B, T, S, "
-    "h)`.",
+    "meet element by element, but their axes, lined up from the right, differ in size. `unsqueeze` adds an "
+    "axis that stretches to fit: `(B, T, 1, h) + (B, 1, S, h)` is `(B, T, S, h)`.",
     r"(batch1|batch2|self|mat2) must be a (2D|3D|matrix)|3D tensor|2D tensors": "`bmm` takes exactly three "
-    "axes and `mm` exactly two; `@` takes any number and treats all but the last two as batch.",
-    r"same device|on device": "Your code and the check's tensors are on different devices; the check uses "
-    "the CPU. Make new tensors from those you get: `torch.zeros_like(...)`, or give `device=query.device`.",
-    r"dtype|scalar type": "The tensors differ in dtype. Make new ones from those you get: `torch.zeros(..., "
-    "dtype=query.dtype)`, `torch.zeros_like(...)`.",
+    "axes and `mm` exactly two; `@` takes any number.",
+    r"same device|on device": "Your tensors are on different devices; the check uses the CPU. Use "
+    "`torch.zeros_like(...)` or give `device=query.device`.",
+    r"dtype|scalar type": "The tensors differ in dtype. Use `torch.zeros_like(...)` or `dtype=query.dtype`.",
     r"cannot be multiplied|Expected size for first two dim|size mismatch|mismatch in its core dim": "`A @ "
-    "B` needs the last axis of A to be as long as the last but one of B. Write the two shapes side by side: "
-    "only (…, n, m) @ (…, m, p) fits.",
+    "B` needs A's last axis to be as long as B's last but one. Write the two shapes side by side: only (…, "
+    "n, m) @ (…, m, p) fits.",
     r"`-` operator, with a bool|bool tensor is not supported|only supports boolean masks": "A mask is "
-    "boolean: turn it round with `~mask`, and use it in `masked_fill` or `torch.where`.",
+    "boolean: invert it with `~mask`, and use it in `masked_fill` or `torch.where`.",
     r"Boolean value of Tensor": "`if` and `and` need a single True or False, and a mask holds many: use "
     "`masked_fill` or `torch.where`.",
-    r"out of bounds": "An index is larger than its axis. Axis 0 is the batch; positions are axis 1: `x[:, "
-    "order]`.",
-    r"Dimension out of range": "There is no such axis. Counted from the end, -1 is the last axis and -2 the "
-    "one before it.",
-    r"'?tuple'? object|'tuple'": "Something here is a tuple. Does a function of yours return `(output, "
-    "weights)`? Then take it apart first.",
-    r"does not require grad": "Autograd has to be told which tensor to watch, before it is used: `x = "
-    "x.clone().requires_grad_()`.",
-    r"only for scalar outputs": "A gradient is taken of one number: choose it first, for instance with "
-    "`.sum()`.",
+    r"out of bounds": "An index is too large. Axis 0 is the batch; positions are axis 1: `x[:, order]`.",
+    r"Dimension out of range": "There is no such axis. -1 is the last axis and -2 the one before it.",
+    r"'?tuple'? object|'tuple'": "Something here is a tuple, perhaps `(output, weights)`: take it apart "
+    "first.",
+    r"does not require grad": "Tell autograd which tensor to watch: `x = x.clone().requires_grad_()`.",
+    r"only for scalar outputs": "A gradient is taken of one number: reduce to it first, as with `.sum()`.",
     r"NoneType": "Something here is None. Does a function of yours forget its `return`?",
     r"recursion": "Your function calls itself without end.",
 }
@@ -114,8 +105,7 @@ def _unchanged(copied, original) -> bool:
 def explain(error: BaseException, inputs: dict, call: str) -> str:
     """Kind and message of an error, the learner's own line, the shapes there, and a hint."""
     message = str(error).strip() or "(no message)"
-    if len(message) > 600:
-        message = message[:600] + " …"
+    message = message if len(message) <= 600 else message[:600] + " …"
     parts = [f"Your code stopped with `{type(error).__name__}`:", _indent(message)]
     line, variables = "", inputs
     found = their_frame(error.__traceback__)
@@ -145,10 +135,7 @@ def hint_for(message: str, line: str, call: str, variables: dict) -> str:
     if re.search(r"mask", line) and re.search(r"size of tensor|broadcast", message):
         return "The mask doesn't fit the scores: it needs a row for each query and a column for each key."
     if re.search(r"\b(max|min)\(", line) and "Boolean value of Tensor" in message:
-        return (
-            "Python's `max` and `min` compare two whole objects. To compare number by number, use "
-            "`.clamp(min=...)`, `.clamp(max=...)` or `torch.maximum`."
-        )
+        return "`max` and `min` compare two whole objects. Use `.clamp(min=...)` or `torch.maximum`."
     if re.search(r"@|matmul|bmm", line) and "+" not in line and "size of tensor b" in message:
         message = "shapes cannot be multiplied"  # torch says the same of + and of @
     for pattern, hint in HINTS.items():

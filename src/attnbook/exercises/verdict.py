@@ -86,9 +86,8 @@ class Summary(Card):
 
     @property
     def heading(self) -> str:
-        if not self.rows:
-            return "Nothing checked yet."
-        return f"{len(self.passed)} of {len(self.rows)} exercises passed"
+        passed = f"{len(self.passed)} of {len(self.rows)} exercises passed"
+        return passed if self.rows else "Nothing checked yet."
 
     @property
     def lines(self) -> list[str]:

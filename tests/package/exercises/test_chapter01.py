@@ -354,7 +354,7 @@ def of_a_vector(network, x):
         (lambda n, x: gradient(n, x).norm(dim=-1)[None], "batch axis is still there"),
         (lambda n, x: gradient(n, x).norm(dim=-1).flip(0), "other numbers"),
         (lambda n, x: gradient(lambda y: n(y[0]), x), "a batch of one sequence"),
-        (unwatched, "Autograd has to be told"),
+        (unwatched, "Tell autograd which tensor"),
         (on_x_itself, "second call with the same `x`"),
         (lambda n, x: jacobian(n, x).square().sum((0, 2)).sqrt(), "each number of the last output by itself"),
         (lambda n, x: jacobian(n, x).norm(dim=-1).sum(0), "each number of the last output by itself"),

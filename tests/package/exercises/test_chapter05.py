@@ -244,7 +244,7 @@ def test_the_layer_in_one_line(check):
     [
         (lambda x, a, f, n1, n2: n2((y := n1((x + a(x)) / 2)) + f(y)), "other numbers"),
         (lambda x, a, f, n1, n2: x, "other numbers"),
-        (lambda x, a, f, n1, n2: n2((y := n1(x + a(x[:1]))) + f(y)), "wrong for a later one"),
+        (lambda x, a, f, n1, n2: n2((y := n1(x + a(x[:1]))) + f(y)), "right for batch item 0 only"),
         (lambda x, a, f, n1, n2: (n2, n1(x + a(x))), "should be a tensor"),
     ],
 )

@@ -274,7 +274,7 @@ def test_what_the_praise_says_scores_depend_on_the_offset_alone():
     [
         (lambda x: turned(x, sign=-1), "the other way"),
         (lambda x: turned(x.flip(-1)).flip(-1), "other numbers"),
-        (lambda x: turned(x[:1]).expand_as(x), "wrong for a later one"),
+        (lambda x: turned(x[:1]).expand_as(x), "right for batch item 0 only"),
         (lambda x: turned(x.mT).mT if x.shape[1] % 2 == 0 else x * 1.5, "other numbers"),
     ],
 )

@@ -305,7 +305,7 @@ def test_the_checks_load_and_judge_under_any_settings():
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (torch.zeros(3, 5), "without calling it: `dot_attention`"),
+        (torch.zeros(3, 5), "Pass `dot_attention` without calling it"),
         (3, "wants a function"),
         ("right", "wants a function"),
         (lambda q, k, v: None, "returned None"),
