@@ -1,36 +1,36 @@
 # Self-Attention, Step by Step: everything a reader, an instructor or a contributor runs.
 #
 #   make book     install the pinned versions, run every chapter, build the site (any warning is an error)
-#   make serve    build what changed and open the book in the browser
+#   make serve    rebuild what changed and open the book in the browser
 #   make lab      open the chapters in JupyterLab
 #   make zip      pack the built site into one file
 #   make pdf      print the whole book as one PDF (needs Chromium)
-#   make slides CH=04   make slides from a chapter (CH=all: from every chapter)
+#   make slides CH=04   turn a chapter into slides (CH=all: every chapter)
 #   make test     build, lint, and run every test on two workers (WORKERS=4: on four; some tests need Chromium)
 #   make test-fast  lint, and run the package's quick tests: no build, no browser
 #   make lint     run ruff on everything
-#   make bench    measure the package beside its peers
-#   make bench-widgets     measure the explorer beside its peers (installs them into _build/peers)
-#   make bench-translator  measure the in-page translator beside PyTorch
-#   make bench-chapters    measure each chapter's seconds and memory
-#   make bench-grading     measure how long a class of 200 takes to grade
-#   make bench-training    measure how long the shipped models take to train
-#   make mutants  make one small fault at a time in the package and check that a test fails (ONLY=attention: one module)
+#   make bench    measure the package's speed, compared with torch.nn
+#   make bench-widgets     measure the attention explorer, compared with other libraries (installed into _build/peers)
+#   make bench-translator  measure the in-page translator, compared with PyTorch
+#   make bench-chapters    measure each chapter's running time and memory
+#   make bench-grading     measure how long it takes to grade a class of 200
+#   make bench-training    measure how long it takes to train the shipped models
+#   make mutants  break the package in one small way at a time and check that a test fails (ONLY=attention: one module)
 #   make audit    measure every page: Lighthouse (installed into _build/lighthouse), axe, links, size
 #   make lock     update requirements.txt from pyproject.toml (UPGRADE=--upgrade: to the newest versions)
 #   make drawings redraw the SVG files in chapters/images
-#   make address  copy the repository's address from _config.yml to every file that repeats it (URL=https://…: set it there first)
-#   make students-edition TO=folder-or-url   write the repository for students: no solutions, no history (ASSIGNMENTS="04 05": with these)
-#   make hub-links HUB=https://…   print links that open each chapter on a JupyterHub (URL=https://…: students' edition)
+#   make address  copy the repository's address from _config.yml to all files that repeat it (URL=https://…: change it first)
+#   make students-edition TO=folder-or-url   write the repository for students, without solutions and history (ASSIGNMENTS="04 05": include these)
+#   make hub-links HUB=https://…   print links that open each chapter on a JupyterHub (URL=https://…: of this students' edition; ASSIGNMENTS="04 05": these, too)
 #   make release CH=04    write the students' version of an assignment to course/release
 #   make rehearse CH=04   try an assignment out: grade a model solution, an empty notebook and three wrong ones
-#   make collect CH=04 FROM=folder-or-zip   take in what students submitted
-#   make grade CH=04      grade new and changed submissions (JOBS=2: two at a time; STUDENT=ada: only hers, again)
-#   make formgrader       mark written answers in nbgrader's pages (LAB="--no-browser --port 8899")
+#   make collect CH=04 FROM=folder-or-zip   import what students submitted
+#   make grade CH=04      grade new and changed submissions (JOBS=2: two at a time; STUDENT=ada: regrade only hers)
+#   make formgrader       mark written answers in nbgrader's pages (options: LAB="--no-browser --port 8899")
 #   make feedback CH=04   write a feedback page for each student to course/feedback
 #   make stats CH=04      write a page on how the class did, question by question, to course/grades
 #   make grades           write the points as CSV (Moodle, Canvas, plain) to course/grades
-#   make clean    delete what was built (keeps .venv)
+#   make clean    delete all build output (keeps .venv)
 
 BOOK ?= .
 BIN := $(CURDIR)/.venv/bin

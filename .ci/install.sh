@@ -2,7 +2,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# A Python that is new enough and can create an environment.
+# Succeeds on a Python that is new enough and can create virtual environments.
 usable='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 python=
 for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python}; do
@@ -30,10 +30,10 @@ uv() { VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv "$@"; }
 echo "Installing requirements.txt (a few minutes the first time)"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "$(pinned uv)"
 
-# uv knows torch's index of CPU builds. If that cannot be reached, install torch from the default index first.
+# uv knows PyTorch's index of CPU builds. If that index cannot be reached, install torch from the default index first.
 log=.venv/install.log
 if ! uv pip install --quiet --torch-backend=cpu -r requirements.txt >"$log" 2>&1; then
-    echo "torch's index of CPU builds cannot be reached (see $log): installing $(pinned torch) from the default index"
+    echo "Can't reach PyTorch's index of CPU builds (see $log); installing $(pinned torch) from the default index"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "$(pinned torch)"
     uv pip install --quiet -r requirements.txt
 fi
