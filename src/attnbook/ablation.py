@@ -1,4 +1,4 @@
-"""Switch attention heads off and see what changes. Chapter 8 uses this."""
+"""Ablate attention heads. Chapter 8 uses this."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ __all__ = ["ablate"]
 
 Head = tuple[int, int] | tuple[str, int, int]
 ZERO, MEAN = "zero", "mean"
-# The kinds of attention, as `Attentions` names them: the stack that holds them, and their name in a layer.
+# For each kind of attention, named as in `Attentions`: the stack that has it, and its attribute in a layer.
 KINDS = {
     "encoder": ("encoder", "self_attention"),
     "decoder": ("decoder", "self_attention"),
@@ -22,19 +22,19 @@ KINDS = {
 
 @contextmanager
 def ablate(model: nn.Module, heads: Iterable[Head] | Mapping[Head, str]) -> Iterator[None]:
-    """Inside the block these heads contribute nothing, or the mean of the values they may attend to.
+    """Inside the block, these heads output zeros, or the mean of the values they may attend to.
 
-    $\\mathrm{head}_i = 0$ for a head that is switched off; with "mean" its weights are equal over all keys
-    that the mask allows. All other heads work as before, cached decoding included.
+    "zero" sets $\\mathrm{head}_i = 0$; "mean" makes the head's weights uniform over all keys that the mask
+    allows. All other heads work as before, also in cached decoding.
 
     `heads` are pairs `(layer, head)`, counted from 0, or triples `("encoder", layer, head)`,
     `("decoder", …)`, `("cross", …)` for a model with several kinds of attention, such as `Transformer`. A
-    mapping gives each head its replacement, "zero" or "mean". After the block the model is as it was, also
-    when the block raises. The weights that the model returns are those of its softmax: a head that is
-    switched off still shows what it looks at.
+    mapping gives each head its replacement, "zero" or "mean"; without one, heads are set to zero. The model
+    is restored after the block, even if the block raises. The weights that the model returns come from its
+    softmax, so a head that is set to zero still shows what it attends to.
 
-    Raises `TypeError` for a model without layers of multi-head attention, `ValueError` for a head that it
-    does not have and for another replacement. (Ablation of heads: Michel et al. 2019.)
+    Raises `TypeError` for a model without layers of multi-head attention, `ValueError` for a head that the
+    model does not have and for an unknown replacement. (Head ablation: Michel et al. 2019.)
     """
     replacements = heads if isinstance(heads, Mapping) else dict.fromkeys(heads, ZERO)
     chosen: dict[tuple[MultiHeadAttention, str], list[int]] = defaultdict(list)
@@ -51,12 +51,12 @@ def ablate(model: nn.Module, heads: Iterable[Head] | Mapping[Head, str]) -> Iter
 
 
 def attention_stacks(model: nn.Module) -> dict[str, list[MultiHeadAttention]]:
-    """The model's multi-head attentions, layer by layer, under the names of their kinds."""
+    """The multi-head attention modules of the model: for each kind, one per layer."""
     stacks = {}
     for kind, (stack, part) in KINDS.items():
         layers = getattr(getattr(model, stack, None), "layers", None)
         if layers is None and not stacks and hasattr(model, "layers") and hasattr(model.layers[0], part):
-            layers = model.layers  # the model is a stack itself
+            layers = model.layers  # the model itself is a stack
         found = [getattr(layer, part, None) for layer in layers or ()]
         if found and all(isinstance(attention, MultiHeadAttention) for attention in found):
             stacks[kind] = found
@@ -66,13 +66,13 @@ def attention_stacks(model: nn.Module) -> dict[str, list[MultiHeadAttention]]:
 
 
 def find_head(stacks: dict[str, list[MultiHeadAttention]], head: Head) -> tuple[MultiHeadAttention, int]:
-    """The attention that a head belongs to, and its number there."""
+    """The attention module that a head belongs to, and the head's index in it."""
     kinds = " or ".join(repr(kind) for kind in stacks)
     whole = isinstance(head, tuple) and all(isinstance(number, int) for number in head[-2:])
     if not whole or not (len(head) == 2 or (len(head) == 3 and head[0] in stacks)):
         raise ValueError(f"heads: wanted (layer, head) or (kind, layer, head) with {kinds}, got {head!r}")
     if len(head) == 2 and len(stacks) > 1:
-        raise ValueError(f"heads: wanted one of {kinds} in front, such as ('cross', 0, 0), got {head!r}")
+        raise ValueError(f"heads: wanted {kinds} as the first element, such as ('cross', 0, 0), got {head!r}")
     kind, (layer, number) = (head[0] if len(head) == 3 else next(iter(stacks))), head[-2:]
     layers = stacks[kind]
     if not (0 <= layer < len(layers) and 0 <= number < layers[layer].num_heads):
@@ -82,14 +82,14 @@ def find_head(stacks: dict[str, list[MultiHeadAttention]], head: Head) -> tuple[
 
 
 def switch_off(attention: MultiHeadAttention, numbers: list[int], replacement: str):
-    """Hook into one attention; the handle's `remove` undoes it."""
+    """Ablate heads of one attention module with a hook; the returned handle's `remove` undoes it."""
 
     def without(x: Tensor) -> Tensor:
-        """`(B, T, D)` with zeros where these heads have their numbers."""
+        """`(B, T, D)` with the features of these heads set to zero."""
         heads = x.unflatten(-1, (attention.num_heads, -1)).clone()  # (B, T, H, d)
         heads[..., numbers, :] = 0.0
         return heads.flatten(-2)
 
-    if replacement == MEAN:  # a query of zeros scores 0 with every key: equal weights
+    if replacement == MEAN:  # a zero query scores 0 with every key: uniform weights
         return attention.query.register_forward_hook(lambda layer, inputs, output: without(output))
     return attention.output.register_forward_pre_hook(lambda layer, inputs: (without(inputs[0]),))

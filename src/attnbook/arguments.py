@@ -15,8 +15,8 @@ def wrong_shape(argument: str, got: Sequence[int], wanted: str) -> ValueError:
 def require_whole(least: int = 0, **numbers: int) -> None:
     """Raise `ValueError` for the first argument that is not a whole number of at least `least`.
 
-    NumPy's integers are whole numbers, and so are the symbolic ones that stand for a length while torch
-    compiles or exports a model. `True` is not.
+    NumPy's integers count as whole numbers, and so do the symbolic integers that represent a length while
+    torch compiles or exports a model. `True` does not.
     """
     for argument, number in numbers.items():
         whole = isinstance(number, Integral | torch.SymInt) and not isinstance(number, bool)
@@ -30,10 +30,10 @@ def require_sizes(**sizes: int) -> None:
 
 
 def require_rate(**rates: float) -> None:
-    """Raise `ValueError` for the first dropout rate that is not a number from 0 up to, not including, 1."""
+    """Raise `ValueError` for the first dropout rate that is not at least 0 and below 1."""
     for argument, rate in rates.items():
         if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= rate < 1:
-            raise ValueError(f"{argument}: wanted a rate from 0 up to, not including, 1, got {rate!r}")
+            raise ValueError(f"{argument}: wanted a rate of at least 0 and below 1, got {rate!r}")
 
 
 def require_pad(pad: int, vocab: int) -> None:
@@ -62,10 +62,10 @@ def require_newest(ids: Tensor, batch: int) -> None:
 
 
 def known(number: Tensor) -> int | float | bool | None:
-    """The value of a tensor with one element, or None where Python cannot have it.
+    """The value of a tensor with one element, or None if it isn't available.
 
-    On a GPU Python would wait for all work under way, so it doesn't ask. While torch compiles or exports a
-    model, or maps it over samples, there is no value yet.
+    Reading a value from a GPU would wait for all pending work, so this returns None there. While torch
+    compiles or exports a model, or maps it over samples, there is no value yet.
     """
     if torch.compiler.is_compiling() or number.device.type != "cpu":
         return None
@@ -76,13 +76,13 @@ def known(number: Tensor) -> int | float | bool | None:
 
 
 def require_vectors(argument: str, x: Tensor, d_model: int, batch: int | None = None) -> None:
-    """Raise `ValueError` unless `x` is `(B, T, d_model)`, with `batch` rows where that is given."""
+    """Raise `ValueError` unless `x` is `(B, T, d_model)`, with `batch` rows if that is given."""
     if x.dim() != 3 or x.shape[-1] != d_model or (batch is not None and x.shape[0] != batch):
         raise wrong_shape(argument, x.shape, f"({'B' if batch is None else batch}, T, {d_model})")
 
 
 def require_attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[int, ...]:
-    """The shape `(…, T, S)` of the weights; raises where query, key and value do not fit together."""
+    """The shape `(…, T, S)` of the weights; raises if query, key and value do not fit together."""
     for name, tensor in (("query", query), ("key", key), ("value", value)):
         if tensor.dim() < 2:
             raise wrong_shape(name, tensor.shape, "(…, length, width)")
@@ -120,9 +120,9 @@ def require_batched(
 
 
 def require_cache(keys: Tensor, batch: int) -> None:
-    """Raise `ValueError` unless the keys in a cache are those of as many sequences as the query has."""
+    """Raise `ValueError` unless the cache has as many sequences as the query."""
     if keys.shape[0] != batch:
-        raise ValueError(f"cache: wanted that of {batch} sequences, as the query has, got {keys.shape[0]}")
+        raise ValueError(f"cache: wanted {batch} sequences, as many as the query has, got {keys.shape[0]}")
 
 
 def require_query(query: Tensor, query_size: int) -> None:

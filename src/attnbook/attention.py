@@ -21,16 +21,16 @@ from attnbook.masks import fit_mask
 
 
 class Attn(nn.Module):
-    """The article's attention: weights from one query and one key, for a fixed number of values.
+    """The article's attention: each query and its key give weights for a fixed number of values.
 
     $w = \\mathrm{softmax}(W_a [q; k] + b_a)$, $\\mathrm{output} = W_c [q; w V] + b_c$.
 
-    The weights depend on *where* a value stands, never on what it holds, and there are always
-    `value_size1` of them. Chapter 3 measures both and repairs them. Source: the article; early PyTorch
+    A value's weight depends on its *position*, never on its content, and there are always `value_size1`
+    weights. Chapter 3 measures both limitations and fixes them. Source: the article; early PyTorch
     translation tutorials used the same form.
 
     Shapes: Q `(1, T, query_size)`, K `(1, T, key_size)`, V `(1, value_size1, value_size2)` give the
-    output `(1, T, output_size)` and weights `(T, value_size1)`. Raises `ValueError` for any other.
+    output `(1, T, output_size)` and weights `(T, value_size1)`. Raises `ValueError` for other shapes.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ def masked_softmax(
 ) -> Float[Tensor, "*batch T S"]:
     """Turn each query's scores into weights over the keys that it may attend to.
 
-    $w_{ts} = m_{ts} e^{s_{ts}} / \\sum_j m_{tj} e^{s_{tj}}$; a row without any key gets zeros, never NaN.
+    $w_{ts} = m_{ts} e^{s_{ts}} / \\sum_j m_{tj} e^{s_{tj}}$; a fully masked row gets zeros, never NaN.
 
     Scores `(…, T, S)`, mask broadcastable to them (True = may attend); weights `(…, T, S)`.
     Raises `TypeError` or `ValueError` for a mask that is not boolean or does not fit.
@@ -83,7 +83,7 @@ def masked_softmax(
 
 
 def open_empty_rows(mask: Bool[Tensor, "*m S"]) -> tuple[Bool[Tensor, "*m S"], Bool[Tensor, "*m 1"]]:
-    """Let rows that allow no key attend to all, so that softmax stays finite; say which rows those are."""
+    """Unmask fully masked rows, so that softmax stays finite, and return which rows these are."""
     empty = ~mask.any(dim=-1, keepdim=True)  # (…, T, 1)
     return mask | empty, empty
 
@@ -157,16 +157,16 @@ def scaled_dot_product_attention(
 
     Shapes: query `(…, T, d)`, key `(…, S, d)`, value `(…, S, d_v)`; the mask broadcasts to `(…, T, S)`,
     True = may attend. Returns the output `(…, T, d_v)` and the weights `(…, T, S)` before dropout, each
-    row of which sums to 1 (to 0 where no key is allowed). Without `need_weights` they are None and
-    torch's fused kernel runs. Raises `ValueError` for shapes that don't fit and for a mask that could be
-    meant in two ways, `TypeError` for wrong dtypes.
+    row of which sums to 1 (to 0 if it is fully masked). Without `need_weights` they are None and torch's
+    fused kernel runs. Raises `ValueError` for shapes that don't fit and for an ambiguous
+    mask, `TypeError` for wrong dtypes.
     """
     require_rate(dropout=dropout)
     shape = require_attention(query, key, value)  # (…, T, S)
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     if not need_weights:
         return fused_attention(query, key, value, fit_mask(mask, shape), scale, dropout), None
-    # Heads are strided views; without `contiguous`, @ would copy the keys in their transposed order, slowly.
+    # Heads are strided views: without `contiguous`, @ would copy the keys in transposed order, which is slow.
     scores = (query * scale) @ key.contiguous().transpose(-2, -1)  # (…, T, S)
     weights = masked_softmax(scores, mask)
     return F.dropout(weights, dropout) @ value, weights
@@ -175,7 +175,7 @@ def scaled_dot_product_attention(
 def fused_attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, dropout: float
 ) -> Tensor:
-    """The same output from torch's fused kernel, which never stores the weights. Empty rows give zeros."""
+    """The same output from torch's fused kernel, which never stores weights. Fully masked rows give zeros."""
     if mask is None:
         return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, scale=scale)
     mask, empty = open_empty_rows(mask)
@@ -185,36 +185,36 @@ def fused_attention(
 
 @dataclass(frozen=True)
 class KeyValues:
-    """Keys and values `(B, H, S, d)`, projected and split into heads, that need not be computed again."""
+    """Cached keys and values `(B, H, S, d)`, projected and split into heads."""
 
     keys: Float[Tensor, "B H S d"]
     values: Float[Tensor, "B H S d"]
 
     def extend(self, newer: "KeyValues") -> "KeyValues":
-        """These keys and values with newer ones after them; the original stays as it is."""
+        """These keys and values followed by newer ones; the original is unchanged."""
         return KeyValues(
             torch.cat((self.keys, newer.keys), dim=2),  # (B, H, S + N, d)
             torch.cat((self.values, newer.values), dim=2),  # (B, H, S + N, d)
         )
 
     def select(self, rows: Int[Tensor, " R"]) -> "KeyValues":
-        """Those of the given rows of the batch, in that order; a row may be given more than once."""
+        """The cache of the given rows of the batch, in that order; a row may be given more than once."""
         return KeyValues(self.keys[rows], self.values[rows])
 
 
 class MultiHeadAttention(nn.Module):
-    """Attend several times in parallel, each head with projections of its own.
+    """Attend several times in parallel, each head with its own projections.
 
     $\\mathrm{Concat}(\\mathrm{head}_1, …, \\mathrm{head}_H) W^O$, with
     $\\mathrm{head}_i = \\mathrm{Attention}(Q W_i^Q, K W_i^K, V W_i^V)$ (Vaswani et al. 2017, §3.2.2).
 
     Shapes: query `(B, T, D)`, key and value `(B, S, D)`, mask broadcastable to `(B, H, T, S)`, give the
-    output `(B, T, D)` and weights `(B, H, T, S)`, None when not needed. A mask `(B, T, S)` is one for each
-    sequence. Raises `ValueError` where the heads do not divide the width, where shapes don't fit, and for
-    a mask that could be meant in two ways.
+    output `(B, T, D)` and weights `(B, H, T, S)`, None when not needed. A mask `(B, T, S)`, one per sequence,
+    applies to all heads. Raises `ValueError` if `num_heads` does not divide `d_model`, for shapes that don't
+    fit, and for an ambiguous mask.
 
-    With a `cache` the new keys and values are appended to those in it, or None stands for both and the
-    cache has them all. The call then returns a third thing, the cache with everything attended to.
+    With a `cache`, the new keys and values are appended to the cached ones; pass None for both to attend to
+    the cached ones only. The call then also returns the cache with all keys and values attended to.
     """
 
     def __init__(self, d_model: int, num_heads: int, dropout: float = 0.0, bias: bool = True) -> None:
@@ -277,17 +277,17 @@ class MultiHeadAttention(nn.Module):
         return self.output(self.merge(output)), weights
 
     def split(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B H T d"]:
-        """Cut the width into heads: `(B, T, D)` -> `(B, T, H, d)` -> `(B, H, T, d)`."""
+        """Split the features into heads: `(B, T, D)` -> `(B, T, H, d)` -> `(B, H, T, d)`."""
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
     def merge(self, x: Float[Tensor, "B H T d"]) -> Float[Tensor, "B T D"]:
-        """Put the heads side by side again: `(B, H, T, d)` -> `(B, T, H, d)` -> `(B, T, D)`."""
+        """Concatenate the heads again: `(B, H, T, d)` -> `(B, T, H, d)` -> `(B, T, D)`."""
         return x.transpose(1, 2).flatten(-2)
 
 
 @dataclass(frozen=True)
 class Attentions:
-    """The weights of every layer and head of a model; None for a kind that it does not have.
+    """The weights of every layer and head of a model; None for a kind of attention that it lacks.
 
     `encoder` is `(L, B, H, S, S)`, `decoder` `(L, B, H, T, T)`, `cross` `(L, B, H, T, S)`. A single
     decoding step has one query, so after U tokens its `decoder` is `(L, B, H, 1, U)`.
@@ -298,10 +298,10 @@ class Attentions:
     cross: Float[Tensor, "L *B H T S"] | None = None
 
     def item(self, index: int) -> "Attentions":
-        """One sequence of the batch: the same three, each `(L, H, ·, ·)`, ready to plot."""
+        """One sequence of the batch: the same three fields, each `(L, H, ·, ·)`, ready to plot."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         return Attentions(**{name: part if part is None else part[:, index] for name, part in parts.items()})
 
 
-for kind in (Attentions, KeyValues):  # so that torch.export and torch.func can look inside
+for kind in (Attentions, KeyValues):  # lets torch.export and torch.func trace through them
     torch.export.register_dataclass(kind)

@@ -1,4 +1,4 @@
-"""BERT: the encoder of chapter 5 with three embeddings in front and another activation."""
+"""BERT: the encoder of chapter 5, with three embeddings before it and GELU instead of ReLU."""
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ __all__ = ["Bert"]
 
 
 class GeluFeedForward(FeedForward):
-    """The feed-forward network with a smooth activation: $\\mathrm{GELU}(x) = x\\,\\Phi(x)$ (Hendrycks 2016).
+    """The feed-forward network with $\\mathrm{GELU}(x) = x\\,\\Phi(x)$ instead of ReLU (Hendrycks 2016).
 
     Takes and returns `(B, T, d_model)`; in between, `(B, T, d_ff)`. Raises `ValueError` for other shapes.
     """
@@ -24,10 +24,10 @@ class GeluFeedForward(FeedForward):
 
 
 class Bert(nn.Module):
-    """The encoder of BERT (Devlin et al. 2019): hidden states for every token of a text, in one pass.
+    """The encoder of BERT (Devlin et al. 2019): it computes a hidden state for every token in one pass.
 
-    A token's vector is the sum of three embeddings (its own, its position's, its type's), normalized.
-    `num_layers` post-norm encoder layers with GELU follow. Types tell the two texts of a pair apart.
+    The input is the normalized sum of three embeddings: token, position and type. `num_layers` post-norm
+    encoder layers with GELU follow. Types distinguish the two texts of a pair.
 
     Takes ids `(B, S)`, a mask broadcastable to `(B, H, S, S)` (`padding_mask(ids, pad)` for padded rows; None
     lets all positions attend to all) and types `(B, S)`, all 0 by default. Returns the hidden states
@@ -66,7 +66,7 @@ class Bert(nn.Module):
         self.draw_matrices()
 
     def reset_parameters(self) -> None:
-        """Draw all weights anew: a model built on the meta device is then as a new one from the same seed."""
+        """Initialize all weights again; with the same seed they equal those of a newly built model."""
         reset_parts(self)
         self.draw_matrices()
 
@@ -90,7 +90,7 @@ class Bert(nn.Module):
     def embed(
         self, ids: Int[Tensor, "B S"], types: Int[Tensor, "B S"] | None = None
     ) -> Float[Tensor, "B S D"]:
-        """The sum of the three embeddings, normalized: what the first layer reads."""
+        """The normalized sum of the three embeddings: the input of the first layer."""
         longest = self.positions.num_embeddings
         if ids.dim() != 2 or ids.shape[1] > longest:
             raise wrong_shape("ids", ids.shape, f"(B, S), at most {longest} tokens long")

@@ -13,9 +13,9 @@ from attnbook.encoder import AddNorm, FeedForward, reset_parts
 
 @dataclass(frozen=True)
 class LayerCache:
-    """What one decoder layer need not compute again: the keys and values of the target and of the memory.
+    """Cached keys and values of one decoder layer: those of the target and of the memory.
 
-    The target's grow with every step. The memory's (the encoder's output) never change.
+    The target's grow with every step. Those of the memory (the encoder's output) never change.
     """
 
     target: KeyValues
@@ -30,11 +30,11 @@ class DecoderLayer(nn.Module):
     """Masked self-attention, cross-attention, feed-forward, each with Add & Norm (Vaswani et al. 2017, §3.1).
 
     Takes the target `(B, T, D)`, the memory `(B, S, D)`, a mask broadcastable to `(B, H, T, T)` and a
-    memory mask to `(B, H, T, S)`; returns `(B, T, D)` and the two weights `(B, H, T, T)` and
-    `(B, H, T, S)`, None when not needed. Raises `ValueError` for other shapes.
+    memory mask broadcastable to `(B, H, T, S)`; returns `(B, T, D)` and the weights of both attentions,
+    `(B, H, T, T)` and `(B, H, T, S)`, None when not needed. Raises `ValueError` for other shapes.
 
-    To decode step by step, pass the newest N positions only, None for the memory, and a `cache`, the first
-    of which comes from `start`. The call then returns a third thing, the grown cache for the next step.
+    To decode step by step, pass the newest N positions only, None for the memory, and a `cache`; `start`
+    returns the first one. The call then also returns the extended cache for the next step.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class DecoderLayer(nn.Module):
         return (x, weights) if cache is None else (x, weights, LayerCache(*target, known))
 
     def start(self, memory: Float[Tensor, "B S D"]) -> LayerCache:
-        """The cache before the first step: all of the memory, nothing of the target."""
+        """The cache before the first step: the keys and values of the memory, none of the target."""
         require_vectors("memory", memory, self.cross_attention.d_model)
         nothing = memory[:, :0]  # (B, 0, D)
         return LayerCache(
@@ -93,15 +93,15 @@ class DecoderLayer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """`num_layers` decoder layers, one after the other; with `norm_first`, a LayerNorm follows the last.
+    """A stack of `num_layers` decoder layers; with `norm_first`, a LayerNorm follows the last.
 
     Takes the target `(B, T, D)`, the memory `(B, S, D)`, a mask broadcastable to `(B, H, T, T)` and a
-    memory mask to `(B, H, T, S)`. Returns `(B, T, D)` and `Attentions` with `decoder` `(L, B, H, T, T)`
-    and `cross` `(L, B, H, T, S)`, None when not needed. The decoder adds no mask of its own: pass
-    `causal_mask(T)`. Raises `ValueError` for other shapes.
+    memory mask broadcastable to `(B, H, T, S)`. Returns `(B, T, D)` and `Attentions` with `decoder`
+    `(L, B, H, T, T)` and `cross` `(L, B, H, T, S)`, None when not needed. The decoder doesn't mask anything
+    by itself: pass `causal_mask(T)`. Raises `ValueError` for other shapes.
 
-    To decode step by step, pass the newest N positions only, None for the memory, and `caches`, the first
-    of which come from `start`. The call then returns a third thing, the grown caches for the next step.
+    To decode step by step, pass the newest N positions only, None for the memory, and `caches`; `start`
+    returns the first ones. The call then also returns the extended caches for the next step.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(d_model) if norm_first else nn.Identity()
 
     def reset_parameters(self) -> None:
-        """Draw all weights anew, as PyTorch's layers do when they are built."""
+        """Initialize all weights again, as PyTorch's layers do when they are built."""
         reset_parts(self)
 
     def forward(
@@ -152,7 +152,7 @@ class Decoder(nn.Module):
         return (x, attentions) if caches is None else (x, attentions, grown)
 
     def start(self, memory: Float[Tensor, "B S D"]) -> list[LayerCache]:
-        """The caches before the first step, one for each layer."""
+        """The caches before the first step, one per layer."""
         return [layer.start(memory) for layer in self.layers]
 
 

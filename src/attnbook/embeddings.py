@@ -1,4 +1,4 @@
-"""From ids to vectors, and the position of each. Chapter 7 explains this file."""
+"""Token embeddings and positions. Chapter 7 explains this file."""
 
 import math
 
@@ -30,7 +30,7 @@ class Embeddings(nn.Module):
 
 
 def sinusoids(length: int, d_model: int) -> Float[Tensor, "T D"]:
-    """The paper's table of positions, sines and cosines at geometrically growing wavelengths.
+    """The paper's table of positions: sines and cosines of geometrically growing wavelengths.
 
     $P_{t,2i} = \\sin(t / 10000^{2i/D})$, $P_{t,2i+1} = \\cos(t / 10000^{2i/D})$ (Vaswani et al. 2017, §3.5).
 
@@ -46,7 +46,7 @@ def sinusoids(length: int, d_model: int) -> Float[Tensor, "T D"]:
 class SinusoidalPositions(nn.Module):
     """Add to each vector the fixed sinusoid of its position; nothing is learned.
 
-    Takes `(B, T, D)` and the position of the first, `offset`; returns `(B, T, D)`.
+    Takes `(B, T, D)` and `offset`, the position of the first vector; returns `(B, T, D)`.
     Raises `ValueError` past `max_length`.
     """
 
@@ -57,7 +57,7 @@ class SinusoidalPositions(nn.Module):
         self.register_load_state_dict_post_hook(fill_table)
 
     def reset_parameters(self) -> None:
-        """Compute the table anew, for a model that was built on the meta device."""
+        """Compute the table again, for a model that was built on the meta device."""
         self.table.copy_(sinusoids(*self.table.shape))
 
     def forward(self, x: Float[Tensor, "B T D"], offset: int = 0) -> Float[Tensor, "B T D"]:
@@ -65,9 +65,9 @@ class SinusoidalPositions(nn.Module):
 
 
 class LearnedPositions(nn.Module):
-    """Add to each vector a learned one for its position (Gehring et al. 2017; BERT).
+    """Add to each vector a learned vector for its position (Gehring et al. 2017; BERT).
 
-    Takes `(B, T, D)` and the position of the first, `offset`; returns `(B, T, D)`.
+    Takes `(B, T, D)` and `offset`, the position of the first vector; returns `(B, T, D)`.
     Raises `ValueError` past `max_length`.
     """
 
@@ -78,7 +78,7 @@ class LearnedPositions(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the table from N(0, 1/d_model)."""
+        """Initialize the table from N(0, 1/d_model)."""
         nn.init.normal_(self.table, std=self.table.shape[1] ** -0.5)
 
     def forward(self, x: Float[Tensor, "B T D"], offset: int = 0) -> Float[Tensor, "B T D"]:
@@ -86,21 +86,21 @@ class LearnedPositions(nn.Module):
 
 
 class RotaryPositions(nn.Module):
-    """Turn pairs of a query's or key's numbers by an angle that grows with the position (RoPE).
+    """Rotate pairs of a query's or key's features by an angle proportional to the position (RoPE).
 
-    At position $t$ pair $i$ turns by $t\\,\\theta_i$, $\\theta_i = b^{-2i/d}$. The dot product of a query and
-    a key then depends on the distance between their positions only (Su et al. 2021, §3.2).
+    At position $t$, pair $i$ is rotated by $t\\,\\theta_i$, $\\theta_i = b^{-2i/d}$. The dot product of a
+    query and a key then depends on their positions only through the distance (Su et al. 2021, §3.2).
 
     Takes `(B, H, T, d)` and `offset`, the position of the first; returns `(B, H, T, d)`. A pair is
-    $(i, i + d/2)$ or, `interleaved`, $(2i, 2i + 1)$: the same turn, with the numbers in another order.
-    Nothing is learned. Raises `ValueError` for an odd width and a base that is not above 1.
+    $(i, i + d/2)$ or, `interleaved`, $(2i, 2i + 1)$: the same rotation, with the features in another
+    order. Nothing is learned. Raises `ValueError` for an odd `d` and a `base` not above 1.
     """
 
     def __init__(self, d: int, base: float = 10_000.0, interleaved: bool = False) -> None:
         super().__init__()
         require_sizes(d=d)
         if d % 2:
-            raise ValueError(f"d: wanted an even number, since numbers turn in pairs, got {d}")
+            raise ValueError(f"d: wanted an even number, since features are rotated in pairs, got {d}")
         if not base > 1:
             raise ValueError(f"base: wanted a number above 1, got {base}")
         self.d, self.base, self.interleaved = d, base, interleaved
@@ -108,7 +108,7 @@ class RotaryPositions(nn.Module):
     def forward(self, x: Float[Tensor, "B H T d"], offset: int = 0) -> Float[Tensor, "B H T d"]:
         if x.dim() != 4 or x.shape[-1] != self.d:
             raise wrong_shape("x", x.shape, f"(B, H, T, {self.d})")
-        # Angles are computed in 32 bits at least: in 16 a large position would be rounded.
+        # Angles are computed in at least 32 bits: in 16, large positions would be rounded.
         exact = {"dtype": torch.promote_types(x.dtype, torch.float32), "device": x.device}
         speed = self.base ** (-torch.arange(0, self.d, 2, **exact) / self.d)  # (d / 2,)
         position = torch.arange(offset, offset + x.shape[2], **exact)[:, None]  # (T, 1)
@@ -121,15 +121,16 @@ class RotaryPositions(nn.Module):
 
 
 def fill_table(positions: SinusoidalPositions, keys: object) -> None:
-    """After `load_state_dict`: compute the table if it is still on the meta device. No file holds it."""
+    """After `load_state_dict`: compute the table if it is on the meta device; no state dict contains it."""
     if positions.table.is_meta:
         positions.table = sinusoids(*positions.table.shape).to(positions.table.dtype)
 
 
 def rows(table: Float[Tensor, "L D"], x: Float[Tensor, "B T D"], offset: int) -> Float[Tensor, "T D"]:
-    """The table's rows for the positions of `x`; raises `ValueError` where it has none."""
+    """The table's rows for the positions of `x`; raises `ValueError` for positions outside the table."""
     require_vectors("x", x, table.shape[1])
     last = offset + x.shape[1]
     if offset < 0 or last > len(table):
-        raise ValueError(f"x: positions {offset} to {last - 1} asked for, max_length is {len(table)}")
+        wanted = f"wanted 0 to {len(table) - 1}: max_length is {len(table)}"
+        raise ValueError(f"x: got positions {offset} to {last - 1}, {wanted}")
     return table[offset:last]

@@ -9,7 +9,7 @@ from attnbook.attention import Attentions, MultiHeadAttention
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with a ReLU after the first only, applied to every position alike.
+    """Two linear layers with a ReLU in between, applied to each position separately.
 
     $\\mathrm{FFN}(x) = \\max(0, x W_1 + b_1) W_2 + b_2$ (Vaswani et al. 2017, eq. 2).
 
@@ -86,7 +86,7 @@ class EncoderLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """`num_layers` encoder layers, one after the other; with `norm_first`, a LayerNorm follows the last.
+    """A stack of `num_layers` encoder layers; with `norm_first`, a LayerNorm follows the last.
 
     Takes vectors `(B, S, D)` and a mask broadcastable to `(B, H, S, S)`; returns `(B, S, D)` and
     `Attentions` whose `encoder` is `(L, B, H, S, S)`, None when not needed. Raises `ValueError` for other
@@ -110,7 +110,7 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(d_model) if norm_first else nn.Identity()
 
     def reset_parameters(self) -> None:
-        """Draw all weights anew, as PyTorch's layers do when they are built."""
+        """Initialize all weights again, as PyTorch's layers do when they are built."""
         reset_parts(self)
 
     def forward(
@@ -128,7 +128,7 @@ class Encoder(nn.Module):
 
 
 def reset_parts(module: nn.Module) -> None:
-    """Call `reset_parameters` of every part that has it, in the order in which the parts were built."""
+    """Call `reset_parameters` on each submodule that has it, in the order in which they were built."""
     for part in module.children():
         if hasattr(part, "reset_parameters"):
             part.reset_parameters()

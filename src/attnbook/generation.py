@@ -1,4 +1,4 @@
-"""Decode token by token: greedily, or with beam search."""
+"""Decode token by token: greedily, with beam search, or by sampling."""
 
 import math
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ __all__ = ["Decoded", "beam_search", "greedy_decode", "sample"]
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a model wrote: `ids` up to and including the end, then padding, and their log-probabilities.
+    """A model's output: `ids` up to and including the end, then padding, and the rows' log-probabilities.
 
-    `attentions` holds the weights of each step, None when not asked for: row t belongs to the step that
+    `attentions` has the weights of each step, None when not requested: row t belongs to the step that
     chose `ids[:, t]`. `cross` is `(L, B, H, T, S)`, `decoder` `(L, B, H, T, T)` with zeros above the
     diagonal.
     """
@@ -93,10 +93,10 @@ def beam_search(
         written = source.new_empty((batch * beams, 0))  # (B·K, 0), grows to (B·K, T)
         ended, lengths = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids)
         scores = torch.full((batch, beams), -torch.inf, device=source.device)
-        scores[:, 0] = 0.0  # all beams are the same at first, so only one of them may go on
+        scores[:, 0] = 0.0  # all beams are the same at first, so only one may continue
         for _ in range(max_length):
             gains, state = advance(model, ids, state, end)  # (B·K, V)
-            gains[ended] = -torch.inf  # an ended beam goes on as it is, with padding, for free
+            gains[ended] = -torch.inf  # an ended beam continues with padding, at no cost
             gains[ended, model.pad] = 0.0
             totals = scores[..., None] + gains.unflatten(0, (batch, beams))  # (B, K, V)
             scores, choice = totals.flatten(1).topk(beams, dim=-1)  # (B, K)
@@ -126,23 +126,23 @@ def sample(
     end: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Decoded:
-    """Continue each prompt with tokens drawn from the model's own probabilities.
+    """Continue each prompt with tokens sampled from the model's distribution.
 
-    $p(y) \\propto \\exp(\\mathrm{logit}_y / \\tau)$, with the `temperature` τ; 0 takes the likeliest.
-    `top_k` keeps only the k likeliest tokens, `top_p` only the likeliest ones that together reach that
-    probability (nucleus sampling, Holtzman et al. 2020). Both apply after the temperature.
+    $p(y) \\propto \\exp(\\mathrm{logit}_y / \\tau)$, with the `temperature` τ; 0 means greedy.
+    `top_k` keeps only the k likeliest tokens, `top_p` the smallest set of likeliest tokens whose total
+    probability reaches p (nucleus sampling, Holtzman et al. 2020). Both apply after the temperature.
 
     Takes prompts `(B, T)` of at least one token, shorter rows padded at their end with `model.pad`. Returns
     up to `max_length` new tokens for each row, without the prompt, and their log-probabilities under the
     model itself (temperature 1, all tokens kept). A row stops at `end`, if given. Randomness comes from
     `generator`. The model decodes in evaluation mode and is left in the mode it was in. Raises `ValueError`
-    for numbers out of range and for prompts without a token.
+    for numbers out of range and for empty prompts.
     """
     require_sampling(temperature, top_k, top_p, max_length=max_length)
     real = ids != model.pad if ids.dim() == 2 else None
     if real is None or ids.shape[1] < 1 or not real[:, 0].all():
         raise wrong_shape("ids", ids.shape, "(B, T) with at least one token in every row")
-    last = real.sum(dim=1, keepdim=True) - 1  # (B, 1), where each prompt's last token is
+    last = real.sum(dim=1, keepdim=True) - 1  # (B, 1), the index of each prompt's last token
     newest = ids.gather(1, last)[:, 0]  # (B,)
     before = ids.scatter(1, last, model.pad)[:, :-1]  # (B, T - 1), the prompts without it
     with torch.no_grad(), mode(model, training=False):
@@ -169,16 +169,17 @@ def draw(
     top_p: float | None,
     generator: torch.Generator | None,
 ) -> Int[Tensor, " B"]:
-    """One token of each row, drawn from the log-probabilities after temperature, top-k and top-p."""
+    """Sample one token per row from the log-probabilities, with temperature, top-k and top-p."""
     if temperature == 0:
         return gains.argmax(dim=-1)
-    shares, tokens = (gains / temperature).softmax(dim=-1).sort(dim=-1, descending=True)  # (B, V) each
+    probabilities, tokens = (gains / temperature).softmax(dim=-1).sort(dim=-1, descending=True)  # (B, V) each
     if top_k is not None:
-        shares[:, top_k:] = 0.0
+        probabilities[:, top_k:] = 0.0
     if top_p is not None:
-        before = shares.cumsum(dim=-1) - shares  # (B, V), the probability of all likelier tokens
-        shares = shares.masked_fill(before >= top_p * shares.sum(dim=-1, keepdim=True), 0.0)
-    choice = torch.multinomial(shares, 1, generator=generator)  # (B, 1)
+        before = probabilities.cumsum(dim=-1) - probabilities  # (B, V), of all likelier tokens
+        enough = top_p * probabilities.sum(dim=-1, keepdim=True)  # (B, 1)
+        probabilities = probabilities.masked_fill(before >= enough, 0.0)
+    choice = torch.multinomial(probabilities, 1, generator=generator)  # (B, 1)
     return tokens.gather(1, choice)[:, 0]
 
 
@@ -197,7 +198,7 @@ def advance(
 
 
 def first_ids(source: Int[Tensor, "B S"], start: int | Int[Tensor, " B"]) -> Int[Tensor, " B"]:
-    """The id that each row's first step reads."""
+    """The input id of each row's first step."""
     return start.to(source) if isinstance(start, Tensor) else source.new_full((len(source),), start)
 
 
@@ -207,12 +208,10 @@ def replay(
     start: int | Int[Tensor, " B"],
     ids: Int[Tensor, "B T"],
 ) -> Attentions:
-    """The weights of every step that writes `ids`, joined into one `Attentions`."""
+    """The weights of every step that generates `ids`, joined into one `Attentions`."""
     state, steps = model.start(source), []
-    before = torch.cat(
-        (first_ids(source, start)[:, None], ids[:, :-1]), dim=1
-    )  # (B, T), what each step reads
-    for token in before.unbind(dim=1):
+    inputs = torch.cat((first_ids(source, start)[:, None], ids[:, :-1]), dim=1)  # (B, T)
+    for token in inputs.unbind(dim=1):
         _, state, attentions = model.step(token, state, need_weights=True)
         steps.append(attentions)
     cross = [step.cross for step in steps]  # each (L, B, H, 1, S)
@@ -227,7 +226,7 @@ def replay(
 
 @contextmanager
 def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
-    """Training mode, or evaluation mode (no dropout), inside the block; then whatever each module was in."""
+    """Training or evaluation mode (no dropout) inside the block; then restore the mode of each module."""
     before = [(module, module.training) for module in model.modules()]
     model.train(training)
     try:
@@ -238,7 +237,7 @@ def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
 
 
 def require_sampling(temperature: float, top_k: int | None, top_p: float | None, **sizes: int) -> None:
-    """Raise `ValueError` for numbers with which nothing can be drawn."""
+    """Raise `ValueError` for sampling parameters out of range."""
     require_sizes(**sizes)
     if top_k is not None:
         require_sizes(top_k=top_k)
@@ -249,7 +248,7 @@ def require_sampling(temperature: float, top_k: int | None, top_p: float | None,
 
 
 def require_arguments(source: Tensor, start: int | Tensor, end: int, **sizes: int) -> None:
-    """Raise `ValueError` unless the source is `(B, S)`, the ids at least 0 and the sizes at least 1."""
+    """Raise `ValueError` unless the source is `(B, S)`, the ids are at least 0 and the sizes at least 1."""
     require_sizes(**sizes)
     require_whole(end=end)
     if source.dim() != 2:

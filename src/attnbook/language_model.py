@@ -25,14 +25,15 @@ __all__ = ["GatedFeedForward", "LanguageModel", "LanguageState", "RotaryAttentio
 
 
 class RotaryAttention(MultiHeadAttention):
-    """Self-attention whose queries and keys turn with their positions, and whose heads may share keys.
+    """Self-attention with rotary positions, whose heads may share keys and values.
 
-    A score depends on the *distance* of query and key (see `RotaryPositions`). With fewer `num_key_heads`
-    than heads, each key head serves a group of query heads (grouped-query attention, Ainslie et al. 2023),
-    and a cache needs that much less memory. No biases.
+    Queries and keys are rotated by their positions, so positions affect a score only through the *distance*
+    between query and key (see `RotaryPositions`). With `num_key_heads` < `num_heads`, each key head serves a
+    group of query heads (grouped-query attention, Ainslie et al. 2023), and the cache shrinks in proportion.
+    No biases.
 
-    Shapes as in `MultiHeadAttention`; the T queries are the newest of the S keys. Raises `ValueError` where
-    the key heads do not divide the heads.
+    Shapes as in `MultiHeadAttention`; the T queries belong to the last T of the S positions. Raises
+    `ValueError` if `num_key_heads` does not divide `num_heads`.
     """
 
     def __init__(self, d_model: int, num_heads: int, num_key_heads: int, rotary: RotaryPositions) -> None:
@@ -61,12 +62,12 @@ class RotaryAttention(MultiHeadAttention):
         return self.output(self.merge(output)), weights
 
     def split(self, x: Float[Tensor, "B T _"]) -> Float[Tensor, "B _ T d"]:
-        """Cut the width into heads; keys and values are narrower, and have fewer of them."""
+        """Split the features into heads; keys and values may have fewer heads than queries."""
         return x.unflatten(-1, (-1, self.d_head)).transpose(1, 2)
 
 
 class GatedFeedForward(nn.Module):
-    """A feed-forward network with a gate for every number of its inner layer (SwiGLU).
+    """A feed-forward network with a gate for each feature of its inner layer (SwiGLU).
 
     $\\mathrm{FFN}(x) = (\\mathrm{SiLU}(x W_g) \\odot x W_1) W_2$, without biases (Shazeer 2020).
 
@@ -112,7 +113,7 @@ class LanguageLayer(nn.Module):
 
 
 class LanguageStack(nn.Module):
-    """`num_layers` language layers, one after the other, and a last RMSNorm."""
+    """A stack of language layers, followed by an RMSNorm."""
 
     def __init__(self, layers: list[LanguageLayer], epsilon: float) -> None:
         super().__init__()
@@ -134,16 +135,17 @@ class LanguageStack(nn.Module):
         return self.norm(x), Attentions(decoder=torch.stack(weights)) if need_weights else None, grown
 
     def start(self, x: Float[Tensor, "B T D"]) -> list[KeyValues]:
-        """Empty caches for the rows of `x`, one for each layer."""
+        """Empty caches for the rows of `x`, one per layer."""
         nothing = x[:, :0]  # (B, 0, D)
         return [layer.self_attention.keys_and_values(nothing, nothing) for layer in self.layers]
 
 
 @dataclass(frozen=True)
 class LanguageState:
-    """What decoding keeps between two steps: the caches, and which of their keys `(B, U)` are real.
+    """The state between two decoding steps: the caches, and which of their keys `(B, U)` are real.
 
-    The rows of a batch end together, so a shorter prompt begins with padding, which nothing may attend to.
+    All rows of a batch end at the same position, so shorter prompts are padded at their start, and this
+    padding is masked.
     """
 
     caches: list[KeyValues]
@@ -157,9 +159,9 @@ class LanguageState:
 class LanguageModel(nn.Module):
     """Predict each next token from those before it, as Llama and its relatives do (Touvron et al. 2023).
 
-    A stack of pre-norm layers with causal self-attention. Compared with the paper's decoder it has no
-    cross-attention, and four parts differ: positions turn queries and keys (`RotaryAttention`), which groups
-    of heads may share; the norm is RMSNorm; the feed-forward network has a gate (`GatedFeedForward`). The
+    A stack of pre-norm layers with causal self-attention. It differs from the decoder of Vaswani et al. 2017:
+    there is no cross-attention; positions rotate queries and keys, and heads may share keys and values
+    (`RotaryAttention`); the norm is RMSNorm; the feed-forward network has a gate (`GatedFeedForward`). The
     output layer shares the embedding's matrix.
 
     Takes ids `(B, T)`, shorter rows padded at their end with `pad`; returns the logits of the next token
@@ -205,7 +207,7 @@ class LanguageModel(nn.Module):
         self.draw_matrices()
 
     def reset_parameters(self) -> None:
-        """Draw all weights anew: a model built on the meta device is then as a new one from the same seed."""
+        """Initialize all weights again; with the same seed they equal those of a newly built model."""
         reset_parts(self)
         self.draw_matrices()
 
@@ -221,31 +223,31 @@ class LanguageModel(nn.Module):
         if ids.dim() != 2 or ids.shape[1] < 1:
             raise wrong_shape("ids", ids.shape, "(B, T), at least one token long")
         x = self.embed(ids)  # (B, T, D)
-        mask = causal_mask(ids.shape[1], device=ids.device)  # (T, T): padding comes last, so nothing sees it
+        mask = causal_mask(ids.shape[1], device=ids.device)  # (T, T); hides padding, too: it comes last
         x, attentions, _ = self.decoder(x, mask, need_weights, self.decoder.start(x))
         return self.logits(x), attentions
 
     def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
-        """Look up the ids; positions come in later, with the queries and keys."""
+        """Look up the ids; positions enter later, by rotating queries and keys."""
         require_ids("ids", ids, self.embeddings.num_embeddings)
         return self.dropout(self.embeddings(ids))
 
     def logits(self, x: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch V"]:
-        """Compare each vector with every token's embedding."""
+        """The dot product of each vector with every token's embedding."""
         return F.linear(x, self.embeddings.weight)
 
     def start(self, source: Int[Tensor, "B S"]) -> LanguageState:
-        """Read the beginning of a text, ready for the first `step`, which reads the token after it.
+        """Process a prefix and return the state for the first `step`, which takes the token after it.
 
-        To continue a prompt, give all but each row's last token here and that token to the first `step`.
-        Rows may differ in length, padded at their end; S may be 0.
+        To continue a prompt, pass all but the last token of each row here, and the last to the first `step`.
+        Shorter rows are padded at their end; S may be 0.
         """
         if source.dim() != 2:
             raise wrong_shape("source", source.shape, "(B, S)")
         real = source != self.pad  # (B, S)
         if (real[:, 1:] & ~real[:, :-1]).any():
             raise ValueError(f"source: wanted padding (id {self.pad}) only at the end of a row")
-        # Only distances count for rotary positions, so rows can be shifted until all end together.
+        # Only distances matter to rotary positions, so rows can be shifted until all end together.
         order = real.long().argsort(dim=1, stable=True)  # (B, S), padding first
         source, real = source.gather(1, order), real.gather(1, order)
         x = self.embed(source)  # (B, S, D)
@@ -258,10 +260,10 @@ class LanguageModel(nn.Module):
     def step(
         self, ids: Int[Tensor, " B"], state: LanguageState, need_weights: bool = False
     ) -> tuple[Float[Tensor, "B V"], LanguageState, Attentions | None]:
-        """Read one more token of each row, computing only what the caches do not hold.
+        """Process one more token of each row, using the cached keys and values.
 
         Returns the logits of the next token `(B, V)`, the new state (the old one stays usable) and this
-        step's weights, `decoder` `(L, B, H, 1, U)` over all U cached keys, 0 on padding.
+        step's weights, `decoder` `(L, B, H, 1, U)` over all U keys so far, 0 on padding.
         """
         require_newest(ids, state.real.shape[0])
         real = F.pad(state.real, (0, 1), value=True)  # (B, U)

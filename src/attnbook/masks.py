@@ -1,4 +1,4 @@
-"""Who may attend to whom. Masks are boolean; True = may attend."""
+"""Masks: which positions may attend to which. They are boolean; True = may attend."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from attnbook.arguments import require_sizes, wrong_shape
 
 
 def causal_mask(length: int, device: torch.device | str | None = None) -> Bool[Tensor, "T T"]:
-    """Let each position attend to itself and to what came before it.
+    """Let each position attend to itself and to all earlier positions.
 
     $m_{ts} = (s \\le t)$. The decoder's mask (Vaswani et al. 2017, §3.2.3).
 
-    Returns `(length, length)`, lower triangle True. Raises `ValueError` for a length below 1.
+    Returns `(length, length)`, True on and below the diagonal. Raises `ValueError` for a length below 1.
     """
     require_sizes(length=length)
     mask = torch.ones(length, length, dtype=torch.bool, device=device).tril()
@@ -23,12 +23,12 @@ def causal_mask(length: int, device: torch.device | str | None = None) -> Bool[T
 
 
 def padding_mask(ids: Int[Tensor, "B S"], pad: int) -> Bool[Tensor, "B 1 1 S"]:
-    """Let every query attend to the real tokens of its sequence, never to padding.
+    """Let every query attend to the real tokens of its sequence, but not to padding.
 
-    $m_{bs} = (\\mathrm{ids}_{bs} \\ne \\mathrm{pad})$, for all heads and queries alike.
+    $m_{bs} = (\\mathrm{ids}_{bs} \\ne \\mathrm{pad})$, the same for all heads and queries.
 
-    Takes token ids `(B, S)`; returns `(B, 1, 1, S)`. Raises `ValueError` where ids are not `(B, S)`,
-    `TypeError` where they are not whole numbers.
+    Takes token ids `(B, S)`; returns `(B, 1, 1, S)`. Raises `ValueError` if ids are not `(B, S)`,
+    `TypeError` if they are not whole numbers.
     """
     if ids.dim() != 2:
         raise wrong_shape("ids", ids.shape, "(B, S)")
@@ -38,11 +38,11 @@ def padding_mask(ids: Int[Tensor, "B S"], pad: int) -> Bool[Tensor, "B 1 1 S"]:
 
 
 def fit_mask(mask: Tensor | None, shape: Sequence[int]) -> Tensor | None:
-    """The mask with the axes that it needs to broadcast to weights of this shape, `(…, T, S)`.
+    """The mask with the axes it needs to broadcast to weights of the given shape, `(…, T, S)`.
 
-    For weights `(B, H, T, S)` a mask `(B, T, S)`, one for each sequence, gets its axis for the heads. For
-    weights `(B, T, S)`, which have no heads, a mask `(B, 1, T, S)` loses it. Raises `TypeError` for a mask
-    that is not boolean, `ValueError` for one that does not fit or that could be meant in two ways.
+    For weights `(B, H, T, S)`, a mask `(B, T, S)`, one per sequence, gets an axis for the heads. For weights
+    `(B, T, S)`, which have no heads, a mask `(B, 1, T, S)` loses it. Raises `TypeError` for a mask that is
+    not boolean, `ValueError` for one that does not fit or is ambiguous.
     """
     if mask is None:
         return None
@@ -65,13 +65,13 @@ def fit_mask(mask: Tensor | None, shape: Sequence[int]) -> Tensor | None:
 
 
 def broadcasts(got: Sequence[int], wanted: Sequence[int]) -> bool:
-    """Whether a tensor of one shape broadcasts to exactly the other."""
+    """Whether a tensor of shape `got` broadcasts to exactly the shape `wanted`."""
     sizes = zip(reversed(got), reversed(wanted), strict=False)
     return len(got) <= len(wanted) and all(have in (1, want) for have, want in sizes)
 
 
 def exporting() -> bool:
-    """Whether `torch.export` traces this call: to compare two lengths would forbid them to be equal."""
+    """Whether `torch.export` traces this call: comparing two lengths would add a guard that they differ."""
     return getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)()
 
 
@@ -90,7 +90,7 @@ def for_each_sequence(mask: Tensor, shape: Sequence[int]) -> bool:
 
 
 def refuse_rows_for_sequences(mask: Tensor, shape: Sequence[int]) -> None:
-    """Raise `ValueError` where the rows of a mask `(T, S)` could also be meant as those of `(B, S)`."""
+    """Raise `ValueError` if a mask `(T, S)` might have been meant as `(B, S)`, one row per sequence."""
     if getattr(mask, "axes", None) == "TS" or exporting():
         return
     batch, queries, keys = shape[0], shape[-2], shape[-1]
@@ -100,13 +100,13 @@ def refuse_rows_for_sequences(mask: Tensor, shape: Sequence[int]) -> None:
         nones = ", None" * len(heads)
         raise ValueError(
             f"mask: got shape {tuple(mask.shape)}, which for {batch} sequences of {queries} queries could "
-            f"mean a row for each of either; wanted {ours}, a row for each query: mask[None{nones}], or "
+            f"mean either; wanted {ours}, a row for each query: mask[None{nones}], or "
             f"{theirs}, a row for each sequence: mask[:, None{nones}]"
         )
 
 
 def likely_meant(mask: Tensor, shape: Sequence[int]) -> str:
-    """How to write a mask of a shape that other libraries take, at the end of an error."""
+    """For a mask in another library's shape: how to convert it, as the end of an error message."""
     got = tuple(mask.shape)
     if len(shape) == 4 and got == (shape[0] * shape[1], *shape[2:]):
         return f"; one for each sequence and head is mask.unflatten(0, {tuple(shape[:2])})"

@@ -1,4 +1,4 @@
-"""Train a sequence model on batches, and count what it gets right."""
+"""Train a sequence model on batches, and measure its accuracy."""
 
 import math
 import os
@@ -20,7 +20,7 @@ __all__ = ["History", "exact_match", "fit", "matches", "schedule", "token_loss"]
 
 @dataclass
 class History:
-    """The loss of every training step, and how many seconds all of them took."""
+    """The loss of every training step, and the seconds that training took."""
 
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -40,12 +40,12 @@ def fit(
 ) -> History:
     """Train `model` in place with Adam on `steps` batches of (source, target), and return the losses.
 
-    The model reads each target without its last id and learns to write it without its first (teacher
-    forcing); to train it for something else, pass another `loss(model, source, target)`. The learning rate
-    follows `schedule`; a gradient longer than `clip` is shortened to it. Batches move to the model's device.
-    An interrupt (Ctrl-C, or a notebook's stop button) raises `KeyboardInterrupt`; the model keeps what it has
+    The model's input is each target without its last id, and it learns to predict each next id (teacher
+    forcing); for another objective, pass another `loss(model, source, target)`. The learning rate follows
+    `schedule`; the gradient's norm is clipped to `clip`. Batches are moved to the model's device. An
+    interrupt (Ctrl-C, or a notebook's stop button) raises `KeyboardInterrupt`; the model keeps what it has
     learned so far and returns to the mode it was in. Raises `ValueError` for bad sizes, for too few batches,
-    and when the loss is no longer a number.
+    and when the loss is no longer finite.
     """
     require_sizes(steps=steps)
     if not 0 <= warmup < steps:
@@ -82,10 +82,10 @@ def descend(
     done: int = 0,
     shown: bool = True,
 ) -> Iterator[float]:
-    """Take one optimizer step for each learning rate; yield the loss of each once the step is taken.
+    """Take one optimizer step for each learning rate; yield its loss after each step.
 
-    `losses` computes each loss when it is asked for, so with the weights that the step before has left, and
-    gives the number to report with it. Of all `steps`, `done` were taken before.
+    `losses` is lazy: each loss is computed with the weights that the previous step left, and comes with the
+    number to report. `done` of the `steps` were taken before.
     """
     with progress_bar(steps, done=done, shown=shown) as bar:
         for step, (rate, (loss, number)) in enumerate(zip(rates, losses), done):  # noqa: B905
@@ -97,9 +97,9 @@ def descend(
 
 
 def check_loss(loss: float, step: int) -> None:
-    """Raise `ValueError` if the loss is no longer a number."""
+    """Raise `ValueError` if the loss is no longer finite."""
     if not math.isfinite(loss):
-        raise ValueError(f"loss: wanted a number, got {loss} at step {step}; try a lower learning_rate")
+        raise ValueError(f"loss: wanted a finite value, got {loss} at step {step}; try a lower learning_rate")
 
 
 def progress_bar(steps: int, *, done: int = 0, shown: bool = True) -> tqdm:
@@ -117,7 +117,7 @@ def update(
     learning_rate: float,
     clip: float,
 ) -> None:
-    """One optimizer step along the gradient of `loss`, which is clipped to the length `clip`."""
+    """One optimizer step along the gradient of `loss`, whose norm is clipped to `clip`."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
     optimizer.zero_grad()
@@ -127,7 +127,7 @@ def update(
 
 
 def schedule(step: int, steps: int, warmup: int = 0, decay: bool = True) -> float:
-    """The factor of the learning rate at `step`: a linear warm-up over `warmup` steps, then a cosine to 0.
+    """The factor of the learning rate at `step`: linear warm-up over `warmup` steps, then cosine decay to 0.
 
     Without `decay` it stays at 1 after the warm-up.
     """
@@ -137,13 +137,13 @@ def schedule(step: int, steps: int, warmup: int = 0, decay: bool = True) -> floa
 
 
 def token_loss(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"]) -> Float[Tensor, ""]:
-    """The mean cross-entropy of each next id of the target, without padding; each row is start … end."""
+    """The mean cross-entropy of the target's next ids, padding excluded; each row is start … end."""
     logits, _ = model(source, target[:, :-1], need_weights=False)  # (B, T - 1, V)
     return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=model.pad)
 
 
 def matches(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"]) -> Bool[Tensor, " B"]:
-    """Which rows greedy decoding gets right, every id and the end; target rows are start … end.
+    """Which rows greedy decoding gets exactly right, including the end; target rows are start … end.
 
     Raises `ValueError` for a target that does not fit the source or whose rows start or end differently.
     """
@@ -162,5 +162,5 @@ def matches(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor, "B
 
 
 def exact_match(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"]) -> float:
-    """The share of rows, 0 to 1, that greedy decoding gets entirely right (see `matches`)."""
+    """The fraction of rows, 0 to 1, that greedy decoding gets exactly right (see `matches`)."""
     return matches(model, source, target).float().mean().item()

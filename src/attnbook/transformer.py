@@ -18,9 +18,9 @@ POSITIONS = {"sinusoidal": SinusoidalPositions, "learned": LearnedPositions}
 
 @dataclass(frozen=True)
 class TransformerState:
-    """What decoding keeps between two steps: the caches, the source's mask, the number of tokens so far.
+    """The state between two decoding steps: the caches, the source's mask, the number of tokens so far.
 
-    A source without padding needs no mask.
+    The mask may be None if the source has no padding.
     """
 
     caches: list[LayerCache]
@@ -37,8 +37,8 @@ class TransformerState:
 class Transformer(nn.Module):
     """The encoder–decoder of "Attention Is All You Need" (Vaswani et al. 2017); the defaults are the paper's.
 
-    Takes source ids `(B, S)` and the target ids so far `(B, T)`, each row padded with `pad`; returns the
-    logits of the next token `(B, T, target_vocab)` and `Attentions`, None when not needed.
+    Takes source ids `(B, S)` and the target ids so far `(B, T)`, shorter rows padded with `pad`;
+    returns the logits of the next token `(B, T, target_vocab)` and `Attentions`, None when not needed.
     The output layer shares the target embedding's matrix (§3.4); `positions` is "sinusoidal" (§3.5),
     "learned", or None. Raises `ValueError` for sizes, ids and lengths that do not fit.
     """
@@ -78,7 +78,7 @@ class Transformer(nn.Module):
         self.register_load_state_dict_post_hook(after_loading)
 
     def reset_parameters(self) -> None:
-        """Draw all weights anew: a model built on the meta device is then as a new one from the same seed."""
+        """Initialize all weights again; with the same seed they equal those of a newly built model."""
         reset_parts(self)
         self.tie_output()
         self.draw_matrices()
@@ -88,9 +88,9 @@ class Transformer(nn.Module):
         self.output.weight = self.target_embeddings.lut.weight
 
     def draw_matrices(self) -> None:
-        """Draw the matrices: embeddings from N(0, 1/d_model), all others by Glorot's uniform rule.
+        """Initialize the matrices: embeddings from N(0, 1/d_model), all others Glorot-uniform.
 
-        With the article's √d_model an embedding then has entries of size 1, like a position's.
+        Multiplied by √d_model, embeddings then have a standard deviation of 1, about the size of positions.
         """
         for name, parameter in self.named_parameters():
             if name.endswith("lut.weight"):
@@ -127,7 +127,7 @@ class Transformer(nn.Module):
     def embed(
         self, ids: Int[Tensor, "B T"], embeddings: Embeddings, offset: int = 0
     ) -> Float[Tensor, "B T D"]:
-        """Embed the ids and add their positions, the first of which is `offset`."""
+        """Embed the ids and add their positions; the first is at position `offset`."""
         x = embeddings(ids)  # (B, T, D)
         if self.positions is not None:
             x = self.positions(x, offset)
@@ -142,7 +142,7 @@ class Transformer(nn.Module):
     def step(
         self, ids: Int[Tensor, " B"], state: TransformerState, need_weights: bool = False
     ) -> tuple[Float[Tensor, "B V"], TransformerState, Attentions | None]:
-        """Decode one more token, computing only what the caches do not hold.
+        """Decode one more token, using the cached keys and values.
 
         Takes the newest token of each row; returns the logits of the next `(B, V)`, the new state (the old
         one stays usable) and this step's weights: `decoder` `(L, B, H, 1, t)`, `cross` `(L, B, H, 1, S)`.
@@ -155,9 +155,10 @@ class Transformer(nn.Module):
 
 
 def after_loading(model: Transformer, keys: object) -> None:
-    """After `load_state_dict`: tie the output again and move the table to the device of the weights.
+    """After `load_state_dict`: tie the output layer again and move positions to the device of the weights.
 
-    With `assign=True` the two names of the one matrix get a copy each, which are tied only if they are equal.
+    With `assign=True` the output layer and the embedding get separate copies of their shared matrix. They are
+    tied again only if the copies are equal.
     """
     output, embedding = model.output.weight, model.target_embeddings.lut.weight
     same_device = output.device == embedding.device

@@ -144,7 +144,7 @@ def test_no_heads_change_nothing(model, ids):
 @pytest.mark.parametrize(
     ("heads", "words"),
     [
-        ([(0, 0)], r"heads: wanted one of 'encoder' or 'decoder' or 'cross' in front.*got \(0, 0\)"),
+        ([(0, 0)], r"heads: wanted 'encoder' or 'decoder' or 'cross' as the first element.*got \(0, 0\)"),
         ([("cross", 2, 0)], r"heads: cross has 2 layers of 3 heads, counted from 0, got \('cross', 2, 0\)"),
         ([("cross", 0, -1)], "heads: cross has 2 layers"),
         ([("memory", 0, 0)], r"heads: wanted \(layer, head\) or \(kind, layer, head\) with 'encoder'"),

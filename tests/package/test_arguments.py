@@ -70,7 +70,7 @@ def test_sizes_that_are_not_whole_numbers_are_refused(size):
     ],
 )
 def test_every_dropout_rate_is_bounded(build, rate):
-    with pytest.raises(ValueError, match="dropout: wanted a rate from 0 up to, not including, 1, got"):
+    with pytest.raises(ValueError, match="dropout: wanted a rate of at least 0 and below 1, got"):
         build(rate)
 
 
@@ -148,7 +148,7 @@ def test_a_step_with_another_batch_than_the_state_is_named(kind):
 def test_positions_name_the_size_that_is_wrong():
     with pytest.raises(ValueError, match="max_length: wanted a whole number of at least 1, got 0"):
         SinusoidalPositions(6, 0)
-    with pytest.raises(ValueError, match="positions -1 to 0 asked for, max_length is 512"):
+    with pytest.raises(ValueError, match="positions -1 to 0, wanted 0 to 511: max_length is 512"):
         SinusoidalPositions(6)(torch.randn(1, 2, 6), offset=-1)
 
 

@@ -58,11 +58,11 @@ class TestPositions:
 
     @pytest.mark.bad_input
     def test_positions_past_the_last_are_rejected(self, kind):
-        with pytest.raises(ValueError, match="positions 0 to 9 asked for, max_length is 9"):
+        with pytest.raises(ValueError, match="positions 0 to 9, wanted 0 to 8: max_length is 9"):
             kind(6, max_length=9)(torch.randn(2, 10, 6))
-        with pytest.raises(ValueError, match="positions 8 to 9 asked for, max_length is 9"):
+        with pytest.raises(ValueError, match="positions 8 to 9, wanted 0 to 8: max_length is 9"):
             kind(6, max_length=9)(torch.randn(2, 2, 6), offset=8)
-        with pytest.raises(ValueError, match="positions -1 to 1 asked for, max_length is 9"):
+        with pytest.raises(ValueError, match="positions -1 to 1, wanted 0 to 8: max_length is 9"):
             kind(6, max_length=9)(torch.randn(2, 3, 6), offset=-1)
         with pytest.raises(ValueError, match=r"x: wanted shape \(B, T, 6\), got \(2, 3, 5\)"):
             kind(6)(torch.randn(2, 3, 5))
