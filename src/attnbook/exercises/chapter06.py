@@ -16,33 +16,25 @@ from attnbook.exercises.registry import exercise, function, suspects
 from attnbook.exercises.verdict import Unfinished, Wrong
 
 UNMASKED, AFTER, BEFORE = (0.1, 0.2, 0.3, 0.4), (0.1, 0.2, 0.0, 0.0), (1 / 3, 2 / 3, 0.0, 0.0)
-BEFORE_MOVES = (
-    "with the mask before softmax the score of key 4 is -inf, whatever it was. Its old value enters no sum."
-)
-AFTER_MOVES = (
-    "the mask after softmax sets the weight of key 4 to 0, but softmax has divided by a sum that key 4 is "
-    "part of. A larger score of key 4 makes this sum larger, and every weight smaller."
-)
+BEFORE_MOVES = "for `before` the score of key 4 is -inf, whatever it was. Its old value enters no sum."
+AFTER_MOVES = "`after` was divided by a sum that includes key 4: a larger score there lowers every weight."
 
 _weights = partial(number, near=0.006)  # thirds may be given as .33
 
 exercise(
     "6.1",
     "Before and after",
-    praise="Renormalised and before are the same numbers, and neither hears of key 4. The mask after "
-    "softmax hides the later words, and lets them decide how much the earlier ones may weigh.",
+    praise="Renormalised and before are the same, and key 4 affects neither. A mask after softmax lets "
+    "later words change the weights of earlier ones.",
     judge=Numbers(
         _weights(
             "after",
             AFTER,
             "Take the four weights, and set those of later keys to 0.",
             {
-                UNMASKED: "these are the weights without a mask. Key 3 and key 4 come later: their weights "
-                "become 0.",
-                BEFORE: "this is what the mask *before* softmax gives. After softmax nobody shares out "
-                "again.",
-                (0.1, 0, 0, 0): "this is without the query's own key. It may see itself; only later keys "
-                "are hidden.",
+                UNMASKED: "these are the weights without a mask. Keys 3 and 4 come later, so set them to 0.",
+                BEFORE: "this is the mask *before* softmax. After softmax, the weights are not rescaled.",
+                (0.1, 0, 0, 0): "the query may see its own key: hide only the later keys.",
                 (0, 0, 0.3, 0.4): "this is the wrong half: you kept the future and hid the past.",
             },
         ),
@@ -51,8 +43,8 @@ exercise(
             0.3,
             "Add up the four weights that the mask after softmax leaves.",
             {
-                1.0: "this is what the weights of a proper row sum to. Add up yours.",
-                0.7: "this is what the mask took away. The sum is what is left.",
+                1.0: "a proper row sums to 1. Add up the weights that are left.",
+                0.7: "this is what the mask removed. Add up what is left.",
             },
         ),
         _weights(
@@ -60,39 +52,35 @@ exercise(
             BEFORE,
             "Divide each weight that is left by their sum.",
             {
-                AFTER: "this is not renormalised yet: divide each by their sum.",
-                (0.45, 0.55, 0, 0): "this is filled up by adding. Divide by the sum, so that 1 : 2 stays 1 "
-                ": 2.",
-                (0.5, 0.5, 0, 0): "this is even. Key 2 had twice the weight of key 1, and dividing keeps "
-                "that.",
+                AFTER: "these are not renormalised yet: divide each by their sum.",
+                (0.45, 0.55, 0, 0): "you added the missing weight. Divide by the sum: 1 : 2 stays 1 : 2.",
+                (
+                    0.5,
+                    0.5,
+                    0,
+                    0,
+                ): "these are equal. Key 2 had twice the weight of key 1: dividing keeps that.",
             },
         ),
         _weights(
             "before",
             BEFORE,
-            "Softmax over keys 1 and 2 alone. Without a mask they stand 0.1 to 0.2, and the rest of the row "
-            "does not change this ratio.",
+            "Softmax over keys 1 and 2 alone: they are 0.1 : 0.2, and masking does not change this ratio.",
             {
-                AFTER: "this is what the mask *after* softmax gives. Before softmax, the open keys share "
-                "the whole 1.",
+                AFTER: "this is the mask *after* softmax. Before it, keys 1 and 2 share the whole 1.",
                 UNMASKED: "these are the weights without a mask.",
-                (1, 0, 0, 0): "this is without the query's own key. It may see itself; only later keys are "
-                "hidden.",
+                (1, 0, 0, 0): "the query may see its own key: hide only the later keys.",
                 (0, 0, 3 / 7, 4 / 7): "this is the wrong half: you kept the future and hid the past.",
-                (0.5, 0.5, 0, 0): "this is even. The scores of keys 1 and 2 still differ: their weights "
-                "stand 1 : 2.",
+                (0.5, 0.5, 0, 0): "these are equal. Keys 1 and 2 differ in score: their weights are 1 : 2.",
             },
         ),
         number(
             "moved_by_key_4",
             (1, 0, 0),
-            "Give three times True or False: for after, renormalised and before.",
+            "Give True or False three times: for after, renormalised and before.",
             dict.fromkeys([(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1)], AFTER_MOVES)
             | dict.fromkeys([(1, 0, 1), (1, 1, 1)], BEFORE_MOVES)
-            | {
-                (1, 1, 0): "renormalising divides by the sum again, and what key 4 did to all the weights "
-                "alike cancels. Compare your numbers for `renormalised` and `before`."
-            },
+            | {(1, 1, 0): "dividing by the sum cancels it. Compare your `renormalised` and `before`."},
         ),
     ),
 )
@@ -128,8 +116,7 @@ def _texts(count: int, longest: int, start: int, seed: int) -> tuple[list[list[i
     "6.2",
     "Pack the texts",
     {"reads": "(T,)", "writes": "(T,)", "mask": "(T, T)"},
-    praise="No place of the row is padding, each text is learned as if it were alone, and one pass does it: "
-    "large models are trained on rows like this one.",
+    praise="No padding, each text learned as if alone, in one pass: large models are trained like this.",
     cases=[
         ([[5, 9, 6, 2], [7, 3, 2], [8, 4, 4, 9, 2]], 1),
         ([[2]], 1),
@@ -137,47 +124,37 @@ def _texts(count: int, longest: int, start: int, seed: int) -> tuple[list[list[i
         *drawn(_texts, (1, 5), (1, 6), (10, 15)),
     ],
     slips=slips(
-        "You shifted the whole row at once: the second text begins by reading the end of the first one. "
-        "Each text begins with `start`.",
+        "You shifted the whole row, so text 2 starts with the end of text 1. Start each text with `start`.",
         _packed(lambda text, start: text, row=lambda reads, start: [start, *reads[:-1]]),
-        "Nothing is shifted: at every place the decoder reads the very token that it must write there. It "
-        "would learn to copy, and the causal mask would not stop it, for it may see its own place.",
+        "Nothing is shifted. Each position reads the token it must write, and the causal mask allows it.",
         _packed(lambda text, start: text),
-        "You shifted to the left: each place reads the token *after* the one that it must write. To the "
-        "right: a place reads what the place before it wrote.",
+        "You shifted left. Shift right: each position reads what the previous position wrote.",
         _packed(lambda text, start: [*text[1:], start]),
         _packed(lambda text, start: [*text[1:], 0]),
-        "The start took the place of the first token, and nothing moved. Every token moves one place to the "
-        "right; the last one falls off.",
+        "You replaced the first token by `start`. Shift every token right; the last one drops off.",
         _packed(lambda text, start: [start, *text[1:]]),
-        "One place too many in each text: the decoder reads as many tokens as it writes. The end is written "
-        "and never read.",
+        "One position too many in each text: the end is written but never read.",
         _packed(lambda text, start: [start, *text]),
-        "The last token of a text is carried round to its front: the decoder would read the end first. The "
-        "first place reads `start`.",
+        "You rolled the last token to the front. The first position must read `start`, not the end.",
         _packed(lambda text, start: [text[-1], *text[:-1]]),
-        "One place too far: each place reads the token before the previous one, and the first token arrives "
-        "a step late.",
+        "You shifted by two. Each position reads the token just before its own.",
         _packed(lambda text, start: [start, start, *text][: len(text)]),
-        "The first place of a text reads 0. Decoding begins with the id `start`.",
+        "The first position of a text reads 0. It must read `start`.",
         _packed(lambda text, start: [0, *text[:-1]]),
-        "No start stands in front of the texts: their first places have nothing to read.",
+        "`start` is missing: the first position of each text has nothing to read.",
         _packed(lambda text, start: text[:-1]),
-        "What is written begins with the start. It is given, never written: a text's first place writes its "
-        "first token.",
+        "What is written begins with `start`. It is given: the first token to write is the text's own.",
         _packed(writes=lambda text, start: [start, *text[:-1]]),
         _packed(writes=lambda text, start: [start, *text]),
-        "Your mask is the plain causal one: the second text may look at the first. A query may see keys of "
-        "its own text only.",
+        "Your mask is only causal: text 2 sees text 1. Let a query see keys of its own text only.",
         _packed(mask=lambda same, early: early),
-        "Each place may see its whole text, the future too. Within a text the mask is causal.",
+        "Each position sees its whole text, even the future. Make the mask causal within a text.",
         _packed(mask=lambda same, early: same),
         "The mask is inverted: True means may attend.",
         _packed(mask=lambda same, early: ~(same & early)),
-        "You hid the diagonal too. Each place may attend to itself: the shift has already taken care that "
-        "it does not hold its own answer. (And the first place of a text would have nothing to see.)",
+        "You hid the diagonal. Each position may see itself: after the shift it doesn't hold its answer.",
         _packed(mask=lambda same, early: same & early & ~early.T),
-        "The mask is turned over: rows are queries and columns are keys, so the past is on the left.",
+        "The mask is transposed: rows are queries and columns are keys, so the past is on the left.",
         _packed(mask=lambda same, early: same & early.T),
     ),
 )
@@ -199,8 +176,8 @@ def _window(see: Callable = lambda back, window: (back >= 0) & (back < window), 
     "6.3",
     "A budget of keys",
     {"mask": "(N, T)"},
-    praise="A cache behind such a mask never holds more than `window` keys, however long the text gets. new "
-    "= total is training; new = 1 is a step of decoding, where the mask is a single row.",
+    praise="With this mask a cache never holds more than `window` keys. new = total is training; new = 1 is "
+    "a decoding step, with a single row.",
     cases=[
         (3, 8, 3),
         (5, 5, 2),
@@ -210,30 +187,27 @@ def _window(see: Callable = lambda back, window: (back >= 0) & (back < window), 
         *drawn(lambda new, old, window, seed: (new, new + old, window), (1, 6), (0, 6), (1, 8)),
     ],
     slips=slips(
-        "The queries are not the first words, they are the last: query i stands at place total - new + i. "
-        "Yours start in the top left corner, which is right for new = total only.",
+        "Queries are the last words: query i is at position total - new + i, not i (unless new = total).",
         _window(corner=True),
         "The window does nothing yet: every query still sees its whole past.",
         _window(lambda back, window: back >= 0),
-        "One key too many: the window counts the word itself too, so `window` keys are open and not one "
-        "more.",
+        "One key too many: the word's own key counts as one of the `window`.",
         _window(lambda back, window: (back >= 0) & (back <= window)),
-        "You hid the diagonal. Each word may attend to itself, and its own key is one of the `window`.",
+        "You hid the diagonal. Each word sees itself: its own key is one of the `window`.",
         _window(lambda back, window: (back > 0) & (back < window)),
         _window(lambda back, window: (back > 0) & (back <= window)),
         "The mask is inverted: True means may attend.",
         _window(lambda back, window: (back < 0) | (back >= window)),
-        "The window reaches into the future as well. Only keys before the query, and its own, are open.",
+        "The window reaches into the future. Only the query's own key and earlier ones are open.",
         _window(lambda back, window: back.abs() < window),
         _window(lambda back, window: back < window),
-        "The future is open and the past is hidden: rows are queries and columns are keys.",
+        "The mask is transposed: the future is open, the past hidden. Rows are queries, columns are keys.",
         _window(lambda back, window: (back <= 0) & (-back < window)),
-        "Each word may also see the one right after it, and that is the very token it must write. The "
-        "diagonal is the last that is open.",
+        "Each word also sees the next one, the token it must write. Stop at the word itself.",
         _window(lambda back, window: (back >= -1) & (back < window)),
-        "You kept what lies *outside* the window: the keys that should have been given up.",
+        "You kept the keys *outside* the window. Keep those inside.",
         _window(lambda back, window: back >= window),
-        "The mask has a row for each key. Rows are queries, (N, T).",
+        "The mask has a row for each key. Rows are queries: (N, T).",
         lambda new, total, window: window_mask(new, total, window).T,
     ),
 )
@@ -271,11 +245,7 @@ def _triangle(shift: int, query: int = 0, key: int = 0) -> Callable[[Tensor], Te
 def _trickle(give: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """A causal layer that also adds `give(later)` to each place, `later` being the sum of all later ones."""
     causal = _attention(_triangle(0))
-
-    def layer(x: Tensor) -> Tensor:
-        return causal(x) + give(x.flip(1).cumsum(1).flip(1) - x)
-
-    return layer
+    return lambda x: causal(x) + give(x.flip(1).cumsum(1).flip(1) - x)
 
 
 def _into(feature: int, values: Tensor) -> Tensor:
@@ -283,8 +253,7 @@ def _into(feature: int, values: Tensor) -> Tensor:
     return values[..., None] * torch.eye(WIDTH, dtype=values.dtype)[feature]  # (1, T, D)
 
 
-def _normalized(y: Tensor) -> Tensor:
-    return F.layer_norm(y, (WIDTH,))
+_normalized = partial(F.layer_norm, normalized_shape=(WIDTH,))
 
 
 def _centred(y: Tensor) -> Tensor:
@@ -296,85 +265,65 @@ def _by_changing(change: Callable[[Tensor], Tensor]) -> Callable:
     """A test that puts `change(later)` in the place of all later words."""
 
     def leaks(layer: Callable, x: Tensor) -> bool:
-        found = False
-        for s in range(1, x.shape[1]):
-            other = torch.cat((x[:, :s], change(x[:, s:])), 1)
-            found |= not torch.allclose(layer(other)[:, :s], layer(x)[:, :s])
-        return found
+        changed = {s: torch.cat((x[:, :s], change(x[:, s:])), 1) for s in range(1, x.shape[1])}
+        return any(not torch.allclose(layer(y)[:, :s], layer(x)[:, :s]) for s, y in changed.items())
 
     return leaks
 
 
-def _causal(name: str, layer: Callable) -> Suspect:
-    words = (
-        "It sees nothing of the future. Look only at inputs strictly later than the output; if you compare "
-        "outputs, compare those before the change only."
-    )
-    return Suspect(name, (layer, X), False, words)
+CAUSAL = "It sees no future. Check only inputs strictly later than the output, or outputs before the change."
+LEAKING = "You check some places only, and the leak is elsewhere. Test every output with every later input."
 
 
-def _leaking(name: str, layer: Callable, words: str = "") -> Suspect:
-    some = (
-        "You look at some places only, and the leak is at another one. Ask every output about every later "
-        "input."
-    )
-    return Suspect(name, (layer, X), True, words or some)
+def _suspect(name: str, layer: Callable, words: str = LEAKING) -> Suspect:
+    return Suspect(name, (layer, X), words is not CAUSAL, words)
 
 
 X = random(1, 6, WIDTH, seed=310).double()
-SUMS = (
-    "Behind LayerNorm the numbers of a position sum to the same, whatever comes in (and so do their "
-    "squares). The gradient of such a sum is 0 even where every single number depends on the future. Ask "
-    "for each number of an output by itself, or for a random mix of them."
-)
+SUMS = "After LayerNorm a position's sum (or sum of squares) is constant. Test each number, or a random mix."
 LINE_UP = (
-    _causal("a layer with the causal mask", _attention(_triangle(0))),
-    _leaking(
+    _suspect("a layer with the causal mask", _attention(_triangle(0)), CAUSAL),
+    _suspect(
         "a layer without a mask",
         _attention(lambda scores: scores.softmax(-1)),
-        "Which outputs do you look at? Nothing comes after the last one, so it can't leak; and an output "
-        "that is summed over all positions belongs to none of them.",
+        "The last output has no future, and a sum over all outputs mixes them. Test each by itself.",
     ),
-    _causal("a causal layer that ends in LayerNorm", _attention(_triangle(0), last=_normalized)),
-    _leaking(
+    _suspect("a causal layer that ends in LayerNorm", _attention(_triangle(0), last=_normalized), CAUSAL),
+    _suspect(
         "a layer with the mask after softmax",
         _attention(lambda scores: scores.softmax(-1).tril()),
-        "The weights of later words are 0 and the output still hears of them: through the sum that softmax "
-        "divides by. Test the output itself, and take any difference from 0 for a leak.",
+        "Later words still enter the sum that softmax divides by. Test the outputs, not the weights.",
     ),
-    _leaking("a layer whose triangle reaches one place too far", _attention(_triangle(1))),
-    _causal("a layer that hides the diagonal too", _attention(_triangle(-1))),
-    _leaking("a leaking layer that ends in LayerNorm", _attention(_triangle(2), last=_normalized), SUMS),
-    _leaking(
+    _suspect("a layer whose triangle reaches one place too far", _attention(_triangle(1))),
+    _suspect("a layer that hides the diagonal too", _attention(_triangle(-1)), CAUSAL),
+    _suspect("a leaking layer that ends in LayerNorm", _attention(_triangle(2), last=_normalized), SUMS),
+    _suspect(
         "a leaking layer that subtracts the mean, as LayerNorm does",
         _attention(_triangle(2), last=_centred),
         SUMS,
     ),
-    _leaking("a layer in which only word 0 sees word 1", _attention(_triangle(0, 0, 1))),
-    _leaking("a layer in which only word 2 sees word 4", _attention(_triangle(0, 2, 4))),
-    _leaking("a layer in which only word 4 sees the last one", _attention(_triangle(0, 4, 5))),
-    _leaking(
+    _suspect("a layer in which only word 0 sees word 1", _attention(_triangle(0, 0, 1))),
+    _suspect("a layer in which only word 2 sees word 4", _attention(_triangle(0, 2, 4))),
+    _suspect("a layer in which only word 4 sees the last one", _attention(_triangle(0, 4, 5))),
+    _suspect(
         "a layer in which one feature of later words reaches one other feature",
         _trickle(lambda later: _into(3, later[..., 5])),
-        "You look at some of the D numbers only, or compare a feature with itself. Ask every number of an "
-        "output about every number of a later input.",
+        "You check some of the D numbers only. Test each output number with each later input number.",
     ),
-    _leaking(
+    _suspect(
         "a layer in which later words raise one number as much as they lower another",
         _trickle(lambda later: _into(3, later[..., 5]) - _into(6, later[..., 5])),
-        "Added up, the two changes cancel. Take absolute values *before* you add.",
+        "The two changes cancel in a sum. Take absolute values *before* you add.",
     ),
-    _leaking(
+    _suspect(
         "a leaking pre-norm layer",
         _attention(_triangle(1), first=lambda x: _centred(x) / x.std(-1, keepdim=True)),
-        "It reads words through a LayerNorm, which doesn't notice when 1 is added to all of a word's "
-        "numbers or when they are doubled. Put fresh random numbers there: `torch.randn_like`.",
+        "Its LayerNorm hides adding 1 or doubling. Put in fresh random numbers: `torch.randn_like`.",
     ),
-    _leaking(
+    _suspect(
         "a layer with a faint leak",
         _trickle(lambda later: 1e-5 * later),
-        "The leak is small, but ten orders of magnitude above rounding, which is about 1e-15 in 64 bits. "
-        "Compare more strictly.",
+        "The leak is small, but 1e10 times larger than rounding in float64. Compare more strictly.",
     ),
 )
 
@@ -383,19 +332,13 @@ LINE_UP = (
     "6.4",
     "A leak test",
     LINE_UP,
-    praise=f"Your test judged {len(LINE_UP)} layers rightly: the innocent, the careless, the one with the "
-    "mask after softmax, and those that hide the leak from a sum. Run it on whatever decoder you write next.",
+    praise=f"Your test judged all {len(LINE_UP)} layers correctly. Run it on every decoder you write.",
     slips=slips(
-        "Your test convicts every layer, the causal ones too. Does it count what an output takes from its "
-        "own position and from earlier ones? Only inputs *later* than the output are a leak. (If you change "
-        "a later input, compare the outputs *before* it.)",
+        "Your test convicts every layer, even causal ones. Count only inputs *later* than the output.",
         lambda layer, x: True,
-        "Your test acquits every layer, even the one without a mask. Which outputs does it look at? Nothing "
-        "comes after the last one, so it can't leak; and an output that is summed over all positions "
-        "belongs to none of them.",
+        "Your test acquits every layer. The last output has no future: test the others, each by itself.",
         lambda layer, x: False,
-        "Your test puts later words in another order. Attention without a mask reads them as a bag and "
-        "doesn't notice. Put other numbers in their place: `torch.randn_like`.",
+        "You put later words in another order, which unmasked attention ignores. Use `torch.randn_like`.",
         _by_changing(lambda later: later.flip(1)),
         _by_changing(lambda later: later.roll(1, 1)),
     ),
@@ -409,36 +352,27 @@ def leaks(layer: Callable[[Tensor], Tensor], x: Tensor) -> bool:
 Cache = tuple[Tensor, Tensor]
 
 
-def _append(old: Tensor, new: Tensor) -> Tensor:
-    return torch.cat((old, new), dim=1)
-
-
-def _old(old: Tensor, new: Tensor) -> Tensor:
-    return old
-
-
-def _new(old: Tensor, new: Tensor) -> Tensor:
-    return new
+EVERY, OLD, NEW = slice(None), slice(None, -1), slice(-1, None)  # of the keys and values
 
 
 def _step(
     place: Callable[[int], int | None] = lambda t: t,
-    kept: Callable[[Tensor, Tensor], Tensor] = _append,
-    seen: Callable[[Tensor, Tensor], Tensor] = _append,
+    kept: slice = EVERY,
+    seen: slice = EVERY,
     project: Callable = lambda x, word, W_query, W_key, W_value: (x @ W_query, x @ W_key, x @ W_value),
     scale: float = 0.5,
 ) -> Callable:
     """The right step; the keywords make the wrong ones: another place, other keys kept or attended to."""
 
     def step(x: Tensor, cache: Cache, positions: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor):
-        keys, values = cache
-        number = place(keys.shape[1])
+        number = place(cache[0].shape[1])
         placed = x if number is None else x + positions[number]  # (B, D)
-        query, key, value = project(placed, x, W_query, W_key, W_value)  # (B, d) each
-        scores = (query[:, None] @ seen(keys, key[:, None]).mT).squeeze(1)  # (B, t + 1)
+        query, *new = project(placed, x, W_query, W_key, W_value)  # (B, d) each
+        keys, values = (torch.cat((old, one[:, None]), 1) for old, one in zip(cache, new, strict=True))
+        scores = (query[:, None] @ keys[:, seen].mT).squeeze(1)  # (B, t + 1)
         weights = (scores / query.shape[-1] ** scale).softmax(-1)
-        output = (weights[:, None] @ seen(values, value[:, None])).squeeze(1)  # (B, d_v)
-        return output, (kept(keys, key[:, None]), kept(values, value[:, None]))
+        output = (weights[:, None] @ values[:, seen]).squeeze(1)  # (B, d_v)
+        return output, (keys[:, kept], values[:, kept])
 
     return step
 
@@ -457,8 +391,7 @@ def _follow(
             raise Unfinished("There is still a `...` in the cache that you return.")
         if tuple(output.shape) != wanted:
             raise Wrong(
-                f"The output has shape {shape(output)}; wanted (B, d_v), here {wanted}: one row for the "
-                "newest word."
+                f"The output is {shape(output)}; wanted (B, d_v), here {wanted}: one row for the newest word."
             )
         outputs.append(output)
     return torch.stack(outputs, dim=1)  # (B, T, d_v)
@@ -474,47 +407,39 @@ def _words(batch: int, length: int, d_v: int, seed: int) -> tuple[Tensor, ...]:
     "6.5",
     "Repair the cache",
     {"outputs": "(B, T, d_v)"},
-    praise="Word by word you computed what causal attention computes for the whole sequence at once, and no "
-    "mask was needed: the future has not been written yet.",
+    praise="You computed causal attention word by word. No mask was needed: the future isn't written yet.",
     use=_follow,
     cases=[_words(3, 5, 5, 400), _words(2, 7, 4, 410), *drawn(_words, (1, 4), (1, 9), (2, 6))],
     slips=slips(
-        "The cache you return is the one you were given: the newest key and value are forgotten, and each "
-        "step sees nothing of those before. Return the longer ones.",
-        _step(kept=_old),
-        _step(kept=_old, place=lambda t: None),
-        "Your cache holds the newest key and value only: what stood there before is overwritten. Append: "
-        "`torch.cat((keys, key.unsqueeze(1)), dim=1)`.",
-        _step(kept=_new),
-        _step(kept=_new, seen=_new),
-        _step(seen=_new),
-        "You attend first and append afterwards, so the newest word does not see itself. The causal mask "
-        "leaves the diagonal open: append, then attend.",
-        _step(seen=_old),
-        "The position is one too far. With t words in the cache, t of them stand before this one, and "
-        "counting from 0 its position is t: `positions[keys.shape[1]]`.",
+        "You return the old cache, without the newest key and value. Return the longer one.",
+        _step(kept=OLD),
+        _step(kept=OLD, place=lambda t: None),
+        "The old cache is overwritten. Append: `torch.cat((keys, key.unsqueeze(1)), dim=1)`.",
+        _step(kept=NEW),
+        _step(kept=NEW, seen=NEW),
+        _step(seen=NEW),
+        "You attend before appending, so the newest word does not see itself. Append, then attend.",
+        _step(seen=OLD),
+        "The position is one too far. It is the cache's length before appending: `positions[keys.shape[1]]`.",
         _step(lambda t: t + 1),
-        "The position is one too early: the first word should get `positions[0]`, and -1 means the last "
-        "row. Take the length of the cache *before* you append, without subtracting.",
+        "The position is one too early (-1 means the last row). Use the cache's length before appending.",
         _step(lambda t: t - 1),
         _step(lambda t: max(t - 1, 0)),
-        "Every word gets position 0, as if it stood first. It comes alone, but t words went before it, so "
-        "it is at position t.",
+        "Every word gets position 0. With t words before it, a word is at position t.",
         _step(lambda t: 0),
-        "The position is missing: `x + positions[t]`, before x is projected.",
+        "The position is missing: add `positions[t]` to x before you project it.",
         _step(lambda t: None),
         "The scale is missing: divide the scores by √d before softmax.",
         _step(scale=0),
-        "Queries and keys have changed places. The newest word asks with its query; the cache holds keys.",
+        "Queries and keys are swapped. The newest word asks with its query; the cache holds keys.",
         _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wk, x @ Wq, x @ Wv)),
-        "The keys serve as values too: the values are `x @ W_value`.",
+        "You use the keys as values. The values are `x @ W_value`.",
         _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wq, x @ Wk, x @ Wk)),
-        "The value is made without the position: project the same x three times.",
+        "The value lacks the position: project the same x three times.",
         _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wq, x @ Wk, word @ Wv)),
     ),
-    rule="In [b, t, i], t is the word, counted from 0: all words before it are right. Compare with causal "
-    "attention over all words at once: the newest word, with its position, asks; its own key and those in "
-    "the cache answer.",
+    rule="In [b, t, i], t is the word, counted from 0: all words before it are right. The newest word's "
+    "query, with its position, attends to its own key and those in the cache.",
 )
 def step(
     x: Tensor, cache: Cache, positions: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor
@@ -579,11 +504,7 @@ def _set_aside(refill: bool) -> Callable:
 def _model(vocab: int, seed: int) -> Model:
     """A random model: what is likely next depends on the last token and on how many there are."""
     scores = random(12, vocab, vocab, seed=seed)
-
-    def next_log_probs(ids: list[int]) -> Tensor:
-        return scores[min(len(ids), 11), int(ids[-1])].log_softmax(-1)
-
-    return next_log_probs
+    return lambda ids: scores[min(len(ids), 11), int(ids[-1])].log_softmax(-1)
 
 
 MODELS = 5  # one answer says little: different slips often write the same
@@ -604,48 +525,39 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
     "6.6",
     "Beam search",
     {f"ids of model {i + 1}": "a list of ids" for i in range(MODELS)},
-    praise="It looks past a tempting first token, lets ended sequences wait, and does not favour the short. "
-    "With one beam it is greedy decoding.",
+    praise="It looks past a tempting first token, and length is no disadvantage. With one beam it is greedy.",
     use=_on_each,
     cases=[_beams_case(8, 3, 3, 8, 630), *drawn(_beams_case, (4, 8), (0, 3), (1, 4), (1, 8), count=8)],
     slips=slips(
-        "This is greedy decoding: only the likeliest beginning goes on. Keep `beams` of them after each "
-        "step, and extend every one.",
+        "This is greedy decoding. Keep `beams` beginnings after each step, and extend every one.",
         lambda model, start, end, beams, most: write_with_beams(model, start, end, 1, most),
-        "The short sequence won for being short: each further token makes a sum of log-probabilities "
-        "smaller. Go on until every beam has ended or has `max_length` tokens, and then compare the sums "
-        "divided by their number of tokens, the end included.",
+        "You favor short sequences. Once all beams are done, divide each sum by its tokens, end included.",
         _search(lambda total, count: total),
         _search(halt=True),
-        "You count the start as a token of the answer. Divide by the number of tokens that were written.",
+        "You count the start as a token. Divide by the number of tokens that were written.",
         _search(lambda total, count: total / (count + 1)),
-        "You divide by the root of the length. The *mean* divides by the length itself.",
+        "You divide by the root of the length. Divide by the length itself.",
         _search(lambda total, count: total / count**0.5),
-        "You rank the beginnings by their mean. Sums decide who goes on; the mean is for the end only.",
+        "You rank beginnings by their mean. Rank by sums; use the mean only at the end.",
         _search(rank=lambda ids, total, last: total / (len(ids) - 1)),
-        "You rank the beginnings by their last token alone. What counts is the sum over all of them.",
+        "You rank beginnings by their last token alone. Use the sum over all tokens.",
         _search(rank=lambda ids, total, last: last),
-        "You add probabilities. A sequence's probability is a product, so it is the *log*-probabilities "
-        "that are added.",
+        "You add probabilities. Add *log*-probabilities: a sequence's probability is a product.",
         _search(gain=lambda total, log: total + math.exp(log)),
-        "Each beam goes on with its best token only. A beam may have several good children: rank all tokens "
-        "of all beams together.",
+        "Each beam goes on with its best token only. Rank all tokens of all beams together.",
         _search(children=1),
-        "Ended sequences are set aside, and others get their places. They wait as they are, and compete for "
-        "a place in each round.",
+        "You set ended sequences aside. Keep them among the beams, where they compete in each round.",
         _set_aside(refill=True),
         _set_aside(refill=False),
-        "A beam that has ended goes on growing: what comes after `end` costs it probability, and takes the "
-        "places of others. Carry it along as it is.",
+        "A beam that has ended goes on growing. Carry it along unchanged: nothing comes after `end`.",
         _search(wait=False),
         _search(lambda total, count: total, wait=False),
         "You multiplied log-probabilities. Probabilities multiply; their logarithms add.",
         _search(gain=lambda total, log: total * log, first=1.0),
         _search(lambda total, count: total, gain=lambda total, log: total * log, first=1.0),
-        "You returned the worst of the beams. The best is the one with the *highest* mean: "
-        "log-probabilities are negative, and the one nearest to 0 wins.",
+        "You returned the worst beam. The best has the *highest* mean, the negative number nearest to 0.",
         _search(pick=min),
-        "The start stands in front: return what comes after it.",
+        "The answer begins with `start`. Return only what comes after it.",
         lambda model, start, *others: [start, *write_with_beams(model, start, *others)],
         "The end is missing: it was written too, and counts as a token.",
         lambda model, start, end, *others: [
@@ -654,8 +566,7 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
         "That is longer than `max_length`.",
         lambda *case: write_with_beams(*case[:-1], case[-1] + 1),
     ),
-    rule="Follow it on paper: at each step every kept beginning is extended by every token, and the `beams` "
-    "with the highest sums stay.",
+    rule="Follow it on paper: extend each kept beginning by every token, and keep the `beams` best sums.",
 )
 def write_with_beams(next_log_probs: Model, start: int, end: int, beams: int, max_length: int) -> list[int]:
     return _search()(next_log_probs, start, end, beams, max_length)

@@ -16,8 +16,7 @@ from attnbook.exercises.verdict import Wrong
 exercise(
     "7.1",
     "Predict an embedding",
-    praise="The factor knows the width and nothing of the vocabulary, and the gradient knows three rows of "
-    "a hundred: those that were looked up.",
+    praise="The factor depends on width, not vocabulary. Only the three rows looked up get a gradient.",
     judge=Numbers(
         shape_of(
             "output",
@@ -25,11 +24,10 @@ exercise(
             "Each of the 2 × 3 ids becomes a row of the matrix.",
             dict.fromkeys(
                 [(2, 3, 100), (6, 100), (100, 16), (2, 100), (100,)],
-                "100 is the number of tokens. A one-hot vector is that wide; what is looked up is a row of "
-                "the matrix, `d_model` wide.",
+                "100 is the number of tokens, the width of a one-hot vector. A row is `d_model` wide.",
             )
             | {
-                (6, 16): "almost. The ids keep their shape (2, 3), and get one more axis.",
+                (6, 16): "almost: the ids keep their shape (2, 3) and get one more axis.",
                 (2, 3): "that is the shape of the ids. Each id becomes a vector: one more axis.",
             },
         ),
@@ -41,8 +39,7 @@ exercise(
                 [1616, 1700], "a lookup has no bias. `nn.Embedding` is one matrix and nothing else."
             )
             | {
-                96: "96 is the size of the output. The matrix has a row for every token of the vocabulary, "
-                "used or not.",
+                96: "96 is the size of the output. The matrix has a row for every token, used or not.",
                 48: "48 is the rows in use. The matrix has a row for every token of the vocabulary.",
                 100: "100 is the number of rows. How many numbers does each have?",
             },
@@ -55,7 +52,7 @@ exercise(
                 10: "10 is the root of the vocabulary. The factor is the root of the *width*.",
                 16: "16 is d_model. The factor is its square root.",
                 0.25: "the article's class multiplies by the root; it does not divide.",
-                0.0625: "the article's class multiplies, and by the root of d_model.",
+                0.0625: "the article's class multiplies by the root of d_model.",
                 1: "a bare `nn.Embedding` multiplies by nothing. The article's class does.",
             },
             near=0.005,
@@ -79,21 +76,17 @@ def _table(spread: Callable, factor: Callable) -> Callable:
     return lambda vocab, *sizes: (spread(*sizes) * random(vocab, sizes[0], seed=70), factor(*sizes))
 
 
-def _measured(
-    make_table: Callable, vocab: int, d_model: int, words: float, scores: float
-) -> tuple[float, float]:
+def _measured(make_table: Callable, vocab: int, d_model: int, words: float, scores: float) -> tuple:
     """The RMS of the words at the entrance, and the spread of one state's scores at the exit."""
-    table, factor = read_results(
-        make_table(vocab, d_model, words, scores), (torch.zeros(1), 1.0), ("table", "factor")
-    )
+    result = make_table(vocab, d_model, words, scores)
+    table, factor = read_results(result, (torch.zeros(1), 1.0), ("table", "factor"))
     if table.shape != (vocab, d_model):
         raise Wrong(f"`table` has shape {shape(table)}; wanted (V, D), here {(vocab, d_model)}.")
     hidden = random(100, d_model, seed=71).to(table.dtype)
     hidden = hidden / hidden.square().mean(-1, keepdim=True).sqrt()  # every state of RMS 1
     found = (factor * table).square().mean().sqrt().item(), (hidden @ table.T).std(-1).mean().item()
-    return tuple(
-        asked if _near(size, asked) else size for size, asked in zip(found, (words, scores), strict=True)
-    )
+    pairs = zip(found, (words, scores), strict=True)
+    return tuple(asked if _near(size, asked) else size for size, asked in pairs)
 
 
 def _near(size: float, asked: float) -> bool:
@@ -104,8 +97,8 @@ def _near(size: float, asked: float) -> bool:
     "7.2",
     "One matrix, two sizes",
     {"words": "a number", "scores": "a number"},
-    praise="The exit decides how the matrix is drawn, and the factor makes up for it at the entrance. With "
-    "words = scores = 1 that is N(0, 1/d) and √d: the paper's factor, derived.",
+    praise="Draw the matrix for the exit; the factor makes up for it at the entrance. For words = scores = "
+    "1 that gives N(0, 1/d) and √d, the paper's factor.",
     use=_measured,
     compare=lambda got, wanted: all(map(_near, got, wanted)),
     cases=[
@@ -115,31 +108,27 @@ def _near(size: float, asked: float) -> bool:
         *drawn(lambda v, d, w, s, seed: (v, d, w / 10, s / 10), (500, 1500), (20, 80), (1, 30), (1, 30)),
     ],
     slips=slips(
-        "This is `nn.Embedding` as it stands: entries of N(0, 1) and no factor. Nothing in it knows what "
-        "was asked for.",
+        "This is `nn.Embedding` unchanged: N(0, 1) entries, no factor. Use the sizes asked for.",
         _table(lambda d, words, scores: 1, lambda d, words, scores: 1),
-        "This is the article's class as it stands: N(0, 1) times √d. Both sizes come out at √d.",
+        "This is the article's class unchanged: N(0, 1) times √d. Both sizes come out at √d.",
         _table(lambda d, words, scores: 1, lambda d, words, scores: d**0.5),
         "This is the paper's choice, N(0, 1/d) times √d. It is right for words = scores = 1 only.",
         _table(lambda d, words, scores: d**-0.5, lambda d, words, scores: d**0.5),
-        "Words and scores are of the sizes that N(0, 1/d) gives without any factor.",
+        "These are the sizes that N(0, 1/d) gives without a factor.",
         _table(lambda d, words, scores: d**-0.5, lambda d, words, scores: 1),
-        "The scores are √d times too large. A score is a sum of d products, and the spread of a sum of d "
-        "independent numbers grows like √d.",
+        "The scores are √d times too large: the spread of a sum of d independent products grows like √d.",
         _table(lambda d, words, scores: scores, lambda d, words, scores: words / scores),
-        "The scores are √d times too small: you divided by d. N(0, 1/d) names the *variance*; the spread is "
-        "its root.",
+        "The scores are √d times too small. In N(0, 1/d), 1/d is the *variance*; its root is the spread.",
         _table(lambda d, words, scores: scores / d, lambda d, words, scores: words * d / scores),
-        "The words fit, but you chose the matrix for them, and the scores come out as they may. Draw the "
-        "matrix for the scores; the factor, which only words meet, does the rest.",
+        "The words fit, the scores don't. Draw the matrix for the scores; the factor only affects words.",
         _table(lambda d, words, scores: words, lambda d, words, scores: 1),
         _table(lambda d, words, scores: words * d**-0.5, lambda d, words, scores: d**0.5),
-        "The scores fit. The words don't yet: the factor has to turn the spread of the entries into `words`.",
+        "The scores fit, the words don't. The factor must turn the spread of the entries into `words`.",
         _table(lambda d, words, scores: scores * d**-0.5, lambda d, words, scores: 1),
         _table(lambda d, words, scores: scores * d**-0.5, lambda d, words, scores: words),
         _table(lambda d, words, scores: scores * d**-0.5, lambda d, words, scores: d**0.5),
         _table(lambda d, words, scores: scores * d**-0.5, lambda d, words, scores: words * d**0.5),
-        "`words` and `scores` have changed places: `scores` is the size at the exit.",
+        "`words` and `scores` are swapped: `scores` is the size at the exit.",
         _table(lambda d, words, scores: words * d**-0.5, lambda d, words, scores: scores * d**0.5 / words),
     ),
 )
@@ -166,29 +155,26 @@ def _loudness_case(batch: int, length: int, half: int, seed: int) -> tuple[Tenso
     "7.3",
     "How loud are the words?",
     {"ratio": "one number"},
-    praise="With this one number you could have told the failing model from the others before any training: "
-    "in the grid it was about 11 there, and at most 1.4 elsewhere.",
+    praise="This number finds the failing model before any training: about 11 there, at most 1.4 elsewhere.",
     cases=[_loudness_case(4, 9, 6, 710), *drawn(_loudness_case, (1, 5), (1, 30), (1, 16))],
     slips=slips(
-        "That is the ratio the other way round: positions to words. Wanted: words to positions.",
+        "This is positions to words. Wanted: words to positions.",
         lambda words, table: 1 / loudness(words, table),
-        "You used every row of the table. Only the rows of the first T positions are added.",
+        "You used every row of the table. Use only the first T, the ones that are added.",
         _ratio(_rms, lambda words: None),
-        "You used as many rows as there are sentences. Positions run along axis 1: `words.shape[1]`.",
+        "You used B rows of the table. Positions run along axis 1: use `words.shape[1]` rows.",
         _ratio(_rms, len),
-        "The root is missing: these are mean squares.",
+        "These are mean squares: take the root.",
         lambda words, table: loudness(words, table) ** 2,
-        "You took the standard deviation, which subtracts the mean first. The slow cosines of a position "
-        "are all near 1, and that counts: square, mean, root.",
+        "The standard deviation subtracts the mean, and cosines near 1 have one. Use square, mean, root.",
         _ratio(Tensor.std),
         _ratio(lambda x: x.std(correction=0)),
-        "You took the mean of absolute values. RMS squares first, and takes the root at the end.",
+        "You took the mean of absolute values. RMS squares first and takes the root at the end.",
         _ratio(lambda x: x.abs().mean()),
-        "You divided lengths (norms). There are B times as many words as positions, and a norm grows with "
-        "their number: use the *mean* of the squares.",
+        "A norm grows with the number of vectors, and words have B times more. Use the *mean* of squares.",
         _ratio(Tensor.norm),
         _ratio(Tensor.norm, lambda words: None),
-        "You took means. Positive and negative entries cancel in a mean: square first.",
+        "You took means, in which positive and negative entries cancel. Square first.",
         _ratio(Tensor.mean),
     ),
 )
@@ -229,8 +215,7 @@ def _columns(real: Tensor) -> Tensor:
     "7.4",
     "Repair: padding in front",
     {"output": "(B, T, D)"},
-    praise="A position is the number of real tokens before, and not a column of the batch. With padding at "
-    "the end the two are the same, so a model can be trained for weeks before anyone notices.",
+    praise="A position counts the real tokens before it, which is the column only if padding is at the end.",
     use=_at_real,
     cases=[
         _padded_case(4, 7, 5, 720, front=[2, 0, 3, 1], behind=[1, 2, 0, 0]),
@@ -238,29 +223,28 @@ def _columns(real: Tensor) -> Tensor:
         *drawn(_padded_case, (1, 5), (1, 9), (1, 6), count=10),
     ],
     slips=slips(
-        "Nothing is repaired yet: every row still counts from its first column, padding or not.",
+        "Nothing is repaired yet: every row still counts from its first column.",
         _at(_columns),
-        "You subtracted all the padding of a row. What stands behind the words moves none of them: only "
-        "padding *before* a token counts.",
+        "You subtracted all padding of a row. Only padding *before* a token counts.",
         _at(lambda real: (_columns(real) - (~real).sum(1, keepdim=True)).clamp(min=0)),
-        "You are one row off: the first real token has no token before it, so its row is 0.",
+        "You are one row off: the first real token gets row 0.",
         _at(lambda real: real.cumsum(1)),
         _at(lambda real: (real.cumsum(1) - 2).clamp(min=0)),
-        "You counted from the end: the last real token got row 0. The first one should.",
+        "You counted from the end. The first real token gets row 0, not the last.",
         _at(lambda real: _places(real.flip(1)).flip(1)),
-        "You counted padding instead of tokens: how many *real* ones stand before each?",
+        "You counted padding. Count the *real* tokens before each one.",
         _at(lambda real: _places(~real)),
-        "The count ran over the batch, down the columns. Positions run along axis 1.",
+        "You counted down the batch. Positions run along axis 1.",
         _at(lambda real: (real.cumsum(0) - 1).clamp(min=0)),
         "You used the padding of sentence 0 for all. Each has its own.",
         _at(lambda real: _places(real[:1]).expand(real.shape)),
-        "Every token of a row got the same position. Each real token is one further than the one before.",
+        "Every token of a row got the same position. Count up by one at each real token.",
         _at(lambda real: torch.zeros_like(real, dtype=torch.long)),
         _at(lambda real: real.long()),
         _at(lambda real: real.int().argmax(1, keepdim=True).expand(real.shape)),
-        "Positions are added, not multiplied: where a sine is 0, the word would be wiped out.",
+        "Positions are added, not multiplied: a sine of 0 would erase the word.",
         lambda x, table, real: x * table[_places(real)],
-        "You multiplied by √d_model here. The embeddings do that; `x` has been through it already.",
+        "You multiplied by √d_model. The embeddings have already done that to `x`.",
         lambda x, table, real: add_positions(x * math.sqrt(x.shape[-1]), table, real),
         "These are the positions alone. Add them to `x`.",
         lambda x, table, real: table[_places(real)],
@@ -305,8 +289,7 @@ def _to_one(pair: Tensor, d_model: int) -> Tensor:
     "7.5",
     "Sinusoidal positions",
     {"table": "(T, D)"},
-    praise="Your table is the paper's, number by number: its neighbours share one dot product at any place, "
-    "and a shift by k is one matrix.",
+    praise="This is the paper's table: a shift by k is one matrix, and dot products depend on k alone.",
     cases=[
         (7, 10),
         (2, 4),
@@ -315,32 +298,27 @@ def _to_one(pair: Tensor, d_model: int) -> Tensor:
         *drawn(lambda length, half, seed: (length, 2 * half), (1, 60), (1, 20)),
     ],
     slips=slips(
-        "All the right numbers, but sines in the left half and cosines in the right. The paper lets them "
-        "take turns: sin, cos, sin, cos, … A model trained by itself would not mind; weights trained with "
-        "the one order do not work with the other.",
+        "You put sines left and cosines right. Alternate them: trained weights fit only one order.",
         lambda length, d_model: torch.cat(_waves(length, d_model), dim=-1),
-        "Every column turns at a speed of its own, so no sine has its cosine. A hand is a *pair*: columns "
-        "2i and 2i + 1 share ω_i = 10000^(-2i/D).",
+        "Every column has its own frequency. Columns 2i and 2i + 1 share ω_i = 10000^(-2i/D).",
         _by_column(1),
         _by_column(2),
-        "The exponent is i / D, or the base is 100, which comes to the same. It is 10000 and 2i / D, where "
-        "i numbers the pairs from 0 to D/2 - 1. Your slowest hands are too fast.",
+        "Your slowest hands are too fast: the exponent is 2i / D (not i / D) with base 10000 (not 100).",
         _woven(exponent=lambda pair, d_model: pair / d_model),
-        "The exponent is 4i / D; it is 2i / D. `torch.arange(0, D, 2)` is 2i already.",
+        "The exponent is 4i / D; it should be 2i / D. `torch.arange(0, D, 2)` is already 2i.",
         _woven(exponent=lambda pair, d_model: 4 * pair / d_model),
-        "Your exponents run from 0 to exactly 1. Some programs do so; the paper's are 2i / D, and stop "
-        "short of 1.",
+        "Your exponents run from 0 to exactly 1, as in some programs. The paper's, 2i / D, stop before 1.",
         _woven(exponent=_to_one),
         lambda length, d_model: torch.cat(_waves(length, d_model, exponent=_to_one), dim=-1),
-        "Your first position is 1. Positions count from 0: the first row is 0, 1, 0, 1, …",
+        "Your first position is 1. Count from 0: the first row is 0, 1, 0, 1, …",
         _woven(start=1),
-        "Sine and cosine have changed places: the sine stands in column 2i, the cosine in 2i + 1.",
+        "Sine and cosine are swapped: sine in column 2i, cosine in 2i + 1.",
         _woven(lambda sines, cosines: (cosines, sines)),
-        "Your hands get faster from left to right: you multiplied by 10000^(2i/D). Divide by it.",
+        "Your hands get faster from left to right. Divide by 10000^(2i/D) instead of multiplying.",
         _woven(base=1e-4),
         "Another base: it is 10000.",
         *(_woven(base=base) for base in (1000.0, math.e)),
-        "Only sines, or only cosines: each hand needs both, or its angle cannot be told.",
+        "Each hand needs both a sine and a cosine, or its angle can't be told.",
         _woven(lambda sines, cosines: (sines, sines)),
         _woven(lambda sines, cosines: (cosines, cosines)),
         "You multiplied by √d_model. That factor is for the embeddings.",
@@ -353,6 +331,13 @@ def wave_table(length: int, d_model: int) -> Tensor:
 
 def _turn(a: Tensor, b: Tensor, sines: Tensor, cosines: Tensor) -> tuple[Tensor, Tensor]:
     return a * cosines + b * sines, b * cosines - a * sines
+
+
+def _turn_back(a: Tensor, b: Tensor, sines: Tensor, cosines: Tensor) -> tuple[Tensor, Tensor]:
+    return _turn(a, b, -sines, cosines)
+
+
+HALVES = {"pairs": lambda x: x.chunk(2, dim=-1), "join": lambda a, b: torch.cat((a, b), dim=-1)}
 
 
 def _turned(turn: Callable = _turn, pairs: Callable | None = None, join: Callable = _weave, **other):
@@ -370,39 +355,29 @@ def _forgetful(a: Tensor, b: Tensor, sines: Tensor, cosines: Tensor) -> tuple[Te
     "7.6",
     "Rotary positions",
     {"output": "(B, T, D)"},
-    praise="Turn queries and keys like this, and each score depends on the offset of the two alone. Nothing "
-    "is added to the words, so nothing can be drowned.",
+    praise="Now each score depends only on the offset of query and key. Nothing is added to the words.",
     cases=[
         (random(3, 7, 6, seed=730),),
         (random(1, 20, 16, seed=731),),
         *drawn(lambda b, t, half, seed: (random(b, t, 2 * half, seed=seed),), (1, 4), (1, 30), (1, 8)),
     ],
     slips=slips(
-        "You turned the other way: this is (a cos φ - b sin φ, a sin φ + b cos φ), by -φ. Many models do it "
-        "so, and scores come out the same as long as queries and keys both do; but formula 7.7 has a sine "
-        "first and a cosine second, and there a step forward is a cos φ + b sin φ.",
-        _turned(lambda a, b, sines, cosines: _turn(a, b, -sines, cosines)),
-        "You paired the left half with the right half. Here a pair is two neighbours, columns 2i and 2i + "
-        "1. (Both are in use out there, and trained weights fit only one of them.)",
-        _turned(pairs=lambda x: x.chunk(2, dim=-1), join=lambda a, b: torch.cat((a, b), dim=-1)),
-        _turned(
-            lambda a, b, sines, cosines: _turn(a, b, -sines, cosines),
-            lambda x: x.chunk(2, dim=-1),
-            lambda a, b: torch.cat((a, b), dim=-1),
-        ),
-        "Your first position is 1. Positions count from 0: the first token is not turned at all.",
+        "You turned the other way. The scores would agree, but formula 7.7 begins a cos φ + b sin φ.",
+        _turned(_turn_back),
+        "You paired the two halves. Pair neighbors, columns 2i and 2i + 1: trained weights fit only one.",
+        _turned(**HALVES),
+        _turned(_turn_back, **HALVES),
+        "Your first position is 1. Count from 0: the first token is not turned.",
         _turned(start=1),
-        "Every pair turned at the same speed. Pair i turns by ω_i = 10000^(-2i/D) at each position.",
+        "Every pair turned at the same speed. Pair i turns by ω_i = 10000^(-2i/D) per position.",
         _turned(exponent=lambda pair, d_model: 0 * pair),
         "The exponent is i / D; it is 2i / D.",
         _turned(exponent=lambda pair, d_model: pair / d_model),
-        "The second number of each pair was made from the first one *after* it had changed. Keep both old "
-        "numbers until both new ones are there.",
+        "You overwrote the first number before computing the second. Keep both old numbers until the end.",
         _turned(_forgetful),
-        "You added the table. Rotary positions add nothing: they turn each pair, and keep its length.",
+        "You added the table. Rotary positions add nothing: they turn each pair and keep its length.",
         lambda x: x + sinusoids(*x.shape[1:]).to(x),
-        "You multiplied by the table. A rotation mixes the two numbers of a pair: each new one needs both "
-        "old ones.",
+        "You multiplied by the table. In a rotation each new number needs both old ones.",
         lambda x: x * sinusoids(*x.shape[1:]).to(x),
         "Nothing is turned yet: this is x.",
         lambda x: x,

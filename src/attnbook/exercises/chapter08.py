@@ -17,42 +17,33 @@ from attnbook.exercises.verdict import Wrong
 def _weights(name: str, queries: int, keys: int, letters: str) -> Number:
     """The shape of one kind of attention weights in the exercise's model: 5 layers, batch 2, 3 heads."""
     orders = [(*order, queries, keys) for order in permutations((5, 2, 3)) if order != (5, 2, 3)]
-    with_width = [(queries, 12), (12, keys), (12, 12), (keys, 12)]
-    turned = {
-        (5, 2, 3, keys, queries): "rows are queries, columns are keys. The target asks, the source is asked."
+    with_width = [(5, 2, 3, *pair) for pair in ((queries, 12), (12, keys), (12, 12), (keys, 12))]
+    slips = {
+        (2, 3, queries, keys): "the axis of the layers is missing: each layer has maps of its own.",
+        (5, 2, queries, keys): "the axis of the heads is missing: each head has a map of its own.",
+        **dict.fromkeys(orders, "the right sizes in another order. Wanted: layers, batch, heads."),
+        **dict.fromkeys(with_width, "the dot products sum over the width, so the weights have no such axis."),
     }
-    return shape_of(
-        name,
-        (5, 2, 3, queries, keys),
-        f"Wanted {letters}, a row for each query and a column for each key.",
-        (turned if queries != keys else {})
-        | dict.fromkeys(orders, "the right sizes in another order. Wanted: layers, batch, heads.")
-        | {
-            (2, 3, queries, keys): "the axis of the layers is missing: each layer has maps of its own.",
-            (5, 2, queries, keys): "the axis of the heads is missing: each head has a map of its own.",
-        }
-        | dict.fromkeys(
-            [(5, 2, 3, *pair) for pair in with_width],
-            "the width is summed over in the dot products, and leaves no axis in the weights.",
-        ),
-    )
+    if queries != keys:
+        slips[5, 2, 3, keys, queries] = "rows are queries (target), columns are keys (source)."
+    rule = f"Wanted {letters}, a row for each query and a column for each key."
+    return shape_of(name, (5, 2, 3, queries, keys), rule, slips)
 
 
 exercise(
     "8.1",
     "Shapes through the whole model",
-    praise="Rows ask, columns are asked: that alone decides the last two axes of all three.",
+    praise="Queries give the rows, keys the columns: that decides the last two axes of all three.",
     judge=Numbers(
         shape_of(
             "logits",
             (2, 4, 19),
-            "One score for every target token, at every place of the target: (B, T, V).",
+            "One score for every target token, at every target position: (B, T, V).",
             {
-                (2, 4, 17): "17 is the source's vocabulary. Scored are the tokens that may be *written*.",
-                (2, 7, 19): "the source's length is gone by then: there is a row of scores for each "
-                "*target* place.",
-                (2, 4, 12): "that is what leaves the decoder. The output layer makes vocabulary of width.",
-                (2, 19): "one row of scores for each place of the target, not for the last one only.",
+                (2, 4, 17): "17 is the source's vocabulary. Scores are for tokens that may be *written*.",
+                (2, 7, 19): "there is one row of scores per *target* position: the source length is gone.",
+                (2, 4, 12): "this is the decoder's output. The output layer maps width to vocabulary.",
+                (2, 19): "each target position gets a row of scores, not only the last one.",
             },
         ),
         _weights("encoder", 7, 7, "(L, B, H, S, S)"),
@@ -75,30 +66,24 @@ exercise(
 
 
 def _count(
-    source_vocab: int,
-    target_vocab: int,
-    d_model: int,
-    num_layers: int,
+    source,
+    target,
+    d_model,
+    layers,
     biases=1,
-    untied=0,
     crossing=2,
     decoder_norms=3,
     norm=2,
     decoders=1,
     matrices=4,
     wide=4,
-    norms_at_the_end=0,
-    output_bias=0,
-    positions=0,
 ) -> int:
-    """The parameters of a post-norm Transformer; the last ones, changed, are counting mistakes."""
+    """The parameters of a post-norm Transformer; the keywords make counting mistakes."""
     attention = matrices * (d_model**2 + biases * d_model)
     feed_forward = 2 * wide * d_model**2 + biases * (wide + 1) * d_model
     encoder = attention + feed_forward + 2 * norm * d_model
     decoder = crossing * attention + feed_forward + decoder_norms * norm * d_model
-    embeddings = (source_vocab + (1 + untied) * target_vocab + positions) * d_model
-    ends = 2 * norms_at_the_end * norm * d_model + output_bias * target_vocab
-    return embeddings + num_layers * (encoder + decoders * decoder) + ends
+    return (source + target) * d_model + layers * (encoder + decoders * decoder)
 
 
 def _largest(
@@ -106,13 +91,16 @@ def _largest(
     step: Callable = lambda heads: heads,
     fits: Callable = lambda count, budget: count <= budget,
     answer: Callable = lambda d_model, left, heads: (d_model, left),
+    extra: Callable = lambda d_model, target: 0,
     **mistakes,
 ) -> Callable:
     """The right search; the keywords make the wrong ones, and `mistakes` are those of `_count`."""
 
     def largest(source: int, target: int, layers: int, heads: int, budget: int) -> tuple[int, int]:
         def count(d_model: int) -> int:
-            return _count(*sizes(source, target, d_model, layers), **mistakes) if d_model else 0
+            if not d_model:
+                return 0
+            return _count(*sizes(source, target, d_model, layers), **mistakes) + extra(d_model, target)
 
         d_model = 0
         while fits(count(d_model + step(heads)), budget):
@@ -126,8 +114,7 @@ def _largest(
     "8.2",
     "Spend a budget",
     {"d_model": "a number", "left": "a number"},
-    praise="You know what a Transformer weighs, part by part, and how wide one may be. The count grows with "
-    "the square of the width: four times the budget buys about twice the width.",
+    praise="You can count a Transformer part by part. Four times the budget buys about twice the width.",
     cases=[
         (11, 13, 2, 3, 30_000),
         (70, 31, 3, 4, 80_000),
@@ -138,7 +125,7 @@ def _largest(
     slips=slips(
         "The width must be a multiple of the number of heads: each head gets an equal slice.",
         _largest(step=lambda heads: 1),
-        "That is one step too far: this model is larger than the budget.",
+        "That is one step too far: this model exceeds the budget.",
         _largest(answer=lambda d_model, left, heads: (d_model + heads, left)),
         "Something still fits: there is a wider model within the budget.",
         _largest(answer=lambda d_model, left, heads: (d_model - heads, left)),
@@ -148,9 +135,9 @@ def _largest(
         lambda *case: (d_left := largest_model(*case)) and (d_left[0], case[-1] - d_left[1]),
         "The biases are missing. A linear layer from m to n has n of them.",
         _largest(biases=0),
-        "You counted the output's matrix a second time. It is the target embedding's, shared: one tensor.",
-        _largest(untied=1),
-        "A decoder layer has two attentions: one over what is written, one over the source.",
+        "You counted the output matrix separately. It is shared with the target embedding.",
+        _largest(extra=lambda d_model, target: target * d_model),
+        "A decoder layer has two attentions: self-attention, and cross-attention over the source.",
         _largest(crossing=1),
         _largest(crossing=1, decoder_norms=2),
         "A norm is missing in the decoder: each of its three sub-layers has one.",
@@ -160,9 +147,9 @@ def _largest(
         "A LayerNorm has two vectors: a gain and a shift.",
         _largest(norm=1),
         "You gave each stack a norm at its end. The pre-norm model has those; this one is post-norm.",
-        _largest(norms_at_the_end=1),
+        _largest(extra=lambda d_model, target: 4 * d_model),
         "You added a bias for each token of the vocabulary. The output layer here has none.",
-        _largest(output_bias=1),
+        _largest(extra=lambda d_model, target: target),
         "An attention has four matrices: for query, key, value, and one for the output of all heads.",
         _largest(matrices=3),
         "The embeddings are missing, one matrix for each side.",
@@ -179,10 +166,9 @@ def _largest(
         _largest(wide=1),
         _largest(wide=2),
         "You counted a table of positions. Sinusoids are computed: they aren't parameters.",
-        _largest(positions=512),
+        _largest(extra=lambda d_model, target: 512 * d_model),
     ),
-    rule="Count one model first, and compare it with a real one: `sum(p.numel() for p in "
-    "Transformer(…).parameters())`.",
+    rule="Count one model first, and compare it with `sum(p.numel() for p in Transformer(…).parameters())`.",
 )
 def largest_model(
     source_vocab: int, target_vocab: int, num_layers: int, num_heads: int, budget: int
@@ -252,8 +238,7 @@ def _counted(
     write: Callable, speller: Callable, source: Tensor, start: int, end: int, max_length: int
 ) -> tuple[list[int], int]:
     model = speller()
-    written = write(model, source, start, end, max_length)
-    return written, model.steps
+    return write(model, source, start, end, max_length), model.steps
 
 
 def _writer_case(start: int, shift: int, stops: int, max_length: int, seed: int) -> tuple:
@@ -266,8 +251,7 @@ def _writer_case(start: int, shift: int, stops: int, max_length: int, seed: int)
     "8.3",
     "Repair the writer",
     {"ids": "a list of ids", "steps": "a number"},
-    praise="One loop serves every model that has `start` and `step`: the recurrent ones of chapter 1 as "
-    "well as the Transformer with its cache.",
+    praise="One loop serves every model with `start` and `step`: recurrent models and the Transformer alike.",
     use=_counted,
     cases=[
         _writer_case(4, 3, stops=6, max_length=9, seed=150),
@@ -276,10 +260,10 @@ def _writer_case(start: int, shift: int, stops: int, max_length: int, seed: int)
         *drawn(_writer_case, (0, 8), (1, 8), (1, 9), (1, 9)),
     ],
     slips=slips(
-        "Every step is the first one again: keep the new state, and read the token that was written last.",
+        "Every step repeats the first: keep the new state, and read the token that was written last.",
         _write(forget=True, again=True),
         _write(forget=True, again=True, on=True),
-        "The new state gets lost: every step begins again from the first one. Keep what `step` gives back.",
+        "You lose the new state, so every step begins again. Keep what `step` returns.",
         _write(forget=True),
         _write(forget=True, on=True),
         "Every step reads the start again. It must read the token that was written last.",
@@ -296,17 +280,17 @@ def _writer_case(start: int, shift: int, stops: int, max_length: int, seed: int)
         "That is the last token alone. Append each one to a list, and return the list.",
         _write(change=lambda ids, start, end: ids[-1:]),
         _write(on=True, change=lambda ids, start, end: ids[-1:]),
-        "You took the *least* likely token. `argmax` it is.",
+        "You took the *least* likely token. Use `argmax`.",
         _write(best=Tensor.argmin),
         _write(best=Tensor.argmin, on=True),
-        "One token too few is written at `max_length`: the start doesn't count.",
+        "You write one token too few at `max_length`: the start doesn't count.",
         _write(steps=lambda most: most - 1),
         "The list is longer than `max_length`.",
         _write(steps=lambda most: most + 1),
         _write(steps=lambda most: most + 20),
-        "You begin with 1. The first token to read is handed in as `start`.",
+        "You begin with 1. Begin with the argument `start`.",
         _write(own=lambda start, end: (1, end)),
-        "You stop at 2. The end is handed in as `end`.",
+        "You stop at 2. Stop at the argument `end`.",
         _write(own=lambda start, end: (start, 2)),
     ),
 )
@@ -336,8 +320,7 @@ DAYS = [Date(2001, 1, day) for day in range(1, 10)]
     "8.4",
     "Measure a leak",
     {"share": "a number"},
-    praise="Split by row, this share is nearly 1 on the book's data: with 27 rows a date, hardly a date has "
-    "all of them in the test. Split by date it is 0.",
+    praise="Split by row, the book's data has a share near 1 (27 rows per date). Split by date, it has 0.",
     cases=[
         (
             [(DAYS[i], "en", "full") for i in range(5)]
@@ -349,26 +332,26 @@ DAYS = [Date(2001, 1, day) for day in range(1, 10)]
         *drawn(_split_case, (1, 12), (1, 12), (2, 9), count=8),
     ],
     slips=slips(
-        "You looked for the whole row. The same date in another language or form is the leak: compare dates.",
+        "You compared whole rows. The same date in another language or form is the leak: compare dates.",
         lambda train, test: _share(test, train, lambda row: row),
-        "That is the share of the different dates. Every row counts: a date's three rows three times.",
+        "This is the share of different dates. Count every row: three rows with one date count three times.",
         lambda train, test: _share([(date,) for date in {row[0] for row in test}], train),
-        "You counted different dates and divided by rows. Count the rows of the test, too.",
+        "You counted different dates and divided by rows. Count the test rows instead.",
         lambda train, test: len({row[0] for row in test} & {row[0] for row in train}) / len(test),
         "You dropped rows that occur more than once. Each row of the list counts.",
         lambda train, test: leak(train, list(set(test))),
-        "That is a share of the *training*. Divide by the number of the test's rows.",
+        "This is a share of the *training* rows. Divide by the number of test rows.",
         lambda train, test: leak(test, train),
         lambda train, test: leak(train, test) * len(test) / len(train),
         "That is the share that does *not* leak.",
         lambda train, test: 1 - leak(train, test),
-        "That is a percentage, or a count: wanted a share from 0 to 1.",
+        "This is a percentage or a count. Give a share from 0 to 1.",
         lambda train, test: 100 * leak(train, test),
         lambda train, test: len(test) * leak(train, test),
-        "You compared languages or forms. All of them occur on both sides; dates are what matters.",
+        "You compared languages or forms, which occur on both sides. Compare dates.",
         lambda train, test: _share(test, train, lambda row: row[1]),
         lambda train, test: _share(test, train, lambda row: row[2]),
-        "You compared date and language. A date seen in another language has been seen, too.",
+        "You compared date and language or form. The date alone makes it a leak.",
         lambda train, test: _share(test, train, lambda row: row[:2]),
         lambda train, test: _share(test, train, lambda row: (row[0], row[2])),
     ),
@@ -399,25 +382,12 @@ def _scores(
     return scores
 
 
-def _filled(a: str, b: str) -> int:
-    return sum(x == y for x, y in zip_longest(a, b, fillvalue=" "))
-
-
-def _anywhere(a: str, b: str) -> int:
-    return sum(character in b for character in a)
-
-
-def _common(a: str, b: str) -> int:
-    return (Counter(a) & Counter(b)).total()
-
-
 def _without_zero(two_scores: Callable, written: list[str], wanted: list[str]):
     try:
         return two_scores(written, wanted)
     except ZeroDivisionError:
         raise Wrong(
-            "A text that was written is empty, and your function divides by its length. Count the places of "
-            "all texts together, to the longer one's end."
+            "A written text is empty, and you divide by its length. Count positions of all texts together."
         ) from None
 
 
@@ -439,8 +409,7 @@ DATES_WANTED = ["2009-03-07", "1999-11-11", "2020-02-02", "1987", "2001-01-01", 
     "8.5",
     "Two measures of one result",
     {"exact": "a number", "characters": "a number"},
-    praise="The two can lie far apart, and each can mislead alone: nearly all characters right and few "
-    "dates, or one character too many in front and all places wrong.",
+    praise="Each misleads alone: most characters right but few dates, or all shifted by one extra character.",
     use=_without_zero,
     cases=[
         (
@@ -451,34 +420,31 @@ DATES_WANTED = ["2009-03-07", "1999-11-11", "2020-02-02", "1987", "2001-01-01", 
         *drawn(_texts_case, (1, 6), (1, 8), count=8),
     ],
     slips=slips(
-        "`zip` stops at the shorter text, so what is missing or too much was never counted as wrong. Divide "
-        "by the longer one's length.",
+        "`zip` stops at the shorter text, so the rest was never counted. Divide by the longer length.",
         _scores(places=lambda a, b: min(len(a), len(b))),
-        "You divided by the wanted texts' lengths. What is too much is wrong as well: take the longer.",
+        "You divided by the wanted length. Extra characters are wrong too: divide by the longer length.",
         _scores(places=lambda a, b: len(b)),
-        "You divided by the written texts' lengths: stopping early would be rewarded. Take the longer.",
+        "You divided by the written length, which rewards stopping early. Divide by the longer length.",
         _scores(places=lambda a, b: len(a)),
-        "You averaged each text's own share. Count the places of all texts together, and divide once.",
+        "You averaged each text's own share. Count over all texts together, and divide once.",
         _scores(total=lambda r, p: sum(a / b for a, b in zip(r, p, strict=True)) / len(r)),
-        "You looked whether a character occurs anywhere in the other. It has to stand at the same place.",
-        _scores(right=_anywhere),
-        _scores(right=_anywhere, places=lambda a, b: len(a)),
-        _scores(right=_common),
-        "You filled the shorter text up with spaces, and a real space then counts as right. A place that "
-        "only one text has is wrong, whatever stands there.",
-        _scores(right=_filled),
-        "These are percentages. Wanted are shares from 0 to 1.",
+        "You checked whether a character occurs anywhere. It must be at the same position.",
+        _scores(right=lambda a, b: sum(character in b for character in a)),
+        _scores(right=lambda a, b: sum(character in b for character in a), places=lambda a, b: len(a)),
+        _scores(right=lambda a, b: (Counter(a) & Counter(b)).total()),
+        "You padded the shorter text with spaces, so a real space counts as right. It must be wrong.",
+        _scores(right=lambda a, b: sum(x == y for x, y in zip_longest(a, b, fillvalue=" "))),
+        "These are percentages. Give shares from 0 to 1.",
         _scores(change=lambda exact, characters, count: (100 * exact, 100 * characters)),
         "`exact` is a count. Divide by the number of texts.",
         _scores(change=lambda exact, characters, count: (exact * count, characters)),
-        "`exact` asks whether a text occurs *anywhere* among the wanted ones. Compare it with its own.",
+        "`exact` asks if a text occurs *anywhere* among the wanted ones. Compare it with its own.",
         _scores(lambda a, b, all_wanted: a in all_wanted),
-        "`exact` takes capitals and small letters for the same. For a reader of dates they may be; for an "
-        "exact match they aren't.",
+        "`exact` ignores capitals. An exact match doesn't.",
         _scores(lambda a, b, all_wanted: a.lower() == b.lower()),
-        "`exact` ignores spaces at the ends. An exact match has no more and no fewer characters.",
+        "`exact` ignores spaces at the ends. An exact match doesn't.",
         _scores(lambda a, b, all_wanted: a.strip() == b.strip()),
-        "`exact` is right as soon as one text begins with the other. Both must end together.",
+        "`exact` accepts a text that begins with the other. Both must end together.",
         _scores(lambda a, b, all_wanted: a.startswith(b)),
         _scores(lambda a, b, all_wanted: _same_places(a, b) == min(len(a), len(b))),
     ),
@@ -515,25 +481,24 @@ def _maps(layers: int, heads: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     "8.6",
     "Find the head that reads the year",
     {"layer": "a number", "head": "a number"},
-    praise="It is the measure of section 8.10. It says where a head reads, and not what hangs on it.",
+    praise="This is the measure of section 8.10. It shows where a head reads, not what depends on it.",
     use=_not_flattened,
     cases=[_maps(5, 6, 869), *drawn(_maps, (1, 6), (1, 8), count=10)],
     slips=slips(
-        "The right head, but head and layer have changed places.",
+        "The right head, but layer and head are swapped.",
         lambda *maps: find_head(*maps)[::-1],
         "The right head, but counted from 1. Count from 0.",
         lambda *maps: tuple(number + 1 for number in find_head(*maps)),
-        "That head has the largest *single* weight on the year. Wanted is the most in sum.",
+        "That head has the largest *single* weight on the year. Take the largest sum.",
         lambda weights, rows, columns: _place(weights[:, :, rows][..., columns].amax((-1, -2))),
         lambda weights, rows, columns: _place(weights[:, :, rows][..., columns].amax(-1).mean(-1)),
-        "You averaged over all rows. Only those matter in which the year is written.",
+        "You averaged over all rows. Use only the rows where the year is written.",
         lambda weights, rows, columns: _place(weights[..., columns].sum(-1).mean(-1)),
-        "That is the head with the *least* on the year, and the most on everything else.",
+        "This head puts the *least* weight on the year.",
         lambda *maps: _place(-_on_field(*maps)),
-        "You divided the place in the flattened (L, H) by the number of layers. Each layer takes up H "
-        "places, so divide by the number of heads.",
+        "You divided the place in the flattened (L, H) by the number of layers. Divide by heads.",
         lambda *maps: divmod(int(_on_field(*maps).argmax()), len(maps[0])),
-        "You looked where the year is *not* read: `columns` is True where the year stands.",
+        "You inverted `rows`: it is True where the year is written.",
         lambda weights, rows, columns: _place(weights[:, :, ~rows][..., columns].sum(-1).mean(-1)),
     ),
     rule="Sum over the columns, then average over the rows.",
@@ -554,23 +519,19 @@ def _share_of(name: str, wanted: float, slips: dict[float, str]) -> Number:
 exercise(
     "8.7",
     "Take it out, or train without",
-    praise="Both experiments are called ablation, and their answers differ. A part that is taken out of a "
-    "trained model is missed even where it was never necessary; only training without it says what the task "
-    "needs. Whoever reports an ablation has to say which of the two it was.",
+    praise="Say which ablation you report. A trained model can miss a part that it never needed; only "
+    "training without the part shows what the task needs.",
     judge=Numbers(
         _share_of("whole", 1, {100: PERCENT, 0: "an untrained model gets nothing right. Train it first."}),
         _share_of(
             "feed_forward_out",
             0,
-            {1: "nothing was lost. Is the network really gone from *both* stacks, after the training?"},
+            {1: "nothing was lost. Is the network gone from *both* stacks, after the training?"},
         ),
         _share_of(
             "feed_forward_without",
             1,
-            {
-                100: PERCENT,
-                0: "nothing is right. Take a *fresh* model, remove the part, and only then train it.",
-            },
+            {100: PERCENT, 0: "nothing is right. Remove the part from a *fresh* model, then train it."},
         ),
         _share_of("positions_out", 0, {1: "nothing was lost. Are the positions really gone?"}),
         _share_of(
