@@ -27,7 +27,7 @@ exercise(
                 400: "400 leaves out the biases: each `nn.Linear` also has one bias per output.",
                 330: "330 is three linear layers. The fourth, the output layer, mixes the heads.",
                 300: "300 is three matrices without biases. There are four linear layers, with biases.",
-                880: "880 is twice too many. Heads are slices of one width, so their number doesn't matter.",
+                880: "880 is double. Heads are slices of one width, so their number doesn't matter.",
                 110: "110 is one linear layer. Attention has four: for query, key, value and output.",
                 240: "240 uses the width of one head. Each matrix holds both heads, so it is D × D.",
             },
@@ -52,7 +52,7 @@ exercise(
                 20: "20 is one LayerNorm, or γ alone. There are two, each with a γ and a β.",
                 0: "0 is wrong: LayerNorm learns γ and β, which scale and shift each of the D numbers.",
                 4: "4 is one γ and one β per norm. Each of the D numbers has its own γ and β.",
-                80: "80 is twice too many: two LayerNorms, each with D numbers in γ and D in β.",
+                80: "80 is double: two LayerNorms, each with D numbers in γ and D in β.",
             },
         ),
     ),
@@ -241,9 +241,7 @@ ALL = slice(None)
             "Its LayerNorm hides shifting or scaling a vector. Use fresh random numbers: `torch.randn_like`.",
         ),
         _suspect("a LayerNorm over the numbers of a position", nn.LayerNorm(6), ALONE),
-        _suspect(
-            "a norm over all positions of a sentence", _Module(lambda x: _norm(x, 1, 0, 1e-5, dim=(1, 2)))
-        ),
+        _suspect("a norm over a whole sentence", _Module(lambda x: _norm(x, 1, 0, 1e-5, dim=(1, 2)))),
         _suspect("a shift to the next position", _moving(ALL, slice(1, None), shift=1)),
         _suspect("a shift to the previous position", _moving(ALL, slice(-1), shift=-1)),
         _suspect("a module whose first position sees the last", _moving(ALL, 0, shift=1)),
@@ -323,7 +321,7 @@ def _masks_case(batch: int, length: int, pad: int, seed: int) -> tuple[Tensor, i
     ],
     pure="Your code changes `ids` in place. Make new tensors.",
     slips=slips(
-        "`ours` is inverted: True means *may attend*. Yours sees only padding, and raises no error.",
+        "`ours` is inverted: True means *may attend*. Yours shows words only padding, and raises no error.",
         *_in_form(lambda real: ~real[:, None, None]),
         "`theirs` is inverted: in `nn.MultiheadAttention` True means *blocked*. It may raise no error.",
         lambda ids, pad: (masks(ids, pad)[0], ids != pad),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attnbook.attention import masked_softmax
 from attnbook.exercises.comparing import shape
-from attnbook.exercises.judges import Numbers, Suspect, drawn, number, random, slips
+from attnbook.exercises.judges import Numbers, Suspect, drawn, number, random, randoms, slips
 from attnbook.exercises.reading import read_results
 from attnbook.exercises.registry import exercise, function, suspects
 from attnbook.exercises.verdict import Unfinished, Wrong
@@ -80,7 +80,7 @@ exercise(
             "Give True or False three times: for after, renormalised and before.",
             dict.fromkeys([(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1)], AFTER_MOVES)
             | dict.fromkeys([(1, 0, 1), (1, 1, 1)], BEFORE_MOVES)
-            | {(1, 1, 0): "dividing by the sum cancels it. Compare your `renormalised` and `before`."},
+            | {(1, 1, 0): "for `renormalised`, dividing by the sum cancels key 4. Compare with `before`."},
         ),
     ),
 )
@@ -172,20 +172,17 @@ def _window(see: Callable = lambda back, window: (back >= 0) & (back < window), 
     return mask
 
 
+def _budget(new: int, old: int, window: int, seed: int) -> tuple[int, int, int]:
+    return new, new + old, window
+
+
 @function(
     "6.3",
     "A budget of keys",
     {"mask": "(N, T)"},
     praise="With this mask a cache never holds more than `window` keys. new = total is training; new = 1 is "
     "a decoding step, with a single row.",
-    cases=[
-        (3, 8, 3),
-        (5, 5, 2),
-        (1, 6, 4),
-        (4, 6, 1),
-        (3, 4, 9),
-        *drawn(lambda new, old, window, seed: (new, new + old, window), (1, 6), (0, 6), (1, 8)),
-    ],
+    cases=[(3, 8, 3), (5, 5, 2), (1, 6, 4), (4, 6, 1), (3, 4, 9), *drawn(_budget, (1, 6), (0, 6), (1, 8))],
     slips=slips(
         "Queries are the last words: query i is at position total - new + i, not i (unless new = total).",
         _window(corner=True),
@@ -231,12 +228,11 @@ def _attention(weights_of: Callable, last: Callable = lambda y: y, first: Callab
 
 
 def _triangle(shift: int, query: int = 0, key: int = 0) -> Callable[[Tensor], Tensor]:
-    """Weights under a triangle; one query may look at one other key as well."""
+    """Weights under a triangle; one query may look at one other key as well, if x is long enough."""
 
     def weights(scores: Tensor) -> Tensor:
         mask = torch.ones_like(scores, dtype=torch.bool).tril(shift)
-        if query < key:
-            mask[..., query : query + 1, key : key + 1] = True  # no hole where x is too short for it
+        mask[..., query : query + 1, key : key + 1] = True
         return masked_softmax(scores, mask)
 
     return weights
@@ -297,11 +293,7 @@ LINE_UP = (
     _suspect("a layer whose triangle reaches one place too far", _attention(_triangle(1))),
     _suspect("a layer that hides the diagonal too", _attention(_triangle(-1)), CAUSAL),
     _suspect("a leaking layer that ends in LayerNorm", _attention(_triangle(2), last=_normalized), SUMS),
-    _suspect(
-        "a leaking layer that subtracts the mean, as LayerNorm does",
-        _attention(_triangle(2), last=_centred),
-        SUMS,
-    ),
+    _suspect("a leaking layer that subtracts the mean", _attention(_triangle(2), last=_centred), SUMS),
     _suspect("a layer in which only word 0 sees word 1", _attention(_triangle(0, 0, 1))),
     _suspect("a layer in which only word 2 sees word 4", _attention(_triangle(0, 2, 4))),
     _suspect("a layer in which only word 4 sees the last one", _attention(_triangle(0, 4, 5))),
@@ -399,8 +391,7 @@ def _follow(
 
 def _words(batch: int, length: int, d_v: int, seed: int) -> tuple[Tensor, ...]:
     """Words `(B, T, D)`, positions, and the three matrices."""
-    sizes = ((batch, length, 6), (12, 6), (6, 5), (6, 5), (6, d_v))
-    return tuple(random(*each, seed=seed + i) for i, each in enumerate(sizes))
+    return randoms((batch, length, 6), (12, 6), (6, 5), (6, 5), (6, d_v), seed=seed)
 
 
 @function(
@@ -471,10 +462,8 @@ def _search(
                     longer.append((ids, total, last))
                     continue
                 logs = sorted(enumerate(model(ids).tolist()), key=lambda pair: pair[1], reverse=True)
-                longer += [
-                    ([*ids, token], gain(total, log), log)
-                    for token, log in logs[: children if len(ids) > 1 else None]
-                ]
+                for token, log in logs[: children if len(ids) > 1 else None]:
+                    longer.append(([*ids, token], gain(total, log), log))
             kept = sorted(longer, key=lambda beam: rank(*beam), reverse=True)[:beams]
             if halt and kept[0][0][-1] == end:
                 return kept[0][0][1:]
@@ -510,9 +499,7 @@ def _model(vocab: int, seed: int) -> Model:
 MODELS = 5  # one answer says little: different slips often write the same
 
 
-def _on_each(
-    write: Callable, models: tuple[Model, ...], start: int, end: int, beams: int, max_length: int
-) -> tuple:
+def _on_each(write: Callable, models: tuple, start: int, end: int, beams: int, max_length: int) -> tuple:
     return tuple(write(model, start, end, beams, max_length) for model in models)
 
 
@@ -531,7 +518,7 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
     slips=slips(
         "This is greedy decoding. Keep `beams` beginnings after each step, and extend every one.",
         lambda model, start, end, beams, most: write_with_beams(model, start, end, 1, most),
-        "You favor short sequences. Once all beams are done, divide each sum by its tokens, end included.",
+        "You favour short sequences. Once all beams are done, divide each sum by its tokens, end included.",
         _search(lambda total, count: total),
         _search(halt=True),
         "You count the start as a token. Divide by the number of tokens that were written.",
@@ -561,7 +548,7 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
         lambda model, start, *others: [start, *write_with_beams(model, start, *others)],
         "The end is missing: it was written too, and counts as a token.",
         lambda model, start, end, *others: [
-            token for token in write_with_beams(model, start, end, *others) if token != end
+            i for i in write_with_beams(model, start, end, *others) if i != end
         ],
         "That is longer than `max_length`.",
         lambda *case: write_with_beams(*case[:-1], case[-1] + 1),

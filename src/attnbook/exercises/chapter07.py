@@ -35,9 +35,7 @@ exercise(
             "parameters",
             1600,
             "The matrix has one row for each token of the vocabulary, and each row is `d_model` wide.",
-            dict.fromkeys(
-                [1616, 1700], "a lookup has no bias. `nn.Embedding` is one matrix and nothing else."
-            )
+            dict.fromkeys([1616, 1700], "a lookup has no bias: `nn.Embedding` is one matrix.")
             | {
                 96: "96 is the size of the output. The matrix has a row for every token, used or not.",
                 48: "48 is the rows in use. The matrix has a row for every token of the vocabulary.",
@@ -166,12 +164,12 @@ def _loudness_case(batch: int, length: int, half: int, seed: int) -> tuple[Tenso
         _ratio(_rms, len),
         "These are mean squares: take the root.",
         lambda words, table: loudness(words, table) ** 2,
-        "The standard deviation subtracts the mean, and cosines near 1 have one. Use square, mean, root.",
+        "The standard deviation subtracts the mean, which hides cosines near 1. Use square, mean, root.",
         _ratio(Tensor.std),
         _ratio(lambda x: x.std(correction=0)),
         "You took the mean of absolute values. RMS squares first and takes the root at the end.",
         _ratio(lambda x: x.abs().mean()),
-        "A norm grows with the number of vectors, and words have B times more. Use the *mean* of squares.",
+        "A norm grows with the number of vectors, B times more for words. Use the *mean* of squares.",
         _ratio(Tensor.norm),
         _ratio(Tensor.norm, lambda words: None),
         "You took means, in which positive and negative entries cancel. Square first.",
@@ -234,7 +232,7 @@ def _columns(real: Tensor) -> Tensor:
         _at(lambda real: _places(real.flip(1)).flip(1)),
         "You counted padding. Count the *real* tokens before each one.",
         _at(lambda real: _places(~real)),
-        "You counted down the batch. Positions run along axis 1.",
+        "You counted along the batch axis. Positions run along axis 1.",
         _at(lambda real: (real.cumsum(0) - 1).clamp(min=0)),
         "You used the padding of sentence 0 for all. Each has its own.",
         _at(lambda real: _places(real[:1]).expand(real.shape)),
@@ -290,13 +288,7 @@ def _to_one(pair: Tensor, d_model: int) -> Tensor:
     "Sinusoidal positions",
     {"table": "(T, D)"},
     praise="This is the paper's table: a shift by k is one matrix, and dot products depend on k alone.",
-    cases=[
-        (7, 10),
-        (2, 4),
-        (40, 16),
-        (3, 2),
-        *drawn(lambda length, half, seed: (length, 2 * half), (1, 60), (1, 20)),
-    ],
+    cases=[(7, 10), (2, 4), (40, 16), (3, 2), *drawn(lambda t, half, seed: (t, 2 * half), (1, 60), (1, 20))],
     slips=slips(
         "You put sines left and cosines right. Alternate them: trained weights fit only one order.",
         lambda length, d_model: torch.cat(_waves(length, d_model), dim=-1),
@@ -364,7 +356,7 @@ def _forgetful(a: Tensor, b: Tensor, sines: Tensor, cosines: Tensor) -> tuple[Te
     slips=slips(
         "You turned the other way. The scores would agree, but formula 7.7 begins a cos φ + b sin φ.",
         _turned(_turn_back),
-        "You paired the two halves. Pair neighbors, columns 2i and 2i + 1: trained weights fit only one.",
+        "You paired the two halves. Pair neighbours, columns 2i and 2i + 1: trained weights fit only one.",
         _turned(**HALVES),
         _turned(_turn_back, **HALVES),
         "Your first position is 1. Count from 0: the first token is not turned.",

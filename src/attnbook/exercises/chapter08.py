@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import date as Date
 from itertools import permutations, zip_longest
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from attnbook.exercises.comparing import describe
 from attnbook.exercises.judges import Number, Numbers, drawn, number, random, shape_of, slips
 from attnbook.exercises.registry import exercise, function
 from attnbook.exercises.verdict import Wrong
@@ -66,23 +66,13 @@ exercise(
 
 
 def _count(
-    source,
-    target,
-    d_model,
-    layers,
-    biases=1,
-    crossing=2,
-    decoder_norms=3,
-    norm=2,
-    decoders=1,
-    matrices=4,
-    wide=4,
+    source, target, d_model, layers, biases=1, crossing=2, norms=3, vectors=2, decoders=1, matrices=4, wide=4
 ) -> int:
     """The parameters of a post-norm Transformer; the keywords make counting mistakes."""
     attention = matrices * (d_model**2 + biases * d_model)
     feed_forward = 2 * wide * d_model**2 + biases * (wide + 1) * d_model
-    encoder = attention + feed_forward + 2 * norm * d_model
-    decoder = crossing * attention + feed_forward + decoder_norms * norm * d_model
+    encoder = attention + feed_forward + 2 * vectors * d_model
+    decoder = crossing * attention + feed_forward + norms * vectors * d_model
     return (source + target) * d_model + layers * (encoder + decoders * decoder)
 
 
@@ -98,8 +88,6 @@ def _largest(
 
     def largest(source: int, target: int, layers: int, heads: int, budget: int) -> tuple[int, int]:
         def count(d_model: int) -> int:
-            if not d_model:
-                return 0
             return _count(*sizes(source, target, d_model, layers), **mistakes) + extra(d_model, target)
 
         d_model = 0
@@ -139,13 +127,13 @@ def _largest(
         _largest(extra=lambda d_model, target: target * d_model),
         "A decoder layer has two attentions: self-attention, and cross-attention over the source.",
         _largest(crossing=1),
-        _largest(crossing=1, decoder_norms=2),
+        _largest(crossing=1, norms=2),
         "A norm is missing in the decoder: each of its three sub-layers has one.",
-        _largest(decoder_norms=2),
+        _largest(norms=2),
         "The LayerNorms are missing.",
-        _largest(norm=0),
+        _largest(vectors=0),
         "A LayerNorm has two vectors: a gain and a shift.",
-        _largest(norm=1),
+        _largest(vectors=1),
         "You gave each stack a norm at its end. The pre-norm model has those; this one is post-norm.",
         _largest(extra=lambda d_model, target: 4 * d_model),
         "You added a bias for each token of the vocabulary. The output layer here has none.",
@@ -176,13 +164,6 @@ def largest_model(
     return _largest()(source_vocab, target_vocab, num_layers, num_heads, budget)
 
 
-class _State(NamedTuple):
-    """What has been read so far; a new one at each step, the old one stays as it is."""
-
-    source: Tensor
-    read: tuple[int, ...]
-
-
 class _Speller:
     """A stand-in for a model: its scores depend on the source and on every token read so far, in order."""
 
@@ -190,21 +171,21 @@ class _Speller:
         self.table, self.vocab, self.steps = random(12, vocab, vocab, seed=seed), vocab, 0
         self.first, self.last, self.stops = start, end, stops
 
-    def start(self, source: Tensor) -> _State:
-        return _State(source, ())
+    def start(self, source: Tensor) -> tuple[Tensor, tuple]:
+        return source, ()
 
-    def step(self, ids: Tensor, state: _State) -> tuple[Tensor, _State, None]:
+    def step(self, ids: Tensor, state: tuple) -> tuple[Tensor, tuple, None]:
         self.steps += 1
         if not isinstance(ids, Tensor) or ids.shape != (1,):
-            got = tuple(ids.shape) if isinstance(ids, Tensor) else type(ids).__name__
-            raise ValueError(f"ids: wanted (1,), the newest token, got {got}")
-        read = (*state.read, int(ids[0]))
+            raise ValueError(f"ids: wanted a tensor (1,), the newest token, got {describe(ids)}")
+        source, before = state
+        read = (*before, int(ids[0]))
         scores = self.table[len(read) % 12, read[-1]].clone()
         scores += sum(self.table[place % 12, token] for place, token in enumerate(read))
-        scores += self.table[0, state.source.sum() % self.vocab]
+        scores += self.table[0, source.sum() % self.vocab]
         scores[self.first] = -50.0
         scores[self.last] += 100.0 if len(read) == self.stops else -100.0
-        return scores[None], _State(state.source, read), None
+        return scores[None], (source, read), None
 
 
 def _write(
@@ -320,7 +301,7 @@ DAYS = [Date(2001, 1, day) for day in range(1, 10)]
     "8.4",
     "Measure a leak",
     {"share": "a number"},
-    praise="Split by row, the book's data has a share near 1 (27 rows per date). Split by date, it has 0.",
+    praise="Split by row, the share is near 1 on the book's data (27 rows per date). Split by date, it is 0.",
     cases=[
         (
             [(DAYS[i], "en", "full") for i in range(5)]
@@ -386,9 +367,7 @@ def _without_zero(two_scores: Callable, written: list[str], wanted: list[str]):
     try:
         return two_scores(written, wanted)
     except ZeroDivisionError:
-        raise Wrong(
-            "A written text is empty, and you divide by its length. Count positions of all texts together."
-        ) from None
+        raise Wrong("A written text is empty: don't divide by its length. Count over all texts.") from None
 
 
 def _texts_case(count: int, longest: int, seed: int) -> tuple[list[str], list[str]]:
@@ -496,7 +475,7 @@ def _maps(layers: int, heads: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
         lambda weights, rows, columns: _place(weights[..., columns].sum(-1).mean(-1)),
         "This head puts the *least* weight on the year.",
         lambda *maps: _place(-_on_field(*maps)),
-        "You divided the place in the flattened (L, H) by the number of layers. Divide by heads.",
+        "You divided the place in the flattened (L, H) by the number of layers, not of heads.",
         lambda *maps: divmod(int(_on_field(*maps).argmax()), len(maps[0])),
         "You inverted `rows`: it is True where the year is written.",
         lambda weights, rows, columns: _place(weights[:, :, ~rows][..., columns].sum(-1).mean(-1)),
