@@ -217,7 +217,7 @@ def _write(
 
 def _counted(
     write: Callable, speller: Callable, source: Tensor, start: int, end: int, max_length: int
-) -> tuple[list[int], int]:
+) -> tuple:
     model = speller()
     return write(model, source, start, end, max_length), model.steps
 
