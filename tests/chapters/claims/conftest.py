@@ -7,13 +7,22 @@ import pytest
 from bs4 import BeautifulSoup
 
 
+def spread(row) -> list[str]:
+    """The names in a row of a table's head, each as often as it has columns below it."""
+    return [
+        cell.get_text(" ", strip=True)
+        for cell in row.find_all(["th", "td"], recursive=False)
+        for _ in range(int(cell.get("colspan", 1)))
+    ]
+
+
 @cache
 def tables(path) -> list[dict[str, dict[str, str]]]:
     """The tables that code printed on a page, as {row: {column: cell}}."""
     found = []
     for table in BeautifulSoup(path.read_text("utf8"), "html.parser").select("table.dataframe"):
-        head = table.select("thead tr:last-child > *")[1:]
-        columns = [cell.get_text(" ", strip=True) for cell in head]
+        heads = [spread(row)[1:] for row in table.select("thead tr")]
+        columns = [", ".join(filter(None, names)) for names in zip(*heads, strict=True)]
         rows = [
             [c.get_text(" ", strip=True) for c in row.select("th,td")] for row in table.select("tbody tr")
         ]
