@@ -314,6 +314,7 @@ def test_a_model_on_the_meta_device_can_be_filled():
     assert 0.015 < model.embeddings.weight.std() < 0.025
 
 
+@pytest.mark.traced
 def test_it_compiles_and_its_heads_can_be_switched_off(ours):
     ids = texts()
     compiled = torch.compile(ours, backend="eager", fullgraph=True)
