@@ -411,7 +411,7 @@ DATES_WANTED = ["2009-03-07", "1999-11-11", "2020-02-02", "1987", "2001-01-01", 
         _scores(right=lambda a, b: sum(character in b for character in a)),
         _scores(right=lambda a, b: sum(character in b for character in a), places=lambda a, b: len(a)),
         _scores(right=lambda a, b: (Counter(a) & Counter(b)).total()),
-        "You padded the shorter text with spaces, so a real space counts as right. It must be wrong.",
+        "You padded the shorter text with spaces, which match real spaces. Count those places as wrong.",
         _scores(right=lambda a, b: sum(x == y for x, y in zip_longest(a, b, fillvalue=" "))),
         "These are percentages. Give shares from 0 to 1.",
         _scores(change=lambda exact, characters, count: (100 * exact, 100 * characters)),
@@ -498,7 +498,7 @@ def _share_of(name: str, wanted: float, slips: dict[float, str]) -> Number:
 exercise(
     "8.7",
     "Take it out, or train without",
-    praise="Say which ablation you report. A trained model can miss a part that it never needed; only "
+    praise="Say which ablation you report: a trained model can miss a part that it never needed; only "
     "training without the part shows what the task needs.",
     judge=Numbers(
         _share_of("whole", 1, {100: PERCENT, 0: "an untrained model gets nothing right. Train it first."}),
