@@ -68,7 +68,7 @@ def attention_stacks(model: nn.Module) -> dict[str, list[MultiHeadAttention]]:
 def find_head(stacks: dict[str, list[MultiHeadAttention]], head: Head) -> tuple[MultiHeadAttention, int]:
     """The attention module that a head belongs to, and the head's index in it."""
     kinds = " or ".join(repr(kind) for kind in stacks)
-    whole = isinstance(head, tuple) and all(isinstance(number, int) for number in head[-2:])
+    whole = isinstance(head, tuple) and all(type(number) is int for number in head[-2:])
     if not whole or not (len(head) == 2 or (len(head) == 3 and head[0] in stacks)):
         raise ValueError(f"heads: wanted (layer, head) or (kind, layer, head) with {kinds}, got {head!r}")
     if len(head) == 2 and len(stacks) > 1:
@@ -76,7 +76,7 @@ def find_head(stacks: dict[str, list[MultiHeadAttention]], head: Head) -> tuple[
     kind, (layer, number) = (head[0] if len(head) == 3 else next(iter(stacks))), head[-2:]
     layers = stacks[kind]
     if not (0 <= layer < len(layers) and 0 <= number < layers[layer].num_heads):
-        most = f"{len(layers)} layers of {layers[0].num_heads} heads, counted from 0"
+        most = f"layers 0 to {len(layers) - 1} and heads 0 to {layers[0].num_heads - 1}"
         raise ValueError(f"heads: {kind} has {most}, got {head!r}")
     return layers[layer], number
 

@@ -42,6 +42,16 @@ def require_pad(pad: int, vocab: int) -> None:
         raise ValueError(f"pad: wanted an id from 0 to {vocab - 1}, got {pad!r}")
 
 
+def require_padded_rows(argument: str, ids: Tensor, pad: int) -> Tensor:
+    """Which ids `(B, S)` are not padding; raises `ValueError` if padding comes before a real id."""
+    if ids.dim() != 2:
+        raise wrong_shape(argument, ids.shape, "(B, S)")
+    real = ids != pad  # (B, S)
+    if (real[:, 1:] & ~real[:, :-1]).any():
+        raise ValueError(f"{argument}: wanted padding (id {pad}) only at the end of a row")
+    return real
+
+
 def require_ids(argument: str, ids: Tensor, vocab: int) -> None:
     """Raise `TypeError` unless the ids are whole numbers, `ValueError` unless all are in the vocabulary."""
     if ids.dtype not in (torch.int64, torch.int32):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attnbook.arguments import require_sizes, require_whole, wrong_shape
+from attnbook.arguments import require_padded_rows, require_sizes, require_whole, wrong_shape
 from attnbook.attention import Attentions
 
 __all__ = ["Decoded", "beam_search", "greedy_decode", "sample"]
@@ -139,8 +139,8 @@ def sample(
     for numbers out of range and for empty prompts.
     """
     require_sampling(temperature, top_k, top_p, max_length=max_length)
-    real = ids != model.pad if ids.dim() == 2 else None
-    if real is None or ids.shape[1] < 1 or not real[:, 0].all():
+    real = require_padded_rows("ids", ids, model.pad)  # (B, T)
+    if ids.shape[1] < 1 or not real[:, 0].all():
         raise wrong_shape("ids", ids.shape, "(B, T) with at least one token in every row")
     last = real.sum(dim=1, keepdim=True) - 1  # (B, 1), the index of each prompt's last token
     newest = ids.gather(1, last)[:, 0]  # (B,)

@@ -11,6 +11,7 @@ from attnbook.arguments import (
     require_ids,
     require_newest,
     require_pad,
+    require_padded_rows,
     require_rate,
     require_sizes,
     require_vectors,
@@ -242,11 +243,7 @@ class LanguageModel(nn.Module):
         To continue a prompt, pass all but the last token of each row here, and the last to the first `step`.
         Shorter rows are padded at their end; S may be 0.
         """
-        if source.dim() != 2:
-            raise wrong_shape("source", source.shape, "(B, S)")
-        real = source != self.pad  # (B, S)
-        if (real[:, 1:] & ~real[:, :-1]).any():
-            raise ValueError(f"source: wanted padding (id {self.pad}) only at the end of a row")
+        real = require_padded_rows("source", source, self.pad)  # (B, S)
         # Only distances matter to rotary positions, so rows can be shifted until all end together.
         order = real.long().argsort(dim=1, stable=True)  # (B, S), padding first
         source, real = source.gather(1, order), real.gather(1, order)

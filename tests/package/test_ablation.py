@@ -145,10 +145,11 @@ def test_no_heads_change_nothing(model, ids):
     ("heads", "words"),
     [
         ([(0, 0)], r"heads: wanted 'encoder' or 'decoder' or 'cross' as the first element.*got \(0, 0\)"),
-        ([("cross", 2, 0)], r"heads: cross has 2 layers of 3 heads, counted from 0, got \('cross', 2, 0\)"),
-        ([("cross", 0, -1)], "heads: cross has 2 layers"),
+        ([("cross", 2, 0)], r"heads: cross has layers 0 to 1 and heads 0 to 2, got \('cross', 2, 0\)"),
+        ([("cross", 0, -1)], "heads: cross has layers 0 to 1"),
         ([("memory", 0, 0)], r"heads: wanted \(layer, head\) or \(kind, layer, head\) with 'encoder'"),
         ([("cross", 0.0, 0)], "heads: wanted"),
+        ([("cross", True, 0)], "heads: wanted"),
         (["cross"], "heads: wanted"),
         ({("cross", 0, 0): "half"}, "heads: wanted 'zero' or 'mean' for .*got 'half'"),
     ],

@@ -376,6 +376,7 @@ def test_sizes_that_do_not_fit_are_refused(options, words):
             "source: wanted padding .* only at the end",
         ),
         (lambda model: sample(model, torch.tensor([[3, 3]]), max_length=1), "ids: wanted shape"),
+        (lambda model: sample(model, torch.tensor([[4, 3, 5]]), max_length=1), "ids: wanted padding .* end"),
         (lambda model: sample(model, texts(), max_length=0), "max_length"),
         (lambda model: sample(model, texts(), max_length=1, temperature=-1), "temperature: wanted .*got -1"),
         (lambda model: sample(model, texts(), max_length=1, top_k=0), "top_k"),
