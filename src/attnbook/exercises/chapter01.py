@@ -6,39 +6,28 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from attnbook.exercises.judges import Suspect, drawn, number, random, slips
+from attnbook.exercises.judges import OTHER, Suspect, drawn, line_up, number, random, slips
 from attnbook.exercises.registry import function, numbers, suspects
 
 numbers(
     "1.1",
     "Bits by hand",
-    number(
-        "strings",
-        4**3,
-        "Each of the 3 places may hold any of the 4 letters, so the choices multiply.",
-        {
+    {
+        number("strings", 4**3): {
             12: "12 is 4 × 3. Each of the 3 places may hold any of the 4 letters: the choices multiply.",
             81: "81 is 3⁴, four places with three letters each. Here there are 3 places and 4 letters.",
             24: "24 counts strings in which no letter comes twice. A letter may come again.",
+            OTHER: "Each of the 3 places may hold any of the 4 letters, so the choices multiply.",
         },
-    ),
-    number(
-        "bits",
-        6,
-        "L letters from V carry L · log₂ V bits.",
-        {
+        number("bits", 6): {
             3 * math.log(4): "this is 3·ln 4. A bit is a choice between two: take log₂.",
             math.log2(12): "this is log₂ 12. There are 4³ = 64 strings, and log₂ 4³ = 3 · log₂ 4.",
             2: "2 bits is one letter. There are three.",
             64: "64 is the number of strings. Bits are its logarithm: how many doublings of 1 make 64?",
             24: "24 is 8 bits a letter, as a file stores them. Four letters need only log₂ 4 bits each.",
+            OTHER: "L letters from V carry L · log₂ V bits.",
         },
-    ),
-    number(
-        "thirty",
-        30 * math.log2(26),
-        "L letters from V carry L · log₂ V bits, here L = 30 and V = 26.",
-        {
+        number("thirty", 30 * math.log2(26), near=0.6): {
             30 * math.log(26): "this is 30·ln 26, with the natural logarithm. Bits take log₂.",
             30 * math.log10(26): "this is 30·log₁₀ 26. Bits take log₂.",
             150: "150 is 5 bits per letter, enough for 32 letters. For 26 letters use log₂ 26 = 4.70.",
@@ -46,78 +35,58 @@ numbers(
             math.log2(30 * 26): "this is log₂(30 · 26). The length stands in front: 30 · log₂ 26.",
             26 * math.log2(30): "this is 26 · log₂ 30: length and alphabet have changed places.",
             26**30: "26³⁰ is the number of strings. Bits are its logarithm: 30 · log₂ 26.",
+            OTHER: "L letters from V carry L · log₂ V bits, here L = 30 and V = 26.",
         },
-        near=0.6,
-    ),
-    number(
-        "longest",
-        13,
-        "Divide the 64 bits by the bits of one letter, log₂ 26 = 4.70, and round to what still fits.",
-        {
+        number("longest", 13): {
             14: "14 letters carry 65.8 bits, a little more than 64. Round down: it must still fit.",
             12: "12 is 64 / 5 rounded down. A letter carries log₂ 26 = 4.70 bits, less than 5.",
             8: "8 is 64 / 8, with 8 bits a letter. One of 26 letters carries only log₂ 26 = 4.70 bits.",
             64: "64 letters would be one bit each, and one bit tells only two letters apart.",
             2: "2 is 64 / 26 rounded down. Divide by the bits of a letter, log₂ 26, not by the letters.",
             19: "this is 64 / ln 26. With log₂ a letter carries 4.70 bits.",
+            OTHER: "Divide the 64 bits by the bits of one letter, log₂ 26 = 4.70, and round to what still "
+            "fits.",
         },
-    ),
-    praise="The bits grow linearly with the length, and a fixed-size memory doesn't grow: at some length it "
-    "is full, however cleverly it is used.",
+    },
+    praise="The bits grow linearly with the length, so a memory of fixed size is full at some length.",
 )
 
 numbers(
     "1.2",
     "From the first word to the last",
-    number(
-        "recurrent",
-        41,
-        "One cell reads each word, and hands its state to the next.",
-        {
+    {
+        number("recurrent", 41): {
             40: "40 counts the hand-overs. Count the cells: the first word passes its own cell too.",
             1: "one cell reads one word. What it read must pass through every later cell too.",
+            OTHER: "One cell reads each word, and hands its state to the next.",
         },
-    ),
-    number(
-        "convolution",
-        20,
-        "A kernel of 5 reaches 2 words to each side; each layer adds 2 more. How many 2s make 40?",
-        {
-            10: "10 is right for the whole window, 1 + n·4 ≥ 41, but half of that window lies beyond the "
-            "last word. To *one* side, a layer reaches only 2 words further.",
+        number("convolution", 20): {
+            10: "10 makes the whole window 41 wide, but half of that window lies beyond the last word.",
             9: "9 lays windows of 5 side by side. Each layer moves on by 2, not 5.",
             8: "8 is 40 / 5. A kernel of 5 is the word itself and 2 on each side: it moves on by 2.",
             40: "40 moves on one word a layer. A kernel of 5 reaches 2 words to one side.",
             3: "3 would be right if each layer made the window 5 times as wide. It only adds to it.",
             1: "one layer sees 5 words, and the two words are 40 apart.",
             21: "21 is 41 / 2 rounded up. From the first word to the last it is 40 places.",
+            OTHER: "A kernel of 5 reaches 2 words to each side; each layer adds 2 more. How many 2s make 40?",
         },
-    ),
-    number(
-        "attention",
-        1,
-        "The last word's query meets the first word's key directly.",
-        {
+        number("attention", 1): {
             41: "no word is handed on here: every word is compared with every word, in one layer.",
             40: "no word is handed on here: every word is compared with every word, in one layer.",
             0: "not 0: the first word's value passes one layer of attention to reach the last.",
             2: "one layer is enough: the last word's query meets the first word's key directly.",
+            OTHER: "The last word's query meets the first word's key directly.",
         },
-    ),
-    number(
-        "scores",
-        41**2,
-        "Each of the 41 words asks each of the 41 words, itself among them.",
-        {
+        number("scores", 41**2): {
             1640: "1640 leaves out that each word meets itself, too.",
             820: "820 counts each pair once. But a's score for b is not b's score for a.",
             861: "861 counts each pair once. But a's score for b is not b's score for a.",
             41: "41 is the scores of one word. All 41 words ask.",
             82: "82 is 41 + 41. Each of 41 queries meets each of 41 keys.",
+            OTHER: "Each of the 41 words asks each of the 41 words, itself among them.",
         },
-    ),
-    praise="41, 20, 1, and 1681 scores for that 1. Attention doesn't abolish the cost of distance: it pays "
-    "for all pairs at once, in parallel.",
+    },
+    praise="41, 20, 1, and 1681 scores for that 1: attention pays for all pairs at once, in parallel.",
 )
 
 
@@ -160,7 +129,11 @@ INWARD, ONWARD = random(5, 6, seed=100), random(6, 6, seed=101) / 6**0.5
 CONTEXT, EMBEDDED = random(3, 6, seed=110), random(3, 4, 5, seed=120)
 
 
-def _decode(context: Tensor, embedded: Tensor, again: Callable = lambda t, state, context: state) -> Tensor:
+def _carried(t: int, state: Tensor, context: Tensor) -> Tensor:
+    return state
+
+
+def _decode(context: Tensor, embedded: Tensor, again: Callable = _carried) -> Tensor:
     """The states of a writer that starts from `context`; `again` gives the state that step t starts from."""
     state, outputs = context, []
     for t, x in enumerate(embedded.unbind(1)):
@@ -169,13 +142,13 @@ def _decode(context: Tensor, embedded: Tensor, again: Callable = lambda t, state
     return torch.stack(outputs, 1)  # (B, T, D)
 
 
-def _from(start: Callable[[Tensor], Tensor]) -> tuple:
-    """The inputs of a detector, for a writer that starts from `start(context)`."""
-    return lambda context, embedded: _decode(start(context), embedded), CONTEXT, EMBEDDED
-
-
 def _late(t: int, state: Tensor, context: Tensor) -> Tensor:
     return context if t == 3 else torch.zeros_like(state) if t == 0 else state
+
+
+def _writer(name: str, start: Callable[[Tensor], Tensor], truth: bool, again: Callable = _carried) -> Suspect:
+    """A suspect that starts from `start(context)`."""
+    return Suspect(name, (lambda context, x: _decode(start(context), x, again), CONTEXT, EMBEDDED), truth)
 
 
 def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda outputs: outputs) -> Callable:
@@ -188,75 +161,31 @@ def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda output
 @suspects(
     "1.4",
     "The decoder that didn't listen",
-    (
-        Suspect(
-            "the decoder of formula 1.2",
-            _from(lambda context: context),
-            True,
-            "Its first state is the context: replace a sentence's context and compare its outputs.",
-        ),
-        Suspect(
-            "the decoder above, which starts from zeros",
-            _from(torch.zeros_like),
-            False,
-            "Whatever the context is, its outputs stay the same to the last digit.",
-        ),
-        Suspect(
-            "a decoder that gives every sentence the context of sentence 0",
-            _from(lambda context: context[:1].expand_as(context)),
-            False,
-            "Sentences 1 and 2 never get their own context. Change one sentence's context, compare that "
-            "sentence's outputs, and do so for every sentence.",
-        ),
-        Suspect(
-            "a decoder that gives each sentence its neighbour's context",
-            _from(lambda context: context.roll(1, 0)),
-            False,
-            "The outputs that change are another sentence's. Compare those of the sentence you changed.",
-        ),
-        Suspect(
-            "a decoder that gives sentence 2 no context",
-            _from(lambda context: torch.cat((context[:2], 0 * context[2:]))),
-            False,
-            "Two sentences out of three use their context. Every one of them should.",
-        ),
-        Suspect(
-            "a decoder that reads only the last number of the context",
-            _from(lambda context: context[:, -1:].expand_as(context)),
-            True,
-            "You changed only some numbers of the context. Replace them all: `torch.randn_like`.",
-        ),
-        Suspect(
-            "a decoder that adds the context before its last token",
-            (lambda context, embedded: _decode(context, embedded, _late), CONTEXT, EMBEDDED),
-            True,
-            "Only its last output depends on the context. Compare the outputs at all tokens; one change is "
-            "enough: `not torch.equal(a, b)`.",
-        ),
-        Suspect(
-            "a decoder that hears the context faintly",
-            _from(lambda context: 1e-4 * context),
-            True,
-            "The outputs change very little, but they change: compare exactly, with `torch.equal`.",
-        ),
-        Suspect(
-            "a decoder that takes the mean off the context",
-            _from(lambda context: context - context.mean(-1, keepdim=True)),
-            True,
-            "Adding the same number everywhere changes nothing here. Use fresh ones: `torch.randn_like`.",
-        ),
-        Suspect(
-            "a decoder that brings the context to length 1",
-            _from(lambda context: context / context.norm(dim=-1, keepdim=True)),
-            True,
-            "A multiple of the context looks the same to it. Use fresh random numbers: `torch.randn_like`.",
-        ),
+    line_up(
+        _writer("the decoder of formula 1.2", lambda c: c, True),
+        "Its first state is the context: replace a sentence's context and compare its outputs.",
+        _writer("the decoder above, which starts from zeros", torch.zeros_like, False),
+        "Whatever the context is, its outputs stay the same to the last digit.",
+        _writer("a decoder that gives every sentence context 0", lambda c: c[:1].expand_as(c), False),
+        "Sentences 1 and 2 get no context of their own. Change one's, and do so for every sentence.",
+        _writer("a decoder that gives each sentence its neighbour's context", lambda c: c.roll(1, 0), False),
+        "The outputs that change are another sentence's. Compare those of the sentence you changed.",
+        _writer("a decoder that gives sentence 2 no context", lambda c: torch.cat((c[:2], 0 * c[2:])), False),
+        "Two sentences out of three use their context. Every one of them should.",
+        _writer("a decoder that reads the context's last number", lambda c: c[:, -1:].expand_as(c), True),
+        "You changed only some numbers of the context. Replace them all: `torch.randn_like`.",
+        _writer("a decoder that adds the context before its last token", lambda c: c, True, _late),
+        "Only its last output depends on the context. Compare the outputs at all tokens.",
+        _writer("a decoder that scales the context to almost nothing", lambda c: 1e-4 * c, True),
+        "The outputs change very little, but they change: compare exactly, with `torch.equal`.",
+        _writer("a decoder that centers the context", lambda c: c - c.mean(-1, keepdim=True), True),
+        "Adding the same number everywhere changes nothing here. Use fresh ones: `torch.randn_like`.",
+        _writer("a decoder that normalizes the context", lambda c: c / c.norm(dim=-1, keepdim=True), True),
+        "A multiple of the context looks the same to it. Use fresh random numbers: `torch.randn_like`.",
     ),
-    praise="A writer that ignores its context raises no error, and its loss still falls a little. Only a "
-    "test of what the outputs *depend* on finds it, and yours does.",
+    praise="A writer that ignores its context raises no error, and its loss still falls. Your test finds it.",
     slips=slips(
-        "You changed the contexts of all sentences at once, so you can't tell whose context an output "
-        "depends on. Change one at a time and compare that sentence's outputs.",
+        "You changed the contexts of all sentences at once. Change one, and compare its own outputs.",
         _replace_all(torch.randn_like),
         _replace_all(torch.zeros_like),
         "You compared only the first outputs of the whole batch. Compare all tokens, sentence by sentence.",

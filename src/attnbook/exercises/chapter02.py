@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from attnbook.exercises.comparing import shape
-from attnbook.exercises.judges import drawn, number, random, slips
+from attnbook.exercises.judges import OTHER, drawn, number, random, slips
 from attnbook.exercises.reading import read, read_results
 from attnbook.exercises.registry import function, numbers
 from attnbook.exercises.verdict import Wrong
@@ -17,64 +17,44 @@ EVEN, DIVIDED, AS_THEY_ARE = (1 / 3, 1 / 3, 1 / 3), (0.5, 0.25, 0.25), (0.576, 0
 numbers(
     "2.1",
     "Hot, cold and wide",
-    number(
-        "cold",
-        (1, 0, 0),
-        "Divide the scores by a tiny τ: the gap between the first and the others becomes huge.",
-        {
+    {
+        number("cold", (1, 0, 0), near=0.02): {
             EVEN: "an even share is what heat does. Dividing by a small τ makes gaps wider.",
             DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
             AS_THEY_ARE: "these are the weights at τ = 1. Let τ go to 0.",
             (0, 0.5, 0.5): "these two score lower. All the weight goes to the highest score.",
+            OTHER: "Divide the scores by a tiny τ: the gap between the first and the others becomes huge.",
         },
-        near=0.02,
-    ),
-    number(
-        "hot",
-        EVEN,
-        "Divide the scores by a huge τ: no gap is left, and three equal scores share evenly.",
-        {
+        number("hot", EVEN): {
             (1, 0, 0): "all for the best key is what cold does. Dividing by a large τ makes gaps small.",
             (0, 0, 0): "the scores go to 0, all three; the weights still sum to 1.",
             DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
             AS_THEY_ARE: "these are the weights at τ = 1. Let τ grow.",
+            OTHER: "Divide the scores by a huge τ: no gap is left, and three equal scores share evenly.",
         },
-    ),
-    number(
-        "twice",
-        0.5,
-        "Twice the query is twice each score. Which τ makes s / τ twice s?",
-        {
+        number("twice", 0.5): {
             2: "2 is the wrong way round: twice the query doubles the scores; a higher τ shrinks them.",
             0.25: "a dot product has the query in it once: twice the query doubles the score.",
             math.sqrt(0.5): "no root here: twice the query is twice each score.",
             1: "at τ = 1 nothing changes; twice as long a query doubles every score.",
+            OTHER: "Twice the query is twice each score. Which τ makes s / τ twice s?",
         },
-    ),
-    number(
-        "spread",
-        8,
-        "The variance of a sum of d_k independent products is the sum of theirs; spread is its root.",
-        {
+        number("spread", 8, near=0.05): {
             64: "64 is the variance. The spread is its square root.",
             1: "each product has spread 1; the sum of 64 of them has more.",
             1 / 8: "divided the wrong way: wider vectors give larger scores.",
             4: "4 is the root of 16. The width is 64.",
+            OTHER: "The variance of a sum of d_k independent products is the sum of theirs; spread is its "
+            "root.",
         },
-        near=0.05,
-    ),
-    number(
-        "louder",
-        16,
-        "Twice the query is twice each product, and twice their sum.",
-        {
+        number("louder", 16, near=0.1): {
             8: "that is the spread before. Twice the query is twice each product.",
             32: "only the query is twice as large, not the keys: the product doubles once.",
             8 * math.sqrt(2): "spread, unlike variance, doubles when the numbers double.",
             256: "256 is the variance. The spread is its square root.",
+            OTHER: "Twice the query is twice each product, and twice their sum.",
         },
-        near=0.1,
-    ),
+    },
     praise="Cold picks the best key, hot averages, and a longer query acts like a lower temperature. A dot "
     "product's standard deviation grows like √d_k, times that of its inputs.",
 )
@@ -91,9 +71,7 @@ def _fetched(query_for: Callable, keys: Tensor, wanted: int) -> tuple[int, float
     """How many keys get more weight than the wanted one, and its weight; what is enough counts the same."""
     (query,) = read_results(query_for(keys, wanted), (keys[0],), ("query",))
     if query.shape != keys[0].shape:
-        raise Wrong(
-            f"Your query has shape {shape(query)}; wanted that of a key, (d,), here {shape(keys[0])}."
-        )
+        raise Wrong(f"Your query has shape {shape(query)}; wanted that of a key, {shape(keys[0])}.")
     weights = (keys @ query.to(keys)).softmax(0)  # (S,)
     return int((weights > weights[wanted]).sum()), min(weights[wanted].item(), ENOUGH)
 
@@ -117,15 +95,13 @@ def _keys(count: int, width: int, wanted: int, seed: int) -> tuple[Tensor, int]:
         *drawn(lambda count, more, seed: _keys(count, count + more, count - 1, seed), (2, 6), (0, 4)),
     ],
     use=_fetched,
-    rule="Which scores would give the wanted key 99 % of the weight? Then solve `keys @ query = scores` for "
-    "the query.",
+    rule="Which scores give the wanted key 99 % of the weight? Then solve `keys @ query = scores`.",
     slips=slips(
         "You used the wanted key as the query. Another key points nearly the same way and is longer, so it "
         "always scores higher. The wanted key must score high and *every other* key low.",
         *(lambda keys, wanted, c=c: c * keys[wanted] for c in (1, 10)),
         *(lambda keys, wanted, c=c: c * keys[wanted] / keys[wanted].norm() for c in (1, 10)),
-        "The difference between the wanted key and the mean is a good query where keys are spread evenly. "
-        "Here another key lies farther out in the same direction.",
+        "The difference between the wanted key and the mean fails: another key lies farther out that way.",
         *(lambda keys, wanted, c=c: c * (keys[wanted] - keys.mean(0)) for c in (1, 2)),
         "The direction is right, but the query is too short. A longer query makes the softmax colder.",
         *(lambda keys, wanted, score=score: _solved(keys, wanted, score) for score in (1, 2, 3, 4, 5)),
@@ -171,37 +147,32 @@ def _readings(count: int, bandwidth: float, seed: int, tied: int = 0) -> tuple[T
     ],
     slips=slips(
         "Each reading still helps to predict itself. Mask the diagonal before softmax.",
-        lambda keys, values, h: _error(_scores(keys, h), values, own=0.0),
-        "You masked every score of 0. Two readings of the same hour also score 0 and may predict each "
-        "other: mask only the diagonal.",
-        lambda keys, values, h: _error(
-            _scores(keys, h).masked_fill(keys[:, None] == keys, -math.inf), values
-        ),
+        lambda k, v, h: _error(_scores(k, h), v, own=0.0),
+        "You masked every score of 0. Two readings of the same hour score 0 too: mask only the diagonal.",
+        lambda k, v, h: _error(_scores(k, h).masked_fill(k[:, None] == k, -math.inf), v),
         "You set the diagonal to 0 after softmax, so the rows sum to less than 1. Mask it before softmax.",
-        lambda keys, values, h: (
-            (_scores(keys, h).softmax(-1).fill_diagonal_(0) @ values - values).square().mean()
-        ),
+        lambda k, v, h: (_scores(k, h).softmax(-1).fill_diagonal_(0) @ v - v).square().mean(),
         "The bandwidth is not squared: the kernel is exp(−(k − k')² / (2h²)).",
-        lambda keys, values, h: _error(_scores(keys, h) * h, values),
+        lambda k, v, h: _error(_scores(k, h) * h, v),
         "The 2 in 2h² is missing, or half of the square is.",
-        *(lambda keys, values, h, c=c: _error(c * _scores(keys, h), values) for c in (2, 0.5)),
+        *(lambda k, v, h, c=c: _error(c * _scores(k, h), v) for c in (2, 0.5)),
         "You multiplied by the bandwidth. A wide kernel lets far readings in: divide by h².",
-        lambda keys, values, h: _error(_scores(keys, 1 / h), values),
+        lambda k, v, h: _error(_scores(k, 1 / h), v),
         "The distances are not squared: that is another kernel, exp(−|k − k'| …).",
-        lambda keys, values, h: _error(-(keys[:, None] - keys).abs() / (2 * h**2), values),
-        lambda keys, values, h: _error(-(keys[:, None] - keys).abs() / h, values),
+        lambda k, v, h: _error(-(k[:, None] - k).abs() / (2 * h**2), v),
+        lambda k, v, h: _error(-(k[:, None] - k).abs() / h, v),
         "The minus is missing: now the farthest readings get the most weight.",
-        lambda keys, values, h: _error(-_scores(keys, h), values),
+        lambda k, v, h: _error(-_scores(k, h), v),
         "These are the estimates. Return one number: the mean of their squared errors.",
         _estimates,
         "These are the squared errors, one for each reading. Take their mean.",
-        lambda keys, values, h: (_estimates(keys, values, h) - values) ** 2,
+        lambda k, v, h: (_estimates(k, v, h) - v) ** 2,
         "This is the root, or the error without its square: take the mean of the squares.",
-        lambda keys, values, h: left_out_error(keys, values, h).sqrt(),
-        lambda keys, values, h: (_estimates(keys, values, h) - values).abs().mean(),
-        lambda keys, values, h: (_estimates(keys, values, h) - values).mean(),
+        lambda k, v, h: left_out_error(k, v, h).sqrt(),
+        lambda k, v, h: (_estimates(k, v, h) - v).abs().mean(),
+        lambda k, v, h: (_estimates(k, v, h) - v).mean(),
         "This is the sum of the squared errors. Take their mean.",
-        lambda keys, values, h: left_out_error(keys, values, h) * len(keys),
+        lambda k, v, h: left_out_error(k, v, h) * len(k),
     ),
 )
 def left_out_error(keys: Tensor, values: Tensor, bandwidth: float) -> Tensor:
@@ -242,13 +213,10 @@ def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> 
     "2.4",
     "A budget of keys",
     {"effective keys": "a number"},
-    praise="Temperature and the number of keys set the same thing, and the second is easier: say how many "
-    "keys may share, whatever the size of the scores.",
+    praise="Temperature and the number of keys set the same thing, and the second is easier to choose.",
     cases=[
-        (random(7, seed=24), 1.5),
-        (random(7, seed=24), 6.0),
-        (30 * random(12, seed=25), 10.5),
-        (0.01 * random(9, seed=26), 2.5),
+        *((random(7, seed=24), 1.5), (random(7, seed=24), 6.0)),
+        *((30 * random(12, seed=25), 10.5), (0.01 * random(9, seed=26), 2.5)),
         (torch.tensor([400.0, 399.0, 397.0, -500.0, -800.0]), 2.0),
         *drawn(lambda scale, tenths, seed: (scale * random(8, seed=seed), tenths / 10), (1, 20), (12, 70)),
     ],
@@ -257,34 +225,30 @@ def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> 
     "its ends, count the keys, and keep the half that holds the budget.",
     slips=slips(
         "This is 1/τ: scores are *divided* by the temperature.",
-        lambda scores, budget: 1 / _search(scores, budget),
+        lambda s, b: 1 / _search(s, b),
         "The search went the wrong way. A higher temperature spreads the weight over *more* keys.",
-        lambda scores, budget: _search(scores, budget, lambda weights: 2 * budget - _effective(weights)),
+        lambda s, b: _search(s, b, lambda w: 2 * b - _effective(w)),
         "You set the entropy itself to the budget. Its exponential counts keys.",
-        lambda scores, budget: _search(scores, budget, _entropy),
-        lambda scores, budget: _search(scores, budget, lambda weights: _entropy(weights) / math.log(2)),
+        lambda s, b: _search(s, b, _entropy),
+        lambda s, b: _search(s, b, lambda w: _entropy(w) / math.log(2)),
         "Two bases are mixed: with log₂ take 2 to its power, with ln take `exp`.",
-        lambda scores, budget: _search(
-            scores, budget, lambda weights: (_entropy(weights) / math.log(2)).exp()
-        ),
-        lambda scores, budget: _search(scores, budget, lambda weights: _entropy(weights).exp2()),
+        lambda s, b: _search(s, b, lambda w: (_entropy(w) / math.log(2)).exp()),
+        lambda s, b: _search(s, b, lambda w: _entropy(w).exp2()),
         "1 / Σ w² also counts keys (the inverse participation ratio), but here use exp of the entropy.",
-        lambda scores, budget: _search(scores, budget, lambda weights: 1 / weights.square().sum()),
+        lambda s, b: _search(s, b, lambda w: 1 / w.square().sum()),
         "1 / the largest weight looks at one key only.",
-        lambda scores, budget: _search(scores, budget, lambda weights: 1 / weights.max()),
+        lambda s, b: _search(s, b, lambda w: 1 / w.max()),
         "A weight of 0 spoils the sum: 0 · log 0 is NaN. Use `torch.special.entr` or `torch.xlogy`.",
-        lambda scores, budget: _search(scores.float(), budget, _spoilt),
-        lambda scores, budget: _search(
-            scores.float(), budget, lambda weights: _spoilt(weights).nan_to_num(0)
-        ),
+        lambda s, b: _search(s.float(), b, _spoilt),
+        lambda s, b: _search(s.float(), b, lambda w: _spoilt(w).nan_to_num(0)),
         "You search too small an interval: τ may be far below 1, or as large as the gaps between scores.",
         *(
-            lambda scores, budget, low=low, high=high: _search(scores, budget, low=low, high=high)
+            lambda s, b, low=low, high=high: _search(s, b, low=low, high=high)
             for low in (1e-6, 0.01, 0.1, 1)
             for high in (1, 2, 5, 10)
         ),
         "You returned the budget. Which temperature spends it?",
-        lambda scores, budget: budget,
+        lambda s, b: b,
     ),
 )
 def temperature_for(scores: Tensor, budget: float) -> float:
@@ -297,7 +261,7 @@ def _raw_scores(fold_scale: Callable, W_query: Tensor, W_key: Tensor, x: Tensor)
     for name, matrix in zip(("W_query", "W_key"), new, strict=True):
         if matrix.shape != W_query.shape:
             raise Wrong(
-                f"The new `{name}` has shape {shape(matrix)}; wanted that of the old one, {shape(W_query)}."
+                f"The new `{name}` has shape {shape(matrix)}; wanted the old shape, {shape(W_query)}."
             )
     query, key = (x.double() @ matrix.double() for matrix in new)
     return query @ key.T
@@ -316,8 +280,7 @@ def _matrices(width: int, d_k: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     "2.5",
     "Hide the scale",
     {"raw dot products": "(T, T)"},
-    praise="The scale adds nothing that the matrices couldn't learn. It sets where they start, and how far "
-    "a training step takes them, whatever the width.",
+    praise="The matrices could learn the scale: it sets where they start and how far a step takes them.",
     cases=[_matrices(7, 10, 50), _matrices(11, 5, 53), *drawn(_matrices, (2, 9), (2, 20))],
     use=_raw_scores,
     rule="Multiply the matrices by numbers only, so that the products are the old ones divided by √d_k.",

@@ -6,18 +6,18 @@ import torch
 from torch import Tensor, nn
 
 from attnbook.attention import Attn, DotAttention, masked_softmax, scaled_dot_product_attention
-from attnbook.exercises.judges import Suspect, drawn, number, random, randoms, shape_of, slips
+from attnbook.exercises.judges import OTHER, Suspect, drawn, line_up, number, random, randoms, shape_of, slips
 from attnbook.exercises.reading import read_results
 from attnbook.exercises.registry import function, numbers, suspects
 
 numbers(
     "3.1",
     "Predict the article's class",
-    shape_of(
-        "weights",
-        (1, 10),
-        "Follow `self.attn`: how many rows go in, how many numbers does each row become?",
-        {(1, 1, 10): "almost. `Q[0]` and `K[0]` have no batch axis; one is added only for `bmm`."}
+    {
+        shape_of("weights", (1, 10)): {
+            (1, 1, 10): "almost. `Q[0]` and `K[0]` have no batch axis; one is added only for `bmm`.",
+            OTHER: "Follow `self.attn`: how many rows go in, how many numbers does each row become?",
+        }
         | dict.fromkeys(
             [(1, 6), (1, 8), (1, 1, 6), (1, 1, 8)],
             "8 and 6 are the widths of the query and the key. The values are `value_size1` in number.",
@@ -26,12 +26,10 @@ numbers(
             [(1, 12), (1, 1, 12), (1, 10, 12)],
             "12 is the width of one value. There is one weight per value: how many are there?",
         ),
-    ),
-    shape_of(
-        "output",
-        (1, 1, 5),
-        "Follow the last two lines of `forward`.",
-        {(1, 5): "almost. The last `unsqueeze(0)` gives it its batch axis back: three axes."}
+        shape_of("output", (1, 1, 5)): {
+            (1, 5): "almost. The last `unsqueeze(0)` gives it its batch axis back: three axes.",
+            OTHER: "Follow the last two lines of `forward`.",
+        }
         | dict.fromkeys(
             [(1, 1, 12), (1, 12), (1, 1, 20), (1, 20)],
             "12 and 20 are widths inside the class. The last layer's output is `output_size` wide.",
@@ -40,20 +38,15 @@ numbers(
             [(1, 10, 5), (1, 10, 12)],
             "10 is the number of values. They are summed into one row for the one query.",
         ),
-    ),
-    number(
-        "parameters",
-        255,
-        "Each `nn.Linear(i, o)` has i × o weights and o biases. `attn` takes query and key side by side; "
-        "`attn_combine` takes the query and the blended value.",
-        {
+        number("parameters", 255): {
             240: "these are the weights alone. Each output also has a bias: 15 more in all.",
             150: "150 is right for `attn`. There is a second layer.",
             105: "105 is right for `attn_combine`. There is a second layer.",
+            OTHER: "Each `nn.Linear(i, o)` has i × o weights and o biases; both take two inputs side by "
+            "side.",
         },
-    ),
-    praise="The 10 in the weights is `value_size1`, a layer's size that was fixed before any sentence was "
-    "seen. That is why this class cannot read a longer one.",
+    },
+    praise="The 10 is `value_size1`, a layer's fixed size. So this class cannot read a longer sentence.",
 )
 
 
@@ -95,11 +88,13 @@ def _case(attn: Callable, keys: int, seed: int) -> tuple:
     return attn, *randoms((1, 1, 4), (1, keys, 4), (1, 5, 6), seed=10 * seed)
 
 
-def _made_up(which: str, reads: str, words: str, seed: int, clue: Callable = Tensor.tanh) -> Suspect:
-    truth = {name: name in reads for name in "QKV"}
-    return Suspect(
-        f"a made-up class whose weights read {which}", _case(_Suspect(reads, clue), 3, seed), truth, words
-    )
+def _made_up(which: str, reads: str, seed: int, clue: Callable = Tensor.tanh) -> Suspect:
+    truth, case = {name: name in reads for name in "QKV"}, _case(_Suspect(reads, clue), 3, seed)
+    return Suspect(f"a made-up class whose weights read {which}", case, truth)
+
+
+def _standardized(x: Tensor) -> Tensor:
+    return ((x - x.mean()) / x.std()).abs().tanh()
 
 
 def _article() -> Attn:
@@ -113,56 +108,31 @@ BY_THE_WEIGHTS = {"Q": True, "K": True, "V": False}
 @suspects(
     "3.2",
     "Collect the evidence",
-    (
-        Suspect(
-            "the article's class",
-            _case(_article(), 1, 0),
-            BY_THE_WEIGHTS,
-            "Replace the whole input with fresh numbers: `torch.randn_like(K)`. Swapping positions changes "
-            "nothing where there is a single key.",
-        ),
-        Suspect(
-            "dot attention",
-            _case(DotAttention(), 5, 1),
-            BY_THE_WEIGHTS,
-            "Replace one input as a whole and leave the other two. Adding one number to all of K adds the "
-            "same to every score, which softmax ignores.",
-        ),
-        _made_up("nothing", "", "Its weights are fixed numbers, and only its output changes.", 2),
-        _made_up(
-            "Q and V",
-            "QV",
-            "Try each input by itself: here V matters and K does not. One weight that moves is enough: the "
-            "first of them never moves.",
-            3,
-        ),
-        _made_up("K alone", "K", "Try each input by itself: here only K matters.", 4),
-        _made_up(
-            "only the last row of Q, K and V",
-            "QKV",
-            "You changed some rows only. Replace the whole input: `torch.randn_like(K)`.",
-            5,
-            lambda x: x[:, -1].tanh(),
-        ),
-        _made_up(
-            "how far the numbers of K are from their mean, relative to one another",
-            "K",
-            "It ignores the same number added to all, a multiple or a sign. Use `torch.randn_like(K)`.",
-            6,
-            lambda x: ((x - x.mean()) / x.std()).abs().tanh(),
-        ),
+    line_up(
+        Suspect("the article's class", _case(_article(), 1, 0), BY_THE_WEIGHTS),
+        "Swapping positions changes nothing where there is one key. Use fresh `torch.randn_like(K)`.",
+        Suspect("dot attention", _case(DotAttention(), 5, 1), BY_THE_WEIGHTS),
+        "Adding one number to all of K changes every score alike, which softmax ignores. Replace it all.",
+        _made_up("nothing", "", 2),
+        "Its weights are fixed numbers, and only its output changes.",
+        _made_up("Q and V", "QV", 3),
+        "Here V matters and K does not. One weight that moves is enough: the first of them never moves.",
+        _made_up("K alone", "K", 4),
+        "Try each input by itself: here only K matters.",
+        _made_up("only the last row of Q, K and V", "QKV", 5, lambda x: x[:, -1].tanh()),
+        "You changed some rows only. Replace the whole input: `torch.randn_like(K)`.",
+        _made_up("only how far K's numbers are from their mean", "K", 6, _standardized),
+        "It ignores the same number added to all, a multiple or a sign. Use `torch.randn_like(K)`.",
     ),
     slips(
-        "All three inputs seem to matter for every class. V always changes the output: compare the weights, "
-        "the second thing that `attn` returns.",
+        "All three inputs seem to matter. V always changes the output: compare the weights instead.",
         _evidence(torch.randn_like, part=0),
         "One experiment changed more than one input. Start each from the original Q, K and V.",
         _together,
     ),
     praise="Your experiment works on any class. In the article's, Q and K change the weights and V does "
     "not. Dot attention gives the same answers; its difference is one key for each value.",
-    pure="Your experiment changes Q, K or V in place, which spoils the next one. Make a new tensor: "
-    "`torch.randn_like(Q)`.",
+    pure="Your experiment changes Q, K or V in place. Make a new tensor: `torch.randn_like(Q)`.",
 )
 def evidence(attn: Callable, Q: Tensor, K: Tensor, V: Tensor) -> dict[str, bool]:
     return _evidence(torch.randn_like)(attn, Q, K, V)
@@ -184,8 +154,7 @@ def _words(batch: int, queries: int, keys: int, width: int, seed: int) -> tuple[
     "3.3",
     "Dot attention for a batch",
     {"output": "(B, T, d_v)"},
-    praise="Any number of queries and keys, any batch, and not one parameter. Now every weight comes from "
-    "comparing a query with a key.",
+    praise="Any batch, any number of queries and keys, no parameters: weights compare queries with keys.",
     cases=[
         *(_words(3, 5, 7, 4, 30), _words(2, 1, 9, 5, 33), _words(1, 4, 1, 3, 36)),
         *drawn(_words, (1, 4), (1, 6), (1, 6), (1, 8)),
@@ -195,8 +164,7 @@ def _words(batch: int, queries: int, keys: int, width: int, seed: int) -> tuple[
         lambda q, k, v: _dots(q, k).softmax(-2) @ v,
         "Softmax ran over the batch, so sentences take attention from one another. Use `dim=-1`.",
         lambda q, k, v: _dots(q, k).softmax(0) @ v,
-        "`view` (or `reshape`) is not `transpose`: the shape (B, d, S) fits, but the keys get mixed up. "
-        "Swap the axes with `key.transpose(1, 2)`.",
+        "`view` (or `reshape`) is not `transpose`: it mixes up the keys. Use `key.transpose(1, 2)`.",
         lambda q, k, v: (q @ k.reshape(k.shape[0], k.shape[2], -1)).softmax(-1) @ v,
         "You divided the scores by √d. That is chapter 4's idea; here use Luong's plain dot product.",
         lambda q, k, v: scaled_dot_product_attention(q, k, v)[0],
@@ -263,18 +231,15 @@ def _padded() -> Tensor:
         lambda scores, mask: (scores * mask).softmax(-1) * mask.any(-1, keepdim=True),
         "You added the mask to the scores, which hides nothing. Where it is False, the score must be -inf.",
         lambda scores, mask: (scores + mask).softmax(-1),
-        "Nearly: one row is NaN. Its query may attend to no key, and softmax over only -inf is 0/0. Its "
-        "weights should all be 0.",
+        "Nearly: one row is NaN. Its query may attend to no key (0/0): its weights should all be 0.",
         lambda scores, mask: _closed(scores, mask).softmax(-1),
-        "Nearly: one query may attend to no key. All its scores are equally low, so softmax spreads its "
-        "weight evenly. Its weights should all be 0.",
+        "Nearly: with no key to attend to, softmax spreads its weight evenly. Those weights should be 0.",
         lambda scores, mask: _closed(scores, mask, -1e9).softmax(-1),
         lambda scores, mask: (scores + ~mask * -1e9).softmax(-1),
         "Nearly: hidden weights are tiny, but not 0: with scores near -50, -100 is not low enough. Use -inf.",
         lambda scores, mask: _closed(scores.float(), mask, -100.0).softmax(-1) * mask.any(-1, keepdim=True),
         lambda scores, mask: _closed(scores.float(), mask, -50.0).softmax(-1) * mask.any(-1, keepdim=True),
-        "exp of a large score is infinite in float32, and inf/inf is NaN. `torch.softmax` subtracts the "
-        "largest score first, which changes no weight.",
+        "exp of a large score overflows. `torch.softmax` subtracts the largest, which changes no weight.",
         _by_hand,
         "Your columns sum to 1: softmax ran over the queries. Each row should sum to 1: use `dim=-1`.",
         lambda scores, mask: _closed(scores, mask).softmax(-2),

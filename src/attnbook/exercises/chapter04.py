@@ -9,7 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 from attnbook.attention import scaled_dot_product_attention
 from attnbook.exercises.comparing import alike
-from attnbook.exercises.judges import Function, Together, drawn, number, random, randoms, slips
+from attnbook.exercises.judges import OTHER, Function, Together, drawn, number, random, randoms, slips
 from attnbook.exercises.reading import read_results
 from attnbook.exercises.registry import exercise, function, numbers
 from attnbook.exercises.verdict import Wrong
@@ -17,50 +17,36 @@ from attnbook.exercises.verdict import Wrong
 numbers(
     "4.1",
     "By hand",
-    number(
-        "scores",
-        (2, 6),
-        "A score is a dot product: multiply the query and a key number by number, and add.",
-        {(6, 2): "these are in the other order: first k₁, then k₂."},
-    ),
-    number(
-        "scaled",
-        (1, 3),
-        "Each score divided by √d_k, where d_k is the width of a key.",
-        {
+    {
+        number("scores", (2, 6)): {
+            (6, 2): "these are in the other order: first k₁, then k₂.",
+            OTHER: "A score is a dot product: multiply the query and a key number by number, and add.",
+        },
+        number("scaled", (1, 3)): {
             (2, 6): "these are not divided yet. Divide by √d_k.",
             (0.5, 1.5): "these are divided by d_k = 4. Divide by its square root, √4 = 2.",
             (
                 1.41,
                 4.24,
             ): "this is divided by the root of the number of keys, √2. d_k = 4 is a key's width.",
+            OTHER: "Each score divided by √d_k, where d_k is the width of a key.",
         },
-    ),
-    number(
-        "weights",
-        (0.119, 0.881),
-        "exp of each scaled score, divided by the sum of both.",
-        {
+        number("weights", (0.119, 0.881), near=0.006): {
             (0.018, 0.982): "these are the softmax of the unscaled scores. Use the scaled ones.",
             (0.25, 0.75): "these are scaled scores over their sum. Softmax takes exp of each first.",
             (0.269, 0.731): "these are the softmax of the scores divided by d_k. Divide by √d_k.",
             (2.718, 20.086): "these are not divided by their sum yet: weights sum to 1.",
             (0.2, 0.8): "these are made with powers of 2: softmax takes powers of e.",
             (0.881, 0.119): "these are in the other order: the larger score gets the larger weight.",
+            OTHER: "exp of each scaled score, divided by the sum of both.",
         },
-        near=0.006,
-    ),
-    number(
-        "output",
-        18.81,
-        "The first weight times 10 plus the second times 20.",
-        {
+        number("output", 18.81, near=0.06): {
             20: "this is the best key alone. Attention adds up each value times its weight.",
             15: "this is the plain mean. Weigh each value first.",
             9.4: "this is half of it: the weights sum to 1 already, so the weighted sum is the mean.",
+            OTHER: "The first weight times 10 plus the second times 20.",
         },
-        near=0.06,
-    ),
+    },
     praise="The scaled scores differ by 2, so the weights stand e² ≈ 7.4 to 1, and the output lies near 20.",
 )
 
@@ -137,8 +123,7 @@ def _budget(queries: int, keys: int, rows: int, seed: int) -> tuple:
         lambda *inputs: torch.stack(_by_keys(*inputs)).sum(0),
         lambda *inputs: torch.stack(_by_keys(*inputs)).mean(0),
         lambda *inputs: torch.cat(_by_keys(*inputs)),
-        "Softmax ran over the queries, so columns sum to 1 instead of rows. Use `dim=-1`: counted from the "
-        "end, it stays right once there are heads.",
+        "Softmax ran over the queries: columns sum to 1, not rows. Use `dim=-1`, with heads too.",
         lambda q, k, v, most: _scaled(q, k).softmax(-2) @ v,
         lambda q, k, v, most: torch.cat(
             [_scaled(some, k).softmax(-2) @ v for some in q.split(most // len(k))]
@@ -185,8 +170,7 @@ def _attended(batch: int, length: int, width: int, seed: int) -> tuple[Tensor, T
         lambda output, weights, order: (output[:, order], weights[:, :, order]),
         "You reordered the rows twice. The second index must reach the columns: `[:, :, order]`.",
         lambda output, weights, order: (output[:, order], weights[:, order][:, order]),
-        "`weights[:, order, order]` pairs the two lists up: it picks cells (order[i], order[i]) only. Use "
-        "`weights[:, order][:, :, order]`.",
+        "`weights[:, order, order]` pairs the two lists up. Use `weights[:, order][:, :, order]`.",
         lambda output, weights, order: (output[:, order], weights[:, order, order]),
     ),
 )
@@ -226,8 +210,7 @@ def _heads(*shape: int) -> tuple[Tensor]:
 exercise(
     "4.4",
     "Split and merge the heads",
-    praise="Cut, swap; swap, join. Each head now looks like one more item of the batch, and the attention "
-    "of this chapter runs on it unchanged.",
+    praise="Cut, swap; swap, join. Each head is now like another batch item, so attention runs unchanged.",
     judge=Together(
         split_heads=Function(
             split_heads,
@@ -238,13 +221,11 @@ exercise(
                 *drawn(_wide, (1, 3), (1, 5), (1, 4), (1, 4)),
             ],
             slips=slips(
-                "`view` alone gives head 0 whole words instead of a slice of every word. Cut the last axis, "
-                "(B, T, H, d), then swap T and H with `transpose(1, 2)`.",
+                "`view` alone gives head 0 whole words. Cut to (B, T, H, d), then swap: `transpose(1, 2)`.",
                 _viewed,
                 "Cut, but not swapped: yours is (B, T, H, d). T must stand beside d: `transpose(1, 2)`.",
                 _uncut,
-                "Your heads take every H-th number of a word. Head h owns the numbers from h·d to (h+1)·d: "
-                "cut into (H, d), not (d, H).",
+                "Your heads take every H-th number of a word: cut into (H, d), not (d, H).",
                 lambda x, num_heads: x.unflatten(-1, (-1, num_heads)).permute(0, 3, 1, 2),
                 "The axes are swapped before the cut, which mixes words. First (B, T, H, d), then swap.",
                 lambda x, num_heads: x.transpose(1, 2).reshape(x.shape[0], num_heads, x.shape[1], -1),
@@ -311,9 +292,9 @@ def _transposed(*names: str) -> Callable:
     return lambda **inputs: {name: inputs[name].T for name in names}
 
 
-def _columns(x: Tensor, num_heads: int, off: list[int]) -> Tensor:
-    """1 for the columns of the heads that are on, 0 for the others."""
-    return _silent(torch.ones(1, num_heads, 1, x.shape[-1] // num_heads), off).flatten()
+def _zero_queries(W_query: Tensor, num_heads: int, off: list[int], **_) -> dict:
+    """Heads in `off` get scores of 0, and are not switched off otherwise."""
+    return {"W_query": merge_heads(_silent(split_heads(W_query[None], num_heads), off))[0], "off": []}
 
 
 def _louder(heads: Tensor, off: list[int]) -> Tensor:
@@ -358,8 +339,7 @@ def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: l
         "Split with `view` alone: head 0 got whole words. Cut to (B, T, H, d), then `transpose(1, 2)`.",
         _but(split=_viewed),
         _but(split=_viewed, merge=_unswapped),
-        "Cut but not swapped: the heads of one word attend to one another, and no word sees another. Use "
-        "`transpose(1, 2)` before the scores.",
+        "Cut but not swapped, so no word sees another. Use `transpose(1, 2)` before the scores.",
         _but(split=_uncut, merge=lambda heads: heads.flatten(-2), silent=lambda heads, off: heads),
         _but(
             split=_uncut,
@@ -390,8 +370,7 @@ def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: l
         _but(lambda W_key, **_: {"W_query": W_key}),
         _but(lambda W_value, **_: {"W_query": W_value}),
         _but(lambda W_query, **_: {"W_key": W_query}),
-        "You multiplied by the transposed matrices. `nn.Linear` keeps (out, in), but these are (in, out): "
-        "`x @ W_query`. They are square, so no error warned you.",
+        "You multiplied by the transposed matrices. These are (in, out), unlike `nn.Linear`: `x @ W_query`.",
         _but(_transposed("W_query", "W_key", "W_value", "W_output")),
         _but(_transposed("W_query", "W_key", "W_value")),
         "Nothing is switched off. Set the outputs of the heads in `off` to 0 before you merge.",
@@ -399,12 +378,7 @@ def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: l
         "You kept the heads in `off` and switched off all the others.",
         _but(silent=lambda heads, off: heads - _silent(heads, off)),
         "The heads in `off` still contribute the mean of their values. Set their *outputs* to 0.",
-        _but(
-            lambda x, num_heads, off, W_query, **_: {
-                "W_query": W_query * _columns(x, num_heads, off),
-                "off": [],
-            }
-        ),
+        _but(_zero_queries),
         "You made the remaining heads larger to compensate. An ablation leaves them as they are.",
         _but(silent=_louder),
         "You switched off whole words, not heads: after the split the heads are on axis 1.",

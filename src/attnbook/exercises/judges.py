@@ -58,6 +58,9 @@ def drawn(case: Callable[..., tuple], *ranges: tuple[int, int], count: int = 6) 
     return [case(*(generator.randint(*ends) for ends in ranges), 1000 + 10 * i) for i in range(count)]
 
 
+OTHER = "any other wrong number"  # its words are shown where no slip fits
+
+
 class Number(NamedTuple):
     """A number, several numbers, or a shape, under its name in the learner's dictionary."""
 
@@ -69,12 +72,12 @@ class Number(NamedTuple):
     read: Callable[[object, str], tuple]
 
 
-def number(name: str, wanted: float | Sequence[float], rule: str, slips: dict, near: float = 0.01) -> Number:
+def number(name: str, wanted: float | Sequence[float], rule="", slips=None, near=0.01) -> Number:
     count = np.size(wanted)
     return Number(name, wanted, rule, slips, near, lambda value, name: read_numbers(value, name, count))
 
 
-def shape_of(name: str, wanted: tuple[int, ...], rule: str, slips: dict) -> Number:
+def shape_of(name: str, wanted: tuple[int, ...], rule="", slips=None) -> Number:
     return Number(name, wanted, rule, slips, 0, read_shape)
 
 
@@ -274,7 +277,13 @@ class Suspect(NamedTuple):
     name: str
     inputs: tuple
     truth: bool | dict[str, bool]
-    words: str  # what to tell a learner whose detector errs here, and is no known slip
+    words: str = ""  # what to tell a learner whose detector errs here, and is no known slip
+
+
+def line_up(*suspects_and_words) -> tuple[Suspect, ...]:
+    """A flat list of suspects, each followed by its words."""
+    pairs = zip(suspects_and_words[::2], suspects_and_words[1::2], strict=True)
+    return tuple(suspect._replace(words=words) for suspect, words in pairs)
 
 
 @dataclass

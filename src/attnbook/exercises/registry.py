@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from attnbook.exercises.judges import Function, Number, Numbers, Suspects
+from attnbook.exercises.judges import OTHER, Function, Number, Numbers, Suspects
 from attnbook.exercises.running import plain_torch
 from attnbook.exercises.verdict import Summary, Unfinished, Verdict, Wrong
 
@@ -39,8 +39,10 @@ def function(exercise_id: str, title: str, returns: dict[str, str], *, praise: s
     return _register(lambda right: Function(right, returns, **judge), exercise_id, title, praise)
 
 
-def numbers(exercise_id: str, title: str, *table: Number, praise: str) -> None:
-    exercise(exercise_id, title, praise=praise, judge=Numbers(*table))
+def numbers(exercise_id: str, title: str, table: dict[Number, dict], *, praise: str) -> None:
+    """Make an exercise of numbers, each with the words for its slips and for any `OTHER` wrong number."""
+    rows = [row._replace(rule=words.pop(OTHER), slips=words) for row, words in table.items()]
+    exercise(exercise_id, title, praise=praise, judge=Numbers(*rows))
 
 
 def suspects(exercise_id: str, title: str, *line_up_and_slips, praise: str, **judge) -> Callable:
