@@ -35,8 +35,7 @@ numbers(
             "12 and 20 are widths inside the class. The last layer's output is `output_size` wide.",
         )
         | dict.fromkeys(
-            [(1, 10, 5), (1, 10, 12)],
-            "10 is the number of values. They are summed into one row for the one query.",
+            [(1, 10, 5), (1, 10, 12)], "the 10 values are summed into one row for the one query."
         ),
         number("parameters", 255): {
             240: "these are the weights alone. Each output also has a bias: 15 more in all.",

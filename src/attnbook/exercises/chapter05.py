@@ -9,53 +9,41 @@ from torch import Tensor, nn
 
 from attnbook.encoder import EncoderLayer, FeedForward
 from attnbook.exercises.comparing import shape
-from attnbook.exercises.judges import Numbers, Suspect, drawn, number, random, slips
+from attnbook.exercises.judges import OTHER, Suspect, drawn, number, random, slips
 from attnbook.exercises.reading import read_results
-from attnbook.exercises.registry import exercise, function, suspects
+from attnbook.exercises.registry import function, numbers, suspects
 from attnbook.exercises.verdict import Wrong
 
-exercise(
+numbers(
     "5.1",
     "Count a layer",
+    {
+        number("attention", 440): {
+            400: "400 leaves out the biases: each `nn.Linear` also has one bias per output.",
+            330: "330 is three linear layers. The fourth, the output layer, mixes the heads.",
+            300: "300 is three matrices without biases. There are four linear layers, with biases.",
+            880: "880 is double. Heads are slices of one width, so their number doesn't matter.",
+            110: "110 is one linear layer. Attention has four: for query, key, value and output.",
+            240: "240 uses the width of one head. Each matrix holds both heads, so it is D × D.",
+            OTHER: "Four `nn.Linear`s from D to D, each with D × D weights and D biases.",
+        },
+        number("feed_forward", 640): {
+            600: "600 leaves out the biases: 30 in the first layer, 10 in the second.",
+            330: "330 is the first layer alone. The second goes back from 30 to 10.",
+            310: "310 is the second layer alone. The first goes from 10 to 30.",
+            660: "660 is two layers from 10 to 30. The second goes back, so it has 10 biases.",
+            620: "620 is two layers from 30 to 10. The first goes from 10 to 30, so it has 30 biases.",
+            OTHER: "One `nn.Linear` from D to d_ff and one back; each has i × o weights and o biases.",
+        },
+        number("norms", 40): {
+            20: "20 is one LayerNorm, or γ alone. There are two, each with a γ and a β.",
+            0: "0 is wrong: LayerNorm learns γ and β, which scale and shift each of the D numbers.",
+            4: "4 is one γ and one β per norm. Each of the D numbers has its own γ and β.",
+            80: "80 is double: two LayerNorms, each with D numbers in γ and D in β.",
+            OTHER: "Two LayerNorms, each with a γ and a β of D numbers.",
+        },
+    },
     praise="No count depends on the heads, the length or the batch: the layer reads sentences of any length.",
-    judge=Numbers(
-        number(
-            "attention",
-            440,
-            "Four `nn.Linear`s from D to D, each with D × D weights and D biases.",
-            {
-                400: "400 leaves out the biases: each `nn.Linear` also has one bias per output.",
-                330: "330 is three linear layers. The fourth, the output layer, mixes the heads.",
-                300: "300 is three matrices without biases. There are four linear layers, with biases.",
-                880: "880 is double. Heads are slices of one width, so their number doesn't matter.",
-                110: "110 is one linear layer. Attention has four: for query, key, value and output.",
-                240: "240 uses the width of one head. Each matrix holds both heads, so it is D × D.",
-            },
-        ),
-        number(
-            "feed_forward",
-            640,
-            "One `nn.Linear` from D to d_ff and one back; each has i × o weights and o biases.",
-            {
-                600: "600 leaves out the biases: 30 in the first layer, 10 in the second.",
-                330: "330 is the first layer alone. The second goes back from 30 to 10.",
-                310: "310 is the second layer alone. The first goes from 10 to 30.",
-                660: "660 is two layers from 10 to 30. The second goes back, so it has 10 biases.",
-                620: "620 is two layers from 30 to 10. The first goes from 10 to 30, so it has 30 biases.",
-            },
-        ),
-        number(
-            "norms",
-            40,
-            "Two LayerNorms, each with a γ and a β of D numbers.",
-            {
-                20: "20 is one LayerNorm, or γ alone. There are two, each with a γ and a β.",
-                0: "0 is wrong: LayerNorm learns γ and β, which scale and shift each of the D numbers.",
-                4: "4 is one γ and one β per norm. Each of the D numbers has its own γ and β.",
-                80: "80 is double: two LayerNorms, each with D numbers in γ and D in β.",
-            },
-        ),
-    ),
 )
 
 

@@ -8,64 +8,48 @@ from torch import Tensor
 
 from attnbook.embeddings import sinusoids
 from attnbook.exercises.comparing import shape
-from attnbook.exercises.judges import Numbers, drawn, number, random, shape_of, slips
+from attnbook.exercises.judges import OTHER, drawn, number, random, shape_of, slips
 from attnbook.exercises.reading import read_results
-from attnbook.exercises.registry import exercise, function
+from attnbook.exercises.registry import function, numbers
 from attnbook.exercises.verdict import Wrong
 
-exercise(
+numbers(
     "7.1",
     "Predict an embedding",
+    {
+        shape_of("output", (2, 3, 16)): dict.fromkeys(
+            [(2, 3, 100), (6, 100), (100, 16), (2, 100), (100,)],
+            "100 is the number of tokens, the width of a one-hot vector. A row is `d_model` wide.",
+        )
+        | {
+            (6, 16): "almost: the ids keep their shape (2, 3) and get one more axis.",
+            (2, 3): "that is the shape of the ids. Each id becomes a vector: one more axis.",
+            OTHER: "Each of the 2 × 3 ids becomes a row of the matrix.",
+        },
+        number("parameters", 1600): {
+            1616: "a lookup has no bias: `nn.Embedding` is one matrix.",
+            1700: "a lookup has no bias: `nn.Embedding` is one matrix.",
+            96: "96 is the size of the output. The matrix has a row for every token, used or not.",
+            48: "48 is the rows in use. The matrix has a row for every token of the vocabulary.",
+            100: "100 is the number of rows. How many numbers does each have?",
+            OTHER: "The matrix has one row for each token of the vocabulary, and each row is `d_model` wide.",
+        },
+        number("factor", 4, near=0.005): {
+            10: "10 is the root of the vocabulary. The factor is the root of the *width*.",
+            16: "16 is d_model. The factor is its square root.",
+            0.25: "the article's class multiplies by the root; it does not divide.",
+            0.0625: "the article's class multiplies by the root of d_model.",
+            1: "a bare `nn.Embedding` multiplies by nothing. The article's class does.",
+            OTHER: "Read the last line of `forward`: which number is under the root?",
+        },
+        number("rows", 3): {
+            6: "you counted positions. A token that occurs twice adds to the same row twice.",
+            100: "only rows that were looked up took part in the output.",
+            2: "id 0 is a row like any other here: no `padding_idx` was given.",
+            OTHER: "Which *different* ids are there?",
+        },
+    },
     praise="The factor depends on width, not vocabulary. Only the three rows looked up get a gradient.",
-    judge=Numbers(
-        shape_of(
-            "output",
-            (2, 3, 16),
-            "Each of the 2 × 3 ids becomes a row of the matrix.",
-            dict.fromkeys(
-                [(2, 3, 100), (6, 100), (100, 16), (2, 100), (100,)],
-                "100 is the number of tokens, the width of a one-hot vector. A row is `d_model` wide.",
-            )
-            | {
-                (6, 16): "almost: the ids keep their shape (2, 3) and get one more axis.",
-                (2, 3): "that is the shape of the ids. Each id becomes a vector: one more axis.",
-            },
-        ),
-        number(
-            "parameters",
-            1600,
-            "The matrix has one row for each token of the vocabulary, and each row is `d_model` wide.",
-            dict.fromkeys([1616, 1700], "a lookup has no bias: `nn.Embedding` is one matrix.")
-            | {
-                96: "96 is the size of the output. The matrix has a row for every token, used or not.",
-                48: "48 is the rows in use. The matrix has a row for every token of the vocabulary.",
-                100: "100 is the number of rows. How many numbers does each have?",
-            },
-        ),
-        number(
-            "factor",
-            4,
-            "Read the last line of `forward`: which number is under the root?",
-            {
-                10: "10 is the root of the vocabulary. The factor is the root of the *width*.",
-                16: "16 is d_model. The factor is its square root.",
-                0.25: "the article's class multiplies by the root; it does not divide.",
-                0.0625: "the article's class multiplies by the root of d_model.",
-                1: "a bare `nn.Embedding` multiplies by nothing. The article's class does.",
-            },
-            near=0.005,
-        ),
-        number(
-            "rows",
-            3,
-            "Which *different* ids are there?",
-            {
-                6: "you counted positions. A token that occurs twice adds to the same row twice.",
-                100: "only rows that were looked up took part in the output.",
-                2: "id 0 is a row like any other here: no `padding_idx` was given.",
-            },
-        ),
-    ),
 )
 
 

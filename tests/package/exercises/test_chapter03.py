@@ -55,7 +55,7 @@ def test_predictions_with_other_letter_case(check):
         ({"weights": "1, 10"}, "should be a shape"),
         ({"output": (1, 5)}, "batch axis back"),
         ({"output": (1, 1, 12)}, "`output_size` wide"),
-        ({"output": (1, 10, 5)}, "number of values"),
+        ({"output": (1, 10, 5)}, "summed into one row"),
         ({"output": ()}, "not ()"),
         ({"parameters": 240}, "15 more in all"),
         ({"parameters": 150}, "right for `attn`"),
