@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from attnbook.exercises.comparing import describe
-from attnbook.exercises.judges import Number, Numbers, drawn, number, random, shape_of, slips
-from attnbook.exercises.registry import exercise, function
+from attnbook.exercises.judges import OTHER, Number, Numbers, drawn, number, random, shape_of, slips
+from attnbook.exercises.registry import exercise, function, numbers
 from attnbook.exercises.verdict import Wrong
 
 
-def _weights(name: str, queries: int, keys: int, letters: str) -> Number:
+def _weights(name: str, queries: int, keys: int, letters: str) -> dict[Number, dict]:
     """The shape of one kind of attention weights in the exercise's model: 5 layers, batch 2, 3 heads."""
     orders = [(*order, queries, keys) for order in permutations((5, 2, 3)) if order != (5, 2, 3)]
     with_width = [(5, 2, 3, *pair) for pair in ((queries, 12), (12, keys), (12, 12), (keys, 12))]
@@ -23,45 +23,37 @@ def _weights(name: str, queries: int, keys: int, letters: str) -> Number:
         (5, 2, queries, keys): "the axis of the heads is missing: each head has a map of its own.",
         **dict.fromkeys(orders, "the right sizes in another order. Wanted: layers, batch, heads."),
         **dict.fromkeys(with_width, "the dot products sum over the width, so the weights have no such axis."),
+        OTHER: f"Wanted {letters}, a row for each query and a column for each key.",
     }
     if queries != keys:
         slips[5, 2, 3, keys, queries] = "rows are queries (target), columns are keys (source)."
-    rule = f"Wanted {letters}, a row for each query and a column for each key."
-    return shape_of(name, (5, 2, 3, queries, keys), rule, slips)
+    return {shape_of(name, (5, 2, 3, queries, keys)): slips}
 
 
-exercise(
+numbers(
     "8.1",
     "Shapes through the whole model",
+    {
+        shape_of("logits", (2, 4, 19)): {
+            (2, 4, 17): "17 is the source's vocabulary. Scores are for tokens that may be *written*.",
+            (2, 7, 19): "there is one row of scores per *target* position: the source length is gone.",
+            (2, 4, 12): "this is the decoder's output. The output layer maps width to vocabulary.",
+            (2, 19): "each target position gets a row of scores, not only the last one.",
+            OTHER: "One score for every target token, at every target position: (B, T, V).",
+        },
+        **_weights("encoder", 7, 7, "(L, B, H, S, S)"),
+        **_weights("decoder", 4, 4, "(L, B, H, T, T)"),
+        **_weights("cross", 4, 7, "(L, B, H, T, S)"),
+        number("numbers", 840): {
+            56: "that is one head of one layer, for both sequences. There are 3 heads and 5 layers.",
+            28: "that is a single map. Multiply by heads, layers and sequences.",
+            168: "that is one layer. There are five.",
+            420: "that is one sequence. There are two in the batch.",
+            280: "that is one head of each layer. There are three heads.",
+            OTHER: "Multiply out the five sizes of `cross`.",
+        },
+    },
     praise="Queries give the rows, keys the columns: that decides the last two axes of all three.",
-    judge=Numbers(
-        shape_of(
-            "logits",
-            (2, 4, 19),
-            "One score for every target token, at every target position: (B, T, V).",
-            {
-                (2, 4, 17): "17 is the source's vocabulary. Scores are for tokens that may be *written*.",
-                (2, 7, 19): "there is one row of scores per *target* position: the source length is gone.",
-                (2, 4, 12): "this is the decoder's output. The output layer maps width to vocabulary.",
-                (2, 19): "each target position gets a row of scores, not only the last one.",
-            },
-        ),
-        _weights("encoder", 7, 7, "(L, B, H, S, S)"),
-        _weights("decoder", 4, 4, "(L, B, H, T, T)"),
-        _weights("cross", 4, 7, "(L, B, H, T, S)"),
-        number(
-            "numbers",
-            840,
-            "Multiply out the five sizes of `cross`.",
-            {
-                56: "that is one head of one layer, for both sequences. There are 3 heads and 5 layers.",
-                28: "that is a single map. Multiply by heads, layers and sequences.",
-                168: "that is one layer. There are five.",
-                420: "that is one sequence. There are two in the batch.",
-                280: "that is one head of each layer. There are three heads.",
-            },
-        ),
-    ),
 )
 
 
