@@ -1,1 +1,1 @@
-"""Hands assignments out, collects and grades them, and reports: `python -m coursework --help`."""
+"""Release, collect and grade assignments, and report the results: `python -m coursework --help`."""

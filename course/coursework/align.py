@@ -1,6 +1,6 @@
-"""The notebook that is graded: the released one, with the student's answers and own cells in it.
+"""Build the notebook to grade: the released one, with the student's answers and added cells.
 
-Tests, points and locked cells always come from the release, whatever became of them in the submission.
+Tests, points and locked cells always come from the release, even if the submission changed or deleted them.
 """
 
 import ast
@@ -16,7 +16,10 @@ IMPORTS = (ast.Import, ast.ImportFrom)
 def align(
     released: nbformat.NotebookNode, cells: list, own_cells: int = 200
 ) -> tuple[nbformat.NotebookNode, list[str]]:
-    """The notebook to grade, and a line for each thing that was not as it was released."""
+    """Return the notebook to grade, and a remark on each difference from the release.
+
+    `cells` are the submission's. At most `own_cells` of the cells that the student added are kept.
+    """
     names = {cell.metadata.nbgrader.grade_id: cell for cell in released.cells}
     said, missing, answers, extras = [], [], {}, {}
     found = find_again(released, cells)
@@ -30,7 +33,7 @@ def align(
         if name in names and last[name] == index:
             answers[name] = cell.source
             after = name
-        elif name in names and index in found:  # a part of an answer in several cells
+        elif name in names and index in found:  # an answer split into several cells: join them
             cells[last[name]].source = f"{cell.source}\n\n{cells[last[name]].source}"
         elif cell.source.strip():
             if name in names:
@@ -49,7 +52,7 @@ def align(
     for cell in copy.deepcopy(released.cells):
         name = cell.metadata.nbgrader.grade_id
         if utils.is_solution(cell):
-            graded.cells += waiting  # the student's own first cells come once the imports are done
+            graded.cells += waiting  # the student's first cells may need the imports
             waiting = []
             if name not in answers:
                 missing.append(f"the cell {name} was missing")
@@ -78,10 +81,10 @@ def align(
 
 
 def find_again(released: nbformat.NotebookNode, cells: list) -> dict[int, str]:
-    """Names for cells that have none, by their index: a tool had taken the notebook's metadata away.
+    """Return the names of cells that have lost them, by index: some tools strip the metadata.
 
-    Cells that are as they were released are known by their text. An answer is what stands between the same
-    two of these as in the release; where it is in several cells, all of them.
+    Unchanged cells are recognized by their text. An answer is what lies between the same two known cells as
+    in the release. If a single answer is missing there, all cells between the two belong to it.
     """
     places = {name_of(cell): index for index, cell in enumerate(cells)}
     free = [index for index, cell in enumerate(cells) if not name_of(cell) and cell.source.strip()]
@@ -121,7 +124,7 @@ def key(cell) -> tuple[str, str]:
 
 
 def added_imports(cell, source: str) -> str:
-    """The imports that a student wrote into a locked cell."""
+    """Return the imports in `source` that the locked cell lacks; "" if `source` cannot be parsed."""
     try:
         lines = [ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, IMPORTS)]
         known = [ast.unparse(node) for node in ast.walk(ast.parse(cell.source)) if isinstance(node, IMPORTS)]

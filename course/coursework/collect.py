@@ -1,4 +1,4 @@
-"""Takes in what a learning platform gives out: files named as Moodle, Canvas or plain folders do."""
+"""Import submissions: Moodle's and Canvas's downloads, or a folder per student, zipped or not."""
 
 import json
 import os
@@ -36,13 +36,13 @@ KINDS = {
     "text": "text typed into Canvas",
     "link": "a link given in Canvas",
 }
-EARLIEST = time.mktime((1981, 1, 1, 0, 0, 0, 0, 0, -1))  # before: a file that has no date
+EARLIEST = time.mktime((1981, 1, 1, 0, 0, 0, 0, 0, -1))  # an earlier time means that the file has no date
 UNSEEN = ("__MACOSX", ".DS_Store", ".ipynb_checkpoints", "Thumbs.db", "desktop.ini")
 
 
 @dataclass
 class Found:
-    """One file that came: whose it is, what it is called, and how to read it."""
+    """One file of the download: its student, its name, and `read()`, which returns its bytes."""
 
     where: str
     size: int
@@ -53,12 +53,15 @@ class Found:
     number: str = ""
     file: str = ""
     kind: str = "file"
-    late: bool = False  # says Canvas
-    named: bool = True  # as the assignment is
+    late: bool = False  # Canvas marked it as late
+    named: bool = True  # its file name is the assignment's
 
 
 def collect(course: Course, chapter: str, source: str) -> str:
-    """Takes each student's newest file into submitted/; the answer names every other file, and why."""
+    """Copy each student's newest valid file to submitted/.
+
+    Returns a report that names each file that was not taken, with the reason.
+    """
     name = course.assignment(chapter)
     path = Path(source).expanduser()
     if not source or not path.exists():
@@ -74,7 +77,7 @@ def collect(course: Course, chapter: str, source: str) -> str:
             except RefusedError as error:
                 reasons.append(f"{found.file}: {error}")
                 said.append(f"not taken: {found.where}: {error}")
-        if any(found.named for found, _ in good):  # what has the right name is what was meant
+        if any(found.named for found, _ in good):  # prefer the right file name, even to a newer file
             for found in [found for found, _ in good if not found.named]:
                 said.append(f"not taken: {found.where}: {name}.ipynb of {student} is there too")
             good = [one for one in good if one[0].named]
@@ -98,7 +101,7 @@ def collect(course: Course, chapter: str, source: str) -> str:
 
 
 def by_student(course: Course, assignment: str, path: Path, said: list[str]) -> dict[str, list[Found]]:
-    """Files by student; two who share a name are told apart by their platform's number."""
+    """Group the files by student; the platform's number distinguishes students with the same name."""
     names: dict[str, dict[str, list[Found]]] = {}
     seen = [found for found in walk(path, said) if not is_noise(found)]
     roots = common_root([PurePosixPath(found.where).parts for found in seen if not by_platform(found)])
@@ -116,14 +119,15 @@ def by_student(course: Course, assignment: str, path: Path, said: list[str]) -> 
             number = files[0].number
             long = f"{name}-{number or place}"
             before = read_record(course.folder / "submitted" / name / assignment / "from.json").get("number")
-            named = before == number if before and number else len(numbers) == 1  # also at an earlier time
+            # A student collected under the plain name before keeps it, even if a namesake comes later.
+            named = before == number if before and number else len(numbers) == 1
             taken = (course.folder / "submitted" / long / assignment).exists()
             students[name if named and not taken else long] = files
     return students
 
 
 def walk(path: Path, said: list[str]) -> Iterator[Found]:
-    """Every file below a folder or in a zip. Links are not followed, and nothing is unpacked."""
+    """Yield each file in a folder or a zip, without following links or reading contents."""
     if path.is_file():
         for info in contents(path):
             where = plain(info.filename, 2000)
@@ -165,22 +169,25 @@ def moment(info: zipfile.ZipInfo) -> float:
 
 
 def unpack(path: Path, info: zipfile.ZipInfo) -> bytes:
-    """At most a little more than a notebook may have, whatever the zip says of its size."""
+    """Read one file of a zip, up to one byte more than the limit: the zip may lie about the size."""
     try:
         with zipfile.ZipFile(path) as pack, pack.open(info) as stream:
             return stream.read(LARGEST_FILE + 1)
-    except Exception as error:  # so can one of its files
+    except Exception as error:  # so can a file in it
         raise RefusedError(f"cannot be unpacked: {plain(error)}") from None
 
 
 def is_noise(found: Found) -> bool:
-    """What systems leave lying about."""
+    """Whether it is a file that an operating system or Jupyter adds, such as .DS_Store."""
     parts = PurePosixPath(found.where).parts
     return any(part in UNSEEN or part.startswith("._") for part in parts)
 
 
 def by_platform(found: Found) -> bool:
-    """Fills in the student and the file's own name where a platform named it."""
+    """Fill in the student and the original file name if Moodle or Canvas named the file.
+
+    Returns whether one of them did.
+    """
     parts = PurePosixPath(found.where).parts
     for part in reversed(parts):
         match = MOODLE.fullmatch(part) or CANVAS.fullmatch(part)
@@ -190,7 +197,7 @@ def by_platform(found: Found) -> bool:
         found.name, found.number, found.platform = match["name"], match["id"], "moodle"
         if match.re is CANVAS:
             found.platform, found.late = "canvas", bool(re.search(r"(^|_)LATE_", part))
-        if parts_of.get("anon"):  # whose points cannot be imported: nobody has this number
+        if parts_of.get("anon"):  # an anonymous ID is no user number, so Canvas could not import the points
             found.name, found.number, found.platform = f"anon {match['anon']}", match["anon"], "plain"
         found.file = match["file"] or parts[-1]
         found.kind = match["kind"] or "file"
@@ -199,7 +206,7 @@ def by_platform(found: Found) -> bool:
 
 
 def common_root(paths: list[tuple[str, ...]]) -> int:
-    """How many folders all files are in before they part into two students' or more."""
+    """Return how many leading folders all paths share, or 0 if they don't branch after that."""
     folders = [path[:-1] for path in paths if len(path) > 1]
     common = 0
     for parts in zip(*folders, strict=False):
@@ -211,7 +218,7 @@ def common_root(paths: list[tuple[str, ...]]) -> int:
 
 
 def by_folder(found: Found, roots: int) -> bool:
-    """Fills in the student, who is the first folder; False where there is none."""
+    """Fill in the student from the first folder below the `roots` leading ones; False if there is none."""
     parts = PurePosixPath(found.where).parts
     below = [part for part in parts[roots:] if part not in ("..", "/", "\\")]
     if len(below) < 2:
@@ -221,13 +228,13 @@ def by_folder(found: Found, roots: int) -> bool:
 
 
 def slug(name: str) -> str:
-    """A folder's name for a student: "Ada Lovelace" is ada-lovelace; letters of all scripts stay."""
+    """Return a student's folder name: "Ada Lovelace" becomes ada-lovelace. All scripts' letters stay."""
     letters = unicodedata.normalize("NFKC", name).lower()
     return re.sub(r"[^\w]+", "-", letters).strip("-_")[:80]
 
 
 def check(course: Course, found: Found, name: str) -> bytes:
-    """The bytes of a file that can be graded; raises RefusedError with the reason."""
+    """Return the bytes of a file that can be graded; raise RefusedError with the reason otherwise."""
     if found.kind != "file":
         raise RefusedError(f"{KINDS.get(found.kind, found.kind)}, not a file; wanted {name}.ipynb")
     # "ch04-1", "ch04 (1)": a second attempt; "Copy of ch04", "Copy_of_ch04": from Colab
@@ -252,7 +259,7 @@ def check(course: Course, found: Found, name: str) -> bytes:
 
 
 def count_own(course: Course, name: str, cells: list) -> int:
-    """How many of an assignment's cells are in a notebook, by their names or their text."""
+    """Count the assignment's tests and answers that a notebook contains, by name or by text."""
     names = {name_of(cell) for cell in cells}
     texts = {cell.source.strip() for cell in cells}
     return sum(
@@ -263,7 +270,7 @@ def count_own(course: Course, name: str, cells: list) -> int:
 
 
 def later_one(course: Course, name: str, student: str, found: Found, data: bytes) -> str:
-    """Where a newer file that is there already came from; "" where this one is to be taken."""
+    """Return the path of a newer file that was collected before; "" if there is none."""
     folder = course.folder / "submitted" / student / name
     before, path = read_record(folder / "from.json"), folder / f"{name}.ipynb"
     if not path.exists() or path.read_bytes() == data or found.time < EARLIEST:
@@ -272,11 +279,15 @@ def later_one(course: Course, name: str, student: str, found: Found, data: bytes
 
 
 def put(course, name, student, last, found, data, reasons) -> bool:
-    """Writes a submission, whole or not at all; False where the same one is there already."""
+    """Write a submission, or the reasons why there is none.
+
+    Returns whether a notebook was written: False if all files were refused or nothing has changed. `last` is
+    the student's newest file; `found` is the one to take, with its bytes `data`, or None if all were refused.
+    """
     folder = course.folder / "submitted" / student / name
     path, refused = folder / f"{name}.ipynb", folder / "refused.txt"
     if found is None:
-        if not path.exists():  # an earlier good file stays
+        if not path.exists():  # keep a valid file that was collected before
             write(refused, "; ".join(reasons))
             write(folder / "from.json", about(last))
         return False

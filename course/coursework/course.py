@@ -1,4 +1,4 @@
-"""The course's folders, settings and gradebook, and the errors that are for the instructor to read."""
+"""The course's folders, settings and gradebook, and errors with messages for the instructor."""
 
 import hashlib
 import json
@@ -17,20 +17,20 @@ from traitlets.config import Config, PyFileConfigLoader
 
 BACKUPS = 10
 LARGEST = 10_000_000  # bytes of a notebook that is graded
-LARGEST_FILE = 100_000_000  # of one that is handed in: what is above the other limit should be its outputs
-MOST_VALUES = 10_000_000  # about, in its JSON: many small ones take far more memory than file
+LARGEST_FILE = 100_000_000  # bytes of a submitted file; its outputs are removed if it exceeds LARGEST
+MOST_VALUES = 10_000_000  # in its JSON, estimated: many small values take far more memory than the file
 
 
 class CourseError(Exception):
-    """What an instructor can mend, in words."""
+    """An error that the instructor can fix; the message says how."""
 
 
 class RefusedError(Exception):
-    """A file that is no notebook to grade, and why."""
+    """A submitted file that cannot be graded; the message says why."""
 
 
 class Course:
-    """Where everything lies: source/, release/, submitted/, autograded/, feedback/, grades/ in one folder."""
+    """A course's folder, with source/, release/, submitted/, autograded/, feedback/ and grades/."""
 
     def __init__(self, folder: Path):
         self.folder = Path(folder).resolve()
@@ -40,9 +40,7 @@ class Course:
             raise CourseError(f"COURSE is {folder}: no course, since it holds no nbgrader_config.py")
         self.config: Config = PyFileConfigLoader(settings.name, path=str(self.folder)).load_config()
         self.config.CourseDirectory.root = str(self.folder)
-        bin = str(
-            Path(sys.executable).parent
-        )  # nbgrader calls alembic, which lies beside this Python, by its name
+        bin = str(Path(sys.executable).parent)  # nbgrader runs alembic, which is installed here, by its name
         if bin not in os.environ["PATH"].split(os.pathsep):
             os.environ["PATH"] = bin + os.pathsep + os.environ["PATH"]
 
@@ -54,7 +52,7 @@ class Course:
         return Gradebook(self.db_url, self.config.CourseDirectory.get("course_id", ""))
 
     def assignment(self, chapter: str) -> str:
-        """The name of an assignment: "ch04" for "4", "04" or "ch04", and any other by its whole name."""
+        """Return an assignment's name: "ch04" for "4", "04" or "ch04"; other names in full."""
         found = re.fullmatch(r"(?:ch)?(\d{1,2})", str(chapter or ""))
         there = self.assignments()
         for name in (chapter, f"ch{int(found[1]):02}" if found else ""):
@@ -64,7 +62,7 @@ class Course:
         raise CourseError(f"CH is {chapter!r}: wanted one of {known}")
 
     def assignments(self) -> list[str]:
-        """Each is one notebook, in a folder of the same name."""
+        """Return all assignments' names. Each is a notebook in a folder of the same name."""
         found = self.folder.glob("source/*/*.ipynb")
         return sorted(path.stem for path in found if path.stem == path.parent.name)
 
@@ -72,14 +70,14 @@ class Course:
         return self.folder / step / student / name / f"{name}.ipynb"
 
     def source(self, name: str) -> nbformat.NotebookNode:
-        """An assignment as its author sees it; not to be changed."""
+        """Return the instructor's version of an assignment. It is cached: don't change it."""
         if name not in self.sources:
             notebook = nbformat.read(self.notebook("source", name), as_version=4)
             self.sources[name] = with_names(notebook)
         return self.sources[name]
 
     def released(self, name: str) -> nbformat.NotebookNode:
-        """The notebook that students got, as long as it is still made from the source that is there."""
+        """Return the students' version; raise CourseError if it is missing or older than the source."""
         path, stamp = self.notebook("release", name), self.folder / "release" / name / "source.sha256"
         if not path.is_file() or not stamp.is_file():
             raise CourseError(f"{name} is not released yet: make release CH={short(name)}")
@@ -90,7 +88,7 @@ class Course:
         return nbformat.read(path, as_version=4)
 
     def back_up(self) -> Path | None:
-        """A copy of the gradebook; the newest ten stay."""
+        """Back up the gradebook, if there is one, and delete all but the newest ten backups."""
         database, folder = self.folder / "gradebook.db", self.folder / "backups"
         if not database.is_file():
             return None
@@ -104,12 +102,12 @@ class Course:
 
 
 def short(name: str) -> str:
-    """An assignment as it is named on the command line."""
+    """Return an assignment's name as the command line takes it: "04" for "ch04"."""
     return name[2:] if re.fullmatch(r"ch\d\d", name) else name
 
 
 def with_names(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Names and locks the cells that nbgrader leaves alone, to tell each from a student's own."""
+    """Name and lock the cells without nbgrader metadata, to distinguish them from cells students add."""
     for number, cell in enumerate(notebook.cells):
         if not cell.metadata.get("nbgrader", {}).get("grade_id"):
             about = {"grade": False, "solution": False, "locked": True, "task": False, "schema_version": 3}
@@ -123,7 +121,7 @@ def digest(*paths: Path) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """All of it or nothing."""
+    """Write a file atomically, with its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, "utf8")
@@ -131,7 +129,7 @@ def write(path: Path, text: str) -> None:
 
 
 def read_cells(data: bytes) -> list[nbformat.NotebookNode]:
-    """A submission's cells; raises RefusedError with the reason where they cannot be read."""
+    """Return a submission's cells, without outputs; raise RefusedError with the reason if that fails."""
     if len(data) > LARGEST_FILE:
         raise RefusedError(f"too large: {len(data) / 1e6:.0f} MB, at most {LARGEST_FILE / 1e6:.0f} MB")
     if sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
@@ -164,7 +162,7 @@ def read_cells(data: bytes) -> list[nbformat.NotebookNode]:
 
 
 def without_outputs(cells: list[nbformat.NotebookNode]) -> bytes:
-    """A notebook of these cells."""
+    """Return a notebook of these cells as bytes."""
     notebook = new_notebook()
     for number, cell in enumerate(cells):
         make = new_code_cell if cell.cell_type == "code" else new_markdown_cell
@@ -180,13 +178,13 @@ def text(source) -> str:
 
 
 def known(cell) -> dict:
-    """Of a submitted cell's metadata, only whose cell it says it is."""
+    """Return the only metadata that is kept of a submitted cell: its nbgrader name."""
     name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
     return {"nbgrader": {"grade_id": name}} if isinstance(name, str) else {}
 
 
 def stamp(course: Course, name: str, student: str) -> str:
-    """What was handed in and what it is graded by: graded again when either changes."""
+    """Return a digest of the submission and the source: if it changes, the submission is graded again."""
     folder = course.folder / "submitted" / student / name
     return digest(
         course.notebook("source", name), *sorted(path for path in folder.iterdir() if path.suffix != ".json")

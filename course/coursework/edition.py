@@ -1,4 +1,4 @@
-"""The students' edition: the book's repository without the assignments' solutions and without its history."""
+"""The students' edition: the book's repository without the assignments' solutions and the history."""
 
 import json
 import re
@@ -19,7 +19,7 @@ ASSIGNMENTS = "assignments"
 SUBJECT = "Students' edition"
 REMOTE = re.compile(r"(https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
 GITHUB = re.compile(r"(?:https://|ssh://git@|git@)github\.com[/:]([\w-]+/[\w.-]+?)(?:\.git)?/?")
-# Lines that anybody writes, and the book too
+# Common lines of code, which give no solution away even if they are in one
 COMMON = re.compile(
     r"for \w+ in [\w.()\[\]]+:|if \w+ is (not )?None:|.{,11}"
     r"|generator = torch\.Generator\(\)\.manual_seed\(\d+\)"
@@ -27,10 +27,10 @@ COMMON = re.compile(
 
 
 def students_edition(root: Path, to: str, url: str = "", released: Sequence[Path] = ()) -> str:
-    """Writes the edition as one commit into a new folder, or onto the main branch of a remote repository.
+    """Write the edition as one commit to a new folder, or to the main branch of a remote repository.
 
-    `url` is the address on GitHub that its links and launch buttons lead to; where `to` is one, that is it.
-    `released` are notebooks of assignments that it is to hold, in the folder assignments.
+    `url` is the GitHub address for its links and launch buttons; by default `to`, if that is one.
+    `released` are the assignments' notebooks to include, in the folder assignments.
     """
     remote = bool(REMOTE.fullmatch(to))
     target = Path(to).expanduser()
@@ -73,7 +73,7 @@ def students_edition(root: Path, to: str, url: str = "", released: Sequence[Path
 
 
 def extract(root: Path, folder: Path) -> None:
-    """The files of the last commit, without those that are left out."""
+    """Extract the files of the last commit into `folder`, except LEFT_OUT."""
     archive = subprocess.run(["git", "archive", "HEAD"], cwd=root, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=BytesIO(archive)) as pack:
         kept = [one for one in pack if not any(Path(one.name).is_relative_to(path) for path in LEFT_OUT)]
@@ -81,7 +81,10 @@ def extract(root: Path, folder: Path) -> None:
 
 
 def push(folder: Path, to: str) -> str:
-    """Adds a commit to the edition that is there, so that students' clones can follow; or begins it."""
+    """Add a commit to the remote edition, so that students can pull it; the first push creates the branch.
+
+    Assignments of earlier editions are kept.
+    """
     if git(folder, "ls-remote", to, "refs/heads/main"):
         git(folder, "fetch", "--quiet", to, "main")
         subjects = set(git(folder, "log", "--format=%s", "FETCH_HEAD").splitlines())
@@ -98,7 +101,7 @@ def push(folder: Path, to: str) -> str:
 
 
 def commit(folder: Path) -> bool:
-    """False where there is nothing new."""
+    """Commit everything; False if nothing has changed."""
     git(folder, "add", "--all", "--force")
     if not git(folder, "status", "--porcelain"):
         return False
@@ -116,7 +119,10 @@ def git(folder: Path, *words: str) -> str:
 
 
 def secrets(root: Path) -> dict[str, str]:
-    """Each line of a solution or a hidden test that only an instructor should see, and where it is from."""
+    """Return each line of the course's solutions and hidden tests, mapped to its origin.
+
+    Lines that are also public, and common ones, are left out.
+    """
     return secrets_of(sorted((root / "course" / "source").glob("*/*.ipynb")))
 
 
@@ -134,7 +140,7 @@ def secrets_of(notebooks: list[Path]) -> dict[str, str]:
 
 
 def find_leaks(folder: Path, lines: dict[str, str]) -> list[str]:
-    """Where such a line is in a folder: alone on a line of a file, or of a notebook's cell."""
+    """Return where a folder shows one of these lines: as a line of a file or of a notebook's cell."""
     found = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         text = path.read_bytes().decode("utf8", "replace")

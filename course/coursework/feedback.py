@@ -1,4 +1,4 @@
-"""A page for each student: points, code, the tests' words, comments. One file that asks for nothing else."""
+"""Feedback pages: each student's points, code, test messages and comments in one self-contained HTML file."""
 
 import re
 import zipfile
@@ -19,7 +19,7 @@ from coursework.roster import kept_share, lateness
 
 
 def feedback(course: Course, chapter: str, student: str = "") -> str:
-    """Writes feedback/STUDENT/chNN/chNN.html for all who are graded."""
+    """Write feedback/STUDENT/chNN/chNN.html for one graded student or for all of them."""
     name = course.assignment(chapter)
     there = sorted(path.parent.parent.name for path in course.folder.glob(f"autograded/*/{name}/graded.json"))
     if student and student not in there:
@@ -38,9 +38,10 @@ def feedback(course: Course, chapter: str, student: str = "") -> str:
 
 
 def pack(course: Course, name: str, students: list[str]) -> list[str]:
-    """Writes a zip of all pages for each platform that submissions came from, named as it takes them back.
+    """Write one zip per platform with its students' pages, named as its bulk upload expects.
 
-    Moodle finds a student by the number after the name, Canvas by those in the name of the file that came.
+    Moodle finds the student by the number after the name, Canvas by the numbers in the submitted file's name.
+    Returns the zips' paths.
     """
     zips: dict[str, dict[str, Path]] = {}
     for student in students:
@@ -67,6 +68,7 @@ def pack(course: Course, name: str, students: list[str]) -> list[str]:
 
 
 def page(course: Course, name: str, student: str) -> str:
+    """Return a graded student's page as HTML."""
     notebook = nbformat.read(course.notebook("autograded", name, student), as_version=4)
     resources = {
         "nbgrader": {"notebook": name, "assignment": name, "student": student, "db_url": course.db_url}
@@ -93,13 +95,13 @@ def page(course: Course, name: str, student: str) -> str:
 
 
 def deduction(course: Course, name: str, handed_in: dict) -> list[str]:
-    """What lateness costs, which is in the grades and not in the points above."""
+    """Return a remark on the late penalty, which the exported grades include but the page's points don't."""
     says, share = lateness(course, name, handed_in), kept_share(course, name, handed_in)
     return [f"{says}: {100 - 100 * share:g} % of the points are taken off"] if says and share < 1 else []
 
 
 def view(cell, waiting: set[str]) -> dict:
-    """What the page shows of a cell."""
+    """Return what the template needs of a cell."""
     data = cell.metadata.get("nbgrader", {})
     kind = "test" if is_test(cell) else "answer" if utils.is_solution(cell) else "given" if data else "own"
     return {
@@ -119,7 +121,7 @@ def view(cell, waiting: set[str]) -> dict:
 
 
 def show(output, *, test: bool) -> list[dict]:
-    """Text and pictures of an output; of a failed test what it says, in words."""
+    """Return an output's text and images; of an error its message, without the traceback."""
     if output.output_type == "stream":
         return [{"kind": "text", "text": strip_ansi(output.text)}]
     if output.output_type == "error":
@@ -135,7 +137,7 @@ def show(output, *, test: bool) -> list[dict]:
 
 
 def split_title(source: str) -> tuple[str, str]:
-    """The first heading of the notebook, and what comes after it."""
+    """Split the first heading off a notebook's first cell."""
     found = re.match(r"# (.+)\n*", source)
     return (found[1], source[found.end() :]) if found else ("Feedback", source)
 

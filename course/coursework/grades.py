@@ -1,4 +1,4 @@
-"""Points as CSV: one plain table of all chapters, and for each chapter what Moodle and Canvas take in."""
+"""Export points as CSV: a plain table of all chapters, and files that Moodle and Canvas import."""
 
 import csv
 import io
@@ -10,13 +10,13 @@ from coursework.collect import slug
 from coursework.course import Course, CourseError, read_record, write
 from coursework.roster import kept_share, read_class, who
 
-# No column of comments: an empty one would empty those that are in Moodle.
+# No column for comments: an empty one would erase the comments in Moodle.
 MOODLE = ("Identifier", "Full name", "Grade", "Maximum grade", "Last modified (grade)")
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 
 
 def grades(course: Course) -> str:
-    """Writes grades/*.csv; points marked by hand are in them as far as they are given."""
+    """Write grades/*.csv. Answers that are not graded by hand yet are missing from the points."""
     names = course.assignments()
     students = sorted({path.parent.parent.name for path in course.folder.glob("autograded/*/*/graded.json")})
     if not students:
@@ -48,7 +48,7 @@ def grades(course: Course) -> str:
             total = f"{sum(score for score, _ in scores.values()):g}"
             section = [safe(person.section if person else "")] if sections else []
             table.append([student, safe(full), *section, *points, total])
-    for one in people:  # who never handed anything in
+    for one in people:  # students without any submission
         if one not in found:
             section = [safe(one.section)] if sections else []
             table.append([slug(one.name), safe(one.name), *section, *[""] * len(names), "0"])
@@ -71,9 +71,9 @@ def grades(course: Course) -> str:
 
 
 def for_moodle(row) -> list[str]:
-    """A line of an assignment's grading worksheet: Moodle finds the student by "Participant 123".
+    """Return a row of Moodle's grading worksheet, where "Participant 123" identifies the student.
 
-    A grade that was changed in Moodle after the date of this line stays as it is there.
+    On import, Moodle keeps a grade that was changed there after the row's date.
     """
     _, handed_in, score, most = row
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
@@ -81,13 +81,13 @@ def for_moodle(row) -> list[str]:
 
 
 def for_canvas(row) -> list[str]:
-    """A line of the gradebook: Canvas finds the student by the number in ID."""
+    """Return a row of Canvas's gradebook, where the ID identifies the student."""
     _, handed_in, score, _ = row
     return [safe(handed_in["name"]), handed_in["number"], "", "", "", f"{score:g}"]
 
 
 def safe(cell: str) -> str:
-    """A name that a spreadsheet would take for a formula is written as text."""
+    """Prefix a name with ' if a spreadsheet would take it for a formula."""
     return f"'{cell}" if cell.lstrip()[:1] in ("=", "+", "-", "@") else cell
 
 

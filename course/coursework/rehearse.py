@@ -1,7 +1,7 @@
-"""A rehearsal: an assignment is released, submitted in five ways, graded and given back, in its own folder.
+"""Rehearse an assignment: release it, grade five generated submissions, and write their feedback.
 
-It is known beforehand what each submission must lose, so an instructor sees that grading works before
-students get the assignment. Nothing of it enters the course.
+It is known which tests each submission should fail, so an instructor sees whether grading works before the
+students get the assignment. Everything happens in a temporary copy of the course.
 """
 
 import ast
@@ -30,7 +30,7 @@ MARK = re.compile(r"^ *### (BEGIN|END) SOLUTION *\n?", re.MULTILINE)
 
 
 class Expected(NamedTuple):
-    """The tests that a submission should lose: `all` of these, or if not then `some`, and no other."""
+    """The tests that a submission should fail: all of `tests`, or at least one of them, and no others."""
 
     tests: set[str]
     all: bool = True
@@ -42,7 +42,7 @@ class Expected(NamedTuple):
 
 
 def rehearse(course: Course, chapter: str, jobs: int = 2, unsafe: bool = False) -> int:
-    """Prints a table of what came out; returns how many of its lines are not as they should be."""
+    """Rehearse an assignment and print the results; return how many are not as expected."""
     name = course.assignment(chapter)
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         stage = Course(copy_of(course, name, Path(folder) / "course"))
@@ -70,14 +70,14 @@ def rehearse(course: Course, chapter: str, jobs: int = 2, unsafe: bool = False) 
 
 
 def copy_of(course: Course, name: str, folder: Path) -> Path:
-    """A course with this assignment alone."""
+    """Copy the course's settings and this one assignment to `folder`."""
     shutil.copytree(course.folder / "source" / name, folder / "source" / name)
     shutil.copy(course.folder / "nbgrader_config.py", folder)
     return folder
 
 
 def prepare(course: Course, name: str) -> dict[str, tuple[nbformat.NotebookNode, Expected]]:
-    """Five submissions, and the tests that each should lose."""
+    """Return five submissions by name, each with the tests that it should fail."""
     source, released = course.source(name), course.released(name)
     tests = {name_of(cell) for cell in released.cells if is_test(cell)}
     model = {name_of(cell): MARK.sub("", cell.source) for cell in source.cells if utils.is_solution(cell)}
@@ -112,7 +112,7 @@ def filled(released: nbformat.NotebookNode, answers: dict[str, str]) -> nbformat
 
 
 def emptied(source: str, change: Callable[[], ast.stmt]) -> str:
-    """The same functions, each with one statement in it; "" where the cell has none."""
+    """Replace the body of each function in a cell by one statement; "" if the cell has no functions."""
     tree = ast.parse(source)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for function in functions:
@@ -125,13 +125,13 @@ def error() -> ast.stmt:
 
 
 def tests_after(released: nbformat.NotebookNode, task: str) -> set[str]:
-    """The tests from a task to the end."""
+    """Return the tests that follow a task."""
     names = [name_of(cell) for cell in released.cells]
     return {name_of(cell) for cell in released.cells[names.index(task) :] if is_test(cell)}
 
 
 def compare(kept: dict, expected: Expected, tests: set[str]) -> str:
-    """ "yes", or what is not as it should be."""
+    """Return "yes" if a submission failed the expected tests, or else the difference."""
     if not kept:
         return "no: it was not graded"
     lost = {entry.rpartition(" ")[0] for entry in kept["lost"]} & tests
@@ -146,7 +146,7 @@ def compare(kept: dict, expected: Expected, tests: set[str]) -> str:
 
 
 def hidden_lines(folder: Path, source: Path) -> list[str]:
-    """Lines of hidden tests that can be read on a feedback page."""
+    """Return the lines of hidden tests that a feedback page shows."""
     hidden = [line for line, of in secrets_of([source]).items() if of.startswith("hidden tests")]
     found = []
     for page in sorted(folder.rglob("*.html")):

@@ -1,4 +1,4 @@
-"""Makes the students' version of an assignment, and looks for what must not be in it."""
+"""Generate the students' version of an assignment, and check that it reveals no solutions or hidden tests."""
 
 import io
 import logging
@@ -17,6 +17,7 @@ MARKER = re.compile(r"^ *### *(BEGIN|END)\b", re.MULTILINE)
 
 
 def release(course: Course, chapter: str) -> str:
+    """Write release/chNN/chNN.ipynb and return a report; raise CourseError if it would reveal a solution."""
     name = course.assignment(chapter)
     source = with_names(nbformat.read(course.notebook("source", name), as_version=4))
     unpaired = [
@@ -59,7 +60,7 @@ def release(course: Course, chapter: str) -> str:
 
 
 def find_secrets(source, released) -> list[str]:
-    """Lines of solutions and hidden tests, and markers, that stand in the released notebook."""
+    """Return the markers and the lines of solutions and hidden tests that the released notebook contains."""
     public = "\n".join(REGIONS.sub("", cell.source) for cell in source.cells).splitlines()
     shown = {line.strip() for line in public}
     text = nbformat.writes(released)

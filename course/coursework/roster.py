@@ -1,7 +1,7 @@
-"""The class list, and when work is due: who handed in nothing, who came late, who is on no list.
+"""The class list and the deadlines: who is missing, who is late, and who is not on the list.
 
-`course/class.csv` has a line for each student under the headings name, number and section. `number` is the
-one that Moodle or Canvas gives (Participant 123 is 123); it and `section` may be left out.
+`course/class.csv` has a line per student, with the headings name, number and section. `number` is the
+student's number in Moodle or Canvas (123 for Participant 123). Only `name` is required.
 """
 
 import csv
@@ -26,7 +26,7 @@ class Person(NamedTuple):
 
 
 class Late(Configurable):
-    """When assignments are due, and what lateness costs. Set in nbgrader_config.py."""
+    """Deadlines and the late penalty. Set in nbgrader_config.py."""
 
     due = Dict(help='c.Late.due = {"ch04": "2026-03-01 23:59"}, in this machine\'s time').tag(config=True)
     grace_minutes = Integer(0, help="this much later is not late").tag(config=True)
@@ -34,7 +34,7 @@ class Late(Configurable):
 
 
 def read_class(course: Course) -> list[Person]:
-    """Everybody on the list; nobody where there is none."""
+    """Return everyone on the class list; nobody if there is none. Raises CourseError for an invalid list."""
     path = course.folder / FILE
     if not path.is_file():
         return []
@@ -65,7 +65,7 @@ def read_class(course: Course) -> list[Person]:
 
 
 def who(people: list[Person], student: str, handed_in: dict) -> Person | None:
-    """The person on the list whose work it is: by number where both have one, or else by name."""
+    """Find a submission's student on the list: by number if both have one, otherwise by a unique name."""
     number = handed_in.get("number", "")
     for one in people:
         if number and one.number == number:
@@ -76,9 +76,9 @@ def who(people: list[Person], student: str, handed_in: dict) -> Person | None:
 
 
 def days_late(course: Course, name: str, handed_in: dict) -> int:
-    """Days that had begun after the deadline; 0 in time, and where it isn't known when it came."""
+    """Return the days that a submission is late, rounded up; 0 if it has no deadline or no known time."""
     late = Late(config=course.config)
-    if name not in late.due or handed_in.get("platform") == "canvas":  # its zips don't say when
+    if name not in late.due or handed_in.get("platform") == "canvas":  # Canvas's zips don't hold the times
         return 0
     try:
         due = datetime.fromisoformat(late.due[name])
@@ -94,7 +94,7 @@ def days_late(course: Course, name: str, handed_in: dict) -> int:
 
 
 def lateness(course: Course, name: str, handed_in: dict) -> str:
-    """In words; "" in time."""
+    """Say how late a submission is; "" if it is on time."""
     days = days_late(course, name, handed_in)
     if days:
         return f"{days} day{'s' if days > 1 else ''} late"
@@ -102,7 +102,7 @@ def lateness(course: Course, name: str, handed_in: dict) -> str:
 
 
 def kept_share(course: Course, name: str, handed_in: dict) -> float:
-    """The share of the points that is left after lateness."""
+    """Return the fraction of the points that is left after the late penalty."""
     percent = Late(config=course.config).percent_per_day
     if not 0 <= percent <= 100:
         raise CourseError(f"c.Late.percent_per_day is {percent:g}: wanted a number from 0 to 100")
@@ -110,13 +110,13 @@ def kept_share(course: Course, name: str, handed_in: dict) -> float:
 
 
 def check_settings(course: Course, name: str) -> None:
-    """Raises CourseError where the list or the policy cannot be read, before anything is done."""
+    """Raise CourseError for an invalid class list or late policy, before any grading."""
     read_class(course)
     kept_share(course, name, {"time": EARLIEST})
 
 
 def attendance(course: Course, name: str, students: list[str]) -> list[str]:
-    """What there is to say of a chapter: who is missing, who is on no list, who was late."""
+    """Return remarks on an assignment: who is missing, who is not on the class list, who is late."""
     people = read_class(course)
     records = {
         student: read_record(course.folder / "submitted" / student / name / "from.json")

@@ -1,4 +1,4 @@
-"""How a class did, question by question: a page with the points, and what the tests said that most failed."""
+"""A page with the class's results per question, and the most common messages of failed tests."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,11 +12,11 @@ from coursework.course import Course, CourseError, short, write
 from coursework.judge import error_of
 from coursework.outputs import plain
 
-MOST_FAIL = 0.5  # a test that more than this share of the class fails deserves a look
+MOST_FAIL = 0.5  # a test is suspicious if more than this fraction of the class fails it
 
 
 class Question(NamedTuple):
-    """A test or a written answer: its points, those of each student, and what was said to whom it failed."""
+    """A test or a written answer: its points, the students' scores, and its most common error messages."""
 
     name: str
     points: float
@@ -38,7 +38,7 @@ class Question(NamedTuple):
 
 
 def statistics(course: Course, chapter: str) -> str:
-    """Writes grades/chNN-statistics.html; says which tests most of the class failed."""
+    """Write grades/chNN-statistics.html; return a report of the tests that most of the class failed."""
     name = course.assignment(chapter)
     paths = sorted(course.folder.glob(f"autograded/*/{name}/{name}.ipynb"))
     if not paths:
@@ -61,7 +61,7 @@ def statistics(course: Course, chapter: str) -> str:
 
 
 def read(course: Course, name: str, paths: list[Path]) -> tuple[list[Question], list[float], float]:
-    """The questions in the assignment's order, each student's points, and the most that one can get."""
+    """Return the questions in the assignment's order, the students' total points, and the maximum."""
     said: dict[str, Counter] = {}
     for path in paths:
         for cell in nbformat.read(path, as_version=4).cells:
@@ -89,7 +89,7 @@ def read(course: Course, name: str, paths: list[Path]) -> tuple[list[Question], 
 
 
 def histogram(totals: list[float], most: float, bars: int = 10) -> list[tuple[str, int]]:
-    """How many students are in each of ten equal ranges of points."""
+    """Return (range, number of students) for equal ranges of points."""
     counts = [0] * bars
     for total in totals:
         counts[min(bars - 1, max(0, int(bars * total / most)))] += 1
