@@ -116,7 +116,7 @@ def run(course: Course, chosen: argparse.Namespace) -> int:
             released = []
             for chapter in chosen.assignments:
                 name = course.assignment(chapter)
-                course.released(name)  # raises where it isn't, or is no longer what its source says
+                course.released(name)  # raises CourseError if it is missing or outdated
                 released.append(course.notebook("release", name))
             print(students_edition(course.folder.parent, chosen.to, chosen.url, released))
     return 0

@@ -1,4 +1,4 @@
-"""The command that a sandbox is started with: what is in its sight, and what it may take."""
+"""Build the bubblewrap command that starts a sandbox, and the limits on what runs in it."""
 
 import contextlib
 import os
@@ -37,7 +37,7 @@ PACKAGE = Path(attnbook.__file__).parent
 
 
 class Limits(Configurable):
-    """What one submission may take. Set in nbgrader_config.py: `c.Limits.memory_mb = 2000`."""
+    """Resource limits of one submission. Set in nbgrader_config.py: `c.Limits.memory_mb = 2000`."""
 
     cell_seconds = Integer(20, help="for one cell, and for the checks of one test cell").tag(config=True)
     submission_seconds = Integer(180, help="for the whole submission").tag(config=True)
@@ -54,7 +54,7 @@ class Limits(Configurable):
 
 
 class SandboxMissingError(RuntimeError):
-    """Grading cannot be made safe on this machine."""
+    """This machine cannot start a sandbox; the message says why and what to do."""
 
 
 MISSING = """Grading runs each submission in bubblewrap, and that does not work here: {reason}
@@ -65,10 +65,10 @@ MISSING = """Grading runs each submission in bubblewrap, and that does not work 
 
 
 def bubblewrap(limits: Limits) -> list[str]:
-    """The command that what is to run in the sandbox is added to."""
+    """Return the bwrap command with its options; append the command to run in the sandbox."""
     size = str(limits.disk_mb * 2**20)
     command = ["bwrap", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
-    if os.getuid() == 0:  # inside.py turns into a user of its own, whose processes can be counted
+    if os.getuid() == 0:  # inside.py switches to an unprivileged user, since RLIMIT_NPROC ignores root
         command += [
             "--unshare-ipc",
             "--unshare-pid",
@@ -80,7 +80,7 @@ def bubblewrap(limits: Limits) -> list[str]:
     else:
         command += ["--unshare-all", "--unshare-user", "--disable-userns"]
     command += ["--hostname", "sandbox", "--chdir", "/tmp", "--proc", "/proc", "--dev", "/dev"]
-    command += ["--ro-bind", "/dev/null", "/dev/zero"]  # of which memory could be made
+    command += ["--ro-bind", "/dev/null", "/dev/zero"]  # mapping /dev/zero would give shared memory
     for path in ("/dev/shm", "/tmp"):
         command += ["--perms", "1777", "--size", size, "--tmpfs", path]
     for path in SYSTEM:
@@ -96,7 +96,7 @@ def bubblewrap(limits: Limits) -> list[str]:
             command += ["--perms", "0755", "--dir", str(parent)]
         command += ["--ro-bind", path, place]
     fonts = Path(matplotlib.get_cachedir(), f"fontlist-v{FontManager.__version__}.json")
-    if fonts.is_file():  # looking for all fonts anew takes a sandbox seconds
+    if fonts.is_file():  # without Matplotlib's font cache each sandbox would spend seconds building one
         for folder in ("/tmp/.cache", "/tmp/.cache/matplotlib"):
             command += ["--perms", "0777", "--dir", folder]
         command += ["--ro-bind", str(fonts), f"/tmp/.cache/matplotlib/{fonts.name}"]
@@ -107,7 +107,7 @@ def bubblewrap(limits: Limits) -> list[str]:
 
 
 def exposed_by(folder: Path) -> str:
-    """What every sandbox sees and this folder lies in; "" where it lies in none of that."""
+    """Return the path that is visible in every sandbox and contains this folder; "" if there is none."""
     for path in (*SYSTEM, *sorted(PYTHONS), PACKAGE):
         if folder.resolve().is_relative_to(os.path.realpath(path)):
             return str(path)
@@ -115,7 +115,7 @@ def exposed_by(folder: Path) -> str:
 
 
 def environment(home: str, course: str) -> dict[str, str]:
-    """All variables that a submission sees."""
+    """Return the environment variables of a submission; it gets no others."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     names = {
         "HOME": home,
@@ -129,7 +129,7 @@ def environment(home: str, course: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def filtered(command: list[str]):
-    """The command with the filter of system calls, and the pipe through which bubblewrap gets that."""
+    """Yield the command with the seccomp filter, and the file descriptors that bwrap must inherit."""
     ours, theirs = os.pipe()
     try:
         os.write(theirs, syscalls.program())
@@ -141,7 +141,7 @@ def filtered(command: list[str]):
 
 @cache
 def check_sandbox() -> None:
-    """Raises SandboxMissingError, with what to do, unless a sandbox can be started here."""
+    """Start an empty sandbox; raise SandboxMissingError, which says what to do, if that fails."""
     if platform.system() != "Linux":
         raise SandboxMissingError(MISSING.format(reason=f"Linux is needed, and this is {platform.system()}."))
     if not syscalls.known_machine():

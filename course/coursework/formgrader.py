@@ -1,9 +1,9 @@
-"""nbgrader's own pages, where answers are marked by hand, on a server that does nothing else.
+"""nbgrader's pages for grading answers by hand, on a server that does nothing else.
 
-The pages show what students wrote, so the server is built as if a student's script could run on them. It
-serves the pages and the marks of *Manual Grading*: no file of the course, no kernel, no terminal, no command
-of nbgrader's. It listens on 127.0.0.1, whatever Jupyter's settings say. What students wrote is cleaned a
-second time (see inert.py), and each page's policy allows no script but nbgrader's own, by a nonce.
+The pages show students' text, so the server assumes that a student's script could run on them. It serves
+only the pages and data of *Manual Grading*: no course files, kernels, terminals or nbgrader commands. It
+listens on 127.0.0.1 and ignores Jupyter's settings. Students' text is sanitized a second time (see inert.py),
+and each page's Content-Security-Policy uses a nonce to allow only nbgrader's own scripts.
 """
 
 import os
@@ -45,7 +45,7 @@ POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-# What stays of Jupyter's own handlers (to sign in), and of nbgrader's (*Manual Grading* and its data)
+# The only handlers that are served: Jupyter's for signing in, and nbgrader's for *Manual Grading*
 KEPT = {
     LoginFormHandler,
     LogoutHandler,
@@ -72,7 +72,10 @@ MARKING = {
 
 
 class Templates(FileSystemLoader):
-    """nbgrader's templates; each script of theirs gets the word that the policy asks for."""
+    """nbgrader's templates, with the nonce added to each script and inline event handlers removed.
+
+    `values` is the prefix of the template's variables; `scripts` are added to the page's head.
+    """
 
     def __init__(self, folder: Path, values: str, scripts: tuple[str, ...]):
         super().__init__(folder)
@@ -99,7 +102,7 @@ class Templates(FileSystemLoader):
 
 
 class Page(HTMLExporter):
-    """nbgrader's page of a submission, with no HTML of the student's."""
+    """nbgrader's page of a submission, without any HTML from the student."""
 
     def __init__(self, **options):
         folder = Path(handlers.template_path)
@@ -121,7 +124,7 @@ class Page(HTMLExporter):
 
 
 class Guarded:
-    """A page of nbgrader's with a policy of its own."""
+    """Mixin for nbgrader's handlers: each response gets a Content-Security-Policy with a new nonce."""
 
     @cached_property
     def nonce(self) -> str:
@@ -136,7 +139,7 @@ class Guarded:
 
     @property
     def exporter(self):
-        def from_filename(path, resources):  # which names a student as their platform does
+        def from_filename(path, resources):  # these include the student's name, unescaped
             told = {
                 name: escape(value) if isinstance(value, str) else value for name, value in resources.items()
             }
@@ -146,7 +149,7 @@ class Guarded:
 
 
 class Marking(FormgradeExtension):
-    """The part of nbgrader's extension that marks."""
+    """nbgrader's extension, reduced to manual grading."""
 
     def init_tornado_settings(self, webapp):
         super().init_tornado_settings(webapp)
@@ -177,12 +180,12 @@ class Marking(FormgradeExtension):
 
 
 class Server(ServerApp):
-    """A Jupyter server without its services, extensions, and settings from elsewhere."""
+    """A Jupyter server without services, extensions and configuration files."""
 
     default_services = ()
 
     def load_config_file(self, *_, **__):
-        """None: they could open the server to others, or bring extensions with commands."""
+        """Load nothing: a configuration file could expose the server or enable extensions."""
 
     def load_server_extensions(self):
         router = self.web_app.wildcard_router
@@ -195,14 +198,14 @@ class Server(ServerApp):
 
 
 def formgrader(course: Course, port: int = 8888, browser: bool = True) -> int:
-    """Starts the pages in the course's folder and opens them in the browser; ends with Ctrl-C."""
-    os.chdir(course.folder)  # nbgrader looks for its settings here
+    """Serve the course's pages and open them in the browser, until Ctrl-C."""
+    os.chdir(course.folder)  # nbgrader looks for its settings in the working directory
     server = Server(
         ip="127.0.0.1",
         port=port,
         open_browser=browser,
         root_dir=str(course.folder),
-        default_url="/formgrader/gradebook",  # only there the token becomes a session
+        default_url="/formgrader/gradebook",  # only these pages exchange the token for a session
         allow_root=True,
         answer_yes=True,
         tornado_settings={"headers": {"Content-Security-Policy": POLICY.format(nonce="none")}},

@@ -1,4 +1,4 @@
-"""Grades what was handed in: one sandbox a submission, several at a time, one line a student."""
+"""Grade submissions in parallel, each in a sandbox of its own, and report one line per student."""
 
 import json
 import multiprocessing
@@ -24,7 +24,10 @@ PRELOAD = ["nbgrader.api", "torch", "attnbook", "coursework.process"]
 
 
 def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe: bool = False) -> int:
-    """Grades a chapter; returns how many submissions could not be graded."""
+    """Grade a chapter's new and changed submissions, or `student`'s in any case.
+
+    Returns how many could not be graded.
+    """
     name = course.assignment(chapter)
     course.released(name)
     check_settings(course, name)
@@ -62,7 +65,7 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
                 line = save(course, name, one, done.result())
             except NotGradedError as error:
                 line = failed[one] = f"{one}: NOT GRADED: {plain(error)}; the same command tries again"
-            except Exception as error:  # one submission never stops the class
+            except Exception as error:  # one failure must not stop the others
                 why = f"{type(error).__name__}: {first_line(str(error))}"
                 line = failed[one] = f"{one}: NOT GRADED, the grader failed: {why}"
             print(f"{number:4}/{len(due)}  {line}", flush=True)
@@ -76,13 +79,13 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
 
 
 def save(course: Course, name: str, student: str, result: dict) -> str:
-    """Puts one graded submission into the gradebook and its notebook beside it; returns its line."""
+    """Save a result in the gradebook and the graded notebook in autograded/; return the report's line."""
     notebook, handed_in = (
         result["notebook"],
         read_record(course.folder / "submitted" / student / name / "from.json"),
     )
     with warnings.catch_warnings(), course.gradebook() as gradebook:
-        warnings.simplefilter("ignore", SAWarning)  # of nbgrader's own way with its tables
+        warnings.simplefilter("ignore", SAWarning)  # nbgrader's own queries cause them
         first, _, family = handed_in.get("name", student).rpartition(" ")
         gradebook.update_or_create_student(student, first_name=first, last_name=family)
         gradebook.update_or_create_submission(name, student)
@@ -112,7 +115,7 @@ def save(course: Course, name: str, student: str, result: dict) -> str:
 
 
 def marks(course: Course, gradebook: Gradebook, name: str, student: str) -> dict[str, str]:
-    """The answers that were marked by hand and are not open again, and the words that were marked."""
+    """Return the answers that have a final manual grade, each with the text that was graded."""
     path = course.notebook("autograded", name, student)
     if not path.is_file():
         return {}
@@ -129,7 +132,7 @@ def marks(course: Course, gradebook: Gradebook, name: str, student: str) -> dict
 
 
 def keep_marks(gradebook: Gradebook, name: str, student: str, notebook, marked: dict[str, str]) -> None:
-    """Closes the marks of unchanged words, which nbgrader opens again whenever it grades."""
+    """Keep the manual grades of unchanged answers: autograding reopens all of them."""
     for cell in notebook.cells:
         if cell.source == marked.get(name_of(cell)):
             gradebook.find_grade(name_of(cell), name, name, student).needs_manual_grade = False
@@ -137,12 +140,12 @@ def keep_marks(gradebook: Gradebook, name: str, student: str, notebook, marked: 
 
 
 def line_of(student: str, kept: dict) -> str:
-    """What the report says of a student."""
+    """Return the report's line for a student."""
     return f"{student}: {words_of(kept)}"
 
 
 def words_of(kept: dict) -> str:
-    """What came out, in words."""
+    """Summarize a result: points, points to grade by hand, lost tests and remarks."""
     parts = [f"{kept['score']:g} of {kept['most']:g}"]
     if kept["by_hand"]:
         parts.append(f"{kept['by_hand']:g} to mark by hand")
@@ -152,7 +155,7 @@ def words_of(kept: dict) -> str:
 
 
 def write_report(course: Course, name: str, students: list[str], failed: dict[str, str]) -> Path:
-    """One line a student: what came out of what is handed in now; else why nothing did, and what before."""
+    """Write a line per student: the current submission's result, or why there is none and the last result."""
     path = course.folder / "grades" / f"{name}-report.txt"
     lines = []
     for student in students:

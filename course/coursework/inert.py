@@ -1,6 +1,6 @@
-"""A student's Markdown, shown as text, tables and links to web pages, and nothing that can run or load.
+"""Sanitize students' Markdown: text, tables and links stay, but nothing that runs or loads anything.
 
-It is made harmless twice: `inert` rewrites it before nbgrader sees it, and `prose` cleans the HTML of a page.
+This happens twice: `inert` rewrites the Markdown before nbgrader sees it, and `prose` cleans a page's HTML.
 """
 
 import re
@@ -18,9 +18,9 @@ TAGS = {
 ATTRIBUTES = {"th": ["align"], "td": ["align"], "ol": ["start"]}
 ADDRESS = re.compile(r"(https?://|mailto:|#)", re.IGNORECASE)
 CODE = re.compile(r"<(code|pre)>.*?</\1>", re.DOTALL)
-# TeX that makes links, loads more of MathJax, or reaches into the page
+# TeX commands that create links, load MathJax extensions, or set HTML attributes
 TEX = re.compile(r"\\(href|url|require|class|cssId|style|data|html\w*)\b")
-# What the renderer itself writes: colours of code, columns of a table, boxes of a task list
+# Attributes that the renderer itself adds: classes of highlighted code and task lists, alignment of columns
 OWN = {"class": re.compile(r"[\w -]*"), "style": re.compile(r"text-align:(left|right|center)")}
 BOX = re.compile(r'<input class="task-list-item-checkbox" type="checkbox" disabled( checked)?/>')
 NOTE = "*Shown as plain text, for it holds HTML, links or TeX that are not allowed here:*"
@@ -28,31 +28,31 @@ NOTE = "*Shown as plain text, for it holds HTML, links or TeX that are not allow
 
 class Renderer(IPythonRenderer):
     def image(self, text, url, title=None):
-        """No picture is shown; nbconvert's own would fail where an attachment is missing."""
+        """Return an empty tag, which is removed later: nbconvert's method fails without the attachment."""
         return "<img>"
 
 
 def render(source: str) -> str:
-    """Markdown as nbgrader's pages render it, with whatever HTML is in it."""
+    """Render Markdown as nbgrader's pages do, including the HTML in it."""
     renderer = Renderer(escape=False, exclude_anchor_links=True)
     html = MarkdownWithMath(renderer=renderer).render(source)
     return BOX.sub(lambda box: "☑ " if box[1] else "☐ ", html)
 
 
 def allowed(tag: str, name: str, value: str) -> bool:
-    """Whether an attribute may stay. An address begins with its scheme in plain letters, or is dropped."""
+    """Whether an attribute may stay. Links must start with a plainly written http, https or mailto, or #."""
     if (tag, name) == ("a", "href"):
         return bool(ADDRESS.match(value))
     return name in ATTRIBUTES.get(tag, ())
 
 
 def prose(source: str) -> Markup:
-    """Markdown as HTML that is safe in a page."""
+    """Render Markdown as HTML that is safe to put on a page."""
     return Markup(bleach.clean(render(source), TAGS, allowed, ["http", "https", "mailto"], strip=True))
 
 
 def is_harmless(source: str) -> bool:
-    """Whether cleaning would take nothing away that could matter."""
+    """Whether `prose` would remove only attributes of the renderer's own, and no TeX is unsafe."""
     refused = []
 
     def watch(tag: str, name: str, value: str) -> bool:
@@ -63,19 +63,22 @@ def is_harmless(source: str) -> bool:
 
     html = render(source)
     stripped, escaped = (bleach.clean(html, TAGS, watch, strip=strip) for strip in (True, False))
-    formulas = CODE.sub("", stripped)  # which are set anywhere but in code
+    formulas = CODE.sub("", stripped)  # MathJax skips code
     return not refused and stripped == escaped and not TEX.search(formulas) and "<!" not in html
 
 
 def inert(source: str) -> str:
-    """The same Markdown if it is harmless, or else its text, indented as code is: no line can end that."""
+    """Return harmless Markdown unchanged, and any other as an indented code block.
+
+    Unlike a fenced block, an indented one cannot be closed by a line of the text.
+    """
     if is_harmless(source):
         return source
     return f"{NOTE}\n\n" + "\n".join(f"    {line}" for line in source.splitlines())
 
 
 def make_inert(cells: list) -> None:
-    """Rewrite what a student wrote in words; the instructor's own cells stay."""
+    """Sanitize a student's Markdown cells in place; the instructor's cells don't change."""
     for cell in cells:
         theirs = "nbgrader" not in cell.metadata or utils.is_solution(cell)
         if cell.cell_type == "markdown" and theirs:

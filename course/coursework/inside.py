@@ -1,8 +1,7 @@
-"""Runs in the sandbox: one notebook, cell by cell, as the grader asks for them.
+"""The process in the sandbox: runs a notebook's cells and calls its functions when the grader requests it.
 
-Nothing here is to be relied on: the student's code runs in the same process and can change all of it. The
-grader judges by what it asks of the student's functions itself (recheck.py), and takes no more than it
-has room for.
+The grader must not trust this process: the student's code runs in it and can change everything here. So the
+grader calls the student's functions from its own copy of the tests (recheck.py) and limits what it reads.
 """
 
 import contextlib
@@ -18,7 +17,7 @@ from coursework import values
 
 
 class CellTimeout(BaseException):
-    """Not an Exception, so that `except Exception` in a loop does not outlive it."""
+    """Raised at the time limit. It is no Exception, so that `except Exception` in a loop cannot catch it."""
 
 
 class OutputError(Exception):
@@ -26,7 +25,7 @@ class OutputError(Exception):
 
 
 class Stream:
-    """What is printed goes into the cell's outputs, up to a limit; then the cell is stopped."""
+    """Replaces stdout and stderr: adds printed text to the cell's outputs."""
 
     encoding, errors = "utf-8", "replace"
 
@@ -50,7 +49,7 @@ class Stream:
 
 
 class Cell:
-    """The outputs of the cell that is running."""
+    """The running cell's outputs; `add` stops the cell with an OutputError when they exceed `limit`."""
 
     def __init__(self, limit: int):
         self.limit = limit
@@ -92,7 +91,7 @@ class Cell:
 
 
 def start_shell(cell: Cell):
-    """IPython without history and colours; figures and displays become outputs of the cell."""
+    """Start IPython without history and colors; figures and displayed values become outputs of `cell`."""
     from IPython.core.displayhook import DisplayHook
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
@@ -139,7 +138,7 @@ def start_shell(cell: Cell):
 
 
 def limit_resources(limits: dict):
-    """Limits of each process; the grader watches over the whole sandbox besides."""
+    """Set the resource limits of each process; the grader also monitors the sandbox as a whole."""
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     for name, value in {
         "AS": mapped + limits["memory_mb"] * 2**20,
@@ -152,7 +151,7 @@ def limit_resources(limits: dict):
 
 
 def limited(seconds: float, work):
-    """Calls `work`, and interrupts it when its time is over."""
+    """Return `work()`; raise CellTimeout in it after `seconds`, and again each second until it ends."""
 
     def stop(*_):
         raise CellTimeout(f"stopped after {seconds:g} seconds")
@@ -166,7 +165,7 @@ def limited(seconds: float, work):
 
 
 def call(shell, message: dict) -> dict:
-    """Calls a function of the student's: its value, or the error, and what became of its arguments."""
+    """Call a function of the student's; return its value or its error, with the state of its arguments."""
     import torch
 
     name, known = message["function"], values.Known()
@@ -190,14 +189,14 @@ def main():
     os.dup2(nowhere, 0)
     os.dup2(nowhere, 1)
     limits = json.loads(requests.readline())
-    if limits["user"]:  # root's processes could not be counted
+    if limits["user"]:  # the grader is root, to whom the limit on processes would not apply
         os.setgroups([])
         os.setresgid(*[limits["user"]] * 3)
         os.setresuid(*[limits["user"]] * 3)
     import matplotlib.pyplot
     import torch
 
-    import attnbook  # noqa: F401  all that notebooks need is there before limits and clocks begin
+    import attnbook  # noqa: F401  imported now so that it doesn't count towards the submission's limits
 
     torch.set_num_threads(1)
     cell = Cell(limits["output_kb"] * 1000)

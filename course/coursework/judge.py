@@ -1,4 +1,4 @@
-"""Judges one submission: its notebook, run in a sandbox, with its tests run again outside."""
+"""Grade one submission: run its notebook in a sandbox, then repeat the tests outside of it."""
 
 import time
 
@@ -13,13 +13,14 @@ from coursework.sandbox import Limits, Sandbox, SandboxError
 
 
 def nobody(*_) -> None:
-    """Who wants to hear nothing of what is done so far."""
+    """Ignore reports of progress."""
 
 
 def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False, tell=nobody) -> dict:
-    """The executed notebook of one submission, and what there is to say about it. Touches no gradebook.
+    """Grade one submission; return its executed notebook, remarks, time and peak memory.
 
-    Raises NotGradedError where the machine or the grader is at fault. `tell` hears of each cell that is done.
+    The gradebook is not touched. `tell` is called with "aligned" and the notebook before it runs, and with
+    "cell" and the outputs after each cell. Raises NotGradedError if the machine or the grader is at fault.
     """
     began, of = time.monotonic(), stamp(course, name, student)
     released, limits = course.released(name), Limits(config=course.config)
@@ -49,7 +50,7 @@ def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False, 
 
 
 def run_cells(graded, recheck: Recheck, said: list[str], tell=nobody) -> None:
-    """Runs a notebook in its sandbox; each test that passes there has to pass outside, too."""
+    """Run a notebook in the sandbox; a test that passes there must also pass outside."""
     ended, room = "", recheck.sandbox.limits.all_output_kb * 1000
     for place, cell in enumerate(graded.cells):
         if cell.cell_type != "code":
@@ -77,7 +78,10 @@ def run_cells(graded, recheck: Recheck, said: list[str], tell=nobody) -> None:
 
 
 def judge(cell, recheck: Recheck, said: list[str]) -> None:
-    """What a cell that was run comes to: a test's points, or what the next tests stand on."""
+    """Repeat a test that passed outside of the sandbox; for other cells, note errors for the student.
+
+    Locked and solution cells also prepare the namespace in which the grader repeats the tests.
+    """
     name, error = name_of(cell), error_of(cell)
     if not is_test(cell):
         if error:
@@ -100,7 +104,10 @@ def error_of(cell):
 
 
 def clean_test(cell) -> None:
-    """Of a test's outputs only errors take points: no warning, and no number that it displays."""
+    """Reduce a test's outputs so that only errors cost points.
+
+    nbgrader would also count a warning (any stderr) as a failure, and a displayed number as a partial score.
+    """
     for output in cell.outputs:
         if output.output_type == "stream":
             output.name = "stdout"

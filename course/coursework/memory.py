@@ -1,4 +1,4 @@
-"""Where tensors lie: as bytes of blocks of memory that several of them may share."""
+"""The memory of tensors: blocks of bytes that several tensors may share, as views do."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ MOST_ELEMENTS = 2**24
 
 
 class ValueRefusedError(ValueError):
-    """A value that cannot be sent, or that did not come as one."""
+    """A value that cannot be serialized, or a message that is not a valid value."""
 
 
 class Block(NamedTuple):
-    """Memory that tensors share: the bytes of a storage from `start` to `stop`."""
+    """The bytes of a storage from `start` to `stop`."""
 
     storage: torch.UntypedStorage
     start: int
@@ -20,14 +20,14 @@ class Block(NamedTuple):
 
 
 def span(tensor: torch.Tensor) -> tuple[int, int]:
-    """The first byte of a tensor in its storage, and the one after its last."""
+    """Return the offset of a tensor's first byte in its storage, and of the byte after its last."""
     start = tensor.storage_offset()
     reach = 1 + sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
     return start * tensor.itemsize, (start + reach) * tensor.itemsize
 
 
 def once(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor without the repetitions that `expand` makes."""
+    """Return a view of a tensor that contains each element once: without the repetitions of `expand`."""
     shape = [size if step else 1 for size, step in zip(tensor.shape, tensor.stride(), strict=True)]
     return tensor.as_strided(shape, tensor.stride())
 
@@ -37,7 +37,10 @@ def read_bytes(block: Block) -> bytes:
 
 
 def lay(block: Block, dtype: torch.dtype, shape: list, stride: list, start: int) -> torch.Tensor:
-    """The tensor that lies so in a block, all of it."""
+    """Return the tensor with this layout in a block's memory; `start` is its offset in bytes.
+
+    Raises ValueRefusedError if the layout is invalid or does not fit into the block.
+    """
     if (
         not all(type(number) is int and 0 <= number < 2**40 for number in [*shape, *stride, start])
         or len(shape) > 16

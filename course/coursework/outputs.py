@@ -1,25 +1,28 @@
-"""What comes out of a submission, as the grader keeps it: text and pixels, and no more than a limit."""
+"""Sanitize a submission's outputs: only text and images are kept, up to a limit."""
 
 import base64
 import unicodedata
 
-FEW = 10  # remarks on one submission that are told
+FEW = 10  # most remarks that are kept per submission
 
 
 def plain(text, most: int = 300) -> str:
-    """Text of a stranger's on one line, without controls of terminals or of the direction of writing."""
+    """Return untrusted text as one line without control characters, cut to `most` characters."""
     kept = (" " if letter.isspace() else letter for letter in str(text)[: 4 * most])
     line = "".join(letter for letter in kept if letter == " " or printable(letter))
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def printable(letter: str) -> bool:
-    """Joiners (Cf) are part of some scripts' names; what turns a line around is not."""
+    """Whether a character is safe to print: no control or formatting character, except for joiners.
+
+    Some scripts need joiners in names. Other formatting characters can, for example, reverse the line.
+    """
     return unicodedata.category(letter) not in ("Cc", "Cs", "Cf") or letter in "\u200c\u200d"
 
 
 def sound(text: str) -> str:
-    """Text that a file can hold: half a letter (a lone surrogate) becomes a question mark."""
+    """Replace lone surrogates, which UTF-8 cannot encode, by question marks."""
     return text.encode("utf8", "replace").decode("utf8")
 
 
@@ -29,7 +32,7 @@ def first_line(says: str) -> str:
 
 
 def few(said: list[str]) -> list[str]:
-    """Remarks as they are kept: each on a line, and not more than can be read."""
+    """Return the remarks to keep: the first FEW distinct ones, each on one line, and the number of others."""
     told = [plain(one) for one in dict.fromkeys(said)]
     more = len(told) - FEW
     return told[:FEW] + ([f"and {more:,} more"] if more > 0 else [])
@@ -40,14 +43,17 @@ def size_of(outputs: list[dict]) -> int:
 
 
 def shorten(outputs: list[dict], why: str) -> list[dict]:
-    """What is kept where there is no room: that it failed, and a word on why there is no more."""
+    """Replace outputs beyond the limit by the reason, and the first error if there is one."""
     errors = [output for output in outputs if output["output_type"] == "error"][:1]
     kept = [error | {"evalue": first_line(error["evalue"]), "traceback": []} for error in errors]
     return [{"output_type": "stream", "name": "stdout", "text": f"({why})\n"}, *kept]
 
 
 def clean_output(output) -> dict | None:
-    """An output as a notebook may hold it, text and pixels: never HTML, scripts, SVG or widgets."""
+    """Return an output with its text, PNG and JPEG only: no HTML, scripts, SVG or widgets.
+
+    Returns None for anything that is no valid output.
+    """
     match output:
         case {"output_type": "stream", "name": "stdout" | "stderr" as name, "text": str(text)}:
             return {"output_type": "stream", "name": name, "text": sound(text)}
@@ -68,7 +74,7 @@ def clean_output(output) -> dict | None:
 
 
 def picture(name, item) -> str:
-    """The base64 of what is a PNG or JPEG by its first bytes, and nothing but base64; else ""."""
+    """Return base64 data if it is valid and starts with the signature of its type, PNG or JPEG; else ""."""
     first = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}.get(name)
     try:
         text = "".join(item.split())

@@ -1,7 +1,7 @@
-"""One submission graded in a process of its own, which the grader does not wait for without end.
+"""Grade one submission in a separate process, with a time-out.
 
-What a sandbox sends is read in that process. Where reading it, or the tests that look at it,
-would not come to an end, the process is ended, and what it had told of until then counts.
+That process reads what the sandbox sends and runs the tests on it. If either takes too long, the process is
+killed and the results that it has reported so far count.
 """
 
 import contextlib
@@ -14,12 +14,12 @@ from coursework.judge import fail, grade_one
 from coursework.outputs import plain
 from coursework.sandbox import GRACE, START, Limits, NotGradedError
 
-SLACK = 30  # seconds more than a cell can take by its own limits
-ROOM = 3 * 2**30  # bytes that it may map beyond what Python and PyTorch take
+SLACK = 30  # seconds in addition to a cell's own time limits
+ROOM = 3 * 2**30  # bytes of address space in addition to what Python and PyTorch take
 
 
 def in_process(context, folder: Path, name: str, student: str, unsafe: bool) -> dict:
-    """Grades one submission in a process of its own, forked from one that has imported everything."""
+    """Grade one submission in a new process of `context`, whose fork server has imported everything."""
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=report_result, args=(theirs, folder, name, student, unsafe), daemon=True)
     process.start()
@@ -27,14 +27,14 @@ def in_process(context, folder: Path, name: str, student: str, unsafe: bool) -> 
     try:
         return listen(ours, process, Limits(config=Course(folder).config))
     finally:
-        process.kill()  # bubblewrap goes with it
+        process.kill()  # bwrap dies with its parent
         process.join()
         ours.close()
 
 
 def listen(pipe, process, limits: Limits) -> dict:
-    """The result, or what there is of it when its process says nothing for too long."""
-    patience = 3 * (limits.cell_seconds + GRACE) + SLACK  # a cell's run, and its recheck
+    """Return the process's result, or a partial result if it reports nothing for too long."""
+    patience = 3 * (limits.cell_seconds + GRACE) + SLACK  # time to run a cell and to recheck it
     result, done, at = None, set(), "its start"
     try:
         while pipe.poll(patience + START if not done else patience):
@@ -65,6 +65,8 @@ def listen(pipe, process, limits: Limits) -> dict:
 
 
 def report_result(pipe, folder: Path, name: str, student: str, unsafe: bool) -> None:
+    """Grade one submission in this process, and send its progress and result through the pipe."""
+
     def tell(*message):
         pipe.send(message)
 
@@ -80,8 +82,11 @@ def report_result(pipe, folder: Path, name: str, student: str, unsafe: bool) -> 
 
 
 def bound_memory() -> None:
-    """A value that would take all memory becomes a MemoryError here. (The sandbox sets limits of its own.)"""
+    """Limit this process's memory, so that a huge value raises a MemoryError instead of filling the machine.
+
+    The sandbox has limits of its own.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    with contextlib.suppress(ValueError):  # a tighter one is set already
+    with contextlib.suppress(ValueError):  # the hard limit is lower already
         resource.setrlimit(resource.RLIMIT_AS, (mapped + ROOM, most))

@@ -1,7 +1,7 @@
-"""The tests once more, where no submission can reach them: in the grader's own process.
+"""Repeat the tests outside of the sandbox, in the grader's own process.
 
-There each function of the solution cells is a stand-in that asks the sandbox for the value. So hidden tests
-never enter a sandbox, and what a submission patches (assert, torch.allclose) is not what judges its values.
+There, stand-ins replace the functions of the solution cells and call the student's functions in the sandbox.
+So hidden tests never enter a sandbox, and a submission that patches torch.allclose cannot affect the tests.
 """
 
 import ast
@@ -30,7 +30,7 @@ class Failure(NamedTuple):
 
 
 class Recheck:
-    """Runs a source notebook's own cells against the functions that live in a sandbox."""
+    """Runs the instructor's locked cells and tests with the student's functions in a sandbox."""
 
     def __init__(self, source, sandbox: Sandbox):
         self.cells = {cell.metadata.nbgrader.grade_id: cell for cell in source.cells}
@@ -38,10 +38,10 @@ class Recheck:
         self.namespace = {"__name__": "__main__"}
         self.endless: set[str] = set()
         self.until = 0.0
-        self.raised: Exception | None = None  # the last error that came out of the sandbox
+        self.raised: Exception | None = None  # the last error that a student's function raised
 
     def pass_by(self, name: str) -> None:
-        """A locked cell is run, a solution cell leaves stand-ins for its functions."""
+        """Run a locked cell, or define stand-ins for a solution cell's functions."""
         cell = self.cells[name]
         if utils.is_solution(cell):
             for function in functions_of(cell.source):
@@ -50,7 +50,10 @@ class Recheck:
             self.execute(name)
 
     def test(self, name: str) -> Failure | None:
-        """None where the test passes."""
+        """Run a test; return None if it passes.
+
+        Raises NotGradedError or SandboxError if the sandbox has ended.
+        """
         seconds = self.sandbox.limits.cell_seconds
         self.until = time.monotonic() + seconds
 
@@ -69,14 +72,14 @@ class Recheck:
         return None
 
     def failure(self, name: str, error: BaseException) -> Failure:
-        """What is told of it: words of a function's own could bring a hidden test's numbers home."""
+        """Describe an error, without the student's own message in a hidden test: it could reveal inputs."""
         hidden, kind = self.in_hidden(name, error), type(error).__name__
         if hidden and error is self.raised:
             return Failure(kind, "a function of yours raised this error in a hidden test", hidden)
         return Failure(kind, sound(str(error)[:2000]), hidden)
 
     def in_hidden(self, name: str, error: BaseException) -> bool:
-        """Whether it was a hidden test that failed."""
+        """Whether the error occurred in the hidden part of the test."""
         lines = self.cells[name].source.splitlines()
         frames = traceback.extract_tb(error.__traceback__)
         failed = max((frame.lineno for frame in frames if frame.filename == f"<{name}>"), default=0)
@@ -100,7 +103,7 @@ class Recheck:
             if reply.get("error") == "CellTimeout":
                 self.endless.add(function)
             if "error" not in reply:
-                return values.decode(reply.get("value"), known)  # its arguments change here, too
+                return values.decode(reply.get("value"), known)  # also applies changes to the arguments
             if "value" in reply:
                 values.decode(reply["value"], known)
             self.raised = as_error(reply)
@@ -111,7 +114,7 @@ class Recheck:
 
 
 def as_error(reply: dict) -> Exception:
-    """The student's error: a built-in one as itself, so that a test can expect it."""
+    """Rebuild the student's error: built-in ones with their own type, so that tests can expect them."""
     name, says = plain(reply["error"], 200), str(reply.get("says", ""))[:2000]
     kind = getattr(builtins, name, None)
     if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, UnicodeError):
@@ -120,6 +123,6 @@ def as_error(reply: dict) -> Exception:
 
 
 def functions_of(source: str) -> list[str]:
-    """Names of the functions that stand at the top level of a cell."""
+    """Return the names of the functions defined at the top level of a cell."""
     tree = ast.parse(TransformerManager().transform_cell(source))
     return [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]

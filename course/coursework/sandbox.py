@@ -1,8 +1,8 @@
-"""One sandbox for one submission: bubblewrap around a Python that sees the packages and its own small home.
+"""Run one submission in a sandbox: a Python process inside bubblewrap.
 
-The submission's process has no network and none of the instructor's variables; no file of the course, no
-other student and no gradebook is in its sight. Time, memory, processes, files and output are limited, and of
-what it sends the grader reads no more than a limit.
+The process sees the system's programs, Python, its packages and a small home folder: no network, none of the
+instructor's environment variables, no course files, other submissions or gradebook. Time, memory, processes,
+files and output are limited, as is the size of the messages that the grader reads.
 """
 
 import contextlib
@@ -24,22 +24,25 @@ from coursework.bubblewrap import HERE, PYTHON, Limits, bubblewrap, environment,
 from coursework.outputs import clean_output
 from coursework.watch import count_files, count_threads, family, memory, memory_left
 
-GRACE = 3  # seconds after which a sandbox that does not stop a cell by itself is ended
-START = 120  # seconds in which a sandbox has to be ready
+GRACE = 3  # seconds that a sandbox gets to interrupt a cell itself, before it is killed
+START = 120  # seconds that a sandbox gets to start
 INSIDE = ("-m", "coursework.inside")
-NOBODY = 60_000  # the first of the user numbers that sandboxes get when the grader is root
+NOBODY = 60_000  # the first user ID for sandboxes when the grader is root
 
 
 class SandboxError(RuntimeError):
-    """The sandbox is no longer there; the message says what the submission did."""
+    """The sandbox ended because of the submission; the message says why."""
 
 
 class NotGradedError(RuntimeError):
-    """It is no longer there, and by no doing of the submission's: nobody's points hang on that."""
+    """The sandbox ended because of the machine or the grader: the submission must not be scored."""
 
 
 class Sandbox:
-    """A notebook's process in a sandbox: `run(code)` gives a cell's outputs, `call(…)` asks its functions."""
+    """A notebook's process in a sandbox: `run` runs a cell, `call` calls a function that a cell defined.
+
+    With `unsafe`, the process runs without bubblewrap and can read and change everything that the grader can.
+    """
 
     def __init__(self, limits: Limits, *, unsafe: bool = False):
         self.limits, self.ended, self.fault, self.peak, self.watched = limits, "", False, 0, False
@@ -56,7 +59,8 @@ class Sandbox:
                 self.process = subprocess.Popen(command, cwd="/", pass_fds=pipes, **options)
         self.buffer = b""
         self.deadline = time.monotonic() + START
-        self.base = limits.memory_mb * 2**20 * 5 // 4  # one process alone gets a MemoryError before that
+        # A single process gets a MemoryError from RLIMIT_AS before this limit on the whole sandbox.
+        self.base = limits.memory_mb * 2**20 * 5 // 4
         self.watcher = threading.Thread(target=self.watch, daemon=True)
         self.watcher.start()
         try:
@@ -66,7 +70,7 @@ class Sandbox:
             raise
 
     def begin(self, unsafe: bool) -> None:
-        """Waits until it is ready; raises NotGradedError where it does not come to that."""
+        """Wait until the sandbox is ready; raise NotGradedError if it doesn't start."""
         traits = {name: getattr(self.limits, name) for name in self.limits.trait_names(config=True)}
         user = NOBODY + self.process.pid % 5000 if os.getuid() == 0 and not unsafe else None
         try:
@@ -82,7 +86,7 @@ class Sandbox:
         self.deadline = time.monotonic() + self.limits.submission_seconds
 
     def run(self, code: str) -> list[dict]:
-        """The outputs of a cell; raises SandboxError where it took the sandbox with it."""
+        """Run a cell and return its outputs; raise SandboxError if the sandbox ended."""
         reply = self.ask({"code": code}, 3 * 1000 * self.limits.output_kb + 500_000)
         outputs = reply.get("outputs")
         if not isinstance(outputs, list):
@@ -90,17 +94,21 @@ class Sandbox:
         return [output for output in map(clean_output, outputs) if output]
 
     def call(self, function: str, given: dict, random: torch.Tensor, seconds: float) -> dict:
-        """The reply to a call of a student's function: {"value"}, and where it fails {"error", "says"}."""
+        """Call a student's function; return {"value": …}, or {"error": …, "says": …} if it fails.
+
+        `given` are the encoded arguments, `random` is the state of torch's generator.
+        """
         message = {"function": function, "given": given, "random": values.encode(random)}
         return self.ask(message, self.limits.message_mb * 2**20, seconds)
 
     def ask(self, message: dict, most: int, seconds: float | None = None) -> dict:
+        """Send a request and return the reply, of at most `most` bytes, within the time limits."""
         seconds = max(0.1, min(seconds or self.limits.cell_seconds, self.deadline - time.monotonic()))
         self.send(message | {"seconds": seconds}, self.limits.cell_seconds + GRACE)
         return self.receive(seconds + GRACE, most)
 
     def send(self, message: dict, seconds: float) -> None:
-        """Written as the sandbox takes it: one that does not read cannot hold the grader up."""
+        """Write a message without blocking: a sandbox that doesn't read must not block the grader."""
         line, until = memoryview(values.dumps(message)), time.monotonic() + seconds
         os.set_blocking(self.process.stdin.fileno(), False)
         while line and not self.ended:
@@ -114,6 +122,7 @@ class Sandbox:
         self.check()
 
     def receive(self, seconds: float, most: int) -> dict:
+        """Read a message; end the sandbox if it is late, too large or invalid."""
         until = time.monotonic() + seconds
         while b"\n" not in self.buffer:
             self.check()
@@ -138,7 +147,7 @@ class Sandbox:
             self.end("its process sent what is no message")
 
     def last_words(self) -> str:
-        """Why the process is gone, as far as it can be told."""
+        """Return why the process has ended, as far as that is known."""
         try:
             code = self.process.wait(2)
         except subprocess.TimeoutExpired:
@@ -149,7 +158,7 @@ class Sandbox:
         return self.ended or f"its process ended itself (exit status {code}){said}"
 
     def watch(self) -> None:
-        """Ends the sandbox when it takes more than its share, and when that can no longer be seen."""
+        """Monitor the sandbox in a thread; stop it when it exceeds a limit or can no longer be monitored."""
         try:
             while self.process.poll() is None and not self.ended:
                 self.look()
@@ -160,7 +169,7 @@ class Sandbox:
     def look(self) -> None:
         found = family(self.process.pid)
         taken = sum(memory(process, exact=False) for process in found)
-        if taken > self.base:  # pages that processes share were counted more than once
+        if taken > self.base:  # this counts shared memory once per process, so count again
             taken = sum(memory(process, exact=True) for process in found)
         self.peak = max(self.peak, taken)
         threads = sum(count_threads(process) for process in found)
@@ -174,20 +183,21 @@ class Sandbox:
             self.stop("the machine ran short of memory", fault=True)
 
     def stop(self, reason: str, *, fault: bool = False) -> None:
-        """Kills it; `fault` where that is the machine's or the grader's, not the submission's."""
+        """Kill the sandbox; `fault` means that this is not because of the submission."""
         if not self.ended:
             self.ended, self.fault = reason, fault
         if self.folder:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.kill()  # bubblewrap takes every process of the sandbox with it
+        self.process.kill()  # when bwrap dies, all processes in its PID namespace do
 
     def check(self) -> None:
-        """Raises where it has ended."""
+        """Raise NotGradedError or SandboxError if the sandbox has ended."""
         if self.ended:
             raise (NotGradedError if self.fault else SandboxError)(self.ended)
 
     def end(self, reason: str):
+        """Kill the sandbox because of the submission, and raise SandboxError."""
         self.stop(reason)
         self.check()
 

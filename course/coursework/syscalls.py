@@ -1,14 +1,14 @@
-"""What a submission may not ask of the kernel: a filter (seccomp) that bubblewrap puts around it.
+"""The seccomp filter of a sandbox: which system calls a submission may not make.
 
-Refused is what takes memory that none of its processes is seen to hold (shared segments, queues, the buffers
-of sockets), and namespaces of its own, in which it could mount more memory and have more processes.
+It refuses memory that does not count as any process's own (shared memory segments, message queues, socket
+buffers), and new namespaces, where a submission could mount more memory and start more processes.
 """
 
 import errno
 import platform
 import struct
 
-NUMBERS = {  # of the calls, and of the machine, as the kernel knows it
+NUMBERS = {  # system call numbers, and the kernel's identifier of the architecture (AUDIT_ARCH)
     "x86_64": {"machine": 0xC000003E, "clone": 56, "clone3": 435, "mmap": 9}
     | {"socket": 41, "socketpair": 53, "shmget": 29, "msgget": 68, "mq_open": 240, "memfd_create": 319}
     | {"memfd_secret": 447, "io_uring_setup": 425, "unshare": 272, "setns": 308},
@@ -18,9 +18,9 @@ NUMBERS = {  # of the calls, and of the machine, as the kernel knows it
 }
 LOAD, AND, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 ALLOW, REFUSE, END = 0x7FFF0000, 0x00050000, 0x80000000
-CALL, MACHINE = 0, 4  # where the kernel puts them
-NAMESPACES = 0x7E020000  # flags of clone
-SHARED, WITHOUT_FILE = 0x01, 0x20  # flags of mmap
+CALL, MACHINE = 0, 4  # offsets in the kernel's struct seccomp_data
+NAMESPACES = 0x7E020000  # clone's flags CLONE_NEW…: each creates a namespace
+SHARED, WITHOUT_FILE = 0x01, 0x20  # mmap's flags MAP_SHARED and MAP_ANONYMOUS
 
 
 def known_machine() -> bool:
@@ -28,12 +28,12 @@ def known_machine() -> bool:
 
 
 def program() -> bytes:
-    """The filter, as bubblewrap takes it."""
+    """Return the filter as a classic BPF program, the format that bwrap --seccomp reads."""
     numbers = dict(NUMBERS[platform.machine()])
     machine, clone, mmap = (numbers.pop(name) for name in ("machine", "clone", "mmap"))
     steps = [(LOAD, MACHINE), (EQUAL, machine, 1, 0), (RETURN, END), (LOAD, CALL)]
-    steps += [(AT_LEAST, 0x40000000, 0, 1), (RETURN, REFUSE | errno.ENOSYS)]  # x86's calls by other numbers
-    # The C library asks for clone where there is no clone3, whose flags a filter cannot see.
+    steps += [(AT_LEAST, 0x40000000, 0, 1), (RETURN, REFUSE | errno.ENOSYS)]  # the x32 ABI's numbers
+    # A filter cannot see clone3's flags. The C library falls back to clone if clone3 is missing.
     steps += [(EQUAL, numbers.pop("clone3"), 0, 1), (RETURN, REFUSE | errno.ENOSYS)]
     for number in numbers.values():
         steps += [(EQUAL, number, 0, 1), (RETURN, REFUSE | errno.EPERM)]
@@ -45,5 +45,5 @@ def program() -> bytes:
 
 
 def argument(number: int) -> int:
-    """Where the lower half of an argument of the call lies."""
+    """Return the offset of an argument's lower 32 bits in struct seccomp_data."""
     return 16 + 8 * number

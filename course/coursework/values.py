@@ -1,9 +1,9 @@
-"""Plain values and tensors as JSON, between processes that do not trust each other: nothing is unpickled.
+"""Serialize values and tensors as JSON, for processes that don't trust each other (so no pickle).
 
-A message is a value, the objects in it that can change (lists, dicts, sets, arrays, tensors), each once and
-by its number, and the blocks of memory in which its tensors lie, so that views of one memory arrive as such.
-The answer names the objects of the question by the same numbers and says what is in them now: what a function
-does to its arguments happens to the caller's own. Both sides use this module: the grader, and `inside.py`.
+A message holds a value, a numbered list of the mutable objects in it (lists, dicts, sets, arrays, tensors),
+and the blocks of memory of its tensors, so that tensors that share memory still do after decoding. A reply
+uses the request's numbers and holds the objects' new contents: changes that a function makes to its arguments
+are applied to the caller's objects. Both the grader and `inside.py` use this module.
 """
 
 import base64
@@ -31,7 +31,7 @@ CONTAINERS = {"list": list, "dict": dict, "set": set}
 
 @dataclass
 class Known:
-    """What a question and its answer both speak of, by number, and what was last said of it."""
+    """The objects and blocks that a request and its reply share, by number, and their last encoded state."""
 
     objects: list = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
@@ -53,11 +53,11 @@ def loads(line: bytes) -> dict:
 
 
 def encode(value, known: Known | None = None) -> dict:
-    """`value` and all that is known, as it is now, as JSON can hold it; what is new becomes known."""
+    """Encode `value` and the current state of all known objects; new objects are added to `known`."""
     known = Known() if known is None else known
     numbers = {id(one): number for number, one in enumerate(known.objects)}
     found, contents = write(value, known.objects, numbers), []
-    for one in known.objects:  # which grows meanwhile
+    for one in known.objects:  # grows during the loop
         contents.append(write_object(one, known.objects, numbers))
     write_memory(known, contents)
     blocks = [base64.b64encode(read_bytes(block)).decode() for block in known.blocks]
@@ -66,7 +66,7 @@ def encode(value, known: Known | None = None) -> dict:
 
 
 def write(value, objects: list, numbers: dict[int, int], depth: int = 0):
-    """A value as it stands in its place: as it is, or as {"kind": …}; an object by its number."""
+    """Encode one value: itself if JSON can hold it, otherwise {"kind": …}, with the number of an object."""
     if depth > 20:
         raise ValueRefusedError("a tuple that is nested more than 20 deep")
     if type(value) in PLAIN:
@@ -89,7 +89,7 @@ def write(value, objects: list, numbers: dict[int, int], depth: int = 0):
 
 
 def write_object(one, objects: list, numbers: dict[int, int]) -> dict:
-    """What is in an object. Where a tensor lies is added by `write_memory`."""
+    """Encode an object's contents. `write_memory` adds a tensor's position in memory."""
     if isinstance(one, torch.Tensor):
         if one.layout != torch.strided or one.is_quantized:
             raise ValueRefusedError("a tensor that is sparse or quantized")
@@ -113,7 +113,10 @@ def write_object(one, objects: list, numbers: dict[int, int]) -> dict:
 
 
 def write_memory(known: Known, contents: list[dict]) -> None:
-    """Says of each tensor where it lies: a block reaches from the first to the last byte in use."""
+    """Add the block and offset to each encoded tensor.
+
+    Tensors of one storage share a block, from their first to their last byte.
+    """
     new: dict[int, list[tuple[dict, torch.Tensor]]] = {}
     for one, about in zip(known.objects, contents, strict=True):
         if about["kind"] != "tensor" or not one.numel():
@@ -137,9 +140,9 @@ def write_memory(known: Known, contents: list[dict]) -> None:
 
 
 def decode(message, known: Known | None = None):
-    """What `encode` took; what is known comes to be as the message says.
+    """Return the value that was encoded, and update all known objects to the state in the message.
 
-    Raises ValueRefusedError for anything that `encode` does not write.
+    Raises ValueRefusedError for a message that `encode` could not have written.
     """
     known = Known() if known is None else known
     try:
@@ -169,7 +172,7 @@ def read(value, objects: list):
 
 
 def read_blocks(blocks: list[str], known: Known) -> None:
-    """Changed memory is written where the caller's tensors lie, and nowhere else; new memory is made."""
+    """Copy changed memory into the caller's tensors, and only into their elements; add new blocks."""
     for number, text in enumerate(blocks):
         if number < len(known.blocks) and text == known.said["blocks"][number]:
             continue
@@ -195,7 +198,7 @@ def new_block(text: str) -> Block:
 
 
 def read_objects(contents: list[dict], known: Known) -> None:
-    """Objects are made first and filled afterwards, since each can be in any other."""
+    """Create all new objects before filling them, since there can be reference cycles."""
     before = len(known.objects)
     if len(contents) < before:
         raise ValueRefusedError("objects are missing")
@@ -223,7 +226,7 @@ def read_items(about: dict, objects: list) -> Iterator:
 
 
 def make(about: dict, known: Known) -> torch.Tensor | np.ndarray:
-    """A tensor in its block, or an array."""
+    """Create a tensor in its block, or an array."""
     shape, dtype = about["shape"], DTYPES[about["dtype"]]
     if math.prod(shape) > MOST_ELEMENTS:
         raise ValueRefusedError(f"a tensor of more than {MOST_ELEMENTS:,} elements")
@@ -241,7 +244,7 @@ def make(about: dict, known: Known) -> torch.Tensor | np.ndarray:
 
 
 def replace(old: torch.Tensor | np.ndarray, new: torch.Tensor | np.ndarray) -> None:
-    """A tensor or an array of the caller's becomes another one."""
+    """Make the caller's tensor or array equal to the new one, in place."""
     if isinstance(old, torch.Tensor) and isinstance(new, torch.Tensor):
         old.data = new
     elif isinstance(old, np.ndarray) and isinstance(new, np.ndarray) and old.shape == new.shape:

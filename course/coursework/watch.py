@@ -1,14 +1,14 @@
-"""What the processes of a sandbox take, as this machine counts it."""
+"""Measure a sandbox's processes, memory, threads and files from outside, in /proc."""
 
 import contextlib
 import os
 from pathlib import Path
 
-GONE = (FileNotFoundError, ProcessLookupError)  # it has ended meanwhile; every other error is raised
+GONE = (FileNotFoundError, ProcessLookupError)  # the process has ended in the meantime
 
 
 def family(process: int) -> list[int]:
-    """A process, its children, theirs, and so on, as this machine numbers them."""
+    """Return the IDs of a process and all its descendants, as the host numbers them."""
     found, look = [], [process]
     while look:
         number = look.pop()
@@ -21,9 +21,10 @@ def family(process: int) -> list[int]:
 
 
 def memory(process: int, *, exact: bool) -> int:
-    """Bytes that a process holds; `exact` divides what is shared among its holders, and takes longer.
+    """Return the bytes of anonymous, shared and swapped memory of a process.
 
-    A process can ask not to be looked into: then the exact number is kept from who is not root.
+    `exact` divides shared memory by the number of processes that share it, which is slower. A process can
+    make itself unreadable to users other than root (PR_SET_DUMPABLE); then this is never exact.
     """
     try:
         lines = Path(f"/proc/{process}/{'smaps_rollup' if exact else 'status'}").read_bytes().splitlines()
@@ -45,9 +46,10 @@ def count_threads(process: int) -> int:
 
 
 def count_files(processes: list[int]) -> int:
-    """Files in the memory that a sandbox may write to: also an empty one takes some that no process holds.
+    """Count the files in the sandbox's tmpfs folders: even an empty file takes memory that no process holds.
 
-    They are seen through any process in it (the first is outside of it) that lets itself be looked into.
+    The folders are read through the /proc entry of any process in the sandbox that allows it. The first
+    process is bwrap, which is outside.
     """
     refused = None
     for process in processes[1:]:

@@ -1,21 +1,24 @@
-"""How much a value is once it is written out: one list held many times over is small, and endless."""
+"""Limit the size of values when printed or compared.
+
+A list that contains the same list many times takes little memory, but its `repr` can be exponentially long.
+"""
 
 from coursework.memory import ValueRefusedError
 
-MOST_ITEMS = 5000  # of a set or a dict: numbers can be chosen so that each is compared with all before it
-MOST_WRITTEN = 2**23  # letters, about
+MOST_ITEMS = 5000  # in a set or dict: keys with colliding hashes take quadratic time
+MOST_WRITTEN = 2**23  # characters, estimated
 DEEPEST = 50
 
 
 def counted(about: dict) -> dict:
-    """A message's object, where it has no more items than can be put into it."""
+    """Return an encoded object; raise ValueRefusedError if it is a set or dict with too many items."""
     if about["kind"] != "list" and len(about["value"]) > MOST_ITEMS:
         raise ValueRefusedError(f"a {about['kind']} of more than {MOST_ITEMS:,} items")
     return about
 
 
 def weigh(value, objects: list):
-    """The value; raises ValueRefusedError where `repr` or `==` of it or an object would take too long."""
+    """Return the value; raise ValueRefusedError if `repr` or `==` of it or an object would take too long."""
     known: dict[int, tuple[int, int]] = {}
     for one in (*objects, value):
         written, _ = weight(one, known, 0)
@@ -25,8 +28,8 @@ def weigh(value, objects: list):
 
 
 def weight(value, known: dict[int, tuple[int, int]], depth: int) -> tuple[int, int]:
-    """About how many letters it takes, and how deep it is nested."""
-    if depth > DEEPEST:  # or without end: each in another that is in it
+    """Return the estimated length of the value's `repr`, and its nesting depth."""
+    if depth > DEEPEST:  # also ends reference cycles
         raise ValueRefusedError(f"lists that are nested more than {DEEPEST} deep")
     if not isinstance(value, list | dict | set | tuple):
         return (len(value) if isinstance(value, str) else 10), 0
