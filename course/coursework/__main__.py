@@ -1,4 +1,4 @@
-"""The course's commands: `python -m coursework release 04` and so on; make calls them."""
+"""Run one step of the course, for example `python -m coursework release 04`. The Makefile calls these."""
 
 import argparse
 import os
@@ -16,14 +16,14 @@ def main(words: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, says in {
         "release": "make the students' version of a chapter's assignment",
-        "collect": "take in what a learning platform gives you",
-        "grade": "grade what is new or changed",
-        "feedback": "write a page for each student",
-        "grades": "write the points as CSV for Moodle, Canvas, and plain",
-        "stats": "write a page on how the class did, question by question",
-        "rehearse": "try an assignment out before handing it out: right, empty and wrong submissions",
-        "formgrader": "open nbgrader's pages, to mark written answers",
-        "students-edition": "write the repository that students may have: without solutions and history",
+        "collect": "import submissions downloaded from a learning platform",
+        "grade": "grade new and changed submissions",
+        "feedback": "write a feedback page for each student",
+        "grades": "write the points as CSV files: a plain table, and imports for Moodle and Canvas",
+        "stats": "write a page with the class's results, question by question",
+        "rehearse": "try an assignment before its release on correct, empty and wrong submissions",
+        "formgrader": "open nbgrader's pages to mark written answers",
+        "students-edition": "write a copy of the repository for students, without solutions and history",
     }.items():
         command = commands.add_parser(name, help=says)
         if name not in ("grades", "formgrader", "students-edition"):
@@ -31,25 +31,27 @@ def main(words: list[str] | None = None) -> int:
         if name == "collect":
             command.add_argument("source", nargs="?", default="", metavar="FROM", help="a folder or a zip")
         if name in ("grade", "feedback"):
-            command.add_argument("--student", default="", help="this one only")
+            command.add_argument("--student", default="", help="only this student")
         if name in ("grade", "rehearse"):
             command.add_argument(
-                "--jobs", default=str(max(1, (os.cpu_count() or 2) // 2)), help="how many at a time"
+                "--jobs",
+                default=str(max(1, (os.cpu_count() or 2) // 2)),
+                help="submissions to grade in parallel",
             )
-            command.add_argument("--unsafe", action="store_true", help="without a sandbox")
+            command.add_argument("--unsafe", action="store_true", help="grade without a sandbox")
         if name == "formgrader":
             command.add_argument(
-                "--port", default="8888", help="on 127.0.0.1, the only address that it listens on"
+                "--port", default="8888", help="on 127.0.0.1; the server listens on no other address"
             )
             command.add_argument("--no-browser", action="store_true", help="only print the address")
         if name == "students-edition":
             command.add_argument(
-                "to", nargs="?", default="", metavar="TO", help="a new folder, or a repository"
+                "to", nargs="?", default="", metavar="TO", help="a new folder, or the address of a repository"
             )
             command.add_argument(
-                "--assignments", nargs="*", default=[], metavar="04", help="released ones that it should hold"
+                "--assignments", nargs="*", default=[], metavar="04", help="released assignments to include"
             )
-            command.add_argument("--url", default="", help="its address on GitHub, where TO is none")
+            command.add_argument("--url", default="", help="its address on GitHub, if TO is not one")
     chosen = parser.parse_args(words)
     try:
         return run(Course(chosen.course), chosen)
@@ -58,7 +60,7 @@ def main(words: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            "\ninterrupted: what was graded is kept, and the same command goes on from there", file=sys.stderr
+            "\ninterrupted: finished submissions are kept; run the same command to continue", file=sys.stderr
         )
         return 130
 
@@ -124,7 +126,7 @@ def run(course: Course, chosen: argparse.Namespace) -> int:
 
 def jobs(chosen: argparse.Namespace) -> int:
     if not chosen.jobs.isdigit() or int(chosen.jobs) < 1:
-        raise CourseError(f"JOBS is {chosen.jobs!r}: wanted a whole number from 1 up")
+        raise CourseError(f"JOBS is {chosen.jobs!r}: wanted a whole number, at least 1")
     return int(chosen.jobs)
 
 

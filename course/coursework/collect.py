@@ -65,7 +65,7 @@ def collect(course: Course, chapter: str, source: str) -> str:
     name = course.assignment(chapter)
     path = Path(source).expanduser()
     if not source or not path.exists():
-        raise CourseError(f"FROM is {source!r}: wanted a folder or a zip of what students handed in")
+        raise CourseError(f"FROM is {source!r}: wanted a folder or a zip with submissions")
     if path.is_file() and not zipfile.is_zipfile(path):
         raise CourseError(f"FROM is {source!r}: neither a folder nor a zip")
     said, noted, taken, kept = [], [], 0, 0

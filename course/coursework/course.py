@@ -37,7 +37,7 @@ class Course:
         self.sources: dict[str, nbformat.NotebookNode] = {}
         settings = self.folder / "nbgrader_config.py"
         if not settings.is_file():
-            raise CourseError(f"COURSE is {folder}: no course, since it holds no nbgrader_config.py")
+            raise CourseError(f"COURSE is {folder}: not a course folder, it has no nbgrader_config.py")
         self.config: Config = PyFileConfigLoader(settings.name, path=str(self.folder)).load_config()
         self.config.CourseDirectory.root = str(self.folder)
         bin = str(Path(sys.executable).parent)  # nbgrader runs alembic, which is installed here, by its name
@@ -83,7 +83,7 @@ class Course:
             raise CourseError(f"{name} is not released yet: make release CH={short(name)}")
         if stamp.read_text() != digest(self.notebook("source", name)):
             raise CourseError(
-                f"{name} has changed since it was released: make release CH={short(name)}, then again"
+                f"{name} has changed since it was released: make release CH={short(name)}, then try again"
             )
         return nbformat.read(path, as_version=4)
 

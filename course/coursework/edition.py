@@ -59,7 +59,7 @@ def students_edition(root: Path, to: str, url: str = "", released: Sequence[Path
                 raise CourseError(f"URL is {url!r}: {error}") from None
         leaks = find_leaks(folder, secrets(root))
         if leaks:
-            raise CourseError("not written, for it would give away:\n  " + "\n  ".join(leaks[:20]))
+            raise CourseError("not written, because it would reveal:\n  " + "\n  ".join(leaks[:20]))
         git(folder, "init", "--quiet", "--initial-branch=main")
         if remote:
             return push(folder, to)
@@ -89,7 +89,7 @@ def push(folder: Path, to: str) -> str:
         git(folder, "fetch", "--quiet", to, "main")
         subjects = set(git(folder, "log", "--format=%s", "FETCH_HEAD").splitlines())
         if subjects != {SUBJECT}:
-            raise CourseError(f"TO is {to!r}: its branch main holds something else than a students' edition")
+            raise CourseError(f"TO is {to!r}: its branch main is not a students' edition")
         git(folder, "reset", "--quiet", "--soft", "FETCH_HEAD")
         there = git(folder, "ls-tree", "--name-only", "FETCH_HEAD", f"{ASSIGNMENTS}/").splitlines()
         if kept := [path for path in there if not (folder / path).exists()]:

@@ -23,9 +23,9 @@ def feedback(course: Course, chapter: str, student: str = "") -> str:
     name = course.assignment(chapter)
     there = sorted(path.parent.parent.name for path in course.folder.glob(f"autograded/*/{name}/graded.json"))
     if student and student not in there:
-        raise CourseError(f"STUDENT is {student!r}: not graded yet for {name}")
+        raise CourseError(f"STUDENT is {student!r}: {name} is not graded yet")
     if not there:
-        raise CourseError(f"nothing of {name} is graded yet: make grade CH={short(name)}")
+        raise CourseError(f"no submission for {name} has been graded yet: make grade CH={short(name)}")
     chosen = [student] if student else there
     for number, one in enumerate(chosen, 1):
         path = course.folder / "feedback" / one / name / f"{name}.html"

@@ -35,15 +35,17 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
         seen = exposed_by(course.folder)
         if seen:
             raise CourseError(
-                f"COURSE is {course.folder}: every sandbox sees {seen}, and so the solutions; "
-                "move the repository out of there"
+                f"COURSE is {course.folder}: every sandbox can read {seen}, and with it the solutions; "
+                "move the repository elsewhere"
             )
         check_sandbox()
     there = sorted(path.parent.name for path in course.folder.glob(f"submitted/*/{name}"))
     if student and student not in there:
-        raise CourseError(f"STUDENT is {student!r}: nothing of theirs was collected for {name}")
+        raise CourseError(f"STUDENT is {student!r}: no submission for {name} was collected")
     if not there:
-        raise CourseError(f"nothing of {name} was collected yet: make collect CH={short(name)} FROM=…")
+        raise CourseError(
+            f"no submission for {name} has been collected yet: make collect CH={short(name)} FROM=…"
+        )
     due = (
         [student]
         if student

@@ -26,9 +26,7 @@ def release(course: Course, chapter: str) -> str:
         if MARKER.search(REGIONS.sub("", cell.source))
     ]
     if unpaired:
-        raise CourseError(
-            f"{name} is not released: a ### BEGIN or ### END stands alone in {', '.join(unpaired)}"
-        )
+        raise CourseError(f"{name} is not released: unmatched ### BEGIN or ### END in {', '.join(unpaired)}")
     path, stamp = course.notebook("release", name), course.folder / "release" / name / "source.sha256"
     stamp.unlink(missing_ok=True)
     course.back_up()
@@ -40,13 +38,13 @@ def release(course: Course, chapter: str) -> str:
     try:
         maker.start()
     except NbGraderException:
-        raise CourseError(f"{name} is not released, nbgrader says:\n{said.getvalue()}") from None
+        raise CourseError(f"{name} is not released, nbgrader reports:\n{said.getvalue()}") from None
     released = with_names(nbformat.read(path, as_version=4))
     write(path, nbformat.writes(released) + "\n")
     survived = find_secrets(source, released)
     if survived:
         path.unlink()
-        raise CourseError(f"{name} is not released, for it would give away:\n  " + "\n  ".join(survived))
+        raise CourseError(f"{name} is not released, because it would reveal:\n  " + "\n  ".join(survived))
     write(stamp, digest(course.notebook("source", name)))
     points = sum(cell.metadata.nbgrader.get("points", 0) for cell in source.cells)
     where = path.relative_to(course.folder.parent)

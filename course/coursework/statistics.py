@@ -42,7 +42,7 @@ def statistics(course: Course, chapter: str) -> str:
     name = course.assignment(chapter)
     paths = sorted(course.folder.glob(f"autograded/*/{name}/{name}.ipynb"))
     if not paths:
-        raise CourseError(f"nothing of {name} is graded yet: make grade CH={short(name)}")
+        raise CourseError(f"no submission for {name} has been graded yet: make grade CH={short(name)}")
     questions, totals, most = read(course, name, paths)
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     page = course.folder / "grades" / f"{name}-statistics.html"

@@ -199,7 +199,7 @@ def test_a_course_visible_in_every_sandbox_is_rejected(classroom, monkeypatch):
     assert exposed_by(Path(bubblewrap.PREFIX) / "book") == bubblewrap.PREFIX
     monkeypatch.setattr(bubblewrap, "PYTHONS", {str(classroom.folder.parent)})
     classroom.hand_in("ada", classroom.answer())
-    with pytest.raises(CourseError, match=r"every sandbox sees .*, and so the solutions; move"):
+    with pytest.raises(CourseError, match=r"every sandbox can read .*, and with it the solutions; move"):
         grade(classroom.course, "1")
 
 

@@ -69,7 +69,7 @@ def test_a_test_that_most_fail_is_named(graded, browser):
 
 
 def test_nothing_graded_is_said(classroom):
-    with pytest.raises(CourseError, match="nothing of ch01 is graded yet: make grade CH=01"):
+    with pytest.raises(CourseError, match="no submission for ch01 has been graded yet: make grade CH=01"):
         statistics(classroom.course, "1")
 
 
