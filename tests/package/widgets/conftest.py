@@ -4,6 +4,7 @@ import functools
 import http.server
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from bookpress import ROOT
+from bookpress.extension import maths
 
 SOURCES = ("script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self'")
 POLICY = "; ".join(["default-src 'none'", *SOURCES])
@@ -164,6 +166,10 @@ def build(source: Path) -> None:
     assert done.returncode == 0, done.stderr
     for bundle in (ROOT / "src" / "attnbook" / "widgets" / "bundles").glob("*.js"):  # JupyterLab's modules
         (source / "html" / bundle.name).write_bytes(bundle.read_bytes())
+    static = source / "html" / "_static"
+    shutil.copytree(
+        static / maths.FONTS, static / maths.LETTERS
+    )  # the book's build cuts them to what it uses
     (source / "html" / "blank.html").write_text("<!doctype html><title>blank</title><body></body>")
 
 
