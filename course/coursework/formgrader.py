@@ -35,10 +35,9 @@ from coursework.inert import make_inert, prose
 from coursework.outputs import clean_output
 
 HERE = Path(__file__).parent / "marking"
-BOOKPRESS = ROOT / "website" / "bookpress"
 SERVED = {
     "marking.js": HERE,
-    "tex-chtml.js": BOOKPRESS / "deck" / "mathjax",
+    "tex-chtml.js": HERE / "mathjax",
     "fonts": ROOT / "website" / "assets" / "mathjax" / "output" / "chtml" / "fonts" / "woff-v2",
 }
 POLICY = (
