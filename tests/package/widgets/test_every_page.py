@@ -174,4 +174,4 @@ def test_a_widget_without_data_says_so_and_the_others_work(visit, built, name, t
     page.wait_for_function("() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)")
     states = page.locator(".ab-widget").evaluate_all(STATES)
     assert states == ["broken"] + ["live"] * (len(states) - 1)
-    assert page.locator("img.ab-static").first.is_visible()
+    page.locator("img.ab-static").first.wait_for()  # visible
