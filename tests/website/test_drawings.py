@@ -3,9 +3,13 @@
 import re
 
 import pytest
+import torch
 
+from attnbook import scaled_dot_product_attention
 from bookpress import ROOT
 from bookpress.drawings import drawings
+from bookpress.drawings.example import example
+from bookpress.drawings.pen import mixed
 
 IMAGES = ROOT / "chapters" / "images"
 
@@ -60,6 +64,24 @@ def test_text_has_enough_contrast(theme):
             if words in ("query", "key", "value") and ground not in ("paper", "surface", f"{words}-tint"):
                 continue
             assert contrast(colors[words], colors[ground]) >= 4.5, (words, ground)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("color", "strongest"), [("accent", example().weights.max() * 0.5), ("muted", 0.3)])
+def test_numbers_in_cells_have_enough_contrast(theme, color, strongest):
+    style = next(iter(DRAWINGS.values()))
+    block = re.findall(r"\.ab-drawing { (--paper.*?) }", style)[theme == "dark"]
+    colors = dict(re.findall(r"--([\w-]+): (#\w+);", block))
+    assert contrast(colors["ink"], mixed(colors[color], colors["paper"], strongest)) >= 4.5
+
+
+def test_the_drawn_numbers_are_those_of_attention():
+    """The drawings compute attention without PyTorch; the package agrees."""
+    given = example()
+    query, key, value = (torch.from_numpy(m)[None, None] for m in (given.query, given.key, given.value))
+    output, weights = scaled_dot_product_attention(query, key, value)
+    torch.testing.assert_close(weights[0, 0].numpy(), given.weights)
+    torch.testing.assert_close(output[0, 0].numpy(), given.output)
 
 
 def contrast(one: str, other: str) -> float:

@@ -1,5 +1,6 @@
 """The book's drawings: every one of them, by the name of its file."""
 
+from .attention import attention_matrices, heads_projected, qkv_lookup, qkv_projections
 from .blocks import decoder_block, encoder_block
 from .bottleneck import bottleneck
 from .cabinet import filing_cabinet
@@ -11,14 +12,18 @@ from .whole import transformer
 
 
 def drawings() -> dict[str, Drawing]:
-    """All drawings, made anew."""
+    """All drawings, by file name."""
     maps = {f"map-{chapter:02}.svg": overview(chapter) for chapter in PARTS}
     return maps | {
         "04-call-sites.svg": call_sites(),
+        "attention-matrices.svg": attention_matrices(),
         "bottleneck.svg": bottleneck(),
         "decoder-block.svg": decoder_block(),
         "encoder-block.svg": encoder_block(),
         "filing-cabinet.svg": filing_cabinet(),
+        "heads-projected.svg": heads_projected(),
         "multi-head-split.svg": multi_head_split(),
+        "qkv-lookup.svg": qkv_lookup(),
+        "qkv-projections.svg": qkv_projections(),
         "transformer.svg": transformer(),
     }

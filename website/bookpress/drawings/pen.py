@@ -24,9 +24,15 @@ COLORS = {
     "query": "query",
     "key": "key",
     "value": "value",
+    "masked": "masked",
+    "hatch": "hatch",
+    "series-1": "series-1",  # three series, far apart: the hues of three heads
+    "series-2": "series-3",
+    "series-3": "series-5",
 }
 TINTS = {"lit": "accent", "query-tint": "query", "key-tint": "key", "value-tint": "value"}
 QKV = {"Q": "query", "K": "key", "V": "value"}  # the letters, and the colours of their wires
+HUES = ("first", "second", "third")  # the classes of three heads
 SHARE = 0.16  # of a colour in its tint
 
 
@@ -100,6 +106,37 @@ class Drawing:
                     rx=1.5,
                 )
 
+    def matrix(self, x, y, shares, *, cell=10, gap=1.5, kind="cell") -> None:
+        """A matrix of squares, filled the more strongly the larger the number in `shares`, from 0 to 1.
+
+        `cell` is a square's side, or its width and height.
+        """
+        wide, high = cell if isinstance(cell, tuple) else (cell, cell)
+        levels: dict[int, str] = {}
+        for row, line in enumerate(shares):
+            for column, share in enumerate(line):
+                corner = f"M{number(x + column * (wide + gap))} {number(y + row * (high + gap))}"
+                level = round(20 * float(share))
+                levels[level] = (
+                    levels.get(level, "") + f"{corner}h{number(wide)}v{number(high)}h-{number(wide)}z"
+                )
+        for level, outline in sorted(levels.items()):
+            self.add("path", kind=kind, fill_opacity=level / 20, d=outline)
+
+    def hatch(self, x, y, width, height, *, step=5.0) -> None:
+        """A masked cell: hatched, as in the book's heatmaps."""
+        self.add("rect", kind="masked", x=x, y=y, width=width, height=height)
+        lines = ""
+        offset = step / 2
+        while (
+            offset < width + height
+        ):  # diagonals, each from the left or lower edge to the upper or right one
+            x0, y0 = (x, y + offset) if offset < height else (x + offset - height, y + height)
+            x1, y1 = (x + offset, y) if offset < width else (x + width, y + offset - width)
+            lines += f"M{number(x0)} {number(y0)}L{number(x1)} {number(y1)}"
+            offset += step
+        self.add("path", kind="hatch", d=lines)
+
     def svg(self) -> str:
         """The file's text."""
         size = f'viewBox="0 0 {number(self.width)} {number(self.height)}"'
@@ -141,9 +178,9 @@ def variables(theme: str) -> str:
     return " ".join(f"--{name}: {value};" for name, value in named.items())
 
 
-def mixed(color: str, paper: str) -> str:
-    """The tint of a colour on paper."""
+def mixed(color: str, paper: str, share: float = SHARE) -> str:
+    """A color laid on paper with an opacity of `share`."""
     parts = [
-        round(SHARE * int(color[i : i + 2], 16) + (1 - SHARE) * int(paper[i : i + 2], 16)) for i in (1, 3, 5)
+        round(share * int(color[i : i + 2], 16) + (1 - share) * int(paper[i : i + 2], 16)) for i in (1, 3, 5)
     ]
     return "#" + "".join(f"{part:02x}" for part in parts)
