@@ -14,6 +14,7 @@ from bookpress import ROOT
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 NAMES = [path.stem for path in CHAPTERS]
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)\n```", re.DOTALL)
+MOST_CODE = {}  # lines of code that a chapter may show before its exercises; 600 if not listed
 PARTS = ["Reading the article closely", "Exercises", "Check yourself", "Recap", "References"]
 
 
@@ -23,8 +24,13 @@ def cells(path: Path, kind: str) -> list[str]:
     return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
 
 
+def opening(path: Path) -> str:
+    """The text before a notebook's first section."""
+    return "\n\n".join(cells(path, "markdown")).partition("\n## ")[0]
+
+
 def are_imports(code: str) -> bool:
-    return code.startswith(("import ", "from "))
+    return code.removeprefix("# @title Setup\n").startswith(("import ", "from "))
 
 
 def exercise_id(code: str) -> str:
@@ -71,20 +77,46 @@ def test_all_parts_of_the_pattern_are_in_order(chapter):
     text = "\n".join(cells(chapter, "markdown"))
     assert text.startswith(f"# {int(chapter.stem[:2])}. ")
     for promise in ("**You will be able to**", "**You need**", "**Reading**", "**Running**"):
-        assert promise in cells(chapter, "markdown")[0]
+        assert opening(chapter).count(promise) == 1
     assert [part for part in re.findall(r"^## (.+)$", text, re.MULTILINE) if part in PARTS] == PARTS
 
 
 def test_the_home_page_links_to_it_with_its_minutes(chapter):
     home = (ROOT / "chapters" / "index.md").read_text("utf8")
     title = cells(chapter, "markdown")[0].splitlines()[0].removeprefix("# ")
-    minutes = re.search(r"\*\*Reading\*\* (\d+) minutes", cells(chapter, "markdown")[0])[1]
+    minutes = re.search(r"\*\*Reading\*\* (\d+) minutes", opening(chapter))[1]
     assert f"| [{title}]({chapter.name}) {minutes} min | " in home
 
 
 def test_cells_are_short(chapter):
     for code in cells(chapter, "code"):
         assert are_imports(code) or len(code.splitlines()) <= 20, code
+
+
+def test_folded_code_is_folded_everywhere_and_says_what_it_does(chapter):
+    """On the site (tags), in JupyterLab (`source_hidden`) and in Colab (`cellView`)."""
+    for cell in json.loads(chapter.read_text("utf8"))["cells"]:
+        marks, source = cell["metadata"], "".join(cell["source"])
+        if set(marks.get("tags", [])) & {"hide-input", "hide-cell", "remove-cell"}:
+            assert marks.get("jupyter", {}).get("source_hidden") is True, cell["id"]
+            assert marks.get("cellView") == "form", cell["id"]
+            assert source.startswith("# @title "), cell["id"]
+        else:
+            assert not {"jupyter", "cellView"} & set(marks), cell["id"]
+            assert "# @title" not in source, cell["id"]
+
+
+def test_the_code_a_reader_sees_is_short(chapter):
+    """Folded code and exercises don't count."""
+    seen = 0
+    for cell in json.loads(chapter.read_text("utf8"))["cells"]:
+        source = "".join(cell["source"])
+        if source.startswith("## Exercises"):
+            break
+        folded = set(cell["metadata"].get("tags", [])) & {"hide-input", "hide-cell", "remove-cell"}
+        if cell["cell_type"] == "code" and not folded and not re.search(r'^check\("', source, re.MULTILINE):
+            seen += len(source.splitlines())
+    assert seen <= MOST_CODE.get(chapter.stem[:2], 600)
 
 
 def test_no_directive_appears_raw_outside_the_book(chapter):
@@ -150,7 +182,7 @@ def verdict(code: str, names: dict):
 def test_the_exercises_say_that_a_summary_shows_how_far_one_is_and_that_nothing_leaves_the_machine(chapter):
     text = "\n".join(cells(chapter, "markdown"))
     words = "`check.summary()` shows how far you are. Nothing leaves your machine."
-    assert words in text[text.index("## Exercises") : text.index("### Exercise")]
+    assert words in text[: text.index("### Exercise")]
     assert cells(chapter, "code").count("check.summary()") == 1
 
 

@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from bookpress import ROOT, slides
 from bookpress.deck import export
 from bookpress.deck.prose import split_table
-from bookpress.deck.slides import Section
+from bookpress.deck.slides import Section, stacks
 from bookpress.serve import server
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("0*.ipynb"))
@@ -136,6 +136,26 @@ def test_content_is_divided_between_slide_and_notes():
     assert "tag" not in formula.body
     assert "(1.2)" in formula.body
     assert "where x is" in formula.takeaway
+
+
+def test_folded_code_stays_folded_and_the_opening_picture_and_all_exercises_have_slides():
+    cell = (
+        '<div class="cell tag_{}"><details><div class="cell_input"><pre>{}</pre></div></details>'
+        '<div class="cell_output"><pre>{}</pre></div></div>'
+    )
+    sight = '<div class="cell tag_hide-input"><div class="cell_output"><img src="hook.svg"></div></div>'
+    page = f"""<article><section id="top"><h1>1. One</h1><p>What is it?</p>
+    {cell.format("hide-cell", "import torch", "")}{sight}<p>More.</p><ul><li>say it</li></ul>
+    <section id="a"><h2>1.1 A</h2><p>This is measured:</p>{cell.format("hide-input", "plot()", "42 %")}
+    <section id="exercise-1-1-do-it"><h3>Exercise 1.1: Do it</h3><p>Now you.</p></section></section>
+    <section id="exercises"><h2>Exercises</h2><section id="exercise-1-2-again"><h3>Exercise 1.2: Again</h3>
+    </section></section></section></article>"""
+    first, section, exercises = stacks(BeautifulSoup(page, "html.parser").article)
+    assert [one.kind for one in first] == ["title", "aims", "picture"]
+    assert "hook.svg" in first[-1].body
+    assert [(one.kind, "42 %" in one.body) for one in section] == [("result", True)]
+    assert not any("plot()" in one.body or "import" in one.body for one in first + section)
+    assert exercises[0].body.count("<li>") == 2
 
 
 def test_headlines_make_sense_alone():

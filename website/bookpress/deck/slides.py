@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from bs4 import Tag
 
 from .cells import CODE_LINES, SMALL, height, kind_of, listing, listings, printed_parts, result, shown
-from .markup import heading, inner
+from .markup import heading, inner, soup
 from .prose import ended, formula, split_table, text_of, told
 from .sentences import (
     begins_with_label,
@@ -31,8 +31,10 @@ MEANING = 300  # characters that explain the symbols of a formula
 LETTERS = re.compile(r"(?:where|with|Here|In it,?)?\s*\\\(")
 REMARKABLE = ("picture", "table", "result", "formula", "code both", "code")
 SIGHTS = ("widget", "picture")
-SKIPPED = "slide-skip"  # a tag that keeps a cell off the slides
+SKIPPED = ("slide-skip", "hide-cell", "remove-cell")  # tags that keep a cell off the slides
+FOLDED = "hide-input"  # a tag that keeps a cell's code off the slides
 LEFT_OUT = {"references"}
+EXERCISE = re.compile(r"exercise-\d")  # the id of an exercise's section
 RECAP = "recap"  # a section whose code only repeats measurements
 
 
@@ -52,7 +54,7 @@ class Slide:
 def stacks(article: Tag) -> list[list[Slide]]:
     """The slides of a chapter's page, one list per section."""
     chapter = article.find("section")
-    made = [opening(chapter)]
+    made = [[*opening(chapter), *hook(chapter)]]
     for section in chapter.find_all("section", recursive=False):
         writer = {"exercises": exercises, "check-yourself": questions}.get(section["id"], Section)
         if section["id"] not in LEFT_OUT:
@@ -63,7 +65,9 @@ def stacks(article: Tag) -> list[list[Slide]]:
 def opening(chapter: Tag) -> list[Slide]:
     """The title slide and the slide of learning goals."""
     paragraphs = chapter.find_all(["p", "ul", "div"], recursive=False)
-    drawing = next((one for one in paragraphs if one.find("svg")), None)
+    drawing = next(
+        (one for one in paragraphs if "cell" not in one.get("class", []) and one.find("svg")), None
+    )
     promise = next(one for one in paragraphs if one.name == "p")
     title = Slide("title", heading(chapter, "h1"), place=chapter["id"])
     title.body = f"<p>{opening_words(promise)}</p>"
@@ -73,6 +77,13 @@ def opening(chapter: Tag) -> list[Slide]:
     aims.body = f'<div class="points">{plain(goals)}</div>' if goals else ""
     aims.body += f'<div class="map">{drawing.svg}</div>' if drawing else ""
     return [title, aims] if aims.body else [title]
+
+
+def hook(chapter: Tag) -> list[Slide]:
+    """The slides of what a chapter shows before its first section."""
+    cells = "".join(map(str, chapter.find_all(class_="cell", recursive=False)))
+    title = chapter.find("h1", recursive=False).decode_contents()
+    return Section(soup(f'<section id="{chapter["id"]}"><h2>{title}</h2>{cells}</section>').section).slides
 
 
 def opening_words(promise: Tag) -> str:
@@ -100,6 +111,8 @@ class Section:
 
     def walk(self, section: Tag) -> None:
         for node in section.find_all(recursive=False):
+            if EXERCISE.match(node.get("id", "")):
+                continue  # listed on a slide of their own
             if node.name == "section":
                 self.flush()
                 self.headline, self.place = heading(node, "h3") or heading(node, "h4"), node["id"]
@@ -232,11 +245,12 @@ class Section:
 
     def cell(self, node: Tag) -> None:
         """Add pictures and widgets without their code, and code with its output, on one slide if both fit."""
-        if f"tag_{SKIPPED}" in node["class"] or node.select_one(".ab-check"):
+        tags = {name.removeprefix("tag_") for name in node["class"]}
+        if tags.intersection(SKIPPED) or node.select_one(".ab-check"):
             if self.run and text_of(self.run[-1]).endswith(":"):  # it introduces what is left out
                 self.run.pop()
             return
-        source = node.select_one(".cell_input pre")
+        source = None if FOLDED in tags else node.select_one(".cell_input pre")
         outputs = node.select_one(".cell_output")
         parts = outputs.find_all(recursive=False) if outputs else []
         sights = [part for part in parts if kind_of(part) in ("widget", "picture")]
@@ -284,8 +298,8 @@ class Section:
 
 
 def exercises(section: Tag) -> list[Slide]:
-    """A slide that lists the exercises, which are in the notebook."""
-    titles = [heading(one, "h3") for one in section.find_all("section", recursive=False)]
+    """A slide that lists the chapter's exercises, which are in the notebook."""
+    titles = [heading(one, "h3") for one in section.parent.find_all("section", id=EXERCISE)]
     slide = Slide("points", heading(section, "h2"), place=section["id"])
     slide.body = f'<div class="points"><ul>{"".join(f"<li>{title}</li>" for title in titles)}</ul></div>'
     slide.notes = [

@@ -34,7 +34,7 @@ NONE = "–"
 
 
 class Chapter(NamedTuple):
-    """What a chapter's first cell says about it."""
+    """What a chapter says about itself before its first section."""
 
     name: str
     title: str
@@ -64,8 +64,10 @@ def read_cells(path: Path) -> list[dict]:
 
 
 def chapter(name: str, root: Path = ROOT) -> Chapter:
-    """What the chapter's first cell says; `ValueError` if it isn't written like the other chapters'."""
-    text = "".join(read_cells(root / "chapters" / f"{name}.ipynb")[0]["source"])
+    """What the chapter says before its first section; `ValueError` if it isn't written like the others."""
+    cells = read_cells(root / "chapters" / f"{name}.ipynb")
+    prose = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    text = prose.partition("\n## ")[0]
     line = found(r"^\*\*You need\*\* (.*)$", text, name)
     needs, _, rest = line.partition(" · ")
     goals = found(r"\*\*You will be able to\*\*\n\n((?:- .*\n)+)", text, name)
@@ -82,7 +84,7 @@ def chapter(name: str, root: Path = ROOT) -> Chapter:
 def found(pattern: str, text: str, name: str, flags: int = 0) -> str:
     match = re.search(pattern, text, re.MULTILINE | flags)
     if not match:
-        raise ValueError(f"the first cell of {name} has no match for {pattern}")
+        raise ValueError(f"{name}: nothing before its first section matches {pattern}")
     return match[1]
 
 
