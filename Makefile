@@ -1,6 +1,7 @@
 # Self-Attention, Step by Step: everything a reader, an instructor or a contributor runs.
 #
 #   make book     install the pinned versions, run every chapter, build the site (any warning is an error)
+#   make models   fetch the published models of chapters 9 and 10 once, into the user's cache (or ATTNBOOK_CACHE)
 #   make serve    rebuild what changed and open the book in the browser
 #   make lab      open the chapters in JupyterLab
 #   make zip      pack the built site into one file
@@ -39,12 +40,15 @@ COURSE = "$(BIN)/python" -m coursework
 WORKERS ?= 2
 PYTEST = "$(BIN)/python" -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder
 
-.PHONY: book serve lab zip pdf slides test test-fast lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats grades clean
+.PHONY: book models serve lab zip pdf slides test test-fast lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats grades clean
 
-book: $(STAMP)
+book: $(STAMP) .venv/models
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
 	cd "$(BOOK)" && TQDM_DISABLE=1 "$(BIN)/jupyter-book" build . -W -n --keep-going
 	@cd "$(BOOK)" && touch _build/complete && echo "The book is built. Read it with 'make serve', or open $$PWD/_build/html/index.html"
+
+models: $(STAMP)
+	@"$(BIN)/python" -m attnbook.pretrained && touch .venv/models
 
 serve: book
 	@"$(BIN)/python" -m bookpress.serve "$(BOOK)/_build/html"
@@ -134,6 +138,9 @@ stats: $(STAMP)
 
 grades: $(STAMP)
 	@$(COURSE) grades
+
+.venv/models: $(STAMP) src/attnbook/pretrained/models.py
+	@$(MAKE) --no-print-directory models
 
 clean:
 	rm -rf "$(BOOK)/_build" mutants .pytest_cache .ruff_cache .hypothesis

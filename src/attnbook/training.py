@@ -102,11 +102,11 @@ def check_loss(loss: float, step: int) -> None:
         raise ValueError(f"loss: wanted a finite value, got {loss} at step {step}; try a lower learning_rate")
 
 
-def progress_bar(steps: int, *, done: int = 0, shown: bool = True) -> tqdm:
+def progress_bar(steps: int, *, done: int = 0, shown: bool = True, **options: object) -> tqdm:
     """A bar that disappears when it is full; TQDM_DISABLE in the environment hides it."""
     # tqdm's notebook bar ignores TQDM_DISABLE, which hides all its other bars.
     hidden = not shown or bool(os.environ.get("TQDM_DISABLE"))
-    return tqdm(total=steps, initial=done, leave=False, disable=hidden)
+    return tqdm(total=steps, initial=done, leave=False, disable=hidden, **options)
 
 
 def update(

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 PARTS = ["arguments", "masks", "attention", "embeddings", "contexts"]
 MODELS = ["encoder", "decoder", "transformer", "seq2seq", "data", "generation", "training"]
-TRAINED = ["checkpoints", "train"]
+TRAINED = ["checkpoints", "pretrained", "train"]
 SHOWING = ["maps", "plots", "widgets", "exercises", "notebook"]
 
 
@@ -34,6 +34,7 @@ def test_models_do_not_import_plots_widgets_or_exercises():
     assert "attnbook.transformer" in loaded
     assert not loaded & {f"attnbook.{module}" for module in SHOWING}
     assert not loaded & {"matplotlib", "seaborn", "anywidget", "IPython"}
+    assert not loaded & {"gguf", "platformdirs", "tokenizers", "transformers"}
 
 
 @pytest.mark.parametrize(

