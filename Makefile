@@ -38,6 +38,8 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 COURSE = "$(BIN)/python" -m coursework
 WORKERS ?= 2
+# Python keeps what it has compiled, so that the hundreds of processes of a build and its tests start fast.
+export PYTHONDONTWRITEBYTECODE =
 PYTEST = "$(BIN)/python" -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder
 
 .PHONY: book models serve lab zip pdf slides test test-fast lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats grades clean

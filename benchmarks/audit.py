@@ -47,8 +47,10 @@ def chapters() -> tuple[str, ...]:
     return (inspection.toc_pages()[0], *numbered)
 
 
-def looked_at(browser, site: str, name: str, widths=WIDTHS, themes=THEMES) -> tuple[list[str], float]:
-    """A page's faults in the browser, and its largest layout shift."""
+def looked_at(
+    browser, site: str, name: str, widths=WIDTHS, themes=THEMES, patience: float = 30
+) -> tuple[list[str], float]:
+    """A page's faults in the browser, and its largest layout shift; its widgets get `patience` seconds."""
     faults, most = [], 0.0
     for width in widths:
         for theme in themes:
@@ -60,7 +62,7 @@ def looked_at(browser, site: str, name: str, widths=WIDTHS, themes=THEMES) -> tu
             page.wait_for_load_state("load")
             of_widgets, of_all = inspection.shifts(page)
             try:
-                inspection.mount(page)
+                inspection.mount(page, 1000 * patience)
             except PlaywrightTimeout:
                 heard.append("a widget did not load")
             page.wait_for_load_state("networkidle")

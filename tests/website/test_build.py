@@ -21,20 +21,23 @@ TOC = "format: jb-book\nroot: chapters/index\nchapters:\n  - file: chapters/cell
 
 @pytest.fixture
 def tiny(tmp_path):
+    return write_tiny(tmp_path / "tiny")
+
+
+def write_tiny(book: Path) -> Path:
     """A book of two pages with this book's settings and styles, and a package of one file."""
-    shutil.copytree(
-        ROOT / "website" / "assets", tmp_path / "website" / "assets", ignore=shutil.ignore_patterns("mathjax")
-    )
+    assets = Path("website", "assets")
+    shutil.copytree(ROOT / assets, book / assets, ignore=shutil.ignore_patterns("mathjax"))
     for name in ("_config.yml", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "requirements.txt").write_text("")
-    (tmp_path / "_toc.yml").write_text(TOC)
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "value.txt").write_text("first value")
-    (tmp_path / "chapters").mkdir()
-    write_page(tmp_path, "> **Measured.** It is so.\n\n> A quotation.")
-    write_cells(tmp_path, "from pathlib import Path", "print(Path('../src/value.txt').read_text())")
-    return tmp_path
+        shutil.copy(ROOT / name, book)
+    (book / "requirements.txt").write_text("")
+    (book / "_toc.yml").write_text(TOC)
+    (book / "src").mkdir()
+    (book / "src" / "value.txt").write_text("first value")
+    (book / "chapters").mkdir()
+    write_page(book, "> **Measured.** It is so.\n\n> A quotation.")
+    write_cells(book, "1 + 1")
+    return book
 
 
 def write_page(book, text):
@@ -56,49 +59,6 @@ def make(book, target="book"):
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
 
 
-def page(book, name="cells"):
-    return (book / "_build" / "html" / "chapters" / f"{name}.html").read_text("utf8")
-
-
-def test_change_in_the_package_reaches_the_pages(tiny):
-    first = make(tiny)
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "make serve" in first.stdout
-    assert "first value" in page(tiny)
-    assert '<div class="note ab-measured admonition">' in page(tiny, "index")
-    assert "<blockquote>" in page(tiny, "index")
-
-    (tiny / "src" / "value.txt").write_text("second value")
-    second = make(tiny)
-    assert second.returncode == 0, second.stdout + second.stderr
-    assert "second value" in page(tiny)
-
-    (tiny / "website" / "assets" / "book.css").write_text("/* bare */")
-    assert make(tiny).returncode == 0
-    assert (tiny / "_build" / "html" / "_static" / "book.css").read_text() == "/* bare */"
-
-
-def test_a_rebuilt_site_has_all_files_its_pages_use(tiny):
-    site = tiny / "_build" / "html"
-
-    def built() -> dict[str, bytes]:
-        done = make(tiny)
-        assert done.returncode == 0, done.stdout + done.stderr
-        inspection.soup.cache_clear()
-        for name in ("index", "cells"):
-            assert inspection.broken_links(site / "chapters" / f"{name}.html") == []
-        assert not list(site.rglob("*.map"))
-        return {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*.*")}
-
-    first = built()
-    assert built() == first  # writes no page
-    write_page(tiny, "> **Measured.** It is otherwise.\n\n> A quotation.")
-    second = built()  # writes one page
-    assert second.keys() == first.keys()
-    changed = {name for name in first if first[name] != second[name] and "_sources" not in name}
-    assert changed == {"chapters/index.html", "searchindex.js", "_static/search-texts.js", "search.html"}
-
-
 WAITS = """
 import time
 from pathlib import Path
@@ -107,17 +67,73 @@ end = time.monotonic() + 20
 while not (met := Path("{other}").exists()) and time.monotonic() < end:
     time.sleep(0.05)
 print(f"met: {{met}}")
+print(Path("../src/value.txt").read_text())
 """
 
 
-def test_chapters_run_in_parallel(tiny):
-    (tiny / "_toc.yml").write_text(TOC + "  - file: chapters/more\n")
-    write_cells(tiny, WAITS.format(mine="a.txt", other="b.txt"))
-    write_cells(tiny, WAITS.format(mine="b.txt", other="a.txt"), name="more")
-    done = make(tiny)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert ("met: True" in page(tiny)) == (os.cpu_count() > 1)
-    said = done.stdout + done.stderr
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory) -> dict[str, SimpleNamespace]:
+    """The same book built five times: at first, unchanged, and after one change each."""
+    book = write_tiny(tmp_path_factory.mktemp("builds") / "book")
+    (book / "_toc.yml").write_text(TOC + "  - file: chapters/more\n")
+    write_cells(book, WAITS.format(mine="a.txt", other="b.txt"))
+    write_cells(book, WAITS.format(mine="b.txt", other="a.txt"), name="more")
+    site, made = book / "_build" / "html", {}
+    changes = {
+        "first": lambda: None,
+        "again": lambda: None,
+        "page": lambda: write_page(book, "> **Measured.** It is otherwise.\n\n> A quotation."),
+        "package": lambda: (book / "src" / "value.txt").write_text("second value"),
+        "style": lambda: (book / "website" / "assets" / "book.css").write_text("/* bare */"),
+    }
+    for name, change in changes.items():
+        change()
+        done = make(book)
+        assert done.returncode == 0, done.stdout + done.stderr
+        inspection.soup.cache_clear()
+        made[name] = SimpleNamespace(
+            said=done.stdout + done.stderr,
+            files={path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*.*")},
+            broken=[inspection.broken_links(page) for page in site.glob("chapters/*.html")],
+        )
+    return made
+
+
+def text(build, name: str) -> str:
+    return build.files[name].decode()
+
+
+def test_a_build_says_where_the_book_is_and_keeps_callouts_apart_from_quotations(builds):
+    assert "make serve" in builds["first"].said
+    home = text(builds["first"], "chapters/index.html")
+    assert '<div class="note ab-measured admonition">' in home
+    assert "<blockquote>" in home
+
+
+def test_change_in_the_package_reaches_the_pages(builds):
+    for name in ("chapters/cells.html", "chapters/more.html"):
+        assert "first value" in text(builds["page"], name)
+        assert "second value" in text(builds["package"], name)
+
+
+def test_change_of_a_style_sheet_reaches_the_site(builds):
+    assert builds["style"].files["_static/book.css"] == b"/* bare */"
+
+
+def test_a_rebuilt_site_has_all_files_its_pages_use(builds):
+    first, second = builds["first"].files, builds["page"].files
+    assert builds["again"].files == first  # writes no page
+    assert second.keys() == first.keys()
+    changed = {name for name in first if first[name] != second[name] and "_sources" not in name}
+    assert changed == {"chapters/index.html", "searchindex.js", "_static/search-texts.js", "search.html"}
+    for build in builds.values():
+        assert build.broken == [[], [], []]
+        assert not [name for name in build.files if name.endswith(".map")]
+
+
+def test_chapters_run_in_parallel(builds):
+    assert ("met: True" in text(builds["first"], "chapters/cells.html")) == (os.cpu_count() > 1)
+    said = builds["first"].said
     assert [line for line in said.splitlines() if "IPKernelApp" in line or "fontTools" in line] == []
 
 

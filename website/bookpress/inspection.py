@@ -72,11 +72,14 @@ def listen(page, own: str) -> list[str]:
     return faults
 
 
-def mount(page) -> None:
-    """Wait until all widgets are mounted: those far down wait for a sign of a reader, here the mouse."""
-    page.wait_for_function(PROGRAMS)
+def mount(page, timeout: float | None = None) -> None:
+    """Wait until all widgets are mounted: those far down wait for a sign of a reader, here the mouse.
+
+    Each step gets `timeout` milliseconds, or the page's own time limit.
+    """
+    page.wait_for_function(PROGRAMS, timeout=timeout)
     page.mouse.move(1, 1)
-    page.wait_for_function(MOUNTED)
+    page.wait_for_function(MOUNTED, timeout=timeout)
 
 
 def sideways(page) -> list[str]:
