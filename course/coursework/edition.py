@@ -14,12 +14,14 @@ from bookpress import address
 from coursework.course import CourseError
 from coursework.release import REGIONS
 
-LEFT_OUT = ("course/source", "tests/course")
+# The workflows would fail in a students' repository, where they have nothing to publish, and GitHub refuses a
+# push of workflows with credentials that lack the scope `workflow`.
+LEFT_OUT = ("course/source", "tests/course", ".github", "tests/website/test_workflows.py")
 ASSIGNMENTS = "assignments"
 SUBJECT = "Students' edition"
 REMOTE = re.compile(r"(https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
 GITHUB = re.compile(r"(?:https://|ssh://git@|git@)github\.com[/:]([\w-]+/[\w.-]+?)(?:\.git)?/?")
-# Common lines of code, which give no solution away even if they are in one
+# Common lines of code, which reveal nothing even if a solution contains them
 COMMON = re.compile(
     r"for \w+ in [\w.()\[\]]+:|if \w+ is (not )?None:|.{,11}"
     r"|generator = torch\.Generator\(\)\.manual_seed\(\d+\)"
@@ -37,7 +39,7 @@ def students_edition(root: Path, to: str, url: str = "", released: Sequence[Path
     taken = target.exists() and (not target.is_dir() or any(target.iterdir()))
     if not to or (taken and not remote):
         raise CourseError(
-            f"TO is {to!r}: wanted a folder that is new or empty, or the address of a repository for students"
+            f"TO is {to!r}: wanted a new or empty folder, or the address of the students' repository"
         )
     found = GITHUB.fullmatch(to)
     url = url or (f"https://github.com/{found[1]}" if found else "")
@@ -59,7 +61,9 @@ def students_edition(root: Path, to: str, url: str = "", released: Sequence[Path
                 raise CourseError(f"URL is {url!r}: {error}") from None
         leaks = find_leaks(folder, secrets(root))
         if leaks:
-            raise CourseError("not written, because it would reveal:\n  " + "\n  ".join(leaks[:20]))
+            raise CourseError(
+                "nothing was written, because the edition would reveal:\n  " + "\n  ".join(leaks[:20])
+            )
         git(folder, "init", "--quiet", "--initial-branch=main")
         if remote:
             return push(folder, to)
@@ -68,8 +72,8 @@ def students_edition(root: Path, to: str, url: str = "", released: Sequence[Path
             target.rmdir()
         folder.rename(target)
     left = git(root, "status", "--porcelain", "--untracked-files=no")
-    note = "\nIt holds your last commit: what you changed since is not in it." if left else ""
-    return f"The students' edition is in {target}: one commit, to be pushed to a repository of its own.{note}"
+    note = "\nIt contains your last commit, without your uncommitted changes." if left else ""
+    return f"The students' edition is in {target}, as one commit. Push it to a separate repository.{note}"
 
 
 def extract(root: Path, folder: Path) -> None:
@@ -95,7 +99,7 @@ def push(folder: Path, to: str) -> str:
         if kept := [path for path in there if not (folder / path).exists()]:
             git(folder, "checkout", "--quiet", "FETCH_HEAD", "--", *kept)
     if not commit(folder):
-        return f"The students' edition at {to} holds all this already."
+        return f"The students' edition at {to} is already up to date."
     git(folder, "push", "--quiet", to, "HEAD:main")
     return f"The students' edition was pushed to {to}."
 
