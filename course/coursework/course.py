@@ -16,9 +16,10 @@ from nbgrader.api import Gradebook
 from traitlets.config import Config, PyFileConfigLoader
 
 BACKUPS = 10
-LARGEST = 10_000_000  # bytes of a notebook that is graded
-LARGEST_FILE = 100_000_000  # bytes of a submitted file; its outputs are removed if it exceeds LARGEST
-MOST_VALUES = 10_000_000  # in its JSON, estimated: many small values take far more memory than the file
+LARGEST = 10_000_000  # bytes of a notebook without outputs
+LARGEST_FILE = 100_000_000  # bytes of a submitted file, with outputs
+MOST_CELLS = 10_000
+MOST_VALUES = 10_000_000  # estimated, in a file's JSON: many small values take far more memory than the file
 
 
 class CourseError(Exception):
@@ -58,7 +59,7 @@ class Course:
         for name in (chapter, f"ch{int(found[1]):02}" if found else ""):
             if name in there:
                 return name
-        known = ", ".join(map(short, there)) or "(none is there)"
+        known = ", ".join(map(short, there)) or "(there are none)"
         raise CourseError(f"CH is {chapter!r}: wanted one of {known}")
 
     def assignments(self) -> list[str]:
@@ -137,28 +138,36 @@ def read_cells(data: bytes) -> list[nbformat.NotebookNode]:
     try:
         raw = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise RefusedError("broken JSON: its text is not UTF-8") from None
+        raise RefusedError("broken JSON: not UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"broken JSON: {str(error)[:100]}") from None
     try:
+        count_cells(raw.get("cells", []))
         for cell in raw.get("cells", []):
             cell.pop("outputs", None)
             cell.pop("attachments", None)
         notebook = nbformat.convert(nbformat.from_dict(raw), 4)
+        count_cells(notebook["cells"])
         cells = [
             nbformat.from_dict({"cell_type": kind, "source": text(cell["source"]), "metadata": known(cell)})
             for cell in notebook["cells"]
             for kind in [cell["cell_type"]]
             if kind in ("code", "markdown")
         ]
+    except RefusedError:
+        raise
     except Exception as error:  # a notebook can be malformed in any way
         raise RefusedError(f"not a notebook: {type(error).__name__}: {str(error)[:100]}") from None
     size = sum(len(cell.source) for cell in cells)
     if size > LARGEST:
-        raise RefusedError(
-            f"too large: {size / 1e6:.0f} MB without its outputs, at most {LARGEST / 1e6:.0f} MB"
-        )
+        raise RefusedError(f"too large: {size / 1e6:.0f} MB without outputs, at most {LARGEST / 1e6:.0f} MB")
     return cells
+
+
+def count_cells(cells: list) -> None:
+    """Raise RefusedError for too many cells: matching them to the release would take minutes."""
+    if len(cells) > MOST_CELLS:
+        raise RefusedError(f"too large: {len(cells):,} cells, at most {MOST_CELLS:,}")
 
 
 def without_outputs(cells: list[nbformat.NotebookNode]) -> bytes:
@@ -173,7 +182,7 @@ def without_outputs(cells: list[nbformat.NotebookNode]) -> bytes:
 def text(source) -> str:
     source = "".join(source) if isinstance(source, list) else source
     if not isinstance(source, str):
-        raise TypeError("a cell whose source is no text")
+        raise TypeError("the source of a cell is not a string")
     return source.encode("utf8", "replace").decode("utf8")
 
 

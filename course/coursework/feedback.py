@@ -1,4 +1,4 @@
-"""Feedback pages: each student's points, code, test messages and comments in one self-contained HTML file."""
+"""Feedback pages: a student's points, code, test messages and comments in one self-contained HTML file."""
 
 import re
 import zipfile
@@ -74,7 +74,7 @@ def page(course: Course, name: str, student: str) -> str:
         "nbgrader": {"notebook": name, "assignment": name, "student": student, "db_url": course.db_url}
     }
     notebook, resources = GetGrades().preprocess(notebook, resources)
-    heading, notebook.cells[0].source = split_title(notebook.cells[0].source)
+    heading = take_title(notebook)
     with course.gradebook() as gradebook:
         grades = gradebook.find_submission_notebook(name, name, student).grades
         waiting = {grade.name for grade in grades if grade.needs_manual_grade}
@@ -97,7 +97,7 @@ def page(course: Course, name: str, student: str) -> str:
 def deduction(course: Course, name: str, handed_in: dict) -> list[str]:
     """Return a remark on the late penalty, which the exported grades include but the page's points don't."""
     says, share = lateness(course, name, handed_in), kept_share(course, name, handed_in)
-    return [f"{says}: {100 - 100 * share:g} % of the points are taken off"] if says and share < 1 else []
+    return [f"{says}: {100 - 100 * share:g} % of the points are deducted"] if says and share < 1 else []
 
 
 def view(cell, waiting: set[str]) -> dict:
@@ -121,7 +121,7 @@ def view(cell, waiting: set[str]) -> dict:
 
 
 def show(output, *, test: bool) -> list[dict]:
-    """Return an output's text and images; of an error its message, without the traceback."""
+    """Return an output's text and images, or an error's message without the traceback."""
     if output.output_type == "stream":
         return [{"kind": "text", "text": strip_ansi(output.text)}]
     if output.output_type == "error":
@@ -136,10 +136,15 @@ def show(output, *, test: bool) -> list[dict]:
     return [{"kind": "text", "text": strip_ansi(output.data.get("text/plain", ""))}]
 
 
-def split_title(source: str) -> tuple[str, str]:
-    """Split the first heading off a notebook's first cell."""
-    found = re.match(r"# (.+)\n*", source)
-    return (found[1], source[found.end() :]) if found else ("Feedback", source)
+def take_title(notebook) -> str:
+    """Remove the title from the assignment's first Markdown cell and return it; "Feedback" if it has none."""
+    given = [cell for cell in notebook.cells if name_of(cell) and not utils.is_solution(cell)]
+    for cell in (cell for cell in given if cell.cell_type == "markdown"):
+        if found := re.match(r"# (.+)\n*", cell.source):
+            cell.source = cell.source[found.end() :]
+            return found[1]
+        break
+    return "Feedback"
 
 
 def name_of(cell) -> str:

@@ -1,4 +1,4 @@
-"""Grade one submission: run its notebook in a sandbox, then repeat the tests outside of it."""
+"""Grade one submission: run its notebook in a sandbox, and repeat the tests outside it."""
 
 import time
 
@@ -19,19 +19,27 @@ def nobody(*_) -> None:
 def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False, tell=nobody) -> dict:
     """Grade one submission; return its executed notebook, remarks, time and peak memory.
 
-    The gradebook is not touched. `tell` is called with "aligned" and the notebook before it runs, and with
-    "cell" and the outputs after each cell. Raises NotGradedError if the machine or the grader is at fault.
+    The gradebook is not touched. Raises NotGradedError if the machine or the grader is at fault. `tell` is
+    called with "begun" and a result without any points while the submission is read, with "starting" while
+    its sandbox starts, with "begun" again before its notebook runs, and with "cell" and the outputs after
+    each cell.
     """
     began, of = time.monotonic(), stamp(course, name, student)
     released, limits = course.released(name), Limits(config=course.config)
     refused = course.folder / "submitted" / student / name / "refused.txt"
     peak = 0
+
+    def begun(graded, said: list[str]) -> None:
+        seconds = time.monotonic() - began
+        tell("begun", {"of": of, "notebook": graded, "says": few(said), "seconds": seconds, "peak": 0})
+
+    begun(align(released, [])[0], [])
     try:
         if refused.is_file():
             raise RefusedError(refused.read_text("utf8").strip())
         submitted = read_cells(course.notebook("submitted", name, student).read_bytes())
     except (RefusedError, FileNotFoundError) as error:
-        why = str(error) if isinstance(error, RefusedError) else "no notebook was handed in"
+        why = str(error) if isinstance(error, RefusedError) else "no notebook was submitted"
         graded, _ = align(released, [])
         said = [why]
         for cell in graded.cells:
@@ -40,9 +48,9 @@ def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False, 
     else:
         source = course.source(name)
         graded, said = align(released, submitted, limits.own_cells)
-        begun = {"of": of, "notebook": graded, "says": few(said), "peak": 0}
-        tell("aligned", begun | {"seconds": time.monotonic() - began})
+        tell("starting")
         with Sandbox(limits, unsafe=unsafe) as sandbox:
+            begun(graded, said)
             run_cells(graded, Recheck(source, sandbox), said, tell)
         peak = sandbox.peak
     seconds = time.monotonic() - began
@@ -50,7 +58,7 @@ def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False, 
 
 
 def run_cells(graded, recheck: Recheck, said: list[str], tell=nobody) -> None:
-    """Run a notebook in the sandbox; a test that passes there must also pass outside."""
+    """Run a notebook in the sandbox; a test that passes there must also pass in the grader's own process."""
     ended, room = "", recheck.sandbox.limits.all_output_kb * 1000
     for place, cell in enumerate(graded.cells):
         if cell.cell_type != "code":
@@ -63,22 +71,22 @@ def run_cells(graded, recheck: Recheck, said: list[str], tell=nobody) -> None:
             outputs = recheck.sandbox.run(cell.source)
             room -= size_of(outputs)
             if room < 0:
-                why = f"more than {recheck.sandbox.limits.all_output_kb:,} kB of output altogether"
-                said.append(f"{why}: the rest is left out")
+                why = f"more than {recheck.sandbox.limits.all_output_kb:,} kB of output in total"
+                said.append(f"{why}; the rest was removed")
                 outputs = shorten(outputs, why)
             cell.outputs = [nbformat.from_dict(output) for output in outputs]
             judge(cell, recheck, said)
         except SandboxError as error:
             if not ended:
                 ended = str(error)
-                said.insert(0, f"ended at cell {name}: {ended}")
+                said.insert(0, f"stopped at cell {name}: {ended}")
             if is_test(cell):
-                fail(cell, "NotRun", f"the notebook had ended: {ended}")
+                fail(cell, "NotRun", f"the notebook stopped before this test: {ended}")
         tell("cell", place, cell.outputs, few(said))
 
 
 def judge(cell, recheck: Recheck, said: list[str]) -> None:
-    """Repeat a test that passed outside of the sandbox; for other cells, note errors for the student.
+    """Recheck a test that passed in the sandbox; for other cells, note errors for the student.
 
     Locked and solution cells also prepare the namespace in which the grader repeats the tests.
     """

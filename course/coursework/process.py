@@ -6,6 +6,7 @@ killed and the results that it has reported so far count.
 
 import contextlib
 import resource
+import signal
 from pathlib import Path
 
 from coursework.align import is_test, name_of
@@ -14,8 +15,8 @@ from coursework.judge import fail, grade_one
 from coursework.outputs import plain
 from coursework.sandbox import GRACE, START, Limits, NotGradedError
 
-SLACK = 30  # seconds in addition to a cell's own time limits
-ROOM = 3 * 2**30  # bytes of address space in addition to what Python and PyTorch take
+SLACK = 30  # seconds allowed beyond a cell's own time limits
+ROOM = 3 * 2**30  # bytes of address space, beyond what Python and PyTorch take
 
 
 def in_process(context, folder: Path, name: str, student: str, unsafe: bool) -> dict:
@@ -33,16 +34,22 @@ def in_process(context, folder: Path, name: str, student: str, unsafe: bool) -> 
 
 
 def listen(pipe, process, limits: Limits) -> dict:
-    """Return the process's result, or a partial result if it reports nothing for too long."""
+    """Return the process's result, or a partial result if it crashes or reports nothing for too long.
+
+    Raises NotGradedError or RuntimeError if the machine or the grader is at fault: before the process begins
+    with the submission, while the sandbox starts, and whenever the system kills the process.
+    """
     patience = 3 * (limits.cell_seconds + GRACE) + SLACK  # time to run a cell and to recheck it
-    result, done, at = None, set(), "its start"
+    result, done, at = None, set(), ""
     try:
         while pipe.poll(patience + START if not done else patience):
             match pipe.recv():
                 case "result", dict(whole):
                     return whole
-                case "aligned", dict(begun):
+                case "begun", dict(begun):
                     result = begun
+                case ("starting",):
+                    result = None
                 case "cell", int(place), outputs, list(said):
                     cell = result["notebook"].cells[place]
                     cell.outputs, result["says"], at = outputs, said, name_of(cell) or place + 1
@@ -51,16 +58,19 @@ def listen(pipe, process, limits: Limits) -> dict:
                     raise NotGradedError(why)
                 case "failed", str(why):
                     raise RuntimeError(why)
+        if result is None:
+            raise NotGradedError(f"the grading process reported nothing for {patience + START} seconds")
+        why = f"the check did not finish within {patience if done else patience + START} seconds"
     except EOFError:
         process.join()
-        raise RuntimeError(f"its process ended with {process.exitcode}") from None
-    if not done:
-        raise NotGradedError(f"nothing was heard of its process for {patience + START} seconds")
-    why = f"checking what it returned did not end within {patience} seconds"
+        why = f"the grading process exited with status {process.exitcode}"
+        if result is None or process.exitcode == -signal.SIGKILL:  # for example, if memory runs out
+            raise RuntimeError(why) from None
     for place, cell in enumerate(result["notebook"].cells):
         if place not in done and is_test(cell):
             fail(cell, "NotChecked", why)
-    says = f"after cell {at}: {why}; what was not checked until then counts 0"
+    where = f"after cell {at}" if at else "before the first cell"
+    says = f"grading stopped {where}: {why}; tests not checked by then score 0"
     return result | {"says": [plain(says), *result["says"]]}
 
 

@@ -1,4 +1,4 @@
-"""A page with the class's results per question, and the most common messages of failed tests."""
+"""A page with the class's results for each question and the most common messages of failed tests."""
 
 from collections import Counter
 from pathlib import Path
@@ -51,7 +51,7 @@ def statistics(course: Course, chapter: str) -> str:
     )
     write(page, text)
     told = [
-        f"{one.name}: {one.lost} of {len(one.scores)} lost points; most often: {one.says[0][0]}"
+        f"{one.name}: {one.lost} of {len(one.scores)} lost points; most common message: {one.says[0][0]}"
         for one in questions
         if one.suspicious
     ]
@@ -89,7 +89,9 @@ def read(course: Course, name: str, paths: list[Path]) -> tuple[list[Question], 
 
 
 def histogram(totals: list[float], most: float, bars: int = 10) -> list[tuple[str, int]]:
-    """Return (range, number of students) for equal ranges of points."""
+    """Return (range, number of students) for equal ranges of points; one range if there are none to get."""
+    if not most:
+        return [("0", len(totals))]
     counts = [0] * bars
     for total in totals:
         counts[min(bars - 1, max(0, int(bars * total / most)))] += 1

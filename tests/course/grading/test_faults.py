@@ -3,12 +3,14 @@
 import json
 import multiprocessing
 import os
+import signal
 import time
 from pathlib import Path
 
 import pytest
 from nbgrader.utils import determine_grade
 
+from coursework.align import is_test
 from coursework.bubblewrap import Limits, SandboxMissingError, check_sandbox, exposed_by
 from coursework.course import CourseError
 from coursework.outputs import clean_output
@@ -41,11 +43,11 @@ def test_if_sandboxes_do_not_start_nobody_is_graded(classroom, here, monkeypatch
     started = []
     close = Sandbox.close
     monkeypatch.setattr(Sandbox, "close", lambda self: (close(self), started.append(self.process.poll())))
-    with pytest.raises(NotGradedError, match="its sandbox did not start: it took more than"):
+    with pytest.raises(NotGradedError, match="the sandbox did not start: it ran for more than"):
         Sandbox(Limits())
     assert started[0] is not None
     assert grade(classroom.course, "1") == 1
-    assert "ada: NOT GRADED: its sandbox did not start: " in capsys.readouterr().out
+    assert "ada: NOT GRADED: the sandbox did not start: " in capsys.readouterr().out
     assert not graded(classroom).exists()
     monkeypatch.setattr(sandbox, "START", 120)
     assert grade(classroom.course, "1") == 0
@@ -64,7 +66,7 @@ def test_the_report_marks_results_of_earlier_submissions(classroom, here, monkey
     monkeypatch.setattr(sandbox, "START", 0.05)
     assert grade(classroom.course, "1", "ada") == 1
     before = "; before: 5 of 8; 3 to mark by hand"
-    assert classroom.report()["ada"].startswith("NOT GRADED: its sandbox did not start: ")
+    assert classroom.report()["ada"].startswith("NOT GRADED: the sandbox did not start: ")
     assert classroom.report()["ada"].endswith(before)
     assert classroom.report()["zoe"] == f"NOT GRADED yet{before}"
 
@@ -78,7 +80,7 @@ def test_a_machine_short_of_memory_costs_no_points(classroom, here, monkeypatch,
     with monkeypatch.context() as patch:
         patch.setattr(sandbox.Sandbox, "look", short_once_it_runs)
         assert grade(classroom.course, "1") == 1
-    says = "ada: NOT GRADED: the machine ran short of memory; the same command tries again"
+    says = "ada: NOT GRADED: the machine ran short of memory; run the same command to try again"
     assert says in capsys.readouterr().out
     assert not graded(classroom).exists()
     assert grade(classroom.course, "1") == 0
@@ -95,7 +97,7 @@ def test_a_watcher_that_fails_ends_the_sandbox(monkeypatch):
 
     with Sandbox(Limits(cell_seconds=5)) as room:
         monkeypatch.setattr(sandbox, "memory_left", lambda: int("unheard of"))
-        with pytest.raises(NotGradedError, match="the grader lost sight of it: ValueError"):
+        with pytest.raises(NotGradedError, match="the sandbox could not be monitored: ValueError"):
             room.run("import time; time.sleep(4)")
         assert room.process.wait(5) is not None
 
@@ -126,16 +128,9 @@ def test_unreadable_memory_figures_do_not_count_as_zero(monkeypatch):
 
 def hold(pipe, folder, name, student, unsafe):
     """Like report_result, with a recheck that no alarm interrupts."""
-    import signal
-
     from coursework import recheck
 
-    def never(self, name):
-        if name != "double-numbers":
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
-            time.sleep(600)
-
-    recheck.Recheck.test = never
+    recheck.Recheck.test = lambda self, name: None if name == "double-numbers" else never(self, name)
     report_result(pipe, folder, name, student, unsafe)
 
 
@@ -155,8 +150,71 @@ def test_points_confirmed_before_the_grader_was_blocked_count(new_room, tmp_path
         if cell.metadata.nbgrader.grade and cell.cell_type == "code"
     }
     assert points == {"double-numbers": 2, "double-tensors": 0, "middle-odd": 0}
-    assert result["says"][0].startswith("after cell double-numbers: checking what it returned did not end")
+    assert result["says"][0].startswith(
+        "grading stopped after cell double-numbers: the check did not finish within"
+    )
     assert not multiprocessing.active_children()
+
+
+def never(self, name):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    time.sleep(600)
+
+
+def crash(self, name):
+    os._exit(3)
+
+
+def die(self, name):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def in_first_cell(does):
+    """Like report_result, with a grader that does this when it rechecks the first cell."""
+
+    def report(*arguments):
+        from coursework import recheck
+
+        recheck.Recheck.pass_by = does
+        report_result(*arguments)
+
+    return report
+
+
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [
+        (never, "grading stopped before the first cell: the check did not finish within "),
+        (crash, "grading stopped before the first cell: the grading process exited with status 3"),
+    ],
+)
+def test_a_submission_that_stops_the_grader_in_its_first_cell_is_scored(
+    new_room, tmp_path, monkeypatch, does, says
+):
+    """Otherwise it would stay NOT GRADED forever."""
+    from coursework import process
+
+    room = new_room(tmp_path, LIMITS)
+    room.hand_in("ada", room.answer())
+    monkeypatch.setattr(process, "report_result", in_first_cell(does))
+    monkeypatch.setattr(process, "SLACK", 0)
+    monkeypatch.setattr(process, "START", 10)
+    result = process.in_process(FORK, room.folder, "ch01", "ada", unsafe=False)
+    tests = [cell for cell in result["notebook"].cells if is_test(cell)]
+    assert [determine_grade(cell)[0] for cell in tests] == [0, 0, 0]
+    assert [cell.outputs[0].ename for cell in tests] == ["NotChecked"] * 3
+    assert result["says"][0].startswith(says)
+
+
+def test_a_grading_process_that_the_system_kills_costs_no_points(new_room, tmp_path, monkeypatch):
+    """As Linux does when memory runs out."""
+    from coursework import process
+
+    room = new_room(tmp_path, LIMITS)
+    room.hand_in("ada", room.answer())
+    monkeypatch.setattr(process, "report_result", in_first_cell(die))
+    with pytest.raises(RuntimeError, match="the grading process exited with status -9"):
+        process.in_process(FORK, room.folder, "ch01", "ada", unsafe=False)
 
 
 def test_a_grading_process_has_a_memory_limit(new_room, tmp_path, monkeypatch):
@@ -199,7 +257,7 @@ def test_a_course_visible_in_every_sandbox_is_rejected(classroom, monkeypatch):
     assert exposed_by(Path(bubblewrap.PREFIX) / "book") == bubblewrap.PREFIX
     monkeypatch.setattr(bubblewrap, "PYTHONS", {str(classroom.folder.parent)})
     classroom.hand_in("ada", classroom.answer())
-    with pytest.raises(CourseError, match=r"every sandbox can read .*, and with it the solutions; move"):
+    with pytest.raises(CourseError, match=r"every sandbox can read .*, including the solutions; move"):
         grade(classroom.course, "1")
 
 
@@ -207,7 +265,7 @@ def test_on_a_mac_the_error_says_that_linux_is_needed(monkeypatch):
     check_sandbox.cache_clear()
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     monkeypatch.setattr("platform.system", lambda: "Darwin")
-    with pytest.raises(SandboxMissingError, match="Linux is needed, and this is Darwin"):
+    with pytest.raises(SandboxMissingError, match="it needs Linux, and this is Darwin"):
         check_sandbox()
     check_sandbox.cache_clear()
 

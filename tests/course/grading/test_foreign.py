@@ -65,7 +65,7 @@ def test_another_course_is_graded_from_release_to_points(foreign, tmp_path):
         path = tmp_path / "in" / student / "ps1.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(answer, path)
-    assert collect(foreign, "ps1", str(tmp_path / "in")) == "ps1: 2 taken, 0 files not taken"
+    assert collect(foreign, "ps1", str(tmp_path / "in")) == "ps1: 2 collected, 0 skipped"
     assert grade(foreign, "ps1", jobs=2) == 0
     report = (foreign.folder / "grades" / "ps1-report.txt").read_text("utf8").splitlines()
     assert report[0] == "ada: 2 of 2"
@@ -74,6 +74,29 @@ def test_another_course_is_graded_from_release_to_points(foreign, tmp_path):
     assert "2 students" in grades(foreign)
     assert "ada,ada,2,2" in (foreign.folder / "grades" / "grades.csv").read_text("utf8")
     assert "2 students" in statistics(foreign, "ps1")
+
+
+@pytest.mark.parametrize(
+    ("first", "title"),
+    [
+        (new_code_cell("# Install the package\nimport math"), "Problem set 1"),
+        (new_markdown_cell("Read this first."), "Feedback"),
+    ],
+    ids=["code", "text"],
+)
+def test_the_title_of_feedback_comes_from_the_first_markdown_cell(foreign, at_once, first, title):
+    path = foreign.notebook("source", "ps1")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(0, first)
+    nbformat.write(notebook, path)
+    release(foreign, "ps1")
+    answer = foreign.notebook("submitted", "ps1", "ada")
+    answer.parent.mkdir(parents=True)
+    nbformat.write(foreign.released("ps1"), answer)
+    assert grade(foreign, "ps1") == 0
+    feedback(foreign, "ps1")
+    text = (foreign.folder / "feedback" / "ada" / "ps1" / "ps1.html").read_text("utf8")
+    assert f"<h1>{title}</h1>" in text
 
 
 def test_its_assignments_go_by_their_own_names(foreign):

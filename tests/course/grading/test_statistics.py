@@ -3,6 +3,7 @@
 import json
 import zipfile
 
+import nbformat
 import pytest
 
 from coursework.align import name_of
@@ -10,6 +11,7 @@ from coursework.course import CourseError
 from coursework.feedback import feedback
 from coursework.grade import grade
 from coursework.judge import fail
+from coursework.release import release
 from coursework.statistics import histogram, statistics
 
 FAILS = {"ada": [], "bob": ["double-numbers"], "cyd": ["double-numbers", "middle-odd"]}
@@ -44,7 +46,7 @@ def graded(classroom, at_once):
 def test_a_test_that_most_fail_is_named(graded, browser):
     said = statistics(graded.course, "1")
     assert said.splitlines() == [
-        f"double-numbers: 2 of 3 lost points; most often: {WORDS}",
+        f"double-numbers: 2 of 3 lost points; most common message: {WORDS}",
         "ch01: 3 students, course/grades/ch01-statistics.html",
     ]
     page = browser.new_page(viewport={"width": 1000, "height": 800})
@@ -77,6 +79,19 @@ def test_every_student_is_in_one_bar():
     assert [count for _, count in histogram([0, 1.9, 2, 19.9, 20, 20], 20)] == [2, 1, 0, 0, 0, 0, 0, 0, 0, 3]
     assert histogram([], 20)[0] == ("0 to 2", 0)
     assert histogram([], 20)[-1][0] == "18 to 20"
+
+
+def test_an_assignment_without_points_has_statistics(graded):
+    path = graded.course.notebook("source", "ch01")
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.metadata.nbgrader.grade:
+            cell.metadata.nbgrader.points = 0
+    nbformat.write(notebook, path)
+    release(graded.course, "1")
+    assert grade(graded.course, "1") == 0
+    assert statistics(graded.course, "1").endswith("ch01: 3 students, course/grades/ch01-statistics.html")
+    assert histogram([0, 0, 0], 0) == [("0", 3)]
 
 
 def test_feedback_is_packed_as_platforms_take_it_back(graded, capsys):
