@@ -1,13 +1,13 @@
-"""The course, for nbgrader and for coursework (this folder's package)."""
+"""Settings of nbgrader and of the grading tool in coursework/."""
 
-c = get_config()  # noqa: F821  traitlets hands it to this file
+c = get_config()  # noqa: F821  traitlets provides it
 
 c.CourseDirectory.course_id = "self-attention-step-by-step"
-c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("Nothing is written here yet.")'}
+c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("Replace this line with your code.")'}
 c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
 
-# What a submission may take: seconds a cell and in all, memory, processes, output a cell
-# and in all, files, cells of the student's own.
+# Limits per submission: time for one cell and for all, memory, processes and threads, output of one cell
+# and of all, size and number of files, cells added by the student.
 c.Limits.cell_seconds = 20
 c.Limits.submission_seconds = 180
 c.Limits.memory_mb = 1500
@@ -18,7 +18,7 @@ c.Limits.disk_mb = 64
 c.Limits.files = 5000
 c.Limits.own_cells = 200
 
-# When assignments are due, in this machine's time, and what each day that has begun costs, in percent.
+# Deadlines, in this machine's time zone. Each day begun after a deadline costs this percentage of the points.
 # c.Late.due = {"ch04": "2026-03-01 23:59"}
 # c.Late.grace_minutes = 15
 # c.Late.percent_per_day = 10

@@ -29,7 +29,9 @@ def main(words: list[str] | None = None) -> int:
         if name not in ("grades", "formgrader", "students-edition"):
             command.add_argument("chapter", nargs="?", default="", help="04")
         if name == "collect":
-            command.add_argument("source", nargs="?", default="", metavar="FROM", help="a folder or a zip")
+            command.add_argument(
+                "source", nargs="?", default="", metavar="FROM", help="a folder or a zip file"
+            )
         if name in ("grade", "feedback"):
             command.add_argument("--student", default="", help="only this student")
         if name in ("grade", "rehearse"):
@@ -41,7 +43,7 @@ def main(words: list[str] | None = None) -> int:
             command.add_argument("--unsafe", action="store_true", help="grade without a sandbox")
         if name == "formgrader":
             command.add_argument(
-                "--port", default="8888", help="on 127.0.0.1; the server listens on no other address"
+                "--port", default="8888", help="on 127.0.0.1, the only address it listens on"
             )
             command.add_argument("--no-browser", action="store_true", help="only print the address")
         if name == "students-edition":
@@ -51,7 +53,9 @@ def main(words: list[str] | None = None) -> int:
             command.add_argument(
                 "--assignments", nargs="*", default=[], metavar="04", help="released assignments to include"
             )
-            command.add_argument("--url", default="", help="its address on GitHub, if TO is not one")
+            command.add_argument(
+                "--url", default="", help="its GitHub address, if TO is another kind of address"
+            )
     chosen = parser.parse_args(words)
     try:
         return run(Course(chosen.course), chosen)

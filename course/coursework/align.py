@@ -16,15 +16,15 @@ IMPORTS = (ast.Import, ast.ImportFrom)
 def align(
     released: nbformat.NotebookNode, cells: list, own_cells: int = 200
 ) -> tuple[nbformat.NotebookNode, list[str]]:
-    """Return the notebook to grade, and a remark on each difference from the release.
+    """Return the notebook to grade, and remarks on its differences from the release.
 
-    `cells` are the submission's. At most `own_cells` of the cells that the student added are kept.
+    `cells` are the submission's cells. Of the cells that the student added, the first `own_cells` are kept.
     """
     names = {cell.metadata.nbgrader.grade_id: cell for cell in released.cells}
     said, missing, answers, extras = [], [], {}, {}
     found = find_again(released, cells)
     if found:
-        missing.append(f"{len(found)} cells had lost their names and were found again by text and place")
+        missing.append(f"{len(found)} cells without nbgrader metadata were matched by text and position")
     named = [found.get(index, name_of(cell)) for index, cell in enumerate(cells)]
     last = {name: index for index, name in enumerate(named)}
     after, own = None, 0
@@ -37,7 +37,7 @@ def align(
             cells[last[name]].source = f"{cell.source}\n\n{cells[last[name]].source}"
         elif cell.source.strip():
             if name in names:
-                said.append(f"{name} was there more than once: the last one counts")
+                said.append(f"{name} appears more than once; the last copy counts")
             own += 1
             if own > own_cells:
                 continue
@@ -45,7 +45,7 @@ def align(
             extras.setdefault(after, []).append(make(cell.source))
 
     if own > own_cells:
-        said.append(f"{own:,} cells of the student's own: all after the first {own_cells:,} were left out")
+        said.append(f"the student added {own:,} cells; only the first {own_cells:,} were run")
     graded = copy.deepcopy(released)
     graded.cells = []
     waiting = extras.pop(None, [])
@@ -55,20 +55,19 @@ def align(
             graded.cells += waiting  # the student's first cells may need the imports
             waiting = []
             if name not in answers:
-                missing.append(f"the cell {name} was missing")
+                missing.append(f"cell {name} is missing")
                 if cell.cell_type == "code":
-                    cell.source = "# This cell was missing."
+                    cell.source = "# This cell is missing from the submission."
             else:
                 cell.source = answers[name]
         elif name not in answers:
             if utils.is_grade(cell):
-                said.append(f"the test {name} was deleted: put back")
+                said.append(f"test {name} was deleted and has been restored")
         elif answers[name].strip() != cell.source.strip():
             imports = "" if utils.is_grade(cell) else added_imports(cell, answers[name])
-            kept = ", and the imports added to it were kept" if imports else ""
-            said.append(
-                f"the {'test' if utils.is_grade(cell) else 'locked cell'} {name} was altered: put back{kept}"
-            )
+            kind = "test" if utils.is_grade(cell) else "locked cell"
+            kept = "; the imports added to it were kept" if imports else ""
+            said.append(f"{kind} {name} was changed and has been restored{kept}")
             if imports:
                 extras.setdefault(name, []).insert(0, new_code_cell(imports))
         graded.cells.append(cell)
@@ -81,10 +80,10 @@ def align(
 
 
 def find_again(released: nbformat.NotebookNode, cells: list) -> dict[int, str]:
-    """Return the names of cells that have lost them, by index: some tools strip the metadata.
+    """Identify cells without nbgrader metadata, which some tools strip; return their names by index.
 
-    Unchanged cells are recognized by their text. An answer is what lies between the same two known cells as
-    in the release. If a single answer is missing there, all cells between the two belong to it.
+    Unchanged cells are recognized by their text, and answers by their position between two known cells. If
+    only one answer is missing between two known cells, all cells between them belong to it.
     """
     places = {name_of(cell): index for index, cell in enumerate(cells)}
     free = [index for index, cell in enumerate(cells) if not name_of(cell) and cell.source.strip()]
@@ -105,8 +104,8 @@ def find_again(released: nbformat.NotebookNode, cells: list) -> dict[int, str]:
     def gap(cell) -> tuple[int, int]:
         place = names.index(name_of(cell))
         before = [places[name] for name in names[:place] if name in places]
-        behind = [places[name] for name in names[place + 1 :] if name in places]
-        return max(before, default=-1), min(behind, default=len(cells))
+        after = [places[name] for name in names[place + 1 :] if name in places]
+        return max(before, default=-1), min(after, default=len(cells))
 
     answers = [cell for cell in lost if utils.is_solution(cell) and name_of(cell) not in places]
     while answers:

@@ -39,29 +39,29 @@ PACKAGE = Path(attnbook.__file__).parent
 class Limits(Configurable):
     """Resource limits of one submission. Set in nbgrader_config.py: `c.Limits.memory_mb = 2000`."""
 
-    cell_seconds = Integer(20, help="for one cell, and for the checks of one test cell").tag(config=True)
-    submission_seconds = Integer(180, help="for the whole submission").tag(config=True)
+    cell_seconds = Integer(20, help="time limit for one cell, and for rechecking one test").tag(config=True)
+    submission_seconds = Integer(180, help="time limit for the whole submission").tag(config=True)
     memory_mb = Integer(
-        1500, help="for all processes of a submission, beyond what Python and PyTorch take"
+        1500, help="memory of all its processes together, not counting Python and PyTorch"
     ).tag(config=True)
-    processes = Integer(64, help="processes and threads at the same time").tag(config=True)
+    processes = Integer(64, help="processes and threads at any one time").tag(config=True)
     output_kb = Integer(500, help="output of one cell").tag(config=True)
-    all_output_kb = Integer(2000, help="output of all cells").tag(config=True)
-    own_cells = Integer(200, help="cells that a student added").tag(config=True)
-    disk_mb = Integer(64, help="files that it writes").tag(config=True)
-    files = Integer(5000, help="how many of them").tag(config=True)
-    message_mb = Integer(16, help="one value that a student's function returns").tag(config=True)
+    all_output_kb = Integer(2000, help="output of all cells together").tag(config=True)
+    own_cells = Integer(200, help="cells added by the student that are run").tag(config=True)
+    disk_mb = Integer(64, help="size of the files in /tmp, and of those in /dev/shm").tag(config=True)
+    files = Integer(5000, help="number of files in both together").tag(config=True)
+    message_mb = Integer(16, help="size of one value returned by a student's function").tag(config=True)
 
 
 class SandboxMissingError(RuntimeError):
-    """This machine cannot start a sandbox; the message says why and what to do."""
+    """This machine cannot start a sandbox. The message gives the reason and what to do."""
 
 
-MISSING = """Grading runs each submission in bubblewrap, and that does not work here: {reason}
+MISSING = """Grading runs each submission in a bubblewrap sandbox, which does not work here: {reason}
   Debian, Ubuntu   sudo apt install bubblewrap      (version 0.8 or newer)
-  Ubuntu 24.04+    sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0      (lets it make namespaces)
-  elsewhere        grade on a Linux machine
-`UNSAFE=yes` grades without it: then each submission can read and change all that you can."""
+  Ubuntu 24.04+    sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0      (to allow namespaces)
+  other systems    grade on a Linux machine
+`UNSAFE=yes` grades without a sandbox: each submission can then read and change everything that you can."""
 
 
 def bubblewrap(limits: Limits) -> list[str]:
@@ -141,16 +141,18 @@ def filtered(command: list[str]):
 
 @cache
 def check_sandbox() -> None:
-    """Start an empty sandbox; raise SandboxMissingError, which says what to do, if that fails."""
+    """Start an empty sandbox; raise SandboxMissingError, with what to do, if that fails."""
     if platform.system() != "Linux":
-        raise SandboxMissingError(MISSING.format(reason=f"Linux is needed, and this is {platform.system()}."))
+        raise SandboxMissingError(MISSING.format(reason=f"it needs Linux, and this is {platform.system()}."))
     if not syscalls.known_machine():
-        raise SandboxMissingError(MISSING.format(reason=f"it knows no {platform.machine()} processors."))
+        raise SandboxMissingError(
+            MISSING.format(reason=f"{platform.machine()} processors are not supported.")
+        )
     if not shutil.which("bwrap"):
-        raise SandboxMissingError(MISSING.format(reason="the command bwrap is missing."))
+        raise SandboxMissingError(MISSING.format(reason="the command bwrap was not found."))
     with filtered([*bubblewrap(Limits()), PYTHON, "-c", ""]) as (command, pipes):
         done = subprocess.run(command, pass_fds=pipes, capture_output=True, text=True)
     if done.returncode:
         raise SandboxMissingError(
-            MISSING.format(reason=done.stderr.strip() or f"bwrap ends with {done.returncode}.")
+            MISSING.format(reason=done.stderr.strip() or f"bwrap exits with status {done.returncode}.")
         )

@@ -34,7 +34,7 @@ CANVAS = re.compile(
 KINDS = {
     "onlinetext": "text typed into Moodle",
     "text": "text typed into Canvas",
-    "link": "a link given in Canvas",
+    "link": "a link submitted in Canvas",
 }
 EARLIEST = time.mktime((1981, 1, 1, 0, 0, 0, 0, 0, -1))  # an earlier time means that the file has no date
 UNSEEN = ("__MACOSX", ".DS_Store", ".ipynb_checkpoints", "Thumbs.db", "desktop.ini")
@@ -42,7 +42,7 @@ UNSEEN = ("__MACOSX", ".DS_Store", ".ipynb_checkpoints", "Thumbs.db", "desktop.i
 
 @dataclass
 class Found:
-    """One file of the download: its student, its name, and `read()`, which returns its bytes."""
+    """A file of the download, with its student. `read()` returns its bytes."""
 
     where: str
     size: int
@@ -54,13 +54,13 @@ class Found:
     file: str = ""
     kind: str = "file"
     late: bool = False  # Canvas marked it as late
-    named: bool = True  # its file name is the assignment's
+    named: bool = True  # the file has the assignment's name
 
 
 def collect(course: Course, chapter: str, source: str) -> str:
     """Copy each student's newest valid file to submitted/.
 
-    Returns a report that names each file that was not taken, with the reason.
+    Returns a report that names each skipped file, with the reason.
     """
     name = course.assignment(chapter)
     path = Path(source).expanduser()
@@ -76,28 +76,26 @@ def collect(course: Course, chapter: str, source: str) -> str:
                 good.append((found, check(course, found, name)))
             except RefusedError as error:
                 reasons.append(f"{found.file}: {error}")
-                said.append(f"not taken: {found.where}: {error}")
+                said.append(f"skipped: {found.where}: {error}")
         if any(found.named for found, _ in good):  # prefer the right file name, even to a newer file
             for found in [found for found, _ in good if not found.named]:
-                said.append(f"not taken: {found.where}: {name}.ipynb of {student} is there too")
+                said.append(f"skipped: {found.where}: {student} also submitted {name}.ipynb")
             good = [one for one in good if one[0].named]
         for found, _ in good[:-1]:
-            said.append(
-                f"not taken: {found.where}: a newer attempt of {student} is there, {good[-1][0].where}"
-            )
+            said.append(f"skipped: {found.where}: {student} has a newer attempt, {good[-1][0].where}")
         if good and not good[-1][0].named:
-            noted.append(f"taken although it is not called {name}.ipynb: {good[-1][0].where}")
+            noted.append(f"collected although it is not named {name}.ipynb: {good[-1][0].where}")
         newer = later_one(course, name, student, *good[-1]) if good else ""
         if newer:
             said.append(
-                f"not taken: {good[-1][0].where}: a newer attempt of {student} was collected before, {newer}"
+                f"skipped: {good[-1][0].where}: a newer attempt of {student} was collected earlier, {newer}"
             )
             continue
         new = put(course, name, student, files[-1], *(good[-1] if good else (None, None)), reasons)
         taken += bool(good) and new
         kept += bool(good) and not new
-    same = f", {kept} as they were before" if kept else ""
-    return "\n".join([*map(plain, noted + said), f"{name}: {taken} taken{same}, {len(said)} files not taken"])
+    same = f", {kept} unchanged" if kept else ""
+    return "\n".join([*map(plain, noted + said), f"{name}: {taken} collected{same}, {len(said)} skipped"])
 
 
 def by_student(course: Course, assignment: str, path: Path, said: list[str]) -> dict[str, list[Found]]:
@@ -107,9 +105,7 @@ def by_student(course: Course, assignment: str, path: Path, said: list[str]) -> 
     roots = common_root([PurePosixPath(found.where).parts for found in seen if not by_platform(found)])
     for found in seen:
         if not (found.name or by_folder(found, roots)):
-            said.append(
-                f"not taken: {found.where}: no student's name in its path (wanted STUDENT/file.ipynb)"
-            )
+            said.append(f"skipped: {found.where}: no student in its path, wanted STUDENT/file.ipynb")
             continue
         same = names.setdefault(slug(found.name), {})
         same.setdefault(found.number or found.name, []).append(found)
@@ -135,19 +131,19 @@ def walk(path: Path, said: list[str]) -> Iterator[Found]:
         return
 
     def closed(error: OSError) -> None:
-        said.append(f"not taken: {error.filename}: {error.strerror}")
+        said.append(f"skipped: {error.filename}: {error.strerror}")
 
     for folder, inner, files in os.walk(path, onerror=closed):
         for file in sorted(inner + files):
             one = Path(folder, file)
             where = plain(one.relative_to(path).as_posix(), 2000)
             if one.is_symlink():
-                said.append(f"not taken: {where}: a link, which is not followed")
+                said.append(f"skipped: {where}: symbolic links are not followed")
                 continue
             if one.is_dir():
                 continue
             if not one.is_file():
-                said.append(f"not taken: {where}: no plain file")
+                said.append(f"skipped: {where}: not a regular file")
                 continue
             about = one.stat()
             yield Found(where, about.st_size, about.st_mtime, one.read_bytes)
@@ -158,7 +154,7 @@ def contents(path: Path) -> list[zipfile.ZipInfo]:
         with zipfile.ZipFile(path) as pack:
             return [info for info in pack.infolist() if not info.is_dir()]
     except Exception as error:  # a zip can be damaged in any way
-        raise CourseError(f"FROM is {str(path)!r}: a zip that cannot be read: {plain(error)}") from None
+        raise CourseError(f"FROM is {str(path)!r}: the zip cannot be read: {plain(error)}") from None
 
 
 def moment(info: zipfile.ZipInfo) -> float:
@@ -173,12 +169,12 @@ def unpack(path: Path, info: zipfile.ZipInfo) -> bytes:
     try:
         with zipfile.ZipFile(path) as pack, pack.open(info) as stream:
             return stream.read(LARGEST_FILE + 1)
-    except Exception as error:  # so can a file in it
+    except Exception as error:  # a file in a zip can be damaged, too
         raise RefusedError(f"cannot be unpacked: {plain(error)}") from None
 
 
 def is_noise(found: Found) -> bool:
-    """Whether it is a file that an operating system or Jupyter adds, such as .DS_Store."""
+    """Whether an operating system or Jupyter created the file, as with .DS_Store."""
     parts = PurePosixPath(found.where).parts
     return any(part in UNSEEN or part.startswith("._") for part in parts)
 
@@ -206,7 +202,7 @@ def by_platform(found: Found) -> bool:
 
 
 def common_root(paths: list[tuple[str, ...]]) -> int:
-    """Return how many leading folders all paths share, or 0 if they don't branch after that."""
+    """Return the number of leading folders that all paths share, or 0 if they don't branch there."""
     folders = [path[:-1] for path in paths if len(path) > 1]
     common = 0
     for parts in zip(*folders, strict=False):
@@ -228,7 +224,7 @@ def by_folder(found: Found, roots: int) -> bool:
 
 
 def slug(name: str) -> str:
-    """Return a student's folder name: "Ada Lovelace" becomes ada-lovelace. All scripts' letters stay."""
+    """Return a student's folder name: "Ada Lovelace" becomes ada-lovelace. Letters of any script are kept."""
     letters = unicodedata.normalize("NFKC", name).lower()
     return re.sub(r"[^\w]+", "-", letters).strip("-_")[:80]
 
@@ -254,7 +250,7 @@ def check(course: Course, found: Found, name: str) -> bytes:
     if fit[best] and best != name:
         raise RefusedError(f"this is {best}, wanted {name}")
     if not fit[name] and (not found.named or cells):
-        raise RefusedError(f"a notebook with nothing of {name} in it")
+        raise RefusedError(f"contains no test or answer of {name}")
     return data if len(data) <= LARGEST else without_outputs(cells)
 
 
@@ -282,7 +278,7 @@ def put(course, name, student, last, found, data, reasons) -> bool:
     """Write a submission, or the reasons why there is none.
 
     Returns whether a notebook was written: False if all files were refused or nothing has changed. `last` is
-    the student's newest file; `found` is the one to take, with its bytes `data`, or None if all were refused.
+    the student's newest file; `found` is the one to keep, with its bytes `data`, or None if all were refused.
     """
     folder = course.folder / "submitted" / student / name
     path, refused = folder / f"{name}.ipynb", folder / "refused.txt"

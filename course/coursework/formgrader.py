@@ -213,10 +213,12 @@ def formgrader(course: Course, port: int = 8888, browser: bool = True) -> int:
     if not browser:
         number = server.port
         print(
-            f"From another machine: ssh -N -L {number}:127.0.0.1:{number} this-machine, "
-            "then open the address below there.",
+            f"From another machine: run ssh -N -L {number}:127.0.0.1:{number} this-machine there, "
+            "then open the address below in its browser.",
             flush=True,
         )
-    print("Manual Grading is what it shows first: choose the chapter there. Ctrl-C here ends it.", flush=True)
+    print(
+        "Choose the chapter under Manual Grading, the first page. Ctrl-C here stops the server.", flush=True
+    )
     server.start()
     return 0

@@ -1,4 +1,4 @@
-"""Grade submissions in parallel, each in a sandbox of its own, and report one line per student."""
+"""Grade submissions in parallel, each in its own sandbox, and report one line per student."""
 
 import json
 import multiprocessing
@@ -24,9 +24,9 @@ PRELOAD = ["nbgrader.api", "torch", "attnbook", "coursework.process"]
 
 
 def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe: bool = False) -> int:
-    """Grade a chapter's new and changed submissions, or `student`'s in any case.
+    """Grade a chapter's new and changed submissions, or only `student`'s, changed or not.
 
-    Returns how many could not be graded.
+    Returns the number of submissions that could not be graded.
     """
     name = course.assignment(chapter)
     course.released(name)
@@ -35,13 +35,13 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
         seen = exposed_by(course.folder)
         if seen:
             raise CourseError(
-                f"COURSE is {course.folder}: every sandbox can read {seen}, and with it the solutions; "
+                f"COURSE is {course.folder}: every sandbox can read {seen}, including the solutions; "
                 "move the repository elsewhere"
             )
         check_sandbox()
     there = sorted(path.parent.name for path in course.folder.glob(f"submitted/*/{name}"))
     if student and student not in there:
-        raise CourseError(f"STUDENT is {student!r}: no submission for {name} was collected")
+        raise CourseError(f"STUDENT is {student!r}: no submission for {name} has been collected")
     if not there:
         raise CourseError(
             f"no submission for {name} has been collected yet: make collect CH={short(name)} FROM=…"
@@ -51,10 +51,10 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
         if student
         else [one for one in there if stamp(course, name, one) != record(course, name, one).get("of")]
     )
-    print(f"{name}: {len(there)} handed in, {len(due)} to grade, {jobs} at a time", flush=True)
+    print(f"{name}: {len(there)} submissions, {len(due)} to grade, {jobs} at a time", flush=True)
     copy = course.back_up()
     if copy:
-        print(f"the gradebook was copied to {copy.relative_to(course.folder)}", flush=True)
+        print(f"gradebook backed up to {copy.relative_to(course.folder)}", flush=True)
     failed = {}
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
@@ -66,7 +66,7 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
             try:
                 line = save(course, name, one, done.result())
             except NotGradedError as error:
-                line = failed[one] = f"{one}: NOT GRADED: {plain(error)}; the same command tries again"
+                line = failed[one] = f"{one}: NOT GRADED: {plain(error)}; run the same command to try again"
             except Exception as error:  # one failure must not stop the others
                 why = f"{type(error).__name__}: {first_line(str(error))}"
                 line = failed[one] = f"{one}: NOT GRADED, the grader failed: {why}"
@@ -147,7 +147,7 @@ def line_of(student: str, kept: dict) -> str:
 
 
 def words_of(kept: dict) -> str:
-    """Summarize a result: points, points to grade by hand, lost tests and remarks."""
+    """Summarize a result: points, points to mark by hand, points lost and remarks."""
     parts = [f"{kept['score']:g} of {kept['most']:g}"]
     if kept["by_hand"]:
         parts.append(f"{kept['by_hand']:g} to mark by hand")
@@ -157,7 +157,7 @@ def words_of(kept: dict) -> str:
 
 
 def write_report(course: Course, name: str, students: list[str], failed: dict[str, str]) -> Path:
-    """Write a line per student: the current submission's result, or why there is none and the last result."""
+    """Write one line per student: the result, or why there is none, with an earlier submission's result."""
     path = course.folder / "grades" / f"{name}-report.txt"
     lines = []
     for student in students:

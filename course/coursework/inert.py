@@ -23,7 +23,7 @@ TEX = re.compile(r"\\(href|url|require|class|cssId|style|data|html\w*)\b")
 # Attributes that the renderer itself adds: classes of highlighted code and task lists, alignment of columns
 OWN = {"class": re.compile(r"[\w -]*"), "style": re.compile(r"text-align:(left|right|center)")}
 BOX = re.compile(r'<input class="task-list-item-checkbox" type="checkbox" disabled( checked)?/>')
-NOTE = "*Shown as plain text, for it holds HTML, links or TeX that are not allowed here:*"
+NOTE = "*Shown as plain text because it contains HTML, links or TeX that are not allowed here:*"
 
 
 class Renderer(IPythonRenderer):

@@ -17,7 +17,7 @@ from coursework import values
 
 
 class CellTimeout(BaseException):
-    """Raised at the time limit. It is no Exception, so that `except Exception` in a loop cannot catch it."""
+    """Raised at the time limit. Not an Exception, so `except Exception` in a loop cannot catch it."""
 
 
 class OutputError(Exception):
@@ -170,7 +170,7 @@ def call(shell, message: dict) -> dict:
 
     name, known = message["function"], values.Known()
     if name not in shell.user_ns:
-        return {"error": "NameError", "says": f"there is no function {name}"}
+        return {"error": "NameError", "says": f"the notebook defines no function {name}"}
     try:
         arguments, named = values.decode(message["given"], known)
         torch.set_rng_state(values.decode(message["random"]))
@@ -189,7 +189,7 @@ def main():
     os.dup2(nowhere, 0)
     os.dup2(nowhere, 1)
     limits = json.loads(requests.readline())
-    if limits["user"]:  # the grader is root, to whom the limit on processes would not apply
+    if limits["user"]:  # the grader is root, and RLIMIT_NPROC does not apply to root
         os.setgroups([])
         os.setresgid(*[limits["user"]] * 3)
         os.setresuid(*[limits["user"]] * 3)

@@ -46,13 +46,13 @@ def lay(block: Block, dtype: torch.dtype, shape: list, stride: list, start: int)
         or len(shape) > 16
         or len(shape) != len(stride)
     ):
-        raise ValueRefusedError("a tensor of impossible shape")
+        raise ValueRefusedError("a tensor with an invalid shape or stride")
     place, rest = divmod(block.start + start, dtype.itemsize)
     reach = (
         1 + sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) if 0 not in shape else 0
     )
     if rest or block.start + start + reach * dtype.itemsize > block.stop:
-        raise ValueRefusedError("a tensor that reaches out of its memory")
+        raise ValueRefusedError("a tensor that extends beyond its memory")
     if dtype is torch.bool and (lay(block, torch.uint8, shape, stride, start) > 1).any():
-        raise ValueRefusedError("truths that are neither true nor false")
+        raise ValueRefusedError("a boolean tensor with bytes other than 0 and 1")
     return torch.empty(0, dtype=dtype).set_(block.storage, place, shape, stride)

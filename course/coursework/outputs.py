@@ -3,7 +3,7 @@
 import base64
 import unicodedata
 
-FEW = 10  # most remarks that are kept per submission
+FEW = 10  # remarks kept per submission
 
 
 def plain(text, most: int = 300) -> str:
@@ -32,7 +32,7 @@ def first_line(says: str) -> str:
 
 
 def few(said: list[str]) -> list[str]:
-    """Return the remarks to keep: the first FEW distinct ones, each on one line, and the number of others."""
+    """Return the first FEW distinct remarks, each on one line, and how many more there are."""
     told = [plain(one) for one in dict.fromkeys(said)]
     more = len(told) - FEW
     return told[:FEW] + ([f"and {more:,} more"] if more > 0 else [])
@@ -52,7 +52,7 @@ def shorten(outputs: list[dict], why: str) -> list[dict]:
 def clean_output(output) -> dict | None:
     """Return an output with its text, PNG and JPEG only: no HTML, scripts, SVG or widgets.
 
-    Returns None for anything that is no valid output.
+    Returns None for an invalid output.
     """
     match output:
         case {"output_type": "stream", "name": "stdout" | "stderr" as name, "text": str(text)}:

@@ -1,6 +1,6 @@
-"""Repeat the tests outside of the sandbox, in the grader's own process.
+"""Repeat the tests outside the sandbox, in the grader's own process.
 
-There, stand-ins replace the functions of the solution cells and call the student's functions in the sandbox.
+Stand-ins replace the functions of the solution cells and call the student's functions in the sandbox.
 So hidden tests never enter a sandbox, and a submission that patches torch.allclose cannot affect the tests.
 """
 
@@ -58,7 +58,7 @@ class Recheck:
         self.until = time.monotonic() + seconds
 
         def stop(*_):
-            raise TimeoutError(f"not done after {seconds} seconds")
+            raise TimeoutError(f"the test did not finish within {seconds} seconds")
 
         signal.signal(signal.SIGALRM, stop)
         signal.alarm(seconds + 5)
@@ -75,7 +75,7 @@ class Recheck:
         """Describe an error, without the student's own message in a hidden test: it could reveal inputs."""
         hidden, kind = self.in_hidden(name, error), type(error).__name__
         if hidden and error is self.raised:
-            return Failure(kind, "a function of yours raised this error in a hidden test", hidden)
+            return Failure(kind, "your function raised this error in a hidden test", hidden)
         return Failure(kind, sound(str(error)[:2000]), hidden)
 
     def in_hidden(self, name: str, error: BaseException) -> bool:
@@ -96,7 +96,7 @@ class Recheck:
         def ask(*arguments, **named):
             left = self.until - time.monotonic()
             if function in self.endless or left <= 0:
-                raise TimeoutError(f"{function} does not end in time")
+                raise TimeoutError(f"{function} did not finish in time")
             known = values.Known()
             given = values.encode((arguments, named), known)
             reply = self.sandbox.call(function, given, torch.get_rng_state(), left)

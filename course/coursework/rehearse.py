@@ -1,7 +1,7 @@
 """Rehearse an assignment: release it, grade five generated submissions, and write their feedback.
 
-It is known which tests each submission should fail, so an instructor sees whether grading works before the
-students get the assignment. Everything happens in a temporary copy of the course.
+The tests that each of them should fail are known, so a rehearsal shows whether grading works before students
+get the assignment. Everything happens in a temporary copy of the course.
 """
 
 import ast
@@ -37,8 +37,8 @@ class Expected(NamedTuple):
 
     def __str__(self) -> str:
         if not self.tests:
-            return "it should lose nothing"
-        return f"it should lose {'all' if self.all else 'some'} of {', '.join(sorted(self.tests))}"
+            return "expected to lose nothing"
+        return f"expected to lose {'all' if self.all else 'some'} of {', '.join(sorted(self.tests))}"
 
 
 def rehearse(course: Course, chapter: str, jobs: int = 2, unsafe: bool = False) -> int:
@@ -47,7 +47,7 @@ def rehearse(course: Course, chapter: str, jobs: int = 2, unsafe: bool = False) 
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         stage = Course(copy_of(course, name, Path(folder) / "course"))
         _, *warnings = release(stage, name).splitlines()
-        print("\n".join([f"Rehearsing {name} in a folder of its own.", *warnings]), flush=True)
+        print("\n".join([f"Rehearsing {name} in a temporary folder.", *warnings]), flush=True)
         submissions = prepare(stage, name)
         tests = {name_of(cell) for cell in stage.released(name).cells if is_test(cell)}
         for student, (notebook, _) in submissions.items():
@@ -57,7 +57,7 @@ def rehearse(course: Course, chapter: str, jobs: int = 2, unsafe: bool = False) 
             feedback(stage, name)
         leaks = hidden_lines(stage.folder / "feedback", course.notebook("source", name))
         wrong = 0
-        print(f"\n{'submission':<22} {'points':>9}  as it should be?")
+        print(f"\n{'submission':<22} {'points':>9}  as expected?")
         for student, (_, expected) in submissions.items():
             kept = record(stage, name, student)
             verdict = compare(kept, expected, tests)
@@ -91,10 +91,10 @@ def prepare(course: Course, name: str) -> dict[str, tuple[nbformat.NotebookNode,
 
     answers = {
         "model solution": (model, Expected(set())),
-        "nothing written": ({}, Expected(tests)),
-        "all return None": (functions(lambda: ast.Return(ast.Constant(None))), Expected(tests)),
-        "all raise an error": (functions(error), Expected(tests)),
-        "last task missing": (
+        "unanswered": ({}, Expected(tests)),
+        "everything returns None": (functions(lambda: ast.Return(ast.Constant(None))), Expected(tests)),
+        "everything raises an error": (functions(error), Expected(tests)),
+        "last task unanswered": (
             model | {task: start[task] for task in tasks[-1:]},
             Expected(last, all=False),
         ),
@@ -133,7 +133,7 @@ def tests_after(released: nbformat.NotebookNode, task: str) -> set[str]:
 def compare(kept: dict, expected: Expected, tests: set[str]) -> str:
     """Return "yes" if a submission failed the expected tests, or else the difference."""
     if not kept:
-        return "no: it was not graded"
+        return "no: not graded"
     lost = {entry.rpartition(" ")[0] for entry in kept["lost"]} & tests
     if expected.all:
         right = lost == expected.tests and (lost or not kept["says"])
@@ -142,7 +142,7 @@ def compare(kept: dict, expected: Expected, tests: set[str]) -> str:
     if right:
         return "yes"
     says = "".join(f"; ! {line}" for line in kept["says"][:3])
-    return f"no: it lost {', '.join(sorted(lost)) or 'nothing'}; {expected}{says}"
+    return f"no: lost {', '.join(sorted(lost)) or 'nothing'}; {expected}{says}"
 
 
 def hidden_lines(folder: Path, source: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Generate the students' version of an assignment, and check that it reveals no solutions or hidden tests."""
+"""Generate the students' version of an assignment, and check that it reveals no solution or hidden test."""
 
 import io
 import logging
@@ -48,11 +48,13 @@ def release(course: Course, chapter: str) -> str:
     write(stamp, digest(course.notebook("source", name)))
     points = sum(cell.metadata.nbgrader.get("points", 0) for cell in source.cells)
     where = path.relative_to(course.folder.parent)
-    said = f"{name} is released: {where}, {points:g} points. Hand it out; students hand in {name}.ipynb."
+    said = (
+        f"{name} is released: {where}, {points:g} points. Students fill it in and submit it as {name}.ipynb."
+    )
     if "github.com/OWNER/" in path.read_text("utf8"):
         said += (
-            "\nIts first cell installs from the placeholder github.com/OWNER, which leads nowhere: "
-            "set your own address and release again: make address URL=https://github.com/you/your-book"
+            "\nIts first cell installs the package from the placeholder address github.com/OWNER, which does "
+            "not exist. Set your own and release again: make address URL=https://github.com/you/your-book"
         )
     return said
 

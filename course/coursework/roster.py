@@ -29,12 +29,12 @@ class Late(Configurable):
     """Deadlines and the late penalty. Set in nbgrader_config.py."""
 
     due = Dict(help='c.Late.due = {"ch04": "2026-03-01 23:59"}, in this machine\'s time').tag(config=True)
-    grace_minutes = Integer(0, help="this much later is not late").tag(config=True)
-    percent_per_day = Float(0, help="of the points, for each day that has begun").tag(config=True)
+    grace_minutes = Integer(0, help="minutes after the deadline that do not count as late").tag(config=True)
+    percent_per_day = Float(0, help="percentage of the points deducted for each day begun").tag(config=True)
 
 
 def read_class(course: Course) -> list[Person]:
-    """Return everyone on the class list; nobody if there is none. Raises CourseError for an invalid list."""
+    """Return everyone on the class list, or [] if there is no list; raise CourseError for an invalid one."""
     path = course.folder / FILE
     if not path.is_file():
         return []
@@ -46,7 +46,7 @@ def read_class(course: Course) -> list[Person]:
     if "name" not in heads or not set(heads) <= set(HEADINGS):
         raise CourseError(
             f"{FILE} begins with {','.join(heads)!r}: wanted the headings name,number,section "
-            "(all but name may be left out)"
+            "(only name is required)"
         )
     people = []
     for place, line in enumerate(lines[1:], 2):
@@ -78,7 +78,7 @@ def who(people: list[Person], student: str, handed_in: dict) -> Person | None:
 def days_late(course: Course, name: str, handed_in: dict) -> int:
     """Return the days that a submission is late, rounded up; 0 if it has no deadline or no known time."""
     late = Late(config=course.config)
-    if name not in late.due or handed_in.get("platform") == "canvas":  # Canvas's zips don't hold the times
+    if name not in late.due or handed_in.get("platform") == "canvas":  # Canvas's zips don't contain the times
         return 0
     try:
         due = datetime.fromisoformat(late.due[name])
@@ -98,7 +98,7 @@ def lateness(course: Course, name: str, handed_in: dict) -> str:
     days = days_late(course, name, handed_in)
     if days:
         return f"{days} day{'s' if days > 1 else ''} late"
-    return "late, says Canvas" if handed_in.get("late") else ""
+    return "late according to Canvas" if handed_in.get("late") else ""
 
 
 def kept_share(course: Course, name: str, handed_in: dict) -> float:

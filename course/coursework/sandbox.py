@@ -1,8 +1,8 @@
 """Run one submission in a sandbox: a Python process inside bubblewrap.
 
-The process sees the system's programs, Python, its packages and a small home folder: no network, none of the
-instructor's environment variables, no course files, other submissions or gradebook. Time, memory, processes,
-files and output are limited, as is the size of the messages that the grader reads.
+The process can read the system's programs, Python and its packages, and write to a small home folder. It has
+no network, none of the instructor's environment variables, and no access to the course's files, to other
+submissions or to the gradebook. Time, memory, processes, files, output and message size are limited.
 """
 
 import contextlib
@@ -77,10 +77,10 @@ class Sandbox:
             self.send(traits | {"user": user}, START)
             self.receive(START, 10_000)
         except SandboxError as error:
-            raise NotGradedError(f"its sandbox did not start: {error}") from None
+            raise NotGradedError(f"the sandbox did not start: {error}") from None
         found = family(self.process.pid)
         if not unsafe and len(found) < 2:
-            raise NotGradedError("this machine does not tell which processes run in a sandbox")
+            raise NotGradedError("this machine does not list the processes of a sandbox")
         self.base += sum(memory(process, exact=False) for process in found)
         self.watched = not unsafe
         self.deadline = time.monotonic() + self.limits.submission_seconds
@@ -90,7 +90,7 @@ class Sandbox:
         reply = self.ask({"code": code}, 3 * 1000 * self.limits.output_kb + 500_000)
         outputs = reply.get("outputs")
         if not isinstance(outputs, list):
-            self.end("its process sent what is no cell's output")
+            self.end("its process sent an invalid cell output")
         return [output for output in map(clean_output, outputs) if output]
 
     def call(self, function: str, given: dict, random: torch.Tensor, seconds: float) -> dict:
@@ -118,7 +118,7 @@ class Sandbox:
             except BrokenPipeError:
                 self.end(self.last_words())
             if time.monotonic() > until:
-                self.end("its process stopped listening")
+                self.end("its process stopped reading requests")
         self.check()
 
     def receive(self, seconds: float, most: int) -> dict:
@@ -129,12 +129,10 @@ class Sandbox:
             if time.monotonic() > until:
                 over = time.monotonic() > self.deadline
                 limit = self.limits.submission_seconds if over else self.limits.cell_seconds
-                self.end(
-                    f"it took more than {limit} seconds"
-                    + (" altogether" if over else " and would not be interrupted")
-                )
+                how = "in total" if over else "and could not be interrupted"
+                self.end(f"it ran for more than {limit} seconds {how}")
             if len(self.buffer) > most:
-                self.end(f"its process sent more than {most / 1e6:.0f} MB at once")
+                self.end(f"its process sent a message of more than {most / 1e6:.0f} MB")
             if select.select([self.process.stdout], [], [], 0.1)[0]:
                 chunk = os.read(self.process.stdout.fileno(), 2**20)
                 if not chunk:
@@ -144,18 +142,18 @@ class Sandbox:
         try:
             return values.loads(line)
         except values.ValueRefusedError:
-            self.end("its process sent what is no message")
+            self.end("its process sent an invalid message")
 
     def last_words(self) -> str:
-        """Return why the process has ended, as far as that is known."""
+        """Return the reason why the process ended, if it is known."""
         try:
             code = self.process.wait(2)
         except subprocess.TimeoutExpired:
-            return "its process closed its connection"
+            return "its process closed the connection to the grader"
         said = self.process.stderr.read(2000).decode(errors="replace").strip()
         if said and code:
             said = f": {said.splitlines()[-1]}"
-        return self.ended or f"its process ended itself (exit status {code}){said}"
+        return self.ended or f"its process exited with status {code}{said}"
 
     def watch(self) -> None:
         """Monitor the sandbox in a thread; stop it when it exceeds a limit or can no longer be monitored."""
@@ -164,7 +162,7 @@ class Sandbox:
                 self.look()
                 time.sleep(0.05)
         except Exception as error:
-            self.stop(f"the grader lost sight of it: {type(error).__name__}: {error}", fault=True)
+            self.stop(f"the sandbox could not be monitored: {type(error).__name__}: {error}", fault=True)
 
     def look(self) -> None:
         found = family(self.process.pid)
@@ -174,16 +172,16 @@ class Sandbox:
         self.peak = max(self.peak, taken)
         threads = sum(count_threads(process) for process in found)
         if taken > self.base:
-            self.stop(f"it took more than {self.limits.memory_mb:,} MB of memory")
+            self.stop(f"it used more than {self.limits.memory_mb:,} MB of memory")
         elif threads > self.limits.processes + 20:
             self.stop(f"it started more than {self.limits.processes} processes")
         elif self.watched and count_files(found) > self.limits.files:
-            self.stop(f"it made more than {self.limits.files:,} files")
+            self.stop(f"it created more than {self.limits.files:,} files")
         elif memory_left() < 300 * 2**20:
             self.stop("the machine ran short of memory", fault=True)
 
     def stop(self, reason: str, *, fault: bool = False) -> None:
-        """Kill the sandbox; `fault` means that this is not because of the submission."""
+        """Kill the sandbox; `fault` means that the machine or the grader is to blame, not the submission."""
         if not self.ended:
             self.ended, self.fault = reason, fault
         if self.folder:
@@ -203,7 +201,7 @@ class Sandbox:
 
     def close(self) -> None:
         if self.process.poll() is None:
-            self.stop("it is done")
+            self.stop("closed by the grader")
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             stream.close()

@@ -48,7 +48,7 @@ def loads(line: bytes) -> dict:
     except (ValueError, RecursionError) as error:
         raise ValueRefusedError(f"not a message: {error}") from None
     if not isinstance(message, dict):
-        raise ValueRefusedError(f"not a message, but a {type(message).__name__}")
+        raise ValueRefusedError(f"not a message: wanted a dict, got {type(message).__name__}")
     return message
 
 
@@ -68,7 +68,7 @@ def encode(value, known: Known | None = None) -> dict:
 def write(value, objects: list, numbers: dict[int, int], depth: int = 0):
     """Encode one value: itself if JSON can hold it, otherwise {"kind": …}, with the number of an object."""
     if depth > 20:
-        raise ValueRefusedError("a tuple that is nested more than 20 deep")
+        raise ValueRefusedError("tuples nested more than 20 levels deep")
     if type(value) in PLAIN:
         return value
     if isinstance(value, float | np.floating):
@@ -79,8 +79,8 @@ def write(value, objects: list, numbers: dict[int, int], depth: int = 0):
         return {"kind": "tuple", "value": [write(item, objects, numbers, depth + 1) for item in value]}
     if not isinstance(value, list | dict | set | np.ndarray | torch.Tensor):
         raise ValueRefusedError(
-            f"a {type(value).__name__}: only numbers, strings, truths, None, tensors, and lists, tuples, "
-            "sets and dicts of them are asked for"
+            f"a {type(value).__name__}: wanted a number, string, boolean, None, tensor or array, or a list, "
+            "tuple, set or dict of them"
         )
     if id(value) not in numbers:
         numbers[id(value)] = len(objects)
@@ -92,7 +92,7 @@ def write_object(one, objects: list, numbers: dict[int, int]) -> dict:
     """Encode an object's contents. `write_memory` adds a tensor's position in memory."""
     if isinstance(one, torch.Tensor):
         if one.layout != torch.strided or one.is_quantized:
-            raise ValueRefusedError("a tensor that is sparse or quantized")
+            raise ValueRefusedError("a sparse or quantized tensor")
         return {
             "kind": "tensor",
             "dtype": str(one.dtype).removeprefix("torch."),
@@ -101,7 +101,7 @@ def write_object(one, objects: list, numbers: dict[int, int]) -> dict:
         }
     if isinstance(one, np.ndarray):
         if one.dtype.name not in DTYPES:
-            raise ValueRefusedError(f"an array of {one.dtype}")
+            raise ValueRefusedError(f"an array of type {one.dtype}")
         data = one.astype(one.dtype.newbyteorder("=")).tobytes()
         shape = {"dtype": one.dtype.name, "shape": list(one.shape)}
         return {"kind": "array", "value": base64.b64encode(data).decode()} | shape
@@ -155,7 +155,7 @@ def decode(message, known: Known | None = None):
         *(KeyError, IndexError, TypeError, ValueError, AttributeError),
         *(RuntimeError, OverflowError, RecursionError, BufferError),
     ) as error:
-        raise ValueRefusedError(f"not a value: {type(error).__name__}: {str(error)[:200]}") from None
+        raise ValueRefusedError(f"invalid value: {type(error).__name__}: {str(error)[:200]}") from None
 
 
 def read(value, objects: list):
@@ -168,7 +168,7 @@ def read(value, objects: list):
         return float.fromhex(inner)
     if kind == "tuple":
         return tuple(read(item, objects) for item in inner)
-    raise ValueRefusedError("not a value: of an unknown kind")
+    raise ValueRefusedError("invalid value: unknown kind")
 
 
 def read_blocks(blocks: list[str], known: Known) -> None:
@@ -182,13 +182,13 @@ def read_blocks(blocks: list[str], known: Known) -> None:
             continue
         old = known.blocks[number]
         if new.stop != old.stop - old.start:
-            raise ValueRefusedError("memory that has changed its size")
+            raise ValueRefusedError("a block of memory changed its size")
         for one, said in zip(known.objects, known.said["objects"], strict=True):
             if said.get("block") == number:
                 changed = lay(new, one.dtype, said["shape"], said["stride"], said["start"])
                 once(one.data).copy_(once(changed))
     if len(blocks) < len(known.blocks):
-        raise ValueRefusedError("memory is missing")
+        raise ValueRefusedError("a block of memory is missing")
 
 
 def new_block(text: str) -> Block:
@@ -201,7 +201,7 @@ def read_objects(contents: list[dict], known: Known) -> None:
     """Create all new objects before filling them, since there can be reference cycles."""
     before = len(known.objects)
     if len(contents) < before:
-        raise ValueRefusedError("objects are missing")
+        raise ValueRefusedError("an object is missing")
     for about in contents[before:]:
         known.objects.append(
             CONTAINERS[about["kind"]]() if about["kind"] in CONTAINERS else make(about, known)
@@ -214,7 +214,7 @@ def read_objects(contents: list[dict], known: Known) -> None:
                 replace(one, make(about, known))
             continue
         if not isinstance(one, CONTAINERS.get(about["kind"], ())):
-            raise ValueRefusedError("an object that has changed its kind")
+            raise ValueRefusedError("an object changed its type")
         items = list(read_items(counted(about), known.objects))
         one.clear()
         one.extend(items) if isinstance(one, list) else one.update(items)
@@ -229,17 +229,17 @@ def make(about: dict, known: Known) -> torch.Tensor | np.ndarray:
     """Create a tensor in its block, or an array."""
     shape, dtype = about["shape"], DTYPES[about["dtype"]]
     if math.prod(shape) > MOST_ELEMENTS:
-        raise ValueRefusedError(f"a tensor of more than {MOST_ELEMENTS:,} elements")
+        raise ValueRefusedError(f"a tensor with more than {MOST_ELEMENTS:,} elements")
     if about["kind"] == "array":
         stride = [math.prod(shape[place + 1 :]) for place in range(len(shape))]
         return lay(new_block(about["value"]), dtype, shape, stride, 0).numpy()
     if about["kind"] != "tensor":
-        raise ValueRefusedError("not a value: of an unknown kind")
+        raise ValueRefusedError("invalid value: unknown kind")
     if 0 in shape:
         return lay(Block(torch.UntypedStorage(0), 0, 0), dtype, shape, about["stride"], 0)
     number, start = about["block"], about["start"]
     if type(number) is not int or not 0 <= number < len(known.blocks):
-        raise ValueRefusedError("a tensor without memory")
+        raise ValueRefusedError("a tensor without a block of memory")
     return lay(known.blocks[number], dtype, shape, about["stride"], start)
 
 
@@ -250,4 +250,4 @@ def replace(old: torch.Tensor | np.ndarray, new: torch.Tensor | np.ndarray) -> N
     elif isinstance(old, np.ndarray) and isinstance(new, np.ndarray) and old.shape == new.shape:
         old[...] = new
     else:
-        raise ValueRefusedError("an object that has changed its kind")
+        raise ValueRefusedError("an object changed its type")

@@ -13,7 +13,7 @@ DEEPEST = 50
 def counted(about: dict) -> dict:
     """Return an encoded object; raise ValueRefusedError if it is a set or dict with too many items."""
     if about["kind"] != "list" and len(about["value"]) > MOST_ITEMS:
-        raise ValueRefusedError(f"a {about['kind']} of more than {MOST_ITEMS:,} items")
+        raise ValueRefusedError(f"a {about['kind']} with more than {MOST_ITEMS:,} items")
     return about
 
 
@@ -23,14 +23,14 @@ def weigh(value, objects: list):
     for one in (*objects, value):
         written, _ = weight(one, known, 0)
         if written > MOST_WRITTEN:
-            raise ValueRefusedError("lists that hold each other so often that they cannot be written out")
+            raise ValueRefusedError("lists that contain each other so often that they are too long to print")
     return value
 
 
 def weight(value, known: dict[int, tuple[int, int]], depth: int) -> tuple[int, int]:
     """Return the estimated length of the value's `repr`, and its nesting depth."""
     if depth > DEEPEST:  # also ends reference cycles
-        raise ValueRefusedError(f"lists that are nested more than {DEEPEST} deep")
+        raise ValueRefusedError(f"lists nested more than {DEEPEST} levels deep")
     if not isinstance(value, list | dict | set | tuple):
         return (len(value) if isinstance(value, str) else 10), 0
     if id(value) not in known:
@@ -38,6 +38,6 @@ def weight(value, known: dict[int, tuple[int, int]], depth: int) -> tuple[int, i
         found = [weight(item, known, depth + 1) for item in items if item is not value]
         deep = 1 + max((below for _, below in found), default=0)
         if depth + deep > DEEPEST:
-            raise ValueRefusedError(f"lists that are nested more than {DEEPEST} deep")
+            raise ValueRefusedError(f"lists nested more than {DEEPEST} levels deep")
         known[id(value)] = 2 + sum(letters for letters, _ in found), deep
     return known[id(value)]

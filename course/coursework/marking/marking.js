@@ -1,4 +1,4 @@
-// Formulas as in the book, in students' and the assignment's words only; and no command that makes a link.
+// Typeset formulas in students' answers and the assignment's text only, without commands that create links.
 window.MathJax = {
   options: { enableMenu: false, ignoreHtmlClass: "marking", processHtmlClass: "rendered_html" },
   tex: {
@@ -18,7 +18,7 @@ document.addEventListener("DOMContentLoaded", () => {
   };
 });
 
-// What nbgrader's pages keep in attributes, which the pages' policy forbids.
+// nbgrader's pages use inline event handlers for these, which the Content-Security-Policy blocks.
 document.addEventListener("click", ({ target }) => {
   const icon = target.closest("[data-names]");
   if (icon) toggle_name(icon.dataset.names === "show");

@@ -167,7 +167,7 @@ def test_the_model_solution_gets_all_points_as_a_submission(name, tmp_path):
     }
     assert lost == {}
     assert len(tests) > 4
-    assert all("was altered: put back" in line for line in result["says"]), result["says"]
+    assert all("was changed and has been restored" in line for line in result["says"]), result["says"]
 
 
 # Collect
@@ -211,7 +211,7 @@ WANTED = {
 }
 REFUSED = {
     "wrong-name": "homework.pdf: wrong file name, wanted ch01.ipynb",
-    "nothing-here": "ch01.ipynb: a notebook with nothing of ch01 in it",
+    "nothing-here": "ch01.ipynb: contains no test or answer of ch01",
     "broken-file": "ch01.ipynb: broken JSON: Expecting value: line 1 column 12 (char 11)",
     "no-cells": "ch01.ipynb: not a notebook: ",
     "far-too-large": "ch01.ipynb: too large: 100 MB, at most 100 MB",
@@ -238,7 +238,7 @@ def test_downloads_of_all_platforms_are_collected(classroom, tmp_path, packed):
         (source / "link").mkdir()
         (source / "link" / "ch01.ipynb").symlink_to("/etc/passwd")
     said = collect(classroom.course, "1", str(source))
-    assert said.splitlines()[-1] == f"ch01: 9 taken, {7 + (not packed)} files not taken"
+    assert said.splitlines()[-1] == f"ch01: 9 collected, {7 + (not packed)} skipped"
     submitted = classroom.folder / "submitted"
     assert {path.name for path in submitted.iterdir()} == set(WANTED) | set(REFUSED)
     for student, number in WANTED.items():
@@ -250,12 +250,12 @@ def test_downloads_of_all_platforms_are_collected(classroom, tmp_path, packed):
         assert not (submitted / student / "ch01" / "ch01.ipynb").exists()
         assert f": {why.split(': ', 1)[1]}" in said
     assert "x + x" in (submitted / "emmy-noether" / "ch01" / "ch01.ipynb").read_text("utf8")
-    assert "not taken: Emmy Noether/ch01.ipynb: a newer attempt of emmy-noether is there" in said
-    assert "not taken: stray.ipynb: no student's name in its path" in said
+    assert "skipped: Emmy Noether/ch01.ipynb: emmy-noether has a newer attempt" in said
+    assert "skipped: stray.ipynb: no student in its path" in said
     assert not (tmp_path.parent / "escape").exists()
     again = collect(classroom.course, "1", str(source))
-    assert again.splitlines()[-1].startswith("ch01: 0 taken, 9 as they were before, ")
-    assert packed or "not taken: link/ch01.ipynb: a link, which is not followed" in said
+    assert again.splitlines()[-1].startswith("ch01: 0 collected, 9 unchanged, ")
+    assert packed or "skipped: link/ch01.ipynb: symbolic links are not followed" in said
 
 
 def test_a_valid_file_replaces_a_rejected_one_but_not_vice_versa(classroom, tmp_path):
@@ -298,9 +298,9 @@ def test_unreadable_files_are_named_and_the_rest_is_collected(classroom, tmp_pat
         (source / student).mkdir(parents=True)
         (source / student / "ch01.ipynb").write_bytes(data)
     said = collect(classroom.course, "1", str(source))
-    assert said.splitlines()[-1] == "ch01: 2 taken, 2 files not taken"
-    assert "not taken: Bob/ch01.ipynb: broken JSON: its text is not UTF-8" in said
-    assert "not taken: Dan/ch01.ipynb: broken JSON: its text is not UTF-8" in said
+    assert said.splitlines()[-1] == "ch01: 2 collected, 2 skipped"
+    assert "skipped: Bob/ch01.ipynb: broken JSON: not UTF-8" in said
+    assert "skipped: Dan/ch01.ipynb: broken JSON: not UTF-8" in said
 
 
 def test_a_damaged_zip_is_named_and_its_intact_files_are_collected(classroom, tmp_path):
@@ -314,12 +314,12 @@ def test_a_damaged_zip_is_named_and_its_intact_files_are_collected(classroom, tm
     data[60:90] = b"\xff" * 30
     path.write_bytes(data)
     said = collect(classroom.course, "1", str(path))
-    assert "not taken: Eve/ch01.ipynb: cannot be unpacked: " in said
-    assert said.splitlines()[-1] == "ch01: 1 taken, 1 files not taken"
+    assert "skipped: Eve/ch01.ipynb: cannot be unpacked: " in said
+    assert said.splitlines()[-1] == "ch01: 1 collected, 1 skipped"
     place = data.find(b"PK\x01\x02")
     data[place : place + 4] = b"XXXX"
     path.write_bytes(data)
-    with pytest.raises(CourseError, match="a zip that cannot be read"):
+    with pytest.raises(CourseError, match="the zip cannot be read"):
         collect(classroom.course, "1", str(path))
 
 
@@ -350,7 +350,7 @@ def hand_over(classroom, folder: Path, number: int, moment: int, code: str) -> s
 
 def test_two_students_of_one_name_stay_separate(classroom, tmp_path):
     for moment, (number, code) in enumerate([(101, "a = 1"), (102, "b = 1"), (101, "a = 2"), (102, "b = 2")]):
-        assert "1 taken" in hand_over(classroom, tmp_path, number, 1_700_000_000 + moment, code)
+        assert "1 collected" in hand_over(classroom, tmp_path, number, 1_700_000_000 + moment, code)
     found = {
         path.parts[-3]: path.read_text("utf8") for path in classroom.folder.glob("submitted/*/ch01/*.ipynb")
     }
@@ -362,8 +362,8 @@ def test_two_students_of_one_name_stay_separate(classroom, tmp_path):
 def test_an_older_file_does_not_replace_a_newer_one(classroom, tmp_path):
     hand_over(classroom, tmp_path, 101, 1_700_000_900, "new = 1")
     said = hand_over(classroom, tmp_path, 101, 1_700_000_000, "old = 1")
-    assert "a newer attempt of ada-lovelace was collected before" in said
-    assert "0 taken, 1 files not taken" in said
+    assert "a newer attempt of ada-lovelace was collected earlier" in said
+    assert "0 collected, 1 skipped" in said
     assert "new = 1" in classroom.course.notebook("submitted", "ch01", "ada-lovelace").read_text("utf8")
 
 
@@ -403,7 +403,7 @@ def test_the_release_is_graded_with_the_students_answers(classroom):
         if data.get("locked"):
             assert cell.source == sources[data["grade_id"]]
     assert "mine = 1" in [cell.source for cell in graded.cells]
-    assert any("double-tensors was altered: put back" in one for one in said)
+    assert any("test double-tensors was changed and has been restored" in one for one in said)
 
 
 @pytest.fixture
@@ -418,7 +418,7 @@ def quick(monkeypatch):
         if student == "interrupts":
             raise KeyboardInterrupt
         if student == "crashes":
-            raise RuntimeError("its process ended with -9")
+            raise RuntimeError("the grading process exited with status -9")
         graded.append(student)
         notebook, said = align(
             course.released(name), read_cells(course.notebook("submitted", name, student).read_bytes())
@@ -460,7 +460,7 @@ def test_a_submission_that_cannot_be_graded_does_not_stop_the_others(classroom, 
         classroom.hand_in(student, classroom.answer())
     assert grade(classroom.course, "1") == 1
     assert (
-        "crashes: NOT GRADED, the grader failed: RuntimeError: its process ended with -9"
+        "crashes: NOT GRADED, the grader failed: RuntimeError: the grading process exited with status -9"
         in capsys.readouterr().out
     )
     assert set(classroom.report()) == {"ada", "crashes", "grace"}
@@ -525,7 +525,7 @@ def test_grading_backs_up_the_gradebook_first(classroom, quick, capsys):
     classroom.hand_in("zoe", classroom.answer())
     grade(classroom.course, "1")
     (made,) = set((classroom.folder / "backups").glob("*.db")) - before
-    assert f"the gradebook was copied to backups/{made.name}" in capsys.readouterr().out
+    assert f"gradebook backed up to backups/{made.name}" in capsys.readouterr().out
     with Gradebook(f"sqlite:///{made}") as gradebook:
         assert [student.id for student in gradebook.students] == ["ada"]
 

@@ -65,7 +65,7 @@ def test_missing_unknown_and_late_are_named(people, capsys):
     }
     feedback(course, "1")
     page = lambda student: (people.folder / "feedback" / student / "ch01" / "ch01.html").read_text("utf8")  # noqa: E731
-    assert "2 days late: 20 % of the points are taken off" in page("hopper")
+    assert "2 days late: 20 % of the points are deducted" in page("hopper")
     assert "days late" not in page("eve")
 
 
@@ -99,7 +99,7 @@ def test_canvas_says_itself_who_is_late(classroom, at_once, tmp_path):
         (tmp_path / "in" / name).write_text(json.dumps(classroom.answer()))
     collect(classroom.course, "1", str(tmp_path / "in"))
     grade(classroom.course, "1")
-    assert classroom.report()["lovelaceada"].endswith("; late, says Canvas")
+    assert classroom.report()["lovelaceada"].endswith("; late according to Canvas")
     assert "late" not in classroom.report()["hoppergrace"]
 
 

@@ -64,7 +64,7 @@ def test_too_many_hash_collisions_are_rejected():
     for kind, items in {"set": numbers, "dict": [[number, 0] for number in numbers]}.items():
         message = {"value": {"kind": "object", "value": 0}, "blocks": []}
         message["objects"] = [{"kind": kind, "value": items}]
-        with pytest.raises(ValueRefusedError, match=f"a {kind} of more than 5,000 items"):
+        with pytest.raises(ValueRefusedError, match=f"a {kind} with more than 5,000 items"):
             decode(message)
 
 
@@ -78,10 +78,10 @@ def shared(depth: int, times: int, inner: list) -> dict:
 def test_exponentially_nested_lists_are_rejected():
     assert len(repr(decode(shared(10, 2, [])))) < 10_000
     for message in (shared(40, 2, []), shared(2, 1000, ["x" * 100])):
-        with pytest.raises(ValueRefusedError, match="so often that they cannot be written out"):
+        with pytest.raises(ValueRefusedError, match="so often that they are too long to print"):
             decode(message)
     for message in (shared(60, 1, []), shared(2, 2, [{"kind": "object", "value": 0}])):
-        with pytest.raises(ValueRefusedError, match="nested more than 50 deep"):
+        with pytest.raises(ValueRefusedError, match="nested more than 50 levels deep"):
             decode(message)
 
 
@@ -105,7 +105,7 @@ def test_unsupported_values_are_named():
     }.items():
         with pytest.raises(ValueRefusedError, match=says):
             encode(value)
-    with pytest.raises(ValueRefusedError, match="nested more than 20 deep"):
+    with pytest.raises(ValueRefusedError, match="nested more than 20 levels deep"):
         encode(deep)
 
 
@@ -315,11 +315,11 @@ def test_an_answer_cannot_change_an_objects_size_or_type():
     known = Known()
     encode([x > 1], known)
     about = known.said["objects"]
-    with pytest.raises(ValueRefusedError, match="neither true nor false"):
+    with pytest.raises(ValueRefusedError, match="bytes other than 0 and 1"):
         decode({"value": None, "objects": about, "blocks": ["AgI="]}, known)
     known = Known()
     encode(x[:1], known)  # its other number is no part of the message
-    with pytest.raises(ValueRefusedError, match="reaches out of its memory"):
+    with pytest.raises(ValueRefusedError, match="extends beyond its memory"):
         decode(message(TENSOR | {"shape": [2]}), known)
 
 
