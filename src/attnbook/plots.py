@@ -21,7 +21,10 @@ from matplotlib.patches import Rectangle
 
 from attnbook.maps import AttentionMaps, check_maps, visible
 
-__all__ = ["PALETTE", "SERIES", "book_style", "plot_attention", "weights_colormap"]
+__all__ = [
+    *("PALETTE", "SERIES", "book_style", "label_lines", "plot_attention", "plot_mask"),
+    *("signed_colormap", "weights_colormap"),
+]
 
 PALETTE = json.loads(files("attnbook").joinpath("palette.json").read_text(encoding="utf-8"))
 """Colours by theme (`light`, `dark`): `weights` at equal steps from 0 to 1, `masked`, `paper`, `ink` …"""
@@ -48,12 +51,20 @@ FONTS = [
 SERIES = ["#277ab5", "#c2571a", "#3c8a57", "#8f4f9f", "#a5842a", "#5f646e"]
 """Line colours of the book's figures, distinguishable in print and by colour-blind readers."""
 
+LEVELS = 33  # of a colormap: few enough for the book to give each a colour in both themes
+ALLOWED = 0.3  # where on the signed colour scale a mask's allowed cells are
 MANY_LABELS = 48  # an axis with more tokens shows every second label, then every third …
 
 
 def weights_colormap(theme: str = "light") -> LinearSegmentedColormap:
-    """The book's colormap for weights from 0 to 1."""
-    return LinearSegmentedColormap.from_list(f"attnbook-{theme}", PALETTE[theme]["weights"], N=1024)
+    """The book's colormap for weights from 0 to 1, in `LEVELS` levels."""
+    return LinearSegmentedColormap.from_list(f"attnbook-{theme}", PALETTE[theme]["weights"], N=LEVELS)
+
+
+def signed_colormap() -> LinearSegmentedColormap:
+    """The book's colormap for numbers from -1 (orange) through 0 (paper) to 1 (blue), in `LEVELS` levels."""
+    colors = [SERIES[1], PALETTE["light"]["paper"], SERIES[0]]
+    return LinearSegmentedColormap.from_list("attnbook-signed", colors, N=LEVELS)
 
 
 def plot_attention(
@@ -72,6 +83,82 @@ def plot_attention(
     if ax is None:
         ax = plt.figure(figsize=figure_size(maps)).add_subplot()
     return draw_map(maps, 0, 0, ax, peak=peak, title=title)
+
+
+def plot_mask(mask, ax: Axes | None = None, *, title="") -> Axes:
+    """Draw a boolean mask `(T, S)`: allowed cells (True) in the lightest blue, masked ones hatched.
+
+    Raises ValueError for a mask of another type or shape.
+    """
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.ndim != 2:
+        raise ValueError(f"mask: got {mask.dtype} of shape {mask.shape}, wanted bool of shape (T, S)")
+    ax = plt.figure().add_subplot() if ax is None else ax
+    look = {"lw": 0.5, "ec": PALETTE["light"]["paper"]}
+    ax.pcolormesh(np.where(mask, ALLOWED, np.nan), cmap=signed_colormap(), vmin=-1, vmax=1, **look)
+    hatch(ax, ~mask)
+    rows, columns = mask.shape
+    ax.set(
+        xlim=(0, columns), ylim=(rows, 0), aspect="equal", xlabel="key", ylabel="query", xticks=[], yticks=[]
+    )
+    ax.spines[:].set_visible(False)
+    ax.grid(visible=False)
+    ax.set_title(title, parse_math=False)
+    return ax
+
+
+def label_lines(ax: Axes, *, gap: float = 1.25) -> None:
+    """Write each line's label beside its right end, in the line's colour, in place of a legend.
+
+    Call it when everything else is drawn. Labels are kept `gap` times their height apart. Lines without a
+    label are left alone, and so are lines without a point in view.
+    """
+    figure = ax.figure
+    figure.draw_without_rendering()  # settles the limits and the layout
+    size = mpl.rcParams["font.size"]
+    ends = []
+    for line in ax.get_lines():
+        data = np.column_stack(line.get_data()).astype(float)
+        points = line.get_transform().transform(data)  # (N, 2) in pixels
+        points = points[np.isfinite(points).all(axis=1)]
+        if len(points) and not line.get_label().startswith("_"):
+            ends.append((line, *points[-1]))
+    ends.sort(key=lambda end: end[2])
+    pixels = figure.dpi / 72
+    heights = spaced([end[2] for end in ends], gap * size * pixels)
+    for (line, x, y), height in zip(ends, heights, strict=True):
+        ax.annotate(
+            line.get_label(),
+            ax.transData.inverted().transform((x, y)),
+            xytext=(7, (height - y) / pixels),
+            textcoords="offset points",
+            color=line.get_color(),
+            bbox={"fc": PALETTE["light"]["paper"], "lw": 0, "pad": 0.5},  # on the grid
+            va="center",
+            annotation_clip=False,
+            parse_math=False,
+        )
+
+
+def spaced(heights: list[float], gap: float) -> list[float]:
+    """Ascending heights moved as little as needed to be `gap` apart: crowded ones spread about their mean."""
+    groups: list[list[float]] = []
+    for height in heights:
+        groups.append([height])
+        while len(groups) > 1 and bottom(groups[-1], gap) - top(groups[-2], gap) < gap:
+            last = groups.pop()
+            groups[-1] += last
+    return [bottom(group, gap) + gap * number for group in groups for number in range(len(group))]
+
+
+def bottom(group: list[float], gap: float) -> float:
+    """The lowest of a group of heights that are spread about their mean."""
+    return sum(group) / len(group) - gap * (len(group) - 1) / 2
+
+
+def top(group: list[float], gap: float) -> float:
+    """The highest of a group of heights that are spread about their mean."""
+    return sum(group) / len(group) + gap * (len(group) - 1) / 2
 
 
 def draw_map(
@@ -101,9 +188,7 @@ def draw_map(
             "pad": 0.02,
         },
     )
-    look = {"fc": colors["masked"], "ec": colors["hatch"], "hatch": "/////", "lw": 0}
-    for row, start, end in runs(blocked & ~out):
-        ax.add_patch(Rectangle((start, row), end - start, 1, **look))
+    hatch(ax, blocked & ~out)
     ax.xaxis.tick_top()  # before the labels are set: top and bottom labels are separate objects
     ax.xaxis.set_label_position("top")
     label_axis(ax.xaxis, maps.keys, turned=max(map(len, maps.keys)) > 2)
@@ -115,6 +200,14 @@ def draw_map(
         lines = "\n".join(map(drawable, title.splitlines()))
         ax.set_title(lines, parse_math=False, fontfamily=installed_fonts())
     return ax
+
+
+def hatch(ax: Axes, cells: np.ndarray) -> None:
+    """Hatch the cells `(T, S)` that are True: they are masked."""
+    colors = PALETTE["light"]
+    look = {"fc": colors["masked"], "ec": colors["hatch"], "hatch": "/////", "lw": 0}
+    for row, start, end in runs(cells):
+        ax.add_patch(Rectangle((start, row), end - start, 1, **look))
 
 
 def runs(cells: np.ndarray) -> list[tuple[int, int, int]]:

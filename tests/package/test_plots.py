@@ -5,6 +5,7 @@ import json
 import logging
 import warnings
 from importlib.resources import files
+from itertools import pairwise
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -16,7 +17,19 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from attnbook.maps import check_maps
-from attnbook.plots import PALETTE, book_style, drawable, map_figure, plot_attention, weights_colormap
+from attnbook.plots import (
+    PALETTE,
+    SERIES,
+    book_style,
+    drawable,
+    label_lines,
+    map_figure,
+    plot_attention,
+    plot_mask,
+    signed_colormap,
+    spaced,
+    weights_colormap,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -191,6 +204,84 @@ def test_the_palette_is_defined_once():
     np.testing.assert_allclose(
         weights_colormap("dark")(1.0)[:3], to_rgb(PALETTE["dark"]["weights"][-1]), atol=1e-6
     )
+
+
+def test_signed_numbers_run_from_orange_through_paper_to_blue():
+    colors = signed_colormap()
+    for value, color in ((0.0, SERIES[1]), (0.5, PALETTE["light"]["paper"]), (1.0, SERIES[0])):
+        np.testing.assert_allclose(colors(value)[:3], to_rgb(color), atol=1e-6)
+
+
+def test_a_mask_is_drawn_with_the_hatch_of_the_heatmaps():
+    mask = torch.ones(3, 4).tril().bool()
+    ax = plot_mask(mask, title="$x$")
+    drawn(ax.figure)
+    assert {(patch.get_y(), patch.get_x(), patch.get_width()) for patch in ax.patches} == {
+        (0, 1, 3),
+        (1, 2, 2),
+        (2, 3, 1),
+    }
+    assert all(patch.get_hatch() for patch in ax.patches)
+    assert (ax.collections[0].get_array().reshape(3, 4).mask == ~mask.numpy()).all()
+    assert ax.yaxis_inverted()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("mask", [torch.ones(3, 3), torch.ones(3, dtype=torch.bool)])
+def test_a_mask_must_be_a_boolean_matrix(mask):
+    with pytest.raises(ValueError, match=r"mask: got .*, wanted bool of shape \(T, S\)"):
+        plot_mask(mask)
+
+
+def written(ax) -> dict[str, Text]:
+    return {text.get_text(): text for text in ax.texts}
+
+
+def test_lines_are_labelled_at_their_right_ends_in_their_colours():
+    with book_style():
+        figure, ax = plt.subplots()
+        ax.plot([0, 1, 2], [1, 10, 1000], label="up")
+        ax.plot([0, 1, 2], [1, 5, np.nan], label="until 1")
+        ax.plot([0, 2], [2, 2])
+        ax.axvline(0.5, label="here")
+        ax.set_yscale("log")
+        label_lines(ax)
+        drawn(figure)
+    labels = written(ax)
+    assert set(labels) == {"up", "until 1", "here"}
+    assert labels["up"].xy == pytest.approx((2, 1000))
+    assert labels["until 1"].xy == pytest.approx((1, 5))
+    assert labels["here"].xy == pytest.approx((0.5, ax.get_ylim()[1]))
+    assert [labels[line.get_label()].get_color() for line in ax.lines[:2]] == SERIES[:2]
+    right = max(text.get_window_extent().x1 for text in labels.values())
+    assert right <= figure.bbox.x1
+
+
+def test_labels_of_lines_that_end_together_do_not_overlap():
+    with book_style():
+        figure, ax = plt.subplots()
+        for number in range(5):
+            ax.plot([0, 1], [number, 1 + number / 1000], label=f"line {number}")
+        label_lines(ax)
+        drawn(figure)
+    boxes = sorted((text.get_window_extent() for text in ax.texts), key=lambda box: box.y0)
+    assert all(low.y1 <= high.y0 for low, high in pairwise(boxes))
+    assert [text.get_text() for text in ax.texts] == [f"line {number}" for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("heights", "apart"),
+    [
+        ([], []),
+        ([3.0], [3]),
+        ([0.0, 10.0], [0, 10]),
+        ([5.0, 5.0], [4.5, 5.5]),
+        ([0.0, 1.5, 1.6, 9.0], [0, 1.05, 2.05, 9]),
+        ([0.0, 0.0, 0.6, 0.6], [-1.2, -0.2, 0.8, 1.8]),
+    ],
+)
+def test_crowded_labels_are_moved_as_little_as_needed(heights, apart):
+    np.testing.assert_allclose(spaced(heights, 1), apart, atol=1e-9)
 
 
 def test_the_books_style_applies_to_a_block_or_from_here_on():

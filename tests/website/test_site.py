@@ -111,7 +111,7 @@ def test_images_have_alternative_text(html, page_name):
     files = {".png", ".svg", ".jpg"}  # the default when none was written
     assert [src for src, alt in pictures.items() if not alt.strip() or Path(alt).suffix in files] == []
     assert [str(image) for image in soup(html / page_name).select("img:not([alt])")] == []
-    drawings = soup(html / page_name).select("svg.ab-drawing")
+    drawings = soup(html / page_name).select("svg:is(.ab-drawing, .ab-chart)")
     assert [str(svg)[:200] for svg in drawings if not svg.get("aria-label", "").strip()] == []
 
 

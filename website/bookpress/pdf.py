@@ -43,7 +43,7 @@ p, pre { orphans: 3; widows: 3; }
 h1 { margin: 0 0 0.8em !important; text-align: left !important; }
 h1, h2, h3, h4, summary { break-after: avoid; }
 img, svg, tr, .admonition-title, .ab-check { break-inside: avoid; }
-img { max-height: 190mm; object-fit: contain; }
+img, .ab-chart { max-height: 190mm; object-fit: contain; }
 .contents p { display: flex; margin: 0; break-inside: avoid; }
 .contents a { color: inherit !important; text-decoration: none !important; }
 .contents p > a:first-child { flex: 1; }

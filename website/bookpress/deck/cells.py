@@ -31,7 +31,7 @@ def kind_of(part: Tag) -> str:
     classes = part.get("class", [])
     if "ab-widget" in classes:
         return "widget"
-    if part.name == "img":
+    if part.name in ("img", "svg"):
         return "picture"
     if any(name.startswith("highlight-python") for name in classes):
         return "code"

@@ -1,8 +1,8 @@
-"""Drawings become part of the page, so that they take its colours, light or dark.
+"""Drawings and charts become part of the page, so that they take its colours, light or dark.
 
 In Markdown a drawing is an image like any other, and outside the book it stays one: its file has colours of
 its own. In the book the file's SVG replaces the image, without its style: `drawings.css` sets the colours
-from the page's variables.
+from the page's variables. A chart is what matplotlib drew while the build ran a chapter: see charts.py.
 """
 
 import re
@@ -14,38 +14,39 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
+from . import charts
+
 MARK = 'class="ab-drawing"'
 STYLE = re.compile(r"<style>.*?</style>\n?", re.DOTALL)
 logger = logging.getLogger(__name__)
 
 
 class Drawings(SphinxTransform):
-    """Replaces images of drawings by the drawings themselves."""
+    """Replaces images of drawings and of charts by the drawings and charts themselves."""
 
     default_priority = 220
 
     def apply(self, **kwargs) -> None:
-        for image in list(self.document.findall(nodes.image)):
-            text = drawing_text(self.env, image["uri"])
-            if text is None:
+        for number, image in enumerate(list(self.document.findall(nodes.image))):
+            text, words = svg_text(self.env, image["uri"]), image.get("alt", "").strip()
+            if MARK in text[:500]:
+                drawn = inlined(text, words)
+                self.env.note_dependency(self.env.relfn2path(image["uri"], self.env.docname)[0])
+                if not words:
+                    logger.warning("the drawing %s has no alternative text", image["uri"], location=image)
+            elif charts.MARK in text[:1000]:
+                drawn = charts.inlined(text, words, f"chart-{number}")
+            else:
                 continue
-            if not image.get("alt", "").strip():
-                logger.warning("the drawing %s has no alternative text", image["uri"], location=image)
-            image.replace_self(nodes.raw(text=inlined(text, image.get("alt", "")), format="html"))
+            image.replace_self(nodes.raw(text=drawn, format="html"))
 
 
-def drawing_text(env, uri: str) -> str | None:
-    """The SVG of a drawing; None for any other picture."""
+def svg_text(env, uri: str) -> str:
+    """The text of an SVG file; nothing for any other picture."""
     if "://" in uri or not uri.endswith(".svg"):
-        return None
-    name, path = env.relfn2path(uri, env.docname)
-    if not Path(path).is_file():
-        return None  # Sphinx warns about it
-    text = Path(path).read_text("utf8")
-    if MARK not in text[:500]:
-        return None
-    env.note_dependency(name)
-    return text
+        return ""
+    path = Path(env.relfn2path(uri, env.docname)[1])
+    return path.read_text("utf8") if path.is_file() else ""  # Sphinx warns about a missing file
 
 
 def inlined(text: str, words: str) -> str:

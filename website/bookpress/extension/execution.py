@@ -20,6 +20,8 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 
+from bookpress import kernels
+
 KEPT = 3
 IGNORED = {"__pycache__", "node_modules", ".ipynb_checkpoints"}
 
@@ -40,8 +42,8 @@ def _files(path: Path) -> list[Path]:
 
 
 def what_chapters_run_on(book: Path) -> tuple[Path, ...]:
-    """The package, the pinned versions, and the module that runs the chapters."""
-    return book / "src", book / "requirements.txt", Path(__file__)
+    """The package, the pinned versions, and the modules that run the chapters."""
+    return book / "src", book / "requirements.txt", Path(__file__), Path(kernels.__file__)
 
 
 def choose_cache(app: Sphinx, config: Config) -> None:
