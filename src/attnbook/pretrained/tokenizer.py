@@ -49,5 +49,7 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the ids without special tokens; raises `ValueError` for an unknown id."""
-        self.tokens(ids)
-        return self.library.decode([int(number) for number in ids])
+        numbers = [int(number) for number in ids]
+        for number in numbers:
+            self.token(number)
+        return self.library.decode(numbers)
