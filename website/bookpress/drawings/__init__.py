@@ -5,7 +5,6 @@ from .blocks import decoder_block, encoder_block
 from .bottleneck import bottleneck
 from .cabinet import filing_cabinet
 from .calls import call_sites
-from .heads import multi_head_split
 from .overview import PARTS, overview
 from .pen import Drawing
 from .whole import transformer
@@ -22,7 +21,6 @@ def drawings() -> dict[str, Drawing]:
         "encoder-block.svg": encoder_block(),
         "filing-cabinet.svg": filing_cabinet(),
         "heads-projected.svg": heads_projected(),
-        "multi-head-split.svg": multi_head_split(),
         "qkv-lookup.svg": qkv_lookup(),
         "qkv-projections.svg": qkv_projections(),
         "transformer.svg": transformer(),
