@@ -1,10 +1,12 @@
 """Shared by all tests: a fixed seed, one thread, checked shapes, and the built site in a real browser."""
 
+import functools
 import inspect
 import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from bookpress import ROOT
 from bookpress.chromium import MISSING, arguments, find_chromium
-from bookpress.inspection import AT_REST, mount, toc_pages
+from bookpress.inspection import AT_REST, listen, mount, toc_pages
 from bookpress.serve import server
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -57,9 +59,9 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_generate_tests(metafunc):
-    """Run tests that take `page_name` on every page of the book."""
+    """Run tests that take `page_name` on every page of the book, page by page in each module."""
     if "page_name" in metafunc.fixturenames:
-        metafunc.parametrize("page_name", toc_pages())
+        metafunc.parametrize("page_name", toc_pages(), scope="module")
 
 
 @pytest.fixture(autouse=True)
@@ -154,12 +156,39 @@ def patient(opens: Callable) -> Callable:
 @pytest.fixture
 def visit(browser, site):
     """Opens a page of the site: `visit("chapters/index.html", width=360, theme="dark")`."""
+    with visitor(browser, site) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def opened(browser, site, page_name):
+    """The page in a window of this width and theme: `opened(360, "dark")`.
+
+    It is loaded once per width for all tests of a module, so a test may find it scrolled and with open folds.
+    """
+    with visitor(browser, site) as open_page:
+        load = functools.cache(lambda width: open_page(page_name, width=width))
+
+        def show(width: int = 1440, theme: str = "light"):
+            page = load(width)
+            page.emulate_media(color_scheme=theme)
+            expect(page.locator("html")).to_have_attribute("data-theme", theme)
+            page.evaluate(AT_REST)
+            return page
+
+        yield show
+
+
+@contextmanager
+def visitor(browser, site):
+    """A function that opens pages and notes their faults in `page.faults`; they are closed at the end."""
     contexts = []
 
     def open_page(name: str, *, width=1440, height=900, theme="light", watch=None, mounted=True):
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
         contexts.append(context)
         page = context.new_page()
+        page.faults = listen(page, site)
         if watch:
             watch(page)
         page.goto(site + name)

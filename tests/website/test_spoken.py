@@ -1,26 +1,8 @@
-"""Accessibility by screen reader and keyboard: axe-core finds nothing, and everything can be reached."""
-
-import pytest
-
-from bookpress import inspection
+"""Accessibility by screen reader and keyboard, beside what axe-core finds (see test_site.py)."""
 
 SCROLLING = """() => [...document.querySelectorAll(".math")].filter((node) =>
     ["auto", "scroll"].includes(getComputedStyle(node).overflowX) && node.scrollWidth > node.clientWidth)
     .map((node) => [node.dataset.tex, node.tabIndex])"""
-
-# The theme looks, a moment after a page has changed, at what scrolls.
-REACHED = """() => [...document.querySelectorAll(
-    "pre, .cell_output > .output, .pst-scrollable-table-container, div.math")]
-    .every((node) => node.scrollWidth <= node.clientWidth || node.tabIndex === 0)"""
-
-
-@pytest.mark.parametrize("width", [360, 1440])
-def test_axe_finds_nothing(visit, page_name, width):
-    page = visit(page_name, width=width)
-    page.evaluate(inspection.UNFOLD)
-    page.evaluate(inspection.AT_REST)
-    page.wait_for_function(REACHED)
-    assert inspection.axe(page) == []
 
 
 def test_long_formulas_can_be_scrolled_by_keyboard(visit):

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from attnbook.widgets.encoding import decode_weights
 
@@ -83,21 +84,30 @@ def test_a_page_loads_little(html, page_name):
     assert host + sum(sizes.values()) <= 20_000 + 8_000 * max(0, len(sizes) - 1)
 
 
+def test_nothing_moves_when_explorers_are_mounted(opened, visit, page_name):
+    """Each explorer's container has the same height before and after its script has run."""
+    heights = "places => places.map(place => place.getBoundingClientRect().height)"
+    waiting = visit(
+        page_name,
+        watch=lambda page: page.route("**/widgets/*.js*", lambda route: route.abort()),
+        mounted=False,
+    )
+    for width in (360, 1200):
+        waiting.set_viewport_size({"width": width, "height": 900})
+        before = waiting.locator(".ab-explorer").evaluate_all(heights)
+        after = opened(width).locator(".ab-explorer").evaluate_all(heights)
+        assert after == pytest.approx(before, abs=1)
+
+
 @pytest.mark.parametrize("width", [360, 1200])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_explorer_reads_and_locks(visit, site, states, page_name, width, theme):
-    faults = []
-
-    def watch(page):
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda r: r.url.startswith((site, "data:")) or faults.append(f"request: {r.url}"))
-
-    page = visit(page_name, width=width, theme=theme, watch=watch)
+def test_every_explorer_reads_and_locks(opened, states, width, theme):
+    page = opened(width, theme)
     assert page.locator(".ab-explorer").count() == len(states)
     for index, state in enumerate(states):
         widget = page.locator(".ab-explorer").nth(index)
         assert widget.get_attribute("data-state") == "live"
-        assert widget.locator(".root").get_attribute("data-theme") == theme
+        expect(widget.locator(".root")).to_have_attribute("data-theme", theme)
         rows, columns = state["weights"].shape
         for row, column in {(0, 0), (rows - 1, columns - 1), (rows // 2, columns // 3)}:
             x, y = page.evaluate(AT, [index, (row + 0.5) / rows, (column + 0.5) / columns])
@@ -108,23 +118,10 @@ def test_every_explorer_reads_and_locks(visit, site, states, page_name, width, t
         page.mouse.click(*page.evaluate(AT, [index, 0.5 / rows, 0.5 / columns]))
         assert widget.locator(".most").inner_text().startswith("Locked: ")
         assert widget.locator("img.ab-static").get_attribute("alt")
+        page.mouse.click(*page.evaluate(AT, [index, 0.5 / rows, 0.5 / columns]))
+        assert not widget.locator(".most").inner_text().startswith("Locked: ")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert faults == []
-
-
-@pytest.mark.parametrize("width", [360, 1200])
-def test_nothing_moves_when_explorers_are_mounted(visit, page_name, width):
-    """Each explorer's container has the same height before and after its script has run."""
-    heights = "places => places.map(place => place.getBoundingClientRect().height)"
-    waiting = visit(
-        page_name,
-        width=width,
-        watch=lambda page: page.route("**/widgets/*.js*", lambda route: route.abort()),
-        mounted=False,
-    )
-    before = waiting.locator(".ab-explorer").evaluate_all(heights)
-    page = visit(page_name, width=width)
-    assert page.locator(".ab-explorer").evaluate_all(heights) == pytest.approx(before, abs=1)
+    assert page.faults == []
 
 
 def test_without_scripts_the_picture_is_shown(browser, site, states, page_name):
