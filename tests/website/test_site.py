@@ -41,9 +41,10 @@ def test_page_has_one_search_field(opened, width):
     assert page.locator(".search-button, .search-button-field, form.bd-search").evaluate_all(VISIBLE) == 1
 
 
+@pytest.mark.parametrize("width", [1440, 360])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_has_enough_contrast(opened, theme):
-    page = opened(theme=theme)
+def test_text_has_enough_contrast(opened, width, theme):
+    page = opened(width, theme)
     page.evaluate(inspection.UNFOLD)
     assert page.locator("body").evaluate(CONTRAST) == []
 
@@ -54,13 +55,14 @@ def test_phone_shows_a_page_without_horizontal_scrolling(opened):
     assert inspection.sideways(page) == []
 
 
-@pytest.mark.parametrize("width", [360, 1440])
-def test_axe_finds_nothing(opened, width):
+@pytest.mark.parametrize(("width", "without"), [(1440, []), (360, ["color-contrast"])])
+def test_axe_finds_nothing(opened, width, without):
+    """At one width without its slow check of contrast, for which there is a test of its own."""
     page = opened(width)
     page.evaluate(inspection.UNFOLD)
     page.evaluate(inspection.AT_REST)
     page.wait_for_function(REACHED)
-    assert inspection.axe(page) == []
+    assert inspection.axe(page, without) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -318,6 +319,27 @@ class Widget:
 @pytest.fixture
 def visit(browser, address):
     """Opens a page: `visit("index.html", width=360, theme="dark")`; requests to other hosts are blocked."""
+    with visitor(browser, address) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def opened(browser, address, name):
+    """Opens the page called `name` for all tests of a module, once per width, with or without its script."""
+    with visitor(browser, address) as open_page:
+
+        @functools.cache
+        def show(width, scripts=True):
+            if scripts:
+                return open_page(f"{name}.html", width=width)
+            hold = lambda page: page.route("**/attnbook-host.js*", lambda route: route.abort())  # noqa: E731
+            return open_page(f"{name}.html", width=width, touched=False, prepare=hold)
+
+        yield show
+
+
+@contextmanager
+def visitor(browser, address):
     contexts = []
 
     def open_page(

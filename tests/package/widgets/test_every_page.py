@@ -1,5 +1,6 @@
 """All widgets: they don't move the page, have a picture as fallback, and are accessible."""
 
+import functools
 import json
 import re
 from importlib.resources import files
@@ -25,7 +26,7 @@ KINDS = {
     "plane": ["query_plane"],
     "translator": ["attention_explorer", "date_translator"],
 }
-every_page = pytest.mark.parametrize("name", KINDS)
+every_page = pytest.mark.parametrize("name", KINDS, scope="module")
 both_themes = pytest.mark.parametrize("theme", ["light", "dark"])
 
 
@@ -34,33 +35,30 @@ def test_the_list_of_pages_is_complete():
 
 
 @every_page
-def test_every_widget_is_mounted_without_errors(visit, address, name):
-    opened = visit(f"{name}.html")
-    opened.page.wait_for_load_state("networkidle")
-    assert set(opened.page.locator(".ab-widget").evaluate_all(STATES)) == {"live"}
-    assert opened.faults == []  # this includes violations of the content security policy
-    assert [url for url in opened.requests if not url.startswith((address, "data:"))] == []
+def test_every_widget_is_mounted_without_errors(opened, address):
+    visit = opened(1200)
+    visit.page.wait_for_load_state("networkidle")
+    assert set(visit.page.locator(".ab-widget").evaluate_all(STATES)) == {"live"}
+    assert visit.faults == []  # this includes violations of the content security policy
+    assert [url for url in visit.requests if not url.startswith((address, "data:"))] == []
 
 
 @every_page
-def test_a_page_loads_only_the_scripts_of_its_widgets(visit, name):
-    opened = visit(f"{name}.html")
-    opened.page.wait_for_load_state("networkidle")
-    loaded = [url.rpartition("/")[2].partition("?")[0] for url in opened.requests if "/widgets/" in url]
+def test_a_page_loads_only_the_scripts_of_its_widgets(opened, name):
+    visit = opened(1200)
+    visit.page.wait_for_load_state("networkidle")
+    loaded = [url.rpartition("/")[2].partition("?")[0] for url in visit.requests if "/widgets/" in url]
     assert loaded == ["attnbook-host.css", "attnbook-host.js", *(f"{kind}.js" for kind in KINDS[name])]
 
 
 @every_page
 @pytest.mark.parametrize("width", [360, 600, 768, 1200])
-def test_mounting_moves_nothing_and_nothing_is_too_wide(visit, places, name, width):
+def test_mounting_moves_nothing_and_nothing_is_too_wide(opened, places, width):
     """Compare the positions of the text after each widget before and after its script has run."""
-    waiting = visit(
-        f"{name}.html?",
-        width=width,
-        prepare=lambda page: page.route("**/attnbook-host.js*", lambda route: route.abort()),
-    )
-    before = places(waiting.page)
-    page = visit(f"{name}.html", width=width).page
+    waiting = opened(1200, scripts=False).page
+    waiting.set_viewport_size({"width": width, "height": 900})
+    before = places(waiting)
+    page = opened(width).page
     page.wait_for_load_state("networkidle")
     assert len(before) > 1
     assert places(page) == pytest.approx(before, abs=1)
@@ -96,23 +94,30 @@ def test_without_scripts_and_in_print_the_picture_is_shown(visit, name):
     assert not page.locator(".ab-live").first.is_visible()
 
 
-def open_everything(page) -> None:
-    """Open everything that widgets show on demand."""
-    for button in page.get_by_role("button", name="All", exact=True).all():
-        button.click(force=True)
-    for fold in page.locator("summary").all():
-        fold.click()
-    for number in page.locator("[data-stage=weights] tbody tr:first-child td:last-child").all():
-        number.click()
+@pytest.fixture(scope="module")
+def everything(opened):
+    """The page in a window of this width, with everything open that widgets show on demand."""
+
+    @functools.cache
+    def show(width: int):
+        page = opened(width).page
+        for button in page.get_by_role("button", name="All", exact=True).all():
+            button.click(force=True)
+        for fold in page.locator("summary").all():
+            fold.click()
+        for number in page.locator("[data-stage=weights] tbody tr:first-child td:last-child").all():
+            number.click()
+        return page
+
+    return show
 
 
 @every_page
 @pytest.mark.parametrize("width", [360, 1200])
 @both_themes
-def test_axe_finds_nothing(visit, name, width, theme):
-    page = visit(f"{name}.html", width=width, theme=theme).page
+def test_axe_finds_nothing(everything, width, theme):
+    page = everything(width)
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-    open_everything(page)
     page.evaluate(AT_REST)
     assert axe(page) == []
 

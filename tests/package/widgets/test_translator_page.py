@@ -21,18 +21,22 @@ OPEN = """async tags => {
   const [{ Model }, text] = await Promise.all(["date_model", "dates-translate"].map(attnbook.load));
   window.model = new Model(attnbook.shared.base64.fromBase64(text).buffer, tags);
 }"""
-# Greedy decoding; returns the ids and every step's logits as base64.
-DECODE = """([text, tag, longest]) => {
-  const { network } = model, ids = [], all = [];
-  let state = network.start(model.encode(text, tag));
-  for (let id = 1; id !== 2 && ids.length < longest; ids.push(id)) {
-    const step = network.step(id, state);
-    state = step.state;
-    all.push(...step.logits);
-    id = step.logits.indexOf(Math.max(...step.logits));
-  }
+# Greedy decoding of every text; returns the ids of each, and the logits of all steps in turn as base64.
+DECODE = """([texts, tags, longest]) => {
+  const { network } = model, rows = [], all = [];
+  texts.forEach((text, row) => {
+    const ids = [];
+    let state = network.start(model.encode(text, tags[row]));
+    for (let id = 1; id !== 2 && ids.length < longest; ids.push(id)) {
+      const step = network.step(id, state);
+      state = step.state;
+      all.push(...step.logits);
+      id = step.logits.indexOf(Math.max(...step.logits));
+    }
+    rows.push(ids);
+  });
   const bytes = new Uint8Array(Float32Array.from(all).buffer);
-  return [ids, btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(""))];
+  return [rows, btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(""))];
 }"""
 
 FOCUSED = "node => node.getRootNode().activeElement === node"
@@ -122,20 +126,21 @@ def test_its_logits_equal_pytorchs_on_held_out_dates(visit, trained):
     drawn = trained.task.sample(EXAMPLES + 50, torch.Generator().manual_seed(11), "test")
     rows = list({day: (day, *row) for day, *row in drawn}.values())  # each day once
     assert len(rows) >= EXAMPLES
+    texts, targets = [write_date(*row[:3]) for row in rows], [row[3] for row in rows]
     vocabulary, longest = trained.task.target, trained.task.target_length - 1
-    for day, language, format, target in rows:
-        text = write_date(day, language, format)
-        ids, logits = page.evaluate(DECODE, [text, target, longest])
-        source = trained.task.source.batch([text], tags=[target])
-        with torch.no_grad():
-            ours = greedy_decode(
-                trained.model, source, start=vocabulary.start, end=vocabulary.end, max_length=longest
-            ).ids
-            read = torch.cat([torch.tensor([[vocabulary.start]]), ours[:, :-1]], 1)
-            true = trained.model(source, read, need_weights=False)[0][0]
-        assert vocabulary.decode(ids) == vocabulary.decode(ours[0])
-        got = np.frombuffer(base64.b64decode(logits), "<f4").reshape(true.shape)
-        np.testing.assert_allclose(got, true.numpy(), rtol=0, atol=1e-4)
+    decoded, logits = page.evaluate(DECODE, [texts, targets, longest])
+    source = trained.task.source.batch(texts, tags=targets)
+    with torch.no_grad():
+        ours = greedy_decode(
+            trained.model, source, start=vocabulary.start, end=vocabulary.end, max_length=longest
+        ).ids
+        read = torch.cat([torch.full((len(rows), 1), vocabulary.start), ours[:, :-1]], 1)
+        true = trained.model(source, read, need_weights=False)[0]
+    for ids, row in zip(decoded, ours, strict=True):
+        assert vocabulary.decode(ids) == vocabulary.decode(row)
+    true = torch.cat([row[: len(ids)] for ids, row in zip(decoded, true, strict=True)]).numpy()
+    got = np.frombuffer(base64.b64decode(logits), "<f4").reshape(true.shape)
+    np.testing.assert_allclose(got, true, rtol=0, atol=1e-4)
 
 
 def test_days_are_written_as_in_cldr(open_translator):
