@@ -233,8 +233,9 @@ def test_one_command_sets_the_address_everywhere(tmp_path):
     mine = "https://github.com/someone/another-name"
     left_out = {".venv", "_build", ".git", "node_modules", "__pycache__", ".ruff_cache", ".hypothesis"}
     naming = []
-    for file in ROOT.rglob("*"):
-        if file.is_file() and not left_out.intersection(file.relative_to(ROOT).parts):
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = set(folders) - left_out
+        for file in (Path(folder, name) for name in names):
             data = file.read_bytes()
             if address.slug(address.wanted()).encode() in data or address.wanted().encode() in data:
                 naming.append(copy := tmp_path / file.relative_to(ROOT))
