@@ -28,7 +28,18 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 CHECKER = inspect.getsourcefile(jaxtyped)  # where the checks stand around each function
 PATIENCE = 120_000  # milliseconds that a page gets for each step: a busy machine makes tests slow, not red
 # The files that take longest, longest first: a worker that began one last would leave the other idle.
-LONGEST = ("hostile", "every_page", "anywhere", "course", "build", "site", "jupyterlab", "pdf", "slides")
+LONGEST = (
+    "hostile",
+    "every_page",
+    "site",
+    "anywhere",
+    "course",
+    "tools",
+    "widgets",
+    "build",
+    "explorer_page",
+)
+LONGEST += ("colab", "train", "jupyterlab", "static_page", "stepper_page", "translator_page", "pdf", "slides")
 
 
 def pytest_configure(config):
