@@ -5,6 +5,8 @@ from .blocks import decoder_block, encoder_block
 from .bottleneck import bottleneck
 from .cabinet import filing_cabinet
 from .calls import call_sites
+from .clocks import position_clocks
+from .decoding import decoder_attention
 from .overview import PARTS, overview
 from .pen import Drawing
 from .whole import transformer
@@ -17,10 +19,12 @@ def drawings() -> dict[str, Drawing]:
         "04-call-sites.svg": call_sites(),
         "attention-matrices.svg": attention_matrices(),
         "bottleneck.svg": bottleneck(),
+        "decoder-attention.svg": decoder_attention(),
         "decoder-block.svg": decoder_block(),
         "encoder-block.svg": encoder_block(),
         "filing-cabinet.svg": filing_cabinet(),
         "heads-projected.svg": heads_projected(),
+        "position-clocks.svg": position_clocks(),
         "qkv-lookup.svg": qkv_lookup(),
         "qkv-projections.svg": qkv_projections(),
         "transformer.svg": transformer(),
