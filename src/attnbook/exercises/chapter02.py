@@ -1,4 +1,4 @@
-"""Chapter 2: temperature, queries that find a key, regression without one's own reading, and the scale."""
+"""Chapter 2: regression without one's own reading, queries that find a key, temperature, and the scale."""
 
 import math
 from collections.abc import Callable
@@ -12,52 +12,72 @@ from attnbook.exercises.reading import read, read_results
 from attnbook.exercises.registry import function, numbers
 from attnbook.exercises.verdict import Wrong
 
-EVEN, DIVIDED, AS_THEY_ARE = (1 / 3, 1 / 3, 1 / 3), (0.5, 0.25, 0.25), (0.576, 0.212, 0.212)
 
-numbers(
+def _scores(keys: Tensor, bandwidth: float) -> Tensor:
+    return -((keys[:, None] - keys) ** 2) / (2 * bandwidth**2)  # (S, S)
+
+
+def _error(scores: Tensor, values: Tensor, own: float = -math.inf) -> Tensor:
+    """The mean squared error of a regression in which each reading's own score is `own`."""
+    weights = scores.clone().fill_diagonal_(own).softmax(-1)  # (S, S)
+    return ((weights @ values - values) ** 2).mean()
+
+
+def _estimates(keys: Tensor, values: Tensor, bandwidth: float) -> Tensor:
+    return _scores(keys, bandwidth).fill_diagonal_(-math.inf).softmax(-1) @ values
+
+
+def _readings(count: int, bandwidth: float, seed: int, tied: int = 0) -> tuple[Tensor, Tensor, float]:
+    keys = 4 * random(count, seed=seed)
+    keys[:tied] = keys[0]
+    return keys, keys.sin() + 0.3 * random(count, seed=seed + 1), bandwidth
+
+
+@function(
     "2.1",
-    "Hot, cold and wide",
-    {
-        number("cold", (1, 0, 0), near=0.02): {
-            EVEN: "an even share is what heat does. Dividing by a small τ makes gaps wider.",
-            DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
-            AS_THEY_ARE: "these are the weights at τ = 1. Let τ go to 0.",
-            (0, 0.5, 0.5): "these two score lower. All the weight goes to the highest score.",
-            OTHER: "Divide the scores by a tiny τ: the gap between the first and the others becomes huge.",
-        },
-        number("hot", EVEN): {
-            (1, 0, 0): "all for the best key is what cold does. Dividing by a large τ makes gaps small.",
-            (0, 0, 0): "the scores go to 0, all three; the weights still sum to 1.",
-            DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
-            AS_THEY_ARE: "these are the weights at τ = 1. Let τ grow.",
-            OTHER: "Divide the scores by a huge τ: no gap is left, and three equal scores share evenly.",
-        },
-        number("twice", 0.5): {
-            2: "2 is the wrong way round: twice the query doubles the scores; a higher τ shrinks them.",
-            0.25: "a dot product has the query in it once: twice the query doubles the score.",
-            math.sqrt(0.5): "no root here: twice the query is twice each score.",
-            1: "at τ = 1 nothing changes; twice as long a query doubles every score.",
-            OTHER: "Twice the query is twice each score. Which τ makes s / τ twice s?",
-        },
-        number("spread", 8, near=0.05): {
-            64: "64 is the variance. The spread is its square root.",
-            1: "each product has spread 1; the sum of 64 of them has more.",
-            1 / 8: "divided the wrong way: wider vectors give larger scores.",
-            4: "4 is the root of 16. The width is 64.",
-            OTHER: "The variance of a sum of d_k independent products is the sum of theirs; spread is its "
-            "root.",
-        },
-        number("louder", 16, near=0.1): {
-            8: "that is the spread before. Twice the query is twice each product.",
-            32: "only the query is twice as large, not the keys: the product doubles once.",
-            8 * math.sqrt(2): "spread, unlike variance, doubles when the numbers double.",
-            256: "256 is the variance. The spread is its square root.",
-            OTHER: "Twice the query is twice each product, and twice their sum.",
-        },
-    },
-    praise="Cold picks the best key, hot averages, and a longer query acts like a lower temperature. A dot "
-    "product's standard deviation grows like √d_k, times that of its inputs.",
+    "Leave one out",
+    {"error": "()"},
+    praise="Now you can choose a bandwidth without knowing the true curve: take the one with the smallest "
+    "error. And you have written a mask: a query that may not attend to its own key.",
+    cases=[
+        _readings(9, 1.7, 40),
+        _readings(12, 3.1, 42),
+        _readings(8, 1.3, 44, tied=3),
+        *drawn(lambda count, tenths, seed: _readings(count, tenths / 10, seed), (3, 12), (5, 40)),
+    ],
+    slips=slips(
+        "Each reading still helps to predict itself. Mask the diagonal before softmax.",
+        lambda k, v, h: _error(_scores(k, h), v, own=0.0),
+        "You masked every score of 0. Two readings of the same hour score 0 too: mask only the diagonal.",
+        lambda k, v, h: _error(_scores(k, h).masked_fill(k[:, None] == k, -math.inf), v),
+        "You set the diagonal to 0 after softmax, so the rows sum to less than 1. Mask it before softmax.",
+        lambda k, v, h: (_scores(k, h).softmax(-1).fill_diagonal_(0) @ v - v).square().mean(),
+        "The bandwidth is not squared: the kernel is exp(−(k − k')² / (2h²)).",
+        lambda k, v, h: _error(_scores(k, h) * h, v),
+        "The 2 in 2h² is missing, or half of the square is.",
+        *(lambda k, v, h, c=c: _error(c * _scores(k, h), v) for c in (2, 0.5)),
+        "You multiplied by the bandwidth. A wide kernel lets far readings in: divide by h².",
+        lambda k, v, h: _error(_scores(k, 1 / h), v),
+        "The distances are not squared: that is another kernel, exp(−|k − k'| …).",
+        lambda k, v, h: _error(-(k[:, None] - k).abs() / (2 * h**2), v),
+        lambda k, v, h: _error(-(k[:, None] - k).abs() / h, v),
+        "The minus is missing: now the farthest readings get the most weight.",
+        lambda k, v, h: _error(-_scores(k, h), v),
+        "These are the estimates. Return one number: the mean of their squared errors.",
+        _estimates,
+        "These are the squared errors, one for each reading. Take their mean.",
+        lambda k, v, h: (_estimates(k, v, h) - v) ** 2,
+        "This is the root, or the error without its square: take the mean of the squares.",
+        lambda k, v, h: left_out_error(k, v, h).sqrt(),
+        lambda k, v, h: (_estimates(k, v, h) - v).abs().mean(),
+        lambda k, v, h: (_estimates(k, v, h) - v).mean(),
+        "This is the sum of the squared errors. Take their mean.",
+        lambda k, v, h: left_out_error(k, v, h) * len(k),
+    ),
 )
+def left_out_error(keys: Tensor, values: Tensor, bandwidth: float) -> Tensor:
+    return _error(_scores(keys, bandwidth), values)
+
 
 ENOUGH = 0.99
 
@@ -113,70 +133,106 @@ def query_for(keys: Tensor, wanted: int) -> Tensor:
     return _solved(keys, wanted, 10.0)
 
 
-def _scores(keys: Tensor, bandwidth: float) -> Tensor:
-    return -((keys[:, None] - keys) ** 2) / (2 * bandwidth**2)  # (S, S)
+EVEN, DIVIDED, AS_THEY_ARE = (1 / 3, 1 / 3, 1 / 3), (0.5, 0.25, 0.25), (0.576, 0.212, 0.212)
+
+numbers(
+    "2.3",
+    "Hot, cold and wide",
+    {
+        number("cold", (1, 0, 0), near=0.02): {
+            EVEN: "an even share is what heat does. Dividing by a small τ makes gaps wider.",
+            DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
+            AS_THEY_ARE: "these are the weights at τ = 1. Let τ go to 0.",
+            (0, 0.5, 0.5): "these two score lower. All the weight goes to the highest score.",
+            OTHER: "Divide the scores by a tiny τ: the gap between the first and the others becomes huge.",
+        },
+        number("hot", EVEN): {
+            (1, 0, 0): "all for the best key is what cold does. Dividing by a large τ makes gaps small.",
+            (0, 0, 0): "the scores go to 0, all three; the weights still sum to 1.",
+            DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
+            AS_THEY_ARE: "these are the weights at τ = 1. Let τ grow.",
+            OTHER: "Divide the scores by a huge τ: no gap is left, and three equal scores share evenly.",
+        },
+        number("twice", 0.5): {
+            2: "2 is the wrong way round: twice the query doubles the scores; a higher τ shrinks them.",
+            0.25: "a dot product has the query in it once: twice the query doubles the score.",
+            math.sqrt(0.5): "no root here: twice the query is twice each score.",
+            1: "at τ = 1 nothing changes; twice as long a query doubles every score.",
+            OTHER: "Twice the query is twice each score. Which τ makes s / τ twice s?",
+        },
+        number("std", 8, near=0.05): {
+            64: "64 is the variance. The standard deviation is its square root.",
+            1: "each product has standard deviation 1; the sum of 64 of them has more.",
+            1 / 8: "divided the wrong way: wider vectors give larger scores.",
+            4: "4 is the root of 16. The width is 64.",
+            OTHER: "The variance of a sum of d_k independent products is the sum of theirs. Take its "
+            "square root.",
+        },
+        number("louder", 16, near=0.1): {
+            8: "that is the standard deviation before. Twice the query is twice each product.",
+            32: "only the query is twice as large, not the keys: the product doubles once.",
+            8 * math.sqrt(2): "the standard deviation, unlike the variance, doubles when the numbers double.",
+            256: "256 is the variance. The standard deviation is its square root.",
+            OTHER: "Twice the query is twice each product, and twice their sum.",
+        },
+    },
+    praise="Cold picks the best key, hot averages, and a longer query acts like a lower temperature. A dot "
+    "product's standard deviation grows like √d_k, times that of its inputs.",
+)
 
 
-def _error(scores: Tensor, values: Tensor, own: float = -math.inf) -> Tensor:
-    """The mean squared error of a regression in which each reading's own score is `own`."""
-    weights = scores.clone().fill_diagonal_(own).softmax(-1)  # (S, S)
-    return ((weights @ values - values) ** 2).mean()
+def _raw_scores(fold_scale: Callable, W_query: Tensor, W_key: Tensor, x: Tensor) -> Tensor:
+    """The raw dot products `(T, T)` that the new matrices make."""
+    new = read_results(fold_scale(W_query, W_key), (W_query, W_key), ("new W_query", "new W_key"))
+    for name, matrix in zip(("W_query", "W_key"), new, strict=True):
+        if matrix.shape != W_query.shape:
+            raise Wrong(
+                f"The new `{name}` has shape {shape(matrix)}; wanted the old shape, {shape(W_query)}."
+            )
+    query, key = (x.double() @ matrix.double() for matrix in new)
+    return query @ key.T
 
 
-def _estimates(keys: Tensor, values: Tensor, bandwidth: float) -> Tensor:
-    return _scores(keys, bandwidth).fill_diagonal_(-math.inf).softmax(-1) @ values
+def _times(factor: Callable[[int, int], float]) -> Callable:
+    """A wrong answer that multiplies the products by a function of D and d_k."""
+    return lambda W_query, W_key: (W_query * factor(*W_query.shape), W_key)
 
 
-def _readings(count: int, bandwidth: float, seed: int, tied: int = 0) -> tuple[Tensor, Tensor, float]:
-    keys = 4 * random(count, seed=seed)
-    keys[:tied] = keys[0]
-    return keys, keys.sin() + 0.3 * random(count, seed=seed + 1), bandwidth
+def _matrices(width: int, d_k: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    return random(width, d_k, seed=seed), random(width, d_k, seed=seed + 1), random(6, width, seed=seed + 2)
 
 
 @function(
-    "2.3",
-    "Leave one out",
-    {"error": "()"},
-    praise="Now you can choose a bandwidth without knowing the true curve: take the one with the smallest "
-    "error. And you have written a mask: a query that may not attend to its own key.",
-    cases=[
-        _readings(9, 1.7, 40),
-        _readings(12, 3.1, 42),
-        _readings(8, 1.3, 44, tied=3),
-        *drawn(lambda count, tenths, seed: _readings(count, tenths / 10, seed), (3, 12), (5, 40)),
-    ],
+    "2.4",
+    "Hide the scale",
+    {"raw dot products": "(T, T)"},
+    praise="The matrices could learn the scale: it sets where they start and how far a step takes them.",
+    cases=[_matrices(7, 10, 50), _matrices(11, 5, 53), *drawn(_matrices, (2, 9), (2, 20))],
+    use=_raw_scores,
+    rule="Multiply the matrices by numbers only, so that the products are the old ones divided by √d_k.",
     slips=slips(
-        "Each reading still helps to predict itself. Mask the diagonal before softmax.",
-        lambda k, v, h: _error(_scores(k, h), v, own=0.0),
-        "You masked every score of 0. Two readings of the same hour score 0 too: mask only the diagonal.",
-        lambda k, v, h: _error(_scores(k, h).masked_fill(k[:, None] == k, -math.inf), v),
-        "You set the diagonal to 0 after softmax, so the rows sum to less than 1. Mask it before softmax.",
-        lambda k, v, h: (_scores(k, h).softmax(-1).fill_diagonal_(0) @ v - v).square().mean(),
-        "The bandwidth is not squared: the kernel is exp(−(k − k')² / (2h²)).",
-        lambda k, v, h: _error(_scores(k, h) * h, v),
-        "The 2 in 2h² is missing, or half of the square is.",
-        *(lambda k, v, h, c=c: _error(c * _scores(k, h), v) for c in (2, 0.5)),
-        "You multiplied by the bandwidth. A wide kernel lets far readings in: divide by h².",
-        lambda k, v, h: _error(_scores(k, 1 / h), v),
-        "The distances are not squared: that is another kernel, exp(−|k − k'| …).",
-        lambda k, v, h: _error(-(k[:, None] - k).abs() / (2 * h**2), v),
-        lambda k, v, h: _error(-(k[:, None] - k).abs() / h, v),
-        "The minus is missing: now the farthest readings get the most weight.",
-        lambda k, v, h: _error(-_scores(k, h), v),
-        "These are the estimates. Return one number: the mean of their squared errors.",
-        _estimates,
-        "These are the squared errors, one for each reading. Take their mean.",
-        lambda k, v, h: (_estimates(k, v, h) - v) ** 2,
-        "This is the root, or the error without its square: take the mean of the squares.",
-        lambda k, v, h: left_out_error(k, v, h).sqrt(),
-        lambda k, v, h: (_estimates(k, v, h) - v).abs().mean(),
-        lambda k, v, h: (_estimates(k, v, h) - v).mean(),
-        "This is the sum of the squared errors. Take their mean.",
-        lambda k, v, h: left_out_error(k, v, h) * len(k),
+        "Nothing has changed: the raw dot products are as large as before.",
+        _times(lambda width, d_k: 1),
+        "The products are divided by d_k, not by √d_k. Divide one matrix by √d_k, or both by its root.",
+        _times(lambda width, d_k: 1 / d_k),
+        "The products are divided by d_k^¼ only. Do that to both matrices, or divide one by √d_k.",
+        _times(lambda width, d_k: d_k**-0.25),
+        "You multiplied by √d_k: the scores have become larger. Divide.",
+        _times(lambda width, d_k: math.sqrt(d_k)),
+        "You multiplied, and the products are d_k times as large. Divide one matrix by √d_k.",
+        _times(lambda width, d_k: d_k),
+        "You divided by √D, the root of the number of rows. A dot product adds d_k terms, one per column.",
+        _times(lambda width, d_k: 1 / math.sqrt(width)),
+        "You divided by a fixed number. d_k differs from model to model: `W_query.shape[1]`.",
+        *(_times(lambda width, d_k, fixed=fixed: 1 / fixed) for fixed in (16, 256, 8, 4, 64)),
+        "You divided both matrices by d_k. The products should be divided by √d_k.",
+        _times(lambda width, d_k: 1 / d_k**2),
+        "The two matrices have changed places: return the one for the queries first.",
+        lambda W_query, W_key: (W_key, W_query / math.sqrt(W_query.shape[1])),
     ),
 )
-def left_out_error(keys: Tensor, values: Tensor, bandwidth: float) -> Tensor:
-    return _error(_scores(keys, bandwidth), values)
+def fold_scale(W_query: Tensor, W_key: Tensor) -> tuple[Tensor, Tensor]:
+    return W_query / math.sqrt(W_query.shape[1]), W_key
 
 
 def _entropy(weights: Tensor) -> Tensor:
@@ -210,7 +266,7 @@ def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> 
 
 
 @function(
-    "2.4",
+    "2.5",
     "A budget of keys",
     {"effective keys": "a number"},
     praise="Temperature and the number of keys set the same thing, and the second is easier to choose.",
@@ -253,57 +309,3 @@ def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> 
 )
 def temperature_for(scores: Tensor, budget: float) -> float:
     return _search(scores, budget)
-
-
-def _raw_scores(fold_scale: Callable, W_query: Tensor, W_key: Tensor, x: Tensor) -> Tensor:
-    """The raw dot products `(T, T)` that the new matrices make."""
-    new = read_results(fold_scale(W_query, W_key), (W_query, W_key), ("new W_query", "new W_key"))
-    for name, matrix in zip(("W_query", "W_key"), new, strict=True):
-        if matrix.shape != W_query.shape:
-            raise Wrong(
-                f"The new `{name}` has shape {shape(matrix)}; wanted the old shape, {shape(W_query)}."
-            )
-    query, key = (x.double() @ matrix.double() for matrix in new)
-    return query @ key.T
-
-
-def _times(factor: Callable[[int, int], float]) -> Callable:
-    """A wrong answer that multiplies the products by a function of D and d_k."""
-    return lambda W_query, W_key: (W_query * factor(*W_query.shape), W_key)
-
-
-def _matrices(width: int, d_k: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    return random(width, d_k, seed=seed), random(width, d_k, seed=seed + 1), random(6, width, seed=seed + 2)
-
-
-@function(
-    "2.5",
-    "Hide the scale",
-    {"raw dot products": "(T, T)"},
-    praise="The matrices could learn the scale: it sets where they start and how far a step takes them.",
-    cases=[_matrices(7, 10, 50), _matrices(11, 5, 53), *drawn(_matrices, (2, 9), (2, 20))],
-    use=_raw_scores,
-    rule="Multiply the matrices by numbers only, so that the products are the old ones divided by √d_k.",
-    slips=slips(
-        "Nothing has changed: the raw dot products are as large as before.",
-        _times(lambda width, d_k: 1),
-        "The products are divided by d_k, not by √d_k. Divide one matrix by √d_k, or both by its root.",
-        _times(lambda width, d_k: 1 / d_k),
-        "The products are divided by d_k^¼ only. Do that to both matrices, or divide one by √d_k.",
-        _times(lambda width, d_k: d_k**-0.25),
-        "You multiplied by √d_k: the scores have become larger. Divide.",
-        _times(lambda width, d_k: math.sqrt(d_k)),
-        "You multiplied, and the products are d_k times as large. Divide one matrix by √d_k.",
-        _times(lambda width, d_k: d_k),
-        "You divided by √D, the root of the number of rows. A dot product adds d_k terms, one per column.",
-        _times(lambda width, d_k: 1 / math.sqrt(width)),
-        "You divided by a fixed number. d_k differs from model to model: `W_query.shape[1]`.",
-        *(_times(lambda width, d_k, fixed=fixed: 1 / fixed) for fixed in (16, 256, 8, 4, 64)),
-        "You divided both matrices by d_k. The products should be divided by √d_k.",
-        _times(lambda width, d_k: 1 / d_k**2),
-        "The two matrices have changed places: return the one for the queries first.",
-        lambda W_query, W_key: (W_key, W_query / math.sqrt(W_query.shape[1])),
-    ),
-)
-def fold_scale(W_query: Tensor, W_key: Tensor) -> tuple[Tensor, Tensor]:
-    return W_query / math.sqrt(W_query.shape[1]), W_key

@@ -15,61 +15,100 @@ def assert_says(verdict, words: str) -> None:
 
 # --- 2.1 ---------------------------------------------------------------------------------------------------
 
-THIRD = [1 / 3, 1 / 3, 1 / 3]
-PREDICTED = {"cold": (1, 0, 0), "hot": THIRD, "twice": 0.5, "spread": 8, "louder": 16}
+
+def kernel(keys, bandwidth):
+    return torch.exp(-((keys[:, None] - keys[None]) ** 2) / (2 * bandwidth**2))
+
+
+def zero_diagonal(keys, values, bandwidth):
+    weights = kernel(keys, bandwidth) * (1 - torch.eye(len(keys)))
+    return ((weights @ values / weights.sum(1) - values) ** 2).mean()
+
+
+def closed_scores(keys, values, bandwidth):
+    scores = -((keys[:, None] - keys) ** 2) / 2 / bandwidth**2
+    scores = scores.masked_fill(torch.eye(len(keys)).bool(), -math.inf)
+    return F.mse_loss(torch.softmax(scores, dim=1) @ values, values)
+
+
+def loops(keys, values, bandwidth):
+    errors = []
+    for i in range(len(keys)):
+        others = [j for j in range(len(keys)) if j != i]
+        weights = [math.exp(-((keys[i] - keys[j]).item() ** 2) / (2 * bandwidth**2)) for j in others]
+        blend = sum(w * values[j].item() for w, j in zip(weights, others, strict=True)) / sum(weights)
+        errors.append((blend - values[i].item()) ** 2)
+    return sum(errors) / len(errors)
+
+
+def one_out(keys, values, bandwidth):
+    errors = []
+    for i in range(len(keys)):
+        rest, papers = torch.cat((keys[:i], keys[i + 1 :])), torch.cat((values[:i], values[i + 1 :]))
+        weights = (-((keys[i] - rest) ** 2) / (2 * bandwidth**2)).softmax(0)
+        errors.append((weights @ papers - values[i]) ** 2)
+    return torch.stack(errors).mean()
+
+
+@pytest.mark.parametrize("answer", [zero_diagonal, closed_scores, loops, one_out])
+def test_leaving_one_out_by_many_roads(check, answer):
+    assert check("2.1", answer).passed
+
+
+def with_own(k, v, h):
+    return ((kernel(k, h) @ v / kernel(k, h).sum(1) - v) ** 2).mean()
+
+
+def after(k, v, h):
+    weights = kernel(k, h) / kernel(k, h).sum(1, keepdim=True) * (1 - torch.eye(len(k)))
+    return ((weights @ v - v) ** 2).mean()
+
+
+def regress(k, v, h, score):
+    weights = score(k[:, None] - k, h).masked_fill(torch.eye(len(k)).bool(), -math.inf).softmax(1)
+    return ((weights @ v - v) ** 2).mean()
+
+
+def closing_every_zero(k, v, h):
+    scores = -((k[:, None] - k) ** 2) / (2 * h**2)
+    return (scores.masked_fill(scores == 0, -math.inf).softmax(1) @ v - v).square().mean()
+
+
+def estimates(k, v, h):
+    weights = kernel(k, h) * (1 - torch.eye(len(k)))
+    return weights @ v / weights.sum(1)
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("answer", "words"),
     [
-        {},
-        {"cold": [1.0, 0.0, 0.0], "hot": (0.33, 0.33, 0.33), "twice": 1 / 2},
-        {"cold": torch.tensor([1, 0, 0]), "hot": np.full(3, 1 / 3), "spread": math.sqrt(64)},
-        {"spread": torch.tensor(8.0), "louder": [16]},
+        (with_own, "helps to predict itself"),
+        (after, "after softmax"),
+        (lambda k, v, h: regress(k, v, h, lambda gap, h: -(gap**2) / (2 * h)), "not squared"),
+        (lambda k, v, h: regress(k, v, h, lambda gap, h: -(gap**2) / h**2), "The 2 in 2h²"),
+        (lambda k, v, h: regress(k, v, h, lambda gap, h: -(gap**2) / (2 * h) ** 2), "The 2 in 2h²"),
+        (
+            lambda k, v, h: regress(k, v, h, lambda gap, h: -(gap**2) * h**2 / 2),
+            "multiplied by the bandwidth",
+        ),
+        (
+            lambda k, v, h: regress(k, v, h, lambda gap, h: -gap.abs() / (2 * h**2)),
+            "distances are not squared",
+        ),
+        (lambda k, v, h: regress(k, v, h, lambda gap, h: -gap.abs() / h), "distances are not squared"),
+        (lambda k, v, h: regress(k, v, h, lambda gap, h: gap**2 / (2 * h**2)), "The minus is missing"),
+        (estimates, "These are the estimates"),
+        (lambda k, v, h: (estimates(k, v, h) - v) ** 2, "one for each reading"),
+        (lambda k, v, h: zero_diagonal(k, v, h).sqrt(), "the root"),
+        (lambda k, v, h: (estimates(k, v, h) - v).abs().mean(), "without its square"),
+        (lambda k, v, h: (estimates(k, v, h) - v).mean(), "without its square"),
+        (lambda k, v, h: ((estimates(k, v, h) - v) ** 2).sum(), "the sum of the squared errors"),
+        (lambda k, v, h: zero_diagonal(k, v, h) + 1, "other numbers"),
+        (closing_every_zero, "Two readings of the same hour"),
     ],
 )
-def test_predictions_in_any_form(check, other):
-    assert check("2.1", PREDICTED | other).passed
-
-
-@pytest.mark.parametrize(
-    ("other", "words"),
-    [
-        ({"cold": THIRD}, "is what heat does"),
-        ({"cold": (0.5, 0.25, 0.25)}, "Softmax takes exp"),
-        ({"cold": (0.576, 0.212, 0.212)}, "weights at τ = 1"),
-        ({"cold": (0, 0.5, 0.5)}, "score lower"),
-        ({"cold": (0, 0, 1)}, "the gap between the first and the others"),
-        ({"cold": 1}, "should be 3 numbers, and holds 1"),
-        ({"hot": (1, 0, 0)}, "is what cold does"),
-        ({"hot": (0, 0, 0)}, "still sum to 1"),
-        ({"hot": (0.5, 0.25, 0.25)}, "Softmax takes exp"),
-        ({"hot": (0.576, 0.212, 0.212)}, "weights at τ = 1"),
-        ({"hot": (1, 1, 1)}, "three equal scores share evenly"),
-        ({"twice": 2}, "the wrong way round"),
-        ({"twice": 0.25}, "has the query in it once"),
-        ({"twice": 0.7071}, "no root here"),
-        ({"twice": 1}, "doubles every score"),
-        ({"twice": 3}, "Which τ makes"),
-        ({"spread": 64}, "is the variance"),
-        ({"spread": 1}, "has more"),
-        ({"spread": 0.125}, "the wrong way"),
-        ({"spread": 4}, "The width is 64"),
-        ({"spread": 11}, "its root"),
-        ({"louder": 8}, "the spread before"),
-        ({"louder": 32}, "doubles once"),
-        ({"louder": 11.31}, "unlike variance"),
-        ({"louder": 256}, "is the variance"),
-        ({"louder": 5}, "twice their sum"),
-        ({"louder": "16"}, "should be a number"),
-    ],
-)
-def test_prediction_traps(check, other, words):
-    assert_says(check("2.1", PREDICTED | other), words)
-
-
-def test_predictions_left_open_are_to_do(check):
-    assert check("2.1", PREDICTED | {"hot": ...}).state == "pending"
+def test_leaving_one_out_traps(check, answer, words):
+    assert_says(check("2.1", answer), words)
 
 
 # --- 2.2 ---------------------------------------------------------------------------------------------------
@@ -142,103 +181,118 @@ def test_questions_that_fetch_something_else(check, answer, words):
 
 # --- 2.3 ---------------------------------------------------------------------------------------------------
 
-
-def kernel(keys, bandwidth):
-    return torch.exp(-((keys[:, None] - keys[None]) ** 2) / (2 * bandwidth**2))
-
-
-def zero_diagonal(keys, values, bandwidth):
-    weights = kernel(keys, bandwidth) * (1 - torch.eye(len(keys)))
-    return ((weights @ values / weights.sum(1) - values) ** 2).mean()
+THIRD = [1 / 3, 1 / 3, 1 / 3]
+PREDICTED = {"cold": (1, 0, 0), "hot": THIRD, "twice": 0.5, "std": 8, "louder": 16}
 
 
-def closed_scores(keys, values, bandwidth):
-    scores = -((keys[:, None] - keys) ** 2) / 2 / bandwidth**2
-    scores = scores.masked_fill(torch.eye(len(keys)).bool(), -math.inf)
-    return F.mse_loss(torch.softmax(scores, dim=1) @ values, values)
+@pytest.mark.parametrize(
+    "other",
+    [
+        {},
+        {"cold": [1.0, 0.0, 0.0], "hot": (0.33, 0.33, 0.33), "twice": 1 / 2},
+        {"cold": torch.tensor([1, 0, 0]), "hot": np.full(3, 1 / 3), "std": math.sqrt(64)},
+        {"std": torch.tensor(8.0), "louder": [16]},
+    ],
+)
+def test_predictions_in_any_form(check, other):
+    assert check("2.3", PREDICTED | other).passed
 
 
-def loops(keys, values, bandwidth):
-    errors = []
-    for i in range(len(keys)):
-        others = [j for j in range(len(keys)) if j != i]
-        weights = [math.exp(-((keys[i] - keys[j]).item() ** 2) / (2 * bandwidth**2)) for j in others]
-        blend = sum(w * values[j].item() for w, j in zip(weights, others, strict=True)) / sum(weights)
-        errors.append((blend - values[i].item()) ** 2)
-    return sum(errors) / len(errors)
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"cold": THIRD}, "is what heat does"),
+        ({"cold": (0.5, 0.25, 0.25)}, "Softmax takes exp"),
+        ({"cold": (0.576, 0.212, 0.212)}, "weights at τ = 1"),
+        ({"cold": (0, 0.5, 0.5)}, "score lower"),
+        ({"cold": (0, 0, 1)}, "the gap between the first and the others"),
+        ({"cold": 1}, "should be 3 numbers, and holds 1"),
+        ({"hot": (1, 0, 0)}, "is what cold does"),
+        ({"hot": (0, 0, 0)}, "still sum to 1"),
+        ({"hot": (0.5, 0.25, 0.25)}, "Softmax takes exp"),
+        ({"hot": (0.576, 0.212, 0.212)}, "weights at τ = 1"),
+        ({"hot": (1, 1, 1)}, "three equal scores share evenly"),
+        ({"twice": 2}, "the wrong way round"),
+        ({"twice": 0.25}, "has the query in it once"),
+        ({"twice": 0.7071}, "no root here"),
+        ({"twice": 1}, "doubles every score"),
+        ({"twice": 3}, "Which τ makes"),
+        ({"std": 64}, "is the variance"),
+        ({"std": 1}, "has more"),
+        ({"std": 0.125}, "the wrong way"),
+        ({"std": 4}, "The width is 64"),
+        ({"std": 11}, "Take its square root"),
+        ({"louder": 8}, "the standard deviation before"),
+        ({"louder": 32}, "doubles once"),
+        ({"louder": 11.31}, "unlike the variance"),
+        ({"louder": 256}, "is the variance"),
+        ({"louder": 5}, "twice their sum"),
+        ({"louder": "16"}, "should be a number"),
+    ],
+)
+def test_prediction_traps(check, other, words):
+    assert_says(check("2.3", PREDICTED | other), words)
 
 
-def one_out(keys, values, bandwidth):
-    errors = []
-    for i in range(len(keys)):
-        rest, papers = torch.cat((keys[:i], keys[i + 1 :])), torch.cat((values[:i], values[i + 1 :]))
-        weights = (-((keys[i] - rest) ** 2) / (2 * bandwidth**2)).softmax(0)
-        errors.append((weights @ papers - values[i]) ** 2)
-    return torch.stack(errors).mean()
+def test_predictions_left_open_are_to_do(check):
+    assert check("2.3", PREDICTED | {"hot": ...}).state == "pending"
 
 
-@pytest.mark.parametrize("answer", [zero_diagonal, closed_scores, loops, one_out])
-def test_leaving_one_out_by_many_roads(check, answer):
-    assert check("2.3", answer).passed
+# --- 2.4 ---------------------------------------------------------------------------------------------------
 
 
-def with_own(k, v, h):
-    return ((kernel(k, h) @ v / kernel(k, h).sum(1) - v) ** 2).mean()
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda q, k: (q / math.sqrt(q.shape[-1]), k),
+        lambda q, k: (q, k / k.shape[1] ** 0.5),
+        lambda q, k: (q / q.shape[1] ** 0.25, k / k.shape[1] ** 0.25),
+        lambda q, k: [2 * q, k / (2 * math.sqrt(k.shape[1]))],
+        lambda q, k: (-q / math.sqrt(q.shape[1]), -k),
+        lambda q, k: {"new W_query": q, "new W_key": k / k.shape[1] ** 0.5},
+    ],
+)
+def test_scales_hidden_anywhere(check, answer):
+    assert check("2.4", answer).passed
 
 
-def after(k, v, h):
-    weights = kernel(k, h) / kernel(k, h).sum(1, keepdim=True) * (1 - torch.eye(len(k)))
-    return ((weights @ v - v) ** 2).mean()
+def in_place(q, k):
+    q /= q.shape[1] ** 0.5
+    return q, k
 
 
-def regress(k, v, h, score):
-    weights = score(k[:, None] - k, h).masked_fill(torch.eye(len(k)).bool(), -math.inf).softmax(1)
-    return ((weights @ v - v) ** 2).mean()
-
-
-def closing_every_zero(k, v, h):
-    scores = -((k[:, None] - k) ** 2) / (2 * h**2)
-    return (scores.masked_fill(scores == 0, -math.inf).softmax(1) @ v - v).square().mean()
-
-
-def estimates(k, v, h):
-    weights = kernel(k, h) * (1 - torch.eye(len(k)))
-    return weights @ v / weights.sum(1)
+def test_a_changed_input_is_told(check):
+    verdict = check("2.4", in_place)
+    assert verdict.passed
+    assert "changes `W_query` in place" in verdict.message
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (with_own, "helps to predict itself"),
-        (after, "after softmax"),
-        (lambda k, v, h: regress(k, v, h, lambda gap, h: -(gap**2) / (2 * h)), "not squared"),
-        (lambda k, v, h: regress(k, v, h, lambda gap, h: -(gap**2) / h**2), "The 2 in 2h²"),
-        (lambda k, v, h: regress(k, v, h, lambda gap, h: -(gap**2) / (2 * h) ** 2), "The 2 in 2h²"),
-        (
-            lambda k, v, h: regress(k, v, h, lambda gap, h: -(gap**2) * h**2 / 2),
-            "multiplied by the bandwidth",
-        ),
-        (
-            lambda k, v, h: regress(k, v, h, lambda gap, h: -gap.abs() / (2 * h**2)),
-            "distances are not squared",
-        ),
-        (lambda k, v, h: regress(k, v, h, lambda gap, h: -gap.abs() / h), "distances are not squared"),
-        (lambda k, v, h: regress(k, v, h, lambda gap, h: gap**2 / (2 * h**2)), "The minus is missing"),
-        (estimates, "These are the estimates"),
-        (lambda k, v, h: (estimates(k, v, h) - v) ** 2, "one for each reading"),
-        (lambda k, v, h: zero_diagonal(k, v, h).sqrt(), "the root"),
-        (lambda k, v, h: (estimates(k, v, h) - v).abs().mean(), "without its square"),
-        (lambda k, v, h: (estimates(k, v, h) - v).mean(), "without its square"),
-        (lambda k, v, h: ((estimates(k, v, h) - v) ** 2).sum(), "the sum of the squared errors"),
-        (lambda k, v, h: zero_diagonal(k, v, h) + 1, "other numbers"),
-        (closing_every_zero, "Two readings of the same hour"),
+        (lambda q, k: (q, k), "Nothing has changed"),
+        (lambda q, k: (q / q.shape[1] ** 0.5, k / k.shape[1] ** 0.5), "divided by d_k, not by √d_k"),
+        (lambda q, k: (q / q.shape[1], k), "divided by d_k, not by √d_k"),
+        (lambda q, k: (q / q.shape[1] ** 0.25, k), "by d_k^¼ only"),
+        (lambda q, k: (q * q.shape[1] ** 0.5, k), "larger"),
+        (lambda q, k: (q * q.shape[1] ** 0.5, k * q.shape[1] ** 0.5), "d_k times as large"),
+        (lambda q, k: (q / q.shape[0] ** 0.5, k), "√D, the root of the number of rows"),
+        (lambda q, k: (q / q.shape[1], k / q.shape[1]), "divided both matrices by d_k"),
+        (lambda q, k: (k, q / q.shape[1] ** 0.5), "changed places"),
+        (lambda q, k: (q / 16, k), "a fixed number"),
+        (lambda q, k: (q / 4, k / 4), "a fixed number"),
+        (lambda q, k: (q / 3, k), "by numbers only"),
+        (lambda q, k: (q / q.norm(dim=0), k), "by numbers only"),
+        (lambda q, k: (q.T, k), "new `W_query` has shape (10, 7)"),
+        (lambda q, k: q, "wanted 2 things"),
+        (lambda q, k: (q, None), "returned None"),
     ],
 )
-def test_leaving_one_out_traps(check, answer, words):
-    assert_says(check("2.3", answer), words)
+def test_hidden_scale_traps(check, answer, words):
+    assert_says(check("2.4", answer), words)
 
 
-# --- 2.4 ---------------------------------------------------------------------------------------------------
+# --- 2.5 ---------------------------------------------------------------------------------------------------
 
 
 def count(scores, temperature):
@@ -277,7 +331,7 @@ def with_a_table(scores, budget):
 
 @pytest.mark.parametrize("answer", [halving, halving_the_inverse, with_a_table])
 def test_temperatures_by_many_roads(check, answer):
-    assert check("2.4", answer).passed
+    assert check("2.5", answer).passed
 
 
 def naive_count(scores, temperature):
@@ -305,58 +359,4 @@ def naive_count(scores, temperature):
     ],
 )
 def test_temperatures_that_spend_another_budget(check, answer, words):
-    assert_says(check("2.4", answer), words)
-
-
-# --- 2.5 ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda q, k: (q / math.sqrt(q.shape[-1]), k),
-        lambda q, k: (q, k / k.shape[1] ** 0.5),
-        lambda q, k: (q / q.shape[1] ** 0.25, k / k.shape[1] ** 0.25),
-        lambda q, k: [2 * q, k / (2 * math.sqrt(k.shape[1]))],
-        lambda q, k: (-q / math.sqrt(q.shape[1]), -k),
-        lambda q, k: {"new W_query": q, "new W_key": k / k.shape[1] ** 0.5},
-    ],
-)
-def test_scales_hidden_anywhere(check, answer):
-    assert check("2.5", answer).passed
-
-
-def in_place(q, k):
-    q /= q.shape[1] ** 0.5
-    return q, k
-
-
-def test_a_changed_input_is_told(check):
-    verdict = check("2.5", in_place)
-    assert verdict.passed
-    assert "changes `W_query` in place" in verdict.message
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda q, k: (q, k), "Nothing has changed"),
-        (lambda q, k: (q / q.shape[1] ** 0.5, k / k.shape[1] ** 0.5), "divided by d_k, not by √d_k"),
-        (lambda q, k: (q / q.shape[1], k), "divided by d_k, not by √d_k"),
-        (lambda q, k: (q / q.shape[1] ** 0.25, k), "by d_k^¼ only"),
-        (lambda q, k: (q * q.shape[1] ** 0.5, k), "larger"),
-        (lambda q, k: (q * q.shape[1] ** 0.5, k * q.shape[1] ** 0.5), "d_k times as large"),
-        (lambda q, k: (q / q.shape[0] ** 0.5, k), "√D, the root of the number of rows"),
-        (lambda q, k: (q / q.shape[1], k / q.shape[1]), "divided both matrices by d_k"),
-        (lambda q, k: (k, q / q.shape[1] ** 0.5), "changed places"),
-        (lambda q, k: (q / 16, k), "a fixed number"),
-        (lambda q, k: (q / 4, k / 4), "a fixed number"),
-        (lambda q, k: (q / 3, k), "by numbers only"),
-        (lambda q, k: (q / q.norm(dim=0), k), "by numbers only"),
-        (lambda q, k: (q.T, k), "new `W_query` has shape (10, 7)"),
-        (lambda q, k: q, "wanted 2 things"),
-        (lambda q, k: (q, None), "returned None"),
-    ],
-)
-def test_hidden_scale_traps(check, answer, words):
     assert_says(check("2.5", answer), words)
