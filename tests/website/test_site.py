@@ -78,7 +78,7 @@ def test_a_wide_table_is_shaded_where_it_continues(visit, theme):
 
 
 def test_a_table_that_fits_is_not_shaded(visit):
-    page = visit("chapters/02-query-key-value.html")
+    page = visit("chapters/notation.html")
     for table in page.locator(".pst-scrollable-table-container").all()[:3]:
         table.locator("table").evaluate("table => table.style.visibility = 'hidden'")
         left, middle, right = edges(table)
