@@ -196,3 +196,20 @@ def test_self_check_questions_explain_every_choice(chapter):
         assert len(choices) >= 2, question
         assert sum(answer.startswith("**Right.**") for _, answer in choices) == 1, question
         assert all(len(answer.split()) >= 5 for _, answer in choices), question
+
+
+def test_self_check_answers_can_be_shuffled(chapter):
+    """The site shuffles them, so no text may refer to a letter or to "both of the above"."""
+    text = "\n".join(cells(chapter, "markdown"))
+    part = text[text.index("## Check yourself") : text.index("## Recap")]
+    letter = r"\b(?:[Aa]nswers?|[Cc]hoices?|[Oo]ptions?)\s+[A-E]\b|\b(?:the )?(?:above|below)\b"
+    assert re.findall(letter, part) == []
+    assert [
+        name for name in re.findall(r"<summary>[A-E]\. (.+?)</summary>", part) if name.rstrip(".") == "Both"
+    ] == []
+
+
+def test_the_right_answer_is_not_always_the_same_letter(chapter):
+    text = "\n".join(cells(chapter, "markdown"))
+    right = re.findall(r"<summary>([A-E])\. .+?</summary>\n\n\*\*Right\.\*\*", text)
+    assert max(map(right.count, right)) <= (len(right) + 1) // 2

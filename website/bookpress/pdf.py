@@ -1,7 +1,7 @@
 """Prints the built book as one PDF: `python -m bookpress.pdf FOLDER FILE.pdf`.
 
-Chromium prints each page of the site, folds open, widgets as pictures, with page numbers that run through the
-book. A title and the contents come in front; bookmarks and links lead from chapter to chapter in the file.
+Chromium prints each page of the site, hints open, folded code closed, widgets as pictures, with page numbers
+that run through the book. A title and the contents come in front; bookmarks and links lead from chapter to chapter in the file.
 """
 
 import io
@@ -59,7 +59,7 @@ FRONT = """
 WIDTH, HEIGHT = 658, 970  # of a page between its margins: whole pixels high, or lines spill over
 # Short blocks stay whole; one that takes more than a third of a page may be split between pages.
 UNFOLD = """async (most) => {
-  document.querySelectorAll("details").forEach((fold) => { fold.open = true; });
+  document.querySelectorAll("details:not(.hide)").forEach((fold) => { fold.open = true; });
   document.querySelectorAll("img").forEach((image) => { image.loading = "eager"; });
   await Promise.all([...document.images].map((image) => image.decode().catch(() => 0)));
   await document.fonts.ready;
@@ -70,7 +70,10 @@ UNFOLD = """async (most) => {
 HEADINGS = """() => [...document.querySelectorAll("main :is(h1, h2, h3, h4, h5, h6)")]
   .filter((heading) => heading.checkVisibility())
   .map((heading) => heading.closest("section")?.id ?? "")"""
-PAPER = "On paper, heatmaps are pictures, and hints and solutions stand open under their questions."
+PAPER = (
+    "On paper, heatmaps are pictures, folded code is left out, and hints, solutions and answers are open under "
+    "their questions."
+)
 PRINTED = "printed:"  # begins the links of the contents, before the number of a page
 PAGE_HEIGHT = 842  # of A4, in points
 SCRIPTS = {"Arabic": "ar", "Chinese": "zh-cn", "Devanagari": "hi"}  # and a language that is written in it

@@ -7,6 +7,7 @@ in between becomes a slide of its key sentences; the full text is in the notes o
 
 import re
 from dataclasses import dataclass, field
+from string import ascii_uppercase
 
 from bs4 import Tag
 
@@ -311,17 +312,15 @@ def exercises(section: Tag) -> list[Slide]:
 def questions(section: Tag) -> list[Slide]:
     """A slide for each question and its choices; the answer is in the notes."""
     slides: list[Slide] = []
-    for node in section.find_all(["p", "details"], recursive=False):
-        strong = node.find("strong", recursive=False)
-        if node.name == "p" and strong and re.match(r"\d", strong.get_text()):
-            headline = inner(plain(node))
-            slides.append(Slide("question", headline, kicker=heading(section, "h2"), place=section["id"]))
-        elif node.name == "details" and slides:
-            choice = node.find("summary")
-            slides[-1].body += f"<li>{inner(plain(choice))}</li>"
-            if "Right." in node.get_text():
-                slides[-1].notes = [f"<p><b>{inner(plain(choice))}</b></p>"]
-                slides[-1].notes += [str(plain(one)) for one in node.find_all("p", recursive=False)]
-    for slide in slides:
-        slide.body = f'<div class="points"><ul class="choices">{slide.body}</ul></div>'
+    for question in section.select(".ab-question"):
+        slide = Slide("question", inner(plain(question.legend)), place=section["id"])
+        slide.kicker = heading(section, "h2")
+        choices = [inner(plain(choice)) for choice in question.select(".ab-choice > label")]
+        choices = [f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, choices, strict=False)]
+        listed = "".join(f"<li>{choice}</li>" for choice in choices)
+        slide.body = f'<div class="points"><ul class="choices">{listed}</ul></div>'
+        right = [answer.has_attr("data-right") for answer in question.select(".ab-choice")].index(True)
+        reasons = question.select(".ab-choice[data-right] > .ab-why > *")
+        slide.notes = [f"<p><b>{choices[right]}</b></p>", *(str(plain(reason)) for reason in reasons)]
+        slides.append(slide)
     return slides

@@ -5,7 +5,7 @@ from importlib import import_module
 from sphinx.application import Sphinx
 
 PARTS = (
-    *("api", "callouts", "drawings", "edition", "execution", "guide", "home", "languages"),
+    *("api", "callouts", "drawings", "edition", "execution", "folds", "guide", "home", "languages"),
     *("listings", "maths", "publishing", "searching", "sharing", "shipping", "verdicts", "widgets"),
 )
 

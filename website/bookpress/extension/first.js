@@ -6,6 +6,14 @@
   if (!["light", "dark"].includes(dataset.mode)) dataset.theme = dark ? "dark" : "light";
 }
 
+// The home page keeps room for progress where there is some (see progress.js).
+try {
+  const { chapters } = JSON.parse(localStorage.getItem("ab-progress")) ?? {};
+  document.documentElement.toggleAttribute("data-progress", Object.keys(chapters ?? {}).length > 0);
+} catch {
+  // No storage, no progress.
+}
+
 {
   const { src, dataset } = document.currentScript;
   const add = (tag, properties) => document.head.appendChild(Object.assign(document.createElement(tag), properties));

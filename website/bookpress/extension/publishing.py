@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from . import pictures, policy, scripts, spoken, styles
+from . import folds, pictures, policy, progress, quizzes, scripts, spoken, styles
 from .page import Page
 
 
@@ -39,6 +39,9 @@ def is_published(page: Path) -> bool:
 def publish_page(page: Page, script: str) -> list[str]:
     """Edit and write a page; returns the names of the style sheets that it had."""
     pictures.size_pictures(page)
+    folds.label_folds(page)
+    quizzes.make_quiz(page)
+    progress.list_chapters(page)
     policy.move_inline_scripts(page)
     scripts.defer_scripts(page, script)
     spoken.name_parts(page)

@@ -1,4 +1,4 @@
-"""One script for the site, in place of the eight that the theme and its extensions bring.
+"""One script for the site: the eight that the theme and its extensions bring, and the book's own.
 
 A slow phone waits longer for their number than for their size. What only some pages need stays a file of its
 own. All of them load once the text has been seen: first.js asks for them after the first frame.
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sphinx.errors import ExtensionError
 
+from . import progress
 from .page import Page
 
 SCRIPT = "book-pages.js"
@@ -38,7 +39,7 @@ OWN = ("inline/", "widgets/", "search-texts.js")  # what the book adds to some p
 
 def write_script(static: Path) -> str:
     """Join the scripts into one; returns its name with its version."""
-    program = "\n;".join((static / name).read_text("utf8") for name in JOINED)
+    program = "\n;".join([*((static / name).read_text("utf8") for name in JOINED), progress.SCRIPT])
     for found, wanted in AMENDED.items():
         if found not in program:
             raise ExtensionError(f"the theme's scripts no longer contain {found!r}, which is replaced here")
