@@ -1,6 +1,7 @@
 """`make` builds strictly, leaves no stale page, defines one address, and explains errors."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,8 @@ import pytest
 from bookpress import ROOT, address, inspection, serve
 from bookpress.extension import execution
 
+PLACEHOLDER, ADDRESS = "https://github.com/OWNER/a-book", "https://github.com/someone/a-book"
+FOR_PUBLISHED = ":::{div} ab-published\nFollow the rocket.\n:::"  # shown only with a real address
 TOC = "format: jb-book\nroot: chapters/index\nchapters:\n  - file: chapters/cells\n"
 
 
@@ -41,7 +44,12 @@ def write_tiny(book: Path) -> Path:
 
 
 def write_page(book, text):
-    (book / "chapters" / "index.md").write_text(f"# Home\n\n{text}\n")
+    (book / "chapters" / "index.md").write_text(f"# Home\n\n{text}\n\n{FOR_PUBLISHED}\n")
+
+
+def set_address(book, url):
+    config = (book / "_config.yml").read_text()
+    (book / "_config.yml").write_text(re.sub(r"(?m)^  url: .*$", f"  url: {url}", config, count=1))
 
 
 def write_cells(book, *cells, name="cells"):
@@ -73,10 +81,13 @@ print(Path("../src/value.txt").read_text())
 
 @pytest.fixture(scope="module")
 def builds(tmp_path_factory) -> dict[str, SimpleNamespace]:
-    """The same book built five times: at first, unchanged, and after one change each."""
+    """The same book built five times: at first, unchanged, and after one change each (the fourth: two)."""
     book = write_tiny(tmp_path_factory.mktemp("builds") / "book")
     (book / "_toc.yml").write_text(TOC + "  - file: chapters/more\n")
-    write_cells(book, WAITS.format(mine="a.txt", other="b.txt"))
+    set_address(book, PLACEHOLDER)
+    write_cells(
+        book, WAITS.format(mine="a.txt", other="b.txt"), f"if False:\n    %pip install git+{PLACEHOLDER}"
+    )
     write_cells(book, WAITS.format(mine="b.txt", other="a.txt"), name="more")
     site, made = book / "_build" / "html", {}
     changes = {
@@ -88,6 +99,8 @@ def builds(tmp_path_factory) -> dict[str, SimpleNamespace]:
     }
     for name, change in changes.items():
         change()
+        if name == "package":
+            set_address(book, ADDRESS)
         done = make(book)
         assert done.returncode == 0, done.stdout + done.stderr
         inspection.soup.cache_clear()
@@ -118,6 +131,17 @@ def test_change_in_the_package_reaches_the_pages(builds):
 
 def test_change_of_a_style_sheet_reaches_the_site(builds):
     assert builds["style"].files["_static/book.css"] == b"/* bare */"
+
+
+def test_a_placeholder_address_leads_nowhere_and_the_build_says_what_to_set(builds):
+    for name, build in builds.items():
+        cells, home = text(build, "chapters/cells.html"), text(build, "chapters/index.html")
+        real = name in ("package", "style")
+        assert build.said.count("make address URL=") == (0 if real else build.said.count("build succeeded"))
+        assert ("dropdown-launch-buttons" in cells) == real
+        assert ("https://mybinder.org/v2/gh/someone/a-book/main" in cells) == real
+        assert ("%pip" in cells) == real
+        assert ("Follow the rocket" in home) == real
 
 
 def test_a_rebuilt_site_has_all_files_its_pages_use(builds):

@@ -175,7 +175,7 @@ def test_files_used_in_style_sheets_exist(html):
 def test_launch_buttons_lead_to_this_chapter_in_the_repository(html, page_name):
     links = [link["href"] for link in soup(html / page_name).select(".dropdown-launch-buttons a")]
     notebook = Path(page_name).with_suffix(".ipynb")
-    if not (ROOT / notebook).exists():
+    if not (ROOT / notebook).exists() or address.placeholder(address.wanted()):
         assert not links
         return
     slug, branch = address.slug(address.wanted()), address.branch()

@@ -1,7 +1,8 @@
 """Prints the built book as one PDF: `python -m bookpress.pdf FOLDER FILE.pdf`.
 
 Chromium prints each page of the site, hints open, folded code closed, widgets as pictures, with page numbers
-that run through the book. A title and the contents come in front; bookmarks and links lead from chapter to chapter in the file.
+that run through the book. A title and the contents come in front; bookmarks and links lead from chapter to
+chapter in the file.
 """
 
 import io
@@ -71,8 +72,8 @@ HEADINGS = """() => [...document.querySelectorAll("main :is(h1, h2, h3, h4, h5, 
   .filter((heading) => heading.checkVisibility())
   .map((heading) => heading.closest("section")?.id ?? "")"""
 PAPER = (
-    "On paper, heatmaps are pictures, folded code is left out, and hints, solutions and answers are open under "
-    "their questions."
+    "On paper, heatmaps are pictures, folded code is left out, and hints, solutions and answers are open "
+    "under their questions."
 )
 PRINTED = "printed:"  # begins the links of the contents, before the number of a page
 PAGE_HEIGHT = 842  # of A4, in points

@@ -6,7 +6,17 @@ from sphinx.application import Sphinx
 
 PARTS = (
     *("api", "callouts", "drawings", "edition", "execution", "folds", "guide", "home", "languages"),
-    *("listings", "maths", "publishing", "searching", "sharing", "shipping", "verdicts", "widgets"),
+    *(
+        "listings",
+        "maths",
+        "publishing",
+        "repository",
+        "searching",
+        "sharing",
+        "shipping",
+        "verdicts",
+        "widgets",
+    ),
 )
 
 

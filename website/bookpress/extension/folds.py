@@ -1,4 +1,4 @@
-"""Folded cells show their title: `# @title Setup`, a cell's first line, labels its fold and leaves the listing.
+"""Folded cells show their title: `# @title Setup`, the first line, labels the fold and leaves the listing.
 
 JupyterLab and Colab fold such cells too, and Colab reads the same title. Untitled folds keep MyST-NB's label.
 """

@@ -11,8 +11,8 @@ In a notebook a question is a bold paragraph, and each answer a fold:
 
     </details>
 
-which works in JupyterLab, in Colab and on GitHub. On the book's pages the folds become radio buttons. Choosing one
-shows its explanation, even without JavaScript; progress.js shuffles the answers and keeps the score.
+which works in JupyterLab, in Colab and on GitHub. On the book's pages, folds become radio buttons. Choosing
+an answer shows its explanation, even without JavaScript; progress.js shuffles answers and keeps the score.
 """
 
 import hashlib

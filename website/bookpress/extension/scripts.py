@@ -34,7 +34,8 @@ AMENDED = {
 ICONS = "scripts/fontawesome.js"  # 1.5 MB; the icons come from a font (see styles.py)
 SEARCH = ("searchtools.js", "language_data.js", "../searchindex.js")  # the index alone is 30 kB
 TABS = "design-tabs.js"
-OWN = ("inline/", "widgets/", "search-texts.js")  # what the book adds to some pages
+OWN_SEARCH = "search-texts.js"  # amends the theme's search, so it comes after that
+OWN = ("inline/", "widgets/", OWN_SEARCH)  # what the book adds to some pages
 
 
 def write_script(static: Path) -> str:
@@ -76,6 +77,8 @@ def defer_scripts(page: Page, script: str) -> None:
             raise page.error(f"it names {name}, and scripts.py doesn't know whether pages need that")
         tag["defer"] = None
         waiting.append(tag)
+    if searches and OWN_SEARCH in tags:
+        tags[SEARCH[0]].insert_after(tags[OWN_SEARCH].extract())
     if not searches:
         first["data-later"] = " ".join(tag["src"] for tag in waiting)
         for tag in waiting:
