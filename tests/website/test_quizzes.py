@@ -199,7 +199,7 @@ def test_a_broken_record_does_no_harm(browser, site):
     with browser.new_context() as context:
         context.add_init_script("localStorage.setItem('ab-progress', '{broken')")
         page, faults = context.new_page(), []
-        page.on("pageerror", faults.append)
+        page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(site + CHAPTER)
         page.wait_for_function(inspection.PROGRAMS)
         page.locator(RIGHT).first.check()

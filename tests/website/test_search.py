@@ -27,9 +27,10 @@ def results(page, site, query: str) -> list[tuple[str, str]]:
     """The address and the quotation of the first three results."""
     page.goto(f"{site}search.html?q={query}")
     expect(page.locator(".search-summary")).to_contain_text("Search finished")
-    found = page.locator("#search-results li")
-    expect(found.nth(2).locator(".context")).to_have_count(1)
-    return [(one.locator("a").get_attribute("href"), one.inner_text()) for one in found.all()[:3]]
+    found = page.locator("#search-results li").all()[:3]
+    for one in found:
+        expect(one.locator(".context")).to_have_count(1)
+    return [(one.locator("a").get_attribute("href"), one.inner_text()) for one in found]
 
 
 def test_a_terms_explanation_is_among_the_first_three(visit, site):
@@ -42,12 +43,10 @@ def test_a_terms_explanation_is_among_the_first_three(visit, site):
         assert not any(TEX.search(text) for _, text in [(first, quoted), *others]), term
 
 
-@pytest.mark.parametrize(
-    ("query", "anchor"),
-    [("Residual connections", "residual-connection"), ("残差连接", "residual-connection")],
-)
-def test_a_term_is_found_in_the_plural_and_in_chinese(visit, site, query, anchor):
-    assert results(visit("search.html"), site, query)[0][0] == f"chapters/glossary.html#{anchor}"
+@pytest.mark.parametrize("query", ["Residual connections", "残差连接"])
+def test_a_term_is_found_in_the_plural_and_in_chinese(visit, site, query):
+    first, *_ = results(visit("search.html"), site, query)
+    assert first[0].startswith("chapters/glossary.html#residual-connection")
 
 
 def test_other_words_are_searched_as_before(visit, site):

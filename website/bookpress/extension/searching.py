@@ -20,19 +20,17 @@ TEXTS = "search-texts.js"
 GLOSSARY = "chapters/glossary"
 PROGRAM = (Path(__file__).parent / "searching.js").read_text("utf8")
 INDEX = re.compile(r"(Search\.setIndex\()(.*)(\)\s*)", re.DOTALL)
-SIGNS = {
-    **{"cdot": "·", "times": "×", "approx": "≈", "le": "≤", "ge": "≥", "neq": "≠", "infty": "∞", "dots": "…"},
-    **{"sum": "Σ", "prod": "Π", "partial": "∂", "sqrt": "√", "top": "ᵀ", "mid": "|", "to": "→", "in": "∈"},
-    **{"lVert": "‖", "rVert": "‖", "lceil": "⌈", "rceil": "⌉", "varepsilon": "ε", "varphi": "φ", "odot": "⊙"},
-}
+COMMANDS = """cdot=· times=× odot=⊙ sum=Σ prod=Π partial=∂ sqrt=√ top=ᵀ mid=| in=∈ infty=∞ dots=… cdots=…
+approx=≈ propto=∝ le=≤ ge=≥ ne=≠ neq=≠ to=→ rightarrow=→ leftarrow=← mapsto=↦ lVert=‖ rVert=‖ lceil=⌈ rceil=⌉
+varepsilon=ε varphi=φ"""
+SIGNS = dict(pair.split("=") for pair in COMMANDS.split())
 NAMES = {"ln", "log", "exp", "sin", "cos", "tanh", "max", "min"}
-FRACTION = re.compile(r"\\[td]?frac\{([^{}]*)\}\{([^{}]*)\}")
 DROPPED = re.compile(r"\\(?:tag\*?|begin|end)\{[^{}]*\}|\\[^A-Za-z]|[{}&$]")
 
 
 def readable(tex: str) -> str:
     r"""A formula as plain text: `\sqrt{d_k}` as √d_k."""
-    text = re.sub(r"\\([A-Za-z]+)", sign, FRACTION.sub(r"\1/\2", tex.replace(r"\\", " ")))
+    text = re.sub(r"\\([A-Za-z]+)", sign, tex.replace(r"\\", " ").replace("}{", "}/{"))
     return " ".join(DROPPED.sub("", text).split())
 
 
