@@ -137,7 +137,7 @@ def test_a_placeholder_address_leads_nowhere_and_the_build_says_what_to_set(buil
     for name, build in builds.items():
         cells, home = text(build, "chapters/cells.html"), text(build, "chapters/index.html")
         real = name in ("package", "style")
-        assert build.said.count("make address URL=") == (0 if real else build.said.count("build succeeded"))
+        assert build.said.count("make address URL=") == (0 if real else 1)
         assert ("dropdown-launch-buttons" in cells) == real
         assert ("https://mybinder.org/v2/gh/someone/a-book/main" in cells) == real
         assert ("%pip" in cells) == real
