@@ -76,7 +76,7 @@ def terms(env: BuildEnvironment, doctree: nodes.document) -> list[dict]:
         if any(isinstance(node, nodes.section) for node in entry.children):
             continue  # a group of terms
         title = words(entry[0])
-        chinese = next((strong.astext() for strong in entry.findall(nodes.strong)), "")
+        chinese = next(map(words, entry.findall(nodes.strong)), "")
         names = {title, *title.split(" and "), *re.split("[（）]", chinese)} - {""}
         places = [[GLOSSARY, f"Glossary > {title}", f"#{entry['ids'][0]}"]]
         places += [place for link in entry.findall(pending_xref) if (place := section(env, link))]
