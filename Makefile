@@ -49,9 +49,6 @@ book: $(STAMP) .venv/models
 	cd "$(BOOK)" && TQDM_DISABLE=1 "$(BIN)/jupyter-book" build . -W -n --keep-going
 	@cd "$(BOOK)" && touch _build/complete && echo "The book is built. Read it with 'make serve', or open $$PWD/_build/html/index.html"
 
-models: $(STAMP)
-	@"$(BIN)/python" -m attnbook.pretrained && touch .venv/models
-
 serve: book
 	@"$(BIN)/python" -m bookpress.serve "$(BOOK)/_build/html"
 
@@ -141,8 +138,8 @@ stats: $(STAMP)
 grades: $(STAMP)
 	@$(COURSE) grades
 
-.venv/models: $(STAMP) src/attnbook/pretrained/models.py
-	@$(MAKE) --no-print-directory models
+models .venv/models: $(STAMP) src/attnbook/pretrained/models.py
+	@"$(BIN)/python" -m attnbook.pretrained && touch .venv/models
 
 clean:
 	rm -rf "$(BOOK)/_build" mutants .pytest_cache .ruff_cache .hypothesis
