@@ -1,7 +1,7 @@
 """The book's drawings: every one of them, by the name of its file."""
 
 from .attention import attention_matrices, heads_projected, qkv_lookup, qkv_projections
-from .blocks import decoder_block, encoder_block
+from .blocks import decoder_block
 from .bottleneck import bottleneck
 from .cabinet import filing_cabinet
 from .calls import call_sites
@@ -9,6 +9,7 @@ from .clocks import position_clocks
 from .decoding import decoder_attention
 from .overview import PARTS, overview
 from .pen import Drawing
+from .stream import encoder_stream
 from .whole import transformer
 
 
@@ -21,7 +22,7 @@ def drawings() -> dict[str, Drawing]:
         "bottleneck.svg": bottleneck(),
         "decoder-attention.svg": decoder_attention(),
         "decoder-block.svg": decoder_block(),
-        "encoder-block.svg": encoder_block(),
+        "encoder-block.svg": encoder_stream(),
         "filing-cabinet.svg": filing_cabinet(),
         "heads-projected.svg": heads_projected(),
         "position-clocks.svg": position_clocks(),

@@ -1,4 +1,4 @@
-"""One layer of the encoder and one of the decoder, post-norm as in the paper, with shapes."""
+"""One layer of the decoder, post-norm as in the paper, with shapes."""
 
 from .pen import QKV, Drawing
 
@@ -103,14 +103,6 @@ class Block(Drawing):
         self.add_norm(fork)
         self.up(26, f"(B, {length}, D)")
         self.text(MIDDLE, self.y - 9, "to the next layer", kind="word", size=12.5)
-
-
-def encoder_block() -> Drawing:
-    block = Block(height=388)
-    block.enter("S")
-    block.self_attention("Multi-head attention", ("padding mask", "(B, 1, 1, S)"), "S")
-    block.finish("S")
-    return block
 
 
 def decoder_block() -> Drawing:

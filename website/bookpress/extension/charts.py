@@ -53,24 +53,26 @@ RAMPS = ramps()
 def inlined(svg: str, words: str, name: str) -> str:
     """A chart of matplotlib's as an element of a page, with its alternative text; `name` begins its ids."""
     root = ElementTree.fromstring(svg)
-    chart = Chart(name)
+    follows = root.find(".//{*}image") is None  # an image can't: its chart stays on paper
+    chart = Chart(name, COLORS if follows else {})
     for node in root:
         chart.add(node)
     width, height = (float(number) for number in root.get("viewBox").split()[2:])
+    defaults = DEFAULTS if follows else DEFAULTS | {"fill": LIGHT["ink"]}
     own = {"class": "ab-chart", "width": f"{width * SHOWN:.0f}", "height": f"{height * SHOWN:.0f}"}
     own |= {"viewBox": f"0 0 {number(width)} {number(height)}", "role": "img", "aria-label": words}
-    return f"<svg{attributes(own | DEFAULTS)}>{''.join(chart.parts)}</svg>"
+    return f"<svg{attributes(own | defaults)}>{''.join(chart.parts)}</svg>"
 
 
 class Chart:
     """Collects the parts of one chart while walking through matplotlib's SVG."""
 
-    def __init__(self, name: str) -> None:
-        self.name, self.parts = name, []
+    def __init__(self, name: str, colors: dict[str, str]) -> None:
+        self.name, self.colors, self.parts = name, colors, []
         self.ids: dict[str, str] = {}
         self.styles: dict[str, dict[str, str]] = {}  # of marks, by their ids
 
-    def add(self, node: ElementTree.Element, colors: dict[str, str] = COLORS) -> None:
+    def add(self, node: ElementTree.Element) -> None:
         """Add an element and what is in it."""
         tag = node.tag.rpartition("}")[2]
         if tag in ("metadata", "style"):
@@ -82,10 +84,10 @@ class Chart:
         elif tag == "pattern":
             self.hatch(node)
         elif tag in ("g", "defs"):
-            if tag == "g" and node.get("id", "").startswith("patch") and is_paper(node):
+            if tag == "g" and node.get("id", "").startswith("patch") and is_paper(node) and self.colors:
                 return
             for child in node:
-                self.add(child, colors)
+                self.add(child)
         elif tag == "clipPath":
             corner = node[0]
             box = {key: number(float(corner.get(key))) for key in ("x", "y", "width", "height")}
@@ -93,17 +95,17 @@ class Chart:
                 f"<clipPath{attributes({'id': self.id(node.get('id'))})}><rect{attributes(box)}/></clipPath>"
             )
         elif tag == "text":
-            self.text(node, colors)
+            self.text(node)
         else:
-            self.shape(tag, node, colors)
+            self.shape(tag, node)
 
     def id(self, theirs: str) -> str:
         """A short id for one of matplotlib's."""
         return self.ids.setdefault(theirs, f"{self.name}-{len(self.ids)}")
 
-    def shape(self, tag: str, node: ElementTree.Element, colors: dict[str, str]) -> None:
+    def shape(self, tag: str, node: ElementTree.Element) -> None:
         """A path, or the use of one."""
-        style, own = self.style(node, colors), {}
+        style, own = self.style(node), {}
         if theirs := node.get("id"):
             own["id"] = self.id(theirs)
             self.styles[theirs] = style
@@ -123,7 +125,7 @@ class Chart:
         element = f"<{tag}{attributes(own | style)}/>"
         self.parts.append(f"<defs>{element}</defs>" if theirs else element)
 
-    def style(self, node: ElementTree.Element, colors: dict[str, str]) -> dict[str, str]:
+    def style(self, node: ElementTree.Element) -> dict[str, str]:
         """The style of an element as attributes, in the page's colours, without what is the default."""
         style = declarations(node)
         found = {key: style[key] for key in USED if key in style}
@@ -131,7 +133,7 @@ class Chart:
             if found.get(key, "").startswith("url(#"):
                 found[key] = f"url(#{self.id(found[key][5:-1])})"
             elif key in found:
-                found[key] = colors.get(found[key], found[key])
+                found[key] = self.colors.get(found[key], found[key])
         if found.get("stroke", "none") == "none":
             found = {key: value for key, value in found.items() if not key.startswith("stroke")}
         if "font-size" in found:
@@ -142,13 +144,13 @@ class Chart:
             if DEFAULTS.get(key) != value
         }
 
-    def text(self, node: ElementTree.Element, colors: dict[str, str]) -> None:
+    def text(self, node: ElementTree.Element) -> None:
         own = {key: number(float(node.get(key))) for key in ("x", "y") if node.get(key)}
         turn = node.get("transform", "")
         if turn and not turn.startswith("rotate(-0 "):
             own["transform"] = rounded(turn)
         self.parts.append(
-            f"<text{attributes(own | self.style(node, colors))}>{escape(node.text or '', quote=False)}</text>"
+            f"<text{attributes(own | self.style(node))}>{escape(node.text or '', quote=False)}</text>"
         )
 
     def formula(self, node: ElementTree.Element) -> None:
@@ -156,7 +158,7 @@ class Chart:
         spans = [span for span in node.iter() if span.tag.endswith("}tspan")]
         runs: list[tuple[dict[str, str], str]] = []
         for span in spans:
-            style = self.style(span, COLORS)
+            style = self.style(span)
             place = {"x": number(float(span.get("x").split()[0])), "y": number(float(span.get("y")))}
             if runs and runs[-1][0] | {"x": place["x"]} == place | style:
                 runs[-1] = runs[-1][0], runs[-1][1] + span.text
@@ -165,7 +167,7 @@ class Chart:
         inner = "".join(
             f"<tspan{attributes(own)}>{escape(words, quote=False)}</tspan>" for own, words in runs
         )
-        own = {"transform": rounded(node.get("transform", ""))} | self.style(node, COLORS)
+        own = {"transform": rounded(node.get("transform", ""))} | self.style(node)
         self.parts.append(f"<text{attributes(own)}>{inner}</text>")
 
     def hatch(self, node: ElementTree.Element) -> None:
@@ -185,8 +187,9 @@ class Chart:
         table = next((ramp for ramp in RAMPS if used <= ramp.keys()), RAMPS[0])
         left, top, wide, high = (min(sides) for sides in zip(*(box for _, box in found), strict=True))
         if any(box[2] > 1.1 * wide or box[3] > 1.1 * high for _, box in found):
+            self.colors = table | self.colors
             for cell in node:  # not a regular grid
-                self.add(cell, table)
+                self.shape("path", cell)
             return
         levels: dict[str, list[tuple[int, int]]] = {}
         for style, (x, y, _, _) in found:
