@@ -89,8 +89,10 @@ def test_the_home_page_links_to_it_with_its_minutes(chapter):
 
 
 def test_cells_are_short(chapter):
+    """Folded cells may be longer."""
     for code in cells(chapter, "code"):
-        assert are_imports(code) or len(code.splitlines()) <= 20, code
+        folded = code.startswith("# @title ")
+        assert folded or are_imports(code) or len(code.splitlines()) <= 20, code
 
 
 def test_folded_code_is_folded_everywhere_and_says_what_it_does(chapter):
