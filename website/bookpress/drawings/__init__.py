@@ -7,6 +7,7 @@ from .cabinet import filing_cabinet
 from .calls import call_sites
 from .clocks import position_clocks
 from .decoding import decoder_attention
+from .model import small_model
 from .overview import PARTS, overview
 from .pen import Drawing
 from .stream import encoder_stream
@@ -25,6 +26,7 @@ def drawings() -> dict[str, Drawing]:
         "encoder-block.svg": encoder_stream(),
         "filing-cabinet.svg": filing_cabinet(),
         "heads-projected.svg": heads_projected(),
+        "model.svg": small_model(),
         "position-clocks.svg": position_clocks(),
         "qkv-lookup.svg": qkv_lookup(),
         "qkv-projections.svg": qkv_projections(),
