@@ -250,7 +250,7 @@ def test_the_other_widgets_work_on_slides(show):
     page = show("04-self-attention", **large)
     stepper = go_to(page, ".ab-stepper")
     stepper.get_by_role("button", name="Next").click()
-    stepper.get_by_text("Step 1 of 5").wait_for(timeout=5_000)
+    stepper.get_by_text("Step 1 of 4").wait_for(timeout=5_000)
 
     page = show("02-query-key-value", **large)
     plane = go_to(page, ".ab-queries")

@@ -14,6 +14,7 @@ from attnbook.widgets.summaries import (
     encode_first,
     encode_spread,
     encode_thumbnails,
+    entropies,
     every_map,
     peak_of_rest,
 )
@@ -37,8 +38,9 @@ class AttentionExplorer(Widget):
     exist yet are 0 and masked.
 
     The state is in traits, so `observe`, `jslink` and `interact` work both ways: `layer` and `head` (-1 for
-    the mean), `frame`, `locked` (the locked row, -1 for none), `scale` of the colours ("peak": linear up to
-    the largest weight of all maps and frames; "full": linear up to 1; "log": logarithmic from 0.0001 to the
+    the mean; by default the most telling head, see `telling_head`), `frame`, `locked` (the locked row, -1 for
+    none), `scale` of the colours ("peak": linear up to the largest weight of all maps and frames; "map":
+    linear up to the largest weight of each map; "full": linear up to 1; "log": logarithmic from 0.0001 to the
     largest weight), `order` of the maps ("model"; "entropy": most focused first; "first": most weight on the
     first key first) and `hide_first` (don't show the first key; the other weights are unchanged).
 
@@ -53,7 +55,7 @@ class AttentionExplorer(Widget):
     head = traitlets.Int(0).tag(sync=True)
     frame = traitlets.Int(0).tag(sync=True)
     locked = traitlets.Int(-1).tag(sync=True)
-    scale = traitlets.Enum(["peak", "full", "log"], "peak").tag(sync=True)
+    scale = traitlets.Enum(["peak", "map", "full", "log"], "peak").tag(sync=True)
     order = traitlets.Enum(["model", "entropy", "first"], "model").tag(sync=True)
     hide_first = traitlets.Bool(False).tag(sync=True)
 
@@ -92,6 +94,8 @@ class AttentionExplorer(Widget):
         if len(head_names):
             heads = maps.weights.shape[1]
             self.set_trait("head_names", check_tokens("head_names", head_names, heads, "heads"))
+        elif not {"layer", "head"} & set(settings):
+            settings |= dict(zip(("layer", "head"), telling_head(sequence[-1].weights), strict=True))
         super().__init__(
             title=title,
             _shape=list(maps.weights.shape),
@@ -181,9 +185,30 @@ class AttentionExplorer(Widget):
     def figure(self) -> Figure:
         """The current map as a static picture."""
         largest = self._peak_of_rest if self.hide_first else self._peak
+        if self.scale == "map":
+            shown, _ = self._sequence[self.frame].at(self.layer, self.head)
+            largest = float(shown[:, int(self.hide_first) :].max(initial=0)) or 1.0
         peak = {"full": 1.0, "log": max(largest, 10 * FLOOR)}.get(self.scale, largest)
         look = {"peak": peak, "floor": FLOOR * (self.scale == "log"), "hidden": int(self.hide_first)}
         return map_figure(self._sequence[self.frame], self.layer, self.head, title=self._caption(), **look)
+
+
+def telling_head(weights: np.ndarray) -> tuple[int, int]:
+    """Layer and head whose map says most about where each query attends.
+
+    It has the largest mutual information of query and key, with all queries equally likely: rows that are
+    focused, each on other keys. Uniform maps have none, nor have maps whose rows are all alike.
+    """
+    layers, heads, _, _ = weights.shape
+    if layers * heads == 1:
+        return 0, 0
+    there = weights.any(-1)  # (L, H, T): rows that aren't fully masked
+    count = np.maximum(there.sum(-1), 1)  # (L, H)
+    mean = weights.sum(-2, dtype=np.float64) / count[..., None]  # (L, H, S)
+    within = np.nansum(entropies(weights), axis=-1) / count  # (L, H)
+    information = np.nan_to_num(entropies(mean)) - within
+    layer, head = np.unravel_index(information.argmax(), information.shape)
+    return int(layer), int(head)
 
 
 def contains(limits: range, value) -> bool:

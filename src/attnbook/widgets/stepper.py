@@ -10,13 +10,19 @@ from attnbook.maps import check_mask
 from attnbook.masks import causal_mask
 from attnbook.widgets.base import BUNDLES, Temperature, Widget, check_title
 from attnbook.widgets.labels import plural
-from attnbook.widgets.stepper_checks import check_labels, check_numbers, check_settings
+from attnbook.widgets.stepper_checks import (
+    check_labels,
+    check_numbers,
+    check_projections,
+    check_settings,
+)
 from attnbook.widgets.stepper_figure import stepper_figure
-from attnbook.widgets.stepper_sizes import stage_sizes
+from attnbook.widgets.stepper_sizes import INPUTS, WEIGHTS, lanes, stage_sizes
 
 LAST = 5  # steps: 0 queries and keys, 1 scores, 2 scale, 3 mask, 4 softmax (or the mask after it), 5 output
 MASKINGS, TIMES = ("none", "causal", "padding", "given"), ("before", "after")
-STAGES = ("query", "key", "scores", "scaled", "masked", "weights", "value", "output")
+PROJECTIONS = ("x", *WEIGHTS)
+STAGES = (*INPUTS, "scores", "scaled", "masked", "weights", "output", *PROJECTIONS)
 
 
 class AttentionStepper(Widget):
@@ -26,11 +32,15 @@ class AttentionStepper(Widget):
     are T strings, `keys` S strings (default: `tokens`); without both, positions are numbered. `mask` is
     boolean, broadcastable to `(T, S)`, True = may attend; it is used when `masking` is "given".
 
+    With `x` `(T, D)`, `W_query` and `W_key` `(D, d)` and `W_value` `(D, d_v)`, all four or none, the steps
+    begin with the projections: `query` must equal `x @ W_query`, and so on.
+
     Traits to set and observe: `scale` (divide by √d), `temperature` (0.05 to 20, also divides), `masking`
     ("none", "causal", "padding", "given"), `padding` (indices of padded keys), `mask_when` ("before" or
-    "after" the softmax), `step` (0 queries and keys … 5 output), `selected` (the number that is explained,
-    `[stage, row, column]`, or []). Raises ValueError and TypeError that name the argument, what it got and
-    what it wanted. Source: Vaswani et al. 2017, equation 1.
+    "after" the softmax), `step` (0 queries, keys and values, 1 scores, 2 scaling, 3 mask, 4 softmax,
+    5 output; a mask after the softmax is step 4), `selected` (the number that is explained, `[stage, row,
+    column]`, or []). Raises ValueError and TypeError that name the argument, what it got and what it wanted.
+    Source: Vaswani et al. 2017, equation 1.
     """
 
     _esm = BUNDLES / "attention_stepper.js"
@@ -50,24 +60,49 @@ class AttentionStepper(Widget):
     _key = traitlets.List().tag(sync=True)
     _value = traitlets.List().tag(sync=True)
     _mask = traitlets.List().tag(sync=True)  # (T, S), or none
+    _x = traitlets.List().tag(sync=True)  # and its projections, or none
+    _W_query = traitlets.List().tag(sync=True)
+    _W_key = traitlets.List().tag(sync=True)
+    _W_value = traitlets.List().tag(sync=True)
     _sizes = traitlets.Dict().tag(sync=True)  # pixels by stage, see stage_sizes
+    _lanes = traitlets.Dict().tag(
+        sync=True
+    )  # positions by stage, for "none", "before" and "after", see lanes
 
-    def __init__(self, query, key, value, tokens=None, *, keys=None, mask=None, title="", **settings):
+    def __init__(
+        self,
+        query,
+        key,
+        value,
+        tokens=None,
+        *,
+        keys=None,
+        mask=None,
+        title="",
+        x=None,
+        W_query=None,
+        W_key=None,
+        W_value=None,
+        **settings,
+    ):
         self._numbers = query, key, value = check_numbers(query, key, value)
         self._shape = len(query), len(key)  # T, S
+        given = dict(zip(PROJECTIONS, (x, W_query, W_key, W_value), strict=True))
+        projections = check_projections(given, query, key, value)
         self._given = None if mask is None else check_mask(mask, np.zeros(self._shape))
         tokens, keys = check_labels(tokens, keys, *self._shape)
         check_title(title)
         check_settings(settings)
         self.set_trait("query_tokens", tokens)
         self.set_trait("key_tokens", keys)
+        self._matrices = dict(zip(INPUTS, self._numbers, strict=True)) | projections
+        sizes = stage_sizes(self._matrices, tokens, keys)
         super().__init__(
             title=title,
-            _query=query.tolist(),
-            _key=key.tolist(),
-            _value=value.tolist(),
             _mask=[] if self._given is None else self._given.tolist(),
-            _sizes=stage_sizes(query, key, value, tokens, keys),
+            _sizes=sizes,
+            _lanes={mask: lanes(sizes, mask) for mask in ("none", *TIMES)},
+            **{f"_{name}": matrix.tolist() for name, matrix in self._matrices.items()},
             **{"masking": "given" if mask is not None else "padding" if settings.get("padding") else "none"}
             | settings,
         )
@@ -149,11 +184,12 @@ class AttentionStepper(Widget):
         chosen = proposal["value"]
         if not chosen:
             return []
-        if len(chosen) != 3 or chosen[0] not in STAGES:
-            names = ", ".join(STAGES)
+        stages = STAGES if self._x else STAGES[: -len(PROJECTIONS)]
+        if len(chosen) != 3 or chosen[0] not in stages:
+            names = ", ".join(stages)
             raise ValueError(f"selected: got {chosen}, wanted [] or [stage, row, column], a stage of {names}")
-        (queries, keys), (query, key, value) = self._shape, self._numbers
-        shapes = {"query": query.shape, "key": key.shape, "value": value.shape}
+        (queries, keys), value = self._shape, self._numbers[2]
+        shapes = {name: matrix.shape for name, matrix in self._matrices.items()}
         shapes |= dict.fromkeys(("masked", "weights"), (queries, keys + 1))
         shapes["output"] = (queries, value.shape[1])
         shape = shapes.get(chosen[0], self._shape)

@@ -33,6 +33,31 @@ def check_numbers(query, key, value) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return query, key, value
 
 
+def check_projections(given: dict, query, key, value) -> dict[str, np.ndarray]:
+    """`x` `(T, D)` and its projections `(D, ·)` in float64, or nothing; their products are the rest."""
+    missing = [name for name, matrix in given.items() if matrix is None]
+    if len(missing) == len(given):
+        return {}
+    if missing:
+        raise ValueError(f"{missing[0]}: got None, wanted all of {', '.join(given)}, or none of them")
+    x = check_matrix("x", given["x"], "(T, D)")
+    if len(x) != len(query):
+        raise ValueError(f"x: got shape {x.shape}, wanted ({len(query)}, D), one row per query")
+    if len(x) != len(key):
+        raise ValueError(f"x: got {len(x)} rows, wanted {len(key)}, because keys and values come from x too")
+    checked = {"x": x}
+    products = dict(zip(list(given)[1:], (query, key, value), strict=True))
+    for name, product in products.items():
+        of = name.removeprefix("W_")
+        wanted = (x.shape[1], product.shape[1])
+        checked[name] = matrix = check_matrix(name, given[name], str(wanted))
+        if matrix.shape != wanted:
+            raise ValueError(f"{name}: got shape {matrix.shape}, wanted {wanted}")
+        if not np.allclose(x @ matrix, product, rtol=1e-4, atol=1e-4 * max(1.0, np.abs(product).max())):
+            raise ValueError(f"{name}: got a matrix whose product x @ {name} differs from {of}, wanted {of}")
+    return checked
+
+
 def check_matrix(name: str, numbers, wanted: str) -> np.ndarray:
     """A small matrix of finite numbers in float64."""
     array = check_real(name, to_numpy(name, numbers))

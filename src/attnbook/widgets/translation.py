@@ -37,8 +37,8 @@ class Translation:
     def maps(self, kind: str) -> AttentionMaps:
         """The weights of "encoder", "decoder" or "cross" as maps `(L, H, ·, ·)`.
 
-        The rows and columns of "decoder" are the tokens it has read, beginning with start; a row of "cross"
-        is the token written at that step.
+        A row of "decoder" and of "cross" is a step, such as "⟨start⟩→2": the token read and the token
+        written. The columns of "decoder" are the tokens it has read, beginning with start.
         """
         queries, keys = sides(kind, self.source, self.written)
         causal = np.tril(np.ones((len(queries), len(keys)), bool)) if kind == "decoder" else None
@@ -48,7 +48,8 @@ class Translation:
 def sides(kind: str, source: list[str], written: list[str]) -> tuple[list[str], list[str]]:
     """The labels of queries and keys in the maps of one kind."""
     read = ["⟨start⟩", *written[:-1]]
-    return {"encoder": (source, source), "decoder": (read, read), "cross": (written, source)}[kind]
+    steps = [f"{before}→{token}" for before, token in zip(read, written, strict=True)]
+    return {"encoder": (source, source), "decoder": (steps, read), "cross": (steps, source)}[kind]
 
 
 @lru_cache(maxsize=1)

@@ -43,7 +43,7 @@ class DateTranslator(Widget):
     _decoder = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
     _cross = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
 
-    def __init__(self, text="Saturday, March 7, 2009", target="zh", title="", **settings):
+    def __init__(self, text="Saturday, March 7, 2009", target="fr", title="", **settings):
         check_title(title)
         unknown = sorted(set(settings) - {"kind", "layout"})
         if unknown:

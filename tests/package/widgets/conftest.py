@@ -72,14 +72,14 @@ masked[..., 5, :] = 0
 masked[..., 5, 2] = 1
 hostile = ["<img src=x onerror=window.hacked=1>", "</script><script>window.hacked=1</script>", "$x$",
            "\\u202eabc", "", "\\n", "x" * 10_000, " lead", "שלום", "日本語", "<!--<script>", "&amp;"]
-AttentionExplorer(masked, hostile, mask=may, title="<b>Hostile</b> $y$")
+AttentionExplorer(masked, hostile, mask=may, layer=0, head=0, title="<b>Hostile</b> $y$")
 ```
 
 <p class="after">after the second</p>
 
 ```{code-cell}
 dates = torch.softmax(3 * torch.randn(3, 11, 30), -1)
-AttentionExplorer(dates, list("2009-03-07|"), list("Saturday, March 7, 2009 is it."), title="Dates")
+AttentionExplorer(dates, list("2009-03-07|"), list("Saturday, March 7, 2009 is it."), head=0, title="Dates")
 ```
 
 <p class="after">after the third</p>

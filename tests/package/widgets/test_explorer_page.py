@@ -161,10 +161,10 @@ def test_row_entropies_are_shown(grid, truth):
     grid.page.mouse.move(1, 1)
     rows = truth["grid"][0, 0].astype(float)
     bits = -(rows * np.log2(rows)).sum(-1)
-    keys, said = map(float, re.findall(r"\d+\.\d+", cell(grid)))
+    keys, said = map(float, re.findall(r"\d+\.\d+", spread(grid)))
     assert (keys, said) == (pytest.approx((2**bits).mean(), abs=0.06), pytest.approx(bits.mean(), abs=0.006))
     most = grid.node.locator(".most").inner_text()
-    assert most == f"{100 * rows[:, 0].mean():.0f}% of the weight is on the first key"
+    assert most == f"{100 * rows[:, 0].mean():.0f}% of the weight is on the first key."
 
 
 def test_a_logarithmic_scale(grid, truth):
@@ -502,7 +502,7 @@ def test_a_map_too_large_for_the_page_says_so(opened, built, truth):
     )
     assert "Run the notebook" in notice.inner_text()
     assert not widget.map.is_visible()
-    assert re.search(r"spread over \d", cell(widget))  # known from the summaries
+    assert re.search(r"spread over \d", spread(widget))  # known from the summaries
     opened_part(widget, "Table")
     opened_part(widget, "Text")
     opened_part(widget, "Save or share")
@@ -553,8 +553,62 @@ def test_sorted_thumbnails_say_which_they_are_and_by_what(grid, truth, order):
         "first": f"{100 * weights[:, 0].mean():.0f}% on the first key",
     }
     assert title.endswith(value[order])
+    short = f"{bits:.1f} bits" if order == "entropy" else value["first"].split()[0]
+    caption = first.locator(".caption")
+    assert caption.inner_text().split("\n") == [f"{layer}·{head}", short]
+    expect(caption).to_be_visible()
     part.get_by_label("Order of the maps").select_option("model")
     assert first.get_attribute("title") == ""
+    expect(caption).to_be_hidden()
+
+
+def test_the_strongest_weight_is_told_in_a_sentence(grid, truth):
+    grid.page.mouse.move(1, 1)
+    row, column = np.unravel_index(truth["grid"][0, 0].argmax(), (10, 10))
+    words = re.sub(r"\s*#\d", "", cell(grid))
+    weight = truth["grid"][0, 0, row, column]
+    assert words == f"{WORDS[row]} attends to {WORDS[column]} {weight:.3f} the strongest weight of this map"
+    more = grid.node.locator(".more")
+    expect(more).to_be_hidden()
+    grid.node.get_by_role("button", name="More about this row, and help").click()
+    expect(more).to_contain_text("By keyboard: arrows move")
+    grid.click(5, 1)
+    grid.page.mouse.move(1, 1)
+    assert f"{truth['grid'][0, 0, 5].max():.3f} largest of 10 in its row" in cell(grid)
+
+
+def test_help_for_the_keyboard_is_not_shown_on_a_touch_screen(visit):
+    grid = visit("explorer.html", width=390, has_touch=True, is_mobile=True).widget(GRID)
+    grid.node.get_by_role("button", name="More about this row, and help").click()
+    expect(grid.node.locator(".help")).to_be_visible()
+    expect(grid.node.locator(".by-keyboard")).to_be_hidden()
+
+
+def test_each_map_can_have_its_own_colours(grid, truth):
+    """Then the largest weight of a map has the darkest colour, in the map and in its thumbnail."""
+    row, column = np.unravel_index(truth["grid"][0, 0].argmax(), (10, 10))
+    before = grid.pixels(int(row), int(column)).mean()
+    toggle = grid.node.get_by_role("button", name="own colours")
+    toggle.click()
+    expect(toggle).to_have_attribute("aria-pressed", "true")
+    assert grid.pixels(int(row), int(column)).mean() < before
+    legend = grid.node.locator("[role=note]").inner_text()
+    assert float(legend.split()[-1]) == pytest.approx(truth["grid"][0, 0].max(), abs=0.006)
+    radio(grid, "Layer 2, head 2").click()
+    legend = grid.node.locator("[role=note]").inner_text()
+    assert float(legend.split()[-1]) == pytest.approx(truth["grid"][2, 2].max(), abs=0.006)
+    toggle.click()
+    expect(toggle).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_locked_row_stands_out(grid):
+    """Its cells keep their colours; the other rows are faded."""
+    others, own = grid.pixels(3, 0).astype(int), grid.pixels(5, 0).astype(int)
+    grid.click(5, 1)
+    grid.page.mouse.move(1, 1)
+    assert (grid.pixels(5, 0) == own).all()
+    paper = np.array([255, 254, 251])
+    np.testing.assert_allclose(grid.pixels(3, 0), 0.35 * others + 0.65 * paper, atol=3)
 
 
 def test_layer_numbers_stay_visible(grid):

@@ -333,13 +333,13 @@ def test_a_translator_and_python_stay_together(notebook):
     dates.get_by_label("Type a date").press("Enter")
     dates.get_by_role("button", name="Encoder self-attention").click()
     dates.get_by_label("translate into").select_option("fr")
-    dates.locator("caption:has-text(' of 11:')").wait_for()
+    dates.locator("caption:has-text(' of 11:')").wait_for(state="attached")
     dates.get_by_role("slider", name="Frame").press("End")
     written = dates.locator(".written")
     expect_said(page, 18, lambda: f"1. Mai 2001 | fr | encoder | {written.inner_text()}")
 
     made = run(page, 19)
-    dates.locator(f"caption:has-text(' of {len(made) + 1}:')").wait_for()
+    dates.locator(f"caption:has-text(' of {len(made) + 1}:')").wait_for(state="attached")
     dates.get_by_role("slider", name="Frame").press("End")
     assert dates.locator(".written").inner_text() == made
 

@@ -59,8 +59,8 @@ def test_hovering_names_query_and_key(visit, truth):
     assert widget.node.locator(".cell").inner_text().split()[:4] == ["obey", "→", "orders", number]
     assert widget.said.startswith(f"query obey attends to key orders, weight {number}, ")
     widget.page.mouse.move(0, 0)
-    assert "arrows move" in widget.node.locator(".spread").inner_text()
-    assert "click to lock its row" in widget.node.locator("p.ab-hint:visible").inner_text()
+    assert "arrows move" in widget.node.locator(".help").inner_text()
+    assert "click to lock its row" in widget.node.locator(".help").inner_text()
 
 
 def test_layers_and_heads(visit, truth):
@@ -437,7 +437,7 @@ def test_the_reading_is_not_cut_off(visit, width):
 def test_the_keys_that_change_the_map_are_named(visit):
     opened = visit()
     help = lambda index: opened.widget(index).map.get_attribute("aria-label")  # noqa: E731
-    assert "PgUp and PgDn change the map" in opened.widget(DATES).node.locator(".spread").inner_text()
+    assert "PgUp and PgDn change the map" in opened.widget(DATES).node.locator(".help").inner_text()
     assert "PgUp and PgDn change the map" in help(DATES)
     assert "PgDn" not in help(PLAIN)
     dates = opened.widget(DATES).node

@@ -85,8 +85,36 @@ def test_settings_are_traits(stepper):
     assert AttentionStepper(Q, K, V, selected=("output", 4, 6), step=5).selected == ["output", 4, 6]
 
 
+X, W = torch.randn(5, 4).double(), torch.randn(3, 4, 7).double()
+PROJECTIONS = {"x": X, "W_query": W[0], "W_key": W[1], "W_value": W[2]}
+PROJECTED = PROJECTIONS | {"query": X @ W[0], "key": X @ W[1], "value": X @ W[2]}
+
+
+def test_projections_are_sent_too():
+    state = AttentionStepper(**PROJECTED, selected=["W_key", 3, 6]).get_state()
+    assert state["_x"] == X.tolist()
+    assert state["_W_value"] == W[2].tolist()
+    assert set(state["_lanes"]["before"][0]["at"]) == {*state["_sizes"], "masked"}
+    assert state["_lanes"]["before"][-1]["need"] == 0
+    with pytest.raises(ValueError, match=r"selected: .* a stage of query"):
+        AttentionStepper(Q, K, V, selected=["x", 0, 0])
+
+
 NAN = torch.tensor([[1.0, float("nan")]])
 REFUSED = [
+    ({"x": X}, ValueError, "W_query: got None, wanted all of x, W_query, W_key, W_value, or none of them"),
+    (
+        {"query": QUERY, "key": KEY} | PROJECTIONS,
+        ValueError,
+        r"x: got shape \(5, 4\), wanted \(3, D\), one row per query",
+    ),
+    (PROJECTED | {"W_key": KEY}, ValueError, r"W_key: got shape \(5, 7\), wanted \(4, 7\)"),
+    (
+        PROJECTED | {"W_value": W[2] + 1},
+        ValueError,
+        "W_value: got a matrix whose product x @ W_value differs",
+    ),
+    (PROJECTED | {"x": "x"}, TypeError, "x: got str, wanted a torch tensor or a numpy array"),
     ({"query": [[1.0]]}, TypeError, "query: got list, wanted a torch tensor or a numpy array"),
     ({"value": "v"}, TypeError, "value: got str"),
     ({"key": KEY.bool()}, TypeError, "key: got dtype bool, wanted real numbers"),
@@ -139,7 +167,7 @@ REFUSED = [
     ({"masking": "given"}, ValueError, "masking: got 'given', wanted a mask in the call"),
     ({"mask_when": "during"}, ValueError, "mask_when: got 'during', wanted one of before, after"),
     ({"selected": "weights"}, TypeError, "selected: got str, wanted a list"),
-    ({"selected": ["sums", 0, 0]}, ValueError, "selected: .* a stage of query, key, scores, scaled, masked"),
+    ({"selected": ["sums", 0, 0]}, ValueError, "selected: .* a stage of query, key, value, scores"),
     ({"selected": ["scores", 0]}, ValueError, r"selected: got \['scores', 0\]"),
     ({"selected": ["scores", 3, 0]}, ValueError, "selected: got row 3 of scores, wanted 0 to 2"),
     ({"selected": ["scores", 0, 5]}, ValueError, "selected: got column 5 of scores, wanted 0 to 4"),

@@ -1,19 +1,23 @@
 """The stepper on a static page: arithmetic and explanations, by mouse and keyboard."""
 
 import itertools
+import math  # noqa: F401, for the calculator
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import expect
 
 from attnbook import causal_mask, scaled_dot_product_attention
 from bookpress import ROOT
 
 CONTRAST = (ROOT / "tests" / "contrast.js").read_text("utf8")
 PARTNER = (Path(__file__).parent / "partner.js").read_text()
-HAND, GIVEN, LARGE, WORDS, PADDED = range(5)
-NAMES = ["query", "key", "scores", "scaled", "masked", "weights", "value", "output"]
+HAND, GIVEN, LARGE, WORDS, PADDED, PROJECTED = range(6)
+NAMES = ["query", "key", "value", "scores", "scaled", "masked", "weights", "output"]
+UNMASKED = [name for name in NAMES if name != "masked"]
 
 
 class Stepper:
@@ -113,7 +117,9 @@ def expected(model, scale, masking, when, temperature=1.0, padding=()) -> dict[s
     if when == "after":
         masked = weights if mask is None else weights * mask
         output = masked @ value
-    numbers = dict(zip(NAMES, (query, key, scores, scaled, masked, weights, value, output), strict=True))
+    numbers = dict(zip(NAMES, (query, key, value, scores, scaled, masked, weights, output), strict=True))
+    if mask is None:  # then there is no such matrix
+        del numbers["masked"]
     return {name: tensor.numpy() for name, tensor in numbers.items()}
 
 
@@ -166,11 +172,11 @@ def test_padded_keys_can_be_chosen(open_stepper):
     stepper.switch(masking="padding")  # starts with the last key
     assert [row[2] for row in stepper.shown("masked")] == ["−∞"] * 3
     chips.get_by_role("checkbox", name="a").check()
-    assert stepper.shown("weights") == [["0", "1.000", "0", "1.000"]] * 3
-    assert stepper.explain("masked", 1, 0) == "b may not attend to a: 0.00 becomes −∞, as exp(−∞) = 0"
+    assert stepper.shown("weights") == [["0", "1", "0", "1"]] * 3
+    assert stepper.explain("masked", 1, 0) == "b may not attend to a: 0.0000 becomes −∞, as exp(−∞) = 0"
     chips.get_by_role("checkbox", name="c").uncheck()
     chips.get_by_role("checkbox", name="a").uncheck()
-    assert stepper.explain("masked", 1, 2) == "b may attend to c: 0.71 stays"
+    assert stepper.explain("masked", 1, 2) == "b may attend to c: 0.7071 stays"
     stepper.switch(masking="causal")
     assert not chips.is_visible()
 
@@ -182,76 +188,73 @@ def test_temperature_divides_too(open_stepper):
     slider = stepper.node.get_by_role("slider", name="temperature")
     slider.evaluate("input => { input.value = 46; input.dispatchEvent(new Event('input')); }")
     assert slider.get_attribute("aria-valuetext") == "0.5"
-    assert stepper.explain("scaled", 2, 0) == "scaled(c, a) = 2.00 / (√2 · 0.5) = 2.00 / 0.707 = 2.83"
-    assert stepper.line.endswith(", and by the temperature τ = 0.5: 0.707 in all.")
+    assert stepper.explain("scaled", 2, 0) == "scaled(c, a) = 2 / (√2 · 0.5) = 2.8284"
+    assert stepper.line.endswith(", and by the temperature τ = 0.5: 0.7071 in all.")
     stepper.switch(scale=False)
-    assert stepper.sum == "scaled(c, a) = 2.00 / 0.5 = 4.00"
+    assert stepper.sum == "scaled(c, a) = 2 / 0.5 = 4"
     assert stepper.stage("scaled").locator(".formula").inner_text() == "÷ τ (3, 3)"
 
 
 def test_numbers_are_shown_rounded(open_stepper):
     stepper = open_stepper(HAND)
     stepper.press("All")
-    assert stepper.shown("scores") == [
-        ["2.00", "2.00", "4.00"],
-        ["0.00", "1.00", "1.00"],
-        ["2.00", "3.00", "5.00"],
-    ]
-    assert stepper.shown("weights")[2] == ["0.088", "0.178", "0.734", "1.000"]
-    assert stepper.shown("output")[2] == ["8.22", "18.24"]
+    assert stepper.shown("scores") == [["2", "2", "4"], ["0", "1", "1"], ["2", "3", "5"]]
+    assert stepper.shown("scaled")[2] == ["1.4142", "2.1213", "3.5355"]
+    assert stepper.shown("weights")[2] == ["0.0879", "0.1784", "0.7337", "1"]
+    assert stepper.shown("output")[2] == ["8.216", "18.241"]
 
 
 def test_one_step_at_a_time(open_stepper):
     stepper = open_stepper(HAND)
-    assert stepper.later() == ["scores", "scaled", "masked", "weights", "value", "output"]
+    assert stepper.later() == ["scores", "scaled", "weights", "output"]
+    assert stepper.shown("value")[1] == ["0", "20"]
     assert stepper.shown("scores") == [[""] * 3] * 3
     lines = [stepper.line]
-    for shown in (3, 4, 5, 6, 8):
+    for left in (3, 2, 1, 0):
         stepper.press("Next")
-        assert len(stepper.later()) == 8 - shown
+        assert len(stepper.later()) == left
         lines.append(stepper.line)
-    assert len(set(lines)) == 6
+    assert len(set(lines)) == 5
     assert "(3, 3)" in lines[1]
-    assert "√2 = 1.414" in lines[2]
+    assert "√2 = 1.4142" in lines[2]
     assert (
-        lines[5]
+        lines[4]
         == "Output (3, 2) = weights (3, 3) times V (3, 2): for every query, a weighted sum of the values."
     )
     stepper.press("Next")  # there is none
-    assert (stepper.line, stepper.later()) == (lines[5], [])
+    assert (stepper.line, stepper.later()) == (lines[4], [])
     stepper.press("Back")
-    assert stepper.line == lines[4]
+    assert stepper.line == lines[3]
     for _ in range(9):
         stepper.press("Back")
     assert stepper.line == lines[0]
-    assert len(stepper.later()) == 6
+    assert len(stepper.later()) == 4
 
 
 ROW = {("weights", 2, 0), ("weights", 2, 1), ("weights", 2, 2)}
 SUMS = [
-    ("query", 2, 0, "query(c, 0) = 2.00, as given", set()),
+    ("query", 2, 0, "query(c, 0) = 2, as given", set()),
     (
         "scores",
         2,
         0,
-        "score(c, a) = 2.00×1.00 + 1.00×0.00 = 2.00",
+        "score(c, a) = 2×1 + 1×0 = 2",
         {("query", 2, 0), ("query", 2, 1), ("key", 0, 0), ("key", 0, 1)},
     ),
-    ("scaled", 2, 0, "scaled(c, a) = 2.00 / √2 = 2.00 / 1.414 = 1.41", {("scores", 2, 0)}),
-    ("masked", 2, 0, "no mask: 1.41 stays", {("scaled", 2, 0)}),
+    ("scaled", 2, 0, "scaled(c, a) = 2 / √2 = 1.4142", {("scores", 2, 0)}),
     (
         "weights",
         2,
         0,
-        "weight(c, a) = exp(1.41) / (exp(1.41) + exp(2.12) + exp(3.54)) = 4.113 / 46.769 = 0.088",
-        {("masked", 2, 0), ("masked", 2, 1), ("masked", 2, 2)},
+        "weight(c, a) = exp(1.4142) / (exp(1.4142) + exp(2.1213) + exp(3.5355)) = 4.1132 / 46.767 ≈ 0.0879",
+        {("scaled", 2, 0), ("scaled", 2, 1), ("scaled", 2, 2)},
     ),
-    ("weights", 2, 3, "sum of row c = 0.088 + 0.178 + 0.734 = 1.000", ROW),
+    ("weights", 2, 3, "sum of row c = 0.0879 + 0.1784 + 0.7337 = 1", ROW),
     (
         "output",
         2,
         0,
-        "output(c, 0) = 0.088×10.00 + 0.178×0.00 + 0.734×10.00 = 8.22",
+        "output(c, 0) = 0.0879×10 + 0.1784×0 + 0.7337×10 = 8.216",
         ROW | {("value", 0, 0), ("value", 1, 0), ("value", 2, 0)},
     ),
 ]
@@ -277,12 +280,12 @@ def test_negative_factors_are_in_parentheses(open_stepper, models):
     stepper.press("All")
     words = stepper.explain("scores", 0, 0)
     factors = [*models[GIVEN]["_query"][0], *models[GIVEN]["_key"][0]]
-    assert words.count("(−") == sum(round(x, 2) < 0 for x in factors) > 0
+    assert words.count("(−") == sum(round(x, 4) < 0 for x in factors) > 0
 
 
 def test_masks_are_explained(open_stepper):
     stepper = open_stepper(WORDS)  # causal, after softmax, at its last step
-    assert stepper.order() == [*NAMES[:4], "weights", "masked", *NAMES[6:]]
+    assert stepper.order() == [*NAMES[:5], "weights", "masked", "output"]
     assert stepper.explain("masked", 0, 1).startswith("the#0 may not attend to cat: 0.")
     assert stepper.sum.endswith("becomes 0")
     assert stepper.marked() == {("weights", 0, 1)}
@@ -297,15 +300,15 @@ def test_masks_are_explained(open_stepper):
     stepper.switch(when="before")
     assert stepper.explain("masked", 0, 1).endswith("becomes −∞, as exp(−∞) = 0")
     assert stepper.shown("masked")[0] == [stepper.shown("scaled")[0][0]] + ["−∞"] * 8
-    assert stepper.shown("weights")[0] == ["1.000"] + ["0"] * 8 + ["1.000"]
+    assert stepper.shown("weights")[0] == ["1.0000"] + ["0"] * 8 + ["1"]
     assert stepper.order() == NAMES
 
 
 def test_a_fully_masked_row(open_stepper):
     stepper = open_stepper(GIVEN)
     stepper.press("All")
-    assert stepper.shown("weights")[1] == ["0"] * 4 + ["0.000"]
-    assert stepper.shown("output")[1] == ["0.00", "0.00"]
+    assert stepper.shown("weights")[1] == ["0"] * 4 + ["0"]
+    assert [float(number) for number in stepper.shown("output")[1]] == [0, 0]
     assert stepper.explain("weights", 1, 0).endswith("may attend to nothing: its weights are all 0")
     assert "or to 0 if the whole row is masked" in (stepper.press("Back"), stepper.line)[1]
 
@@ -348,7 +351,7 @@ def test_tab_reaches_everything_with_a_visible_focus(open_stepper):
     for keys in ("Tab", "Shift+Tab"):  # keyboard focus after using the mouse
         stepper.page.keyboard.press(keys)
     seen = []
-    for _ in range(14):
+    for _ in range(13):
         seen.append(
             stepper.page.evaluate(
                 """() => {
@@ -361,7 +364,7 @@ def test_tab_reaches_everything_with_a_visible_focus(open_stepper):
             )
         )
         stepper.page.keyboard.press("Tab")
-    assert [name for name, *_ in seen] == ["", "", "none", *NAMES, "Back", "Next", "All"]
+    assert [name for name, *_ in seen] == ["", "", "none", *UNMASKED, "Back", "Next", "All"]
     assert all(style == "solid" and width >= 2 for _, style, width in seen)
 
 
@@ -371,7 +374,7 @@ def test_tables_have_names_and_headers(open_stepper):
     grid = stepper.node.get_by_role("grid", name="Scores Q Kᵀ (3, 3)")
     assert grid.get_by_role("columnheader").all_inner_texts() == list("abc")
     assert grid.get_by_role("rowheader").all_inner_texts() == list("abc")
-    assert grid.get_by_role("gridcell", name="5.00").count() == 1
+    assert grid.get_by_role("gridcell", name="5").count() == 1
     assert stepper.node.locator(".sum").get_attribute("aria-live") == "polite"
 
 
@@ -380,7 +383,7 @@ def test_two_steppers_are_independent(visit):
     one, other = Stepper(page, HAND), Stepper(page, GIVEN)
     one.press("Next")
     one.explain("scores", 1, 1)
-    assert len(other.later()) == 6
+    assert len(other.later()) == 5
     assert other.sum == ""
 
 
@@ -482,25 +485,84 @@ def test_nothing_moves_from_step_to_step(visit, places, width):
     assert stepper.node.locator(".sum").evaluate(cut) <= 1
 
 
-def test_the_themes_button_does_not_cover_its_bar(visit):
-    """sphinx-book-theme puts "Back to top" at 90 % of the window's height."""
+def test_the_themes_button_does_not_cover_widgets(visit):
+    """sphinx-book-theme puts "Back to top" over the page, at 90 % of the window's height."""
     page = visit("stepper.html", width=360, height=740).page
     page.evaluate("""() => {
-      const style = document.createElement("style");
-      style.textContent = "#pst-back-to-top { position: fixed; top: 90vh; }";
-      document.head.prepend(style);
       const button = document.createElement("button");
       button.id = button.textContent = "pst-back-to-top";
       document.body.append(button);
     }""")
-    stepper = Stepper(page, HAND)
-    stepper.node.locator(".root .ab-stage").first.scroll_into_view_if_needed()
-    button, bar = (
-        page.locator("#pst-back-to-top").bounding_box(),
-        stepper.node.locator(".root .ab-bar").bounding_box(),
+    expect(page.locator("#pst-back-to-top")).to_be_hidden()
+
+
+CALCULATOR = {"×": "*", "−": "-", "√2": "math.sqrt(2)", "exp": "math.exp"}
+
+
+def test_a_calculator_agrees(open_stepper):
+    """Each printed computation, done with the printed numbers, gives the printed result but for rounding."""
+    stepper = open_stepper(PROJECTED)
+    stepper.press("All")
+    for name in ("query", "key", "value", "scores", "scaled", "weights", "output"):
+        for row, column in itertools.product(range(3), range(2)):
+            words = stepper.explain(name, row, column)
+            *steps, result = re.split(" [=≈] ", words)[1:]
+            for step in steps:
+                for sign, code in CALCULATOR.items():
+                    step = step.replace(sign, code)
+                unit = 10 ** -len(result.partition(".")[2])
+                assert eval(step) == pytest.approx(float(result), abs=1.01 * unit), words
+            stepper.cell(name, row, column).click()
+
+
+def test_projections_come_first(open_stepper):
+    stepper = open_stepper(PROJECTED)
+    assert stepper.order()[:7] == ["x", "W_query", "query", "W_key", "key", "W_value", "value"]
+    assert stepper.explain("query", 2, 0) == "query(c, 0) = 1×2 + 1×0 = 2"
+    assert stepper.marked() == {("x", 2, 0), ("x", 2, 1), ("W_query", 0, 0), ("W_query", 1, 0)}
+    assert stepper.explain("W_value", 1, 1) == "W_value(1, 1) = 20, as given"
+    assert stepper.line.startswith("Q, K and V are X (3, 2) times three matrices of weights.")
+
+
+@pytest.mark.parametrize("width", [390, 600, 1200])
+@pytest.mark.parametrize("masking", ["none", "causal"])
+def test_matrices_keep_to_their_lanes(open_stepper, width, masking):
+    """No two overlap, and none sticks out."""
+    stepper = open_stepper(PROJECTED, width=width)
+    stepper.switch(masking=masking)
+    boxes = stepper.node.locator(".root .ab-stages").evaluate("""flow => {
+      const outer = flow.getBoundingClientRect();
+      return [[0, 0, outer.width, outer.height], ...[...flow.querySelectorAll(".ab-stage")].map(box => {
+        const { left, top, width, height } = box.getBoundingClientRect();
+        return [left - outer.left, top - outer.top, width, height];
+      })];
+    }""")
+    (_, _, wide, high), *boxes = boxes
+    assert len(boxes) == (12 if masking == "causal" else 11)
+    for left, top, width_of, height in boxes:
+        assert min(left, top) >= 0
+        assert left + width_of <= wide + 1
+        assert top + height <= high + 1
+    for (a, b, c, d), (e, f, g, h) in itertools.combinations(boxes, 2):
+        assert a + c <= e or e + g <= a or b + d <= f or f + h <= b
+    arrows = stepper.node.locator(".arrows > path").evaluate_all(
+        "paths => paths.map(path => path.getTotalLength())"
     )
-    assert bar["y"] < 740
-    assert button["y"] + button["height"] < bar["y"]
+    assert len(arrows) == (13 if masking == "causal" else 12)
+    assert min(arrows) > 5
+
+
+def test_queries_fly_over_keys_into_their_scores(visit):
+    for motion, flights in {"no-preference": 9, "reduce": 0}.items():
+        stepper = Stepper(visit("stepper.html", reduced_motion=motion).page, HAND)
+        birds = stepper.node.locator(".bird")
+        stepper.press("Next")
+        assert birds.count() == flights
+        if flights:
+            assert birds.first.inner_text().split() == ["2", "0"]
+            assert birds.first.evaluate("bird => !!bird.closest('[aria-hidden=true]')")
+        expect(birds).to_have_count(0)
+        assert stepper.shown("scores")[2] == ["2", "3", "5"]
 
 
 def test_a_legend_explains_the_colours(open_stepper):
@@ -522,10 +584,10 @@ def test_masked_weights_are_written_the_same_everywhere(open_stepper):
     stepper = open_stepper(HAND)
     stepper.press("All")
     stepper.switch(masking="causal")
-    assert stepper.shown("weights")[0] == ["1.000", "0", "0", "1.000"]
-    assert stepper.explain("weights", 0, 3) == "sum of row a = 1.000 + 0 + 0 = 1.000"
+    assert stepper.shown("weights")[0] == ["1.0000", "0", "0", "1"]
+    assert stepper.explain("weights", 0, 3) == "sum of row a = 1.0000 + 0 + 0 = 1"
     assert stepper.explain("weights", 0, 1).endswith(" = 0")
-    assert "1.000×10.00 + 0×0.00 + 0×10.00" in stepper.explain("output", 0, 0)
+    assert "1.0000×10 + 0×0 + 0×10" in stepper.explain("output", 0, 0)
 
 
 def test_columns_of_weights_are_narrow_on_a_narrow_page(open_stepper):

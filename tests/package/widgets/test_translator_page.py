@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import expect
 
 from attnbook import checkpoints
 from attnbook.data import FORMATS, LANGUAGES, dates_in, write_date
@@ -68,18 +69,30 @@ class Translator:
     @property
     def step(self) -> list[int]:
         """The current step and the number of steps."""
-        return [int(n) for n in re.findall(r"\d+", self.live.locator("caption").inner_text())]
+        return [int(n) for n in re.findall(r"\d+", self.live.locator("caption").text_content())]
 
     @property
     def likeliest(self) -> list[tuple[str, float]]:
         rows = self.live.locator("tbody tr").all()
-        return [(r.locator("th").inner_text(), float(r.locator("td").inner_text())) for r in rows[:5]]
+        return [(r.locator("th").text_content(), float(r.locator("td").text_content())) for r in rows[:5]]
 
     @property
     def picked(self) -> list[str]:
         """The day, language and format chosen in the controls."""
         names = ("or pick a day", "written in", "format")
         return [self.live.get_by_label(name).input_value() for name in names]
+
+    @property
+    def verdict(self) -> str:
+        return self.live.locator(".verdict").inner_text()
+
+    def more(self):
+        """Show the controls to pick a day."""
+        self.live.get_by_role("button", name="more", exact=True).click()
+
+    def go(self, key: str):
+        """Move the slider of the steps: "Home", "ArrowRight" …"""
+        self.live.get_by_role("slider", name="Frame").press(key)
 
     def root(self):
         return self.live.locator(".attnbook-widget").first.element_handle()
@@ -111,7 +124,12 @@ class Translator:
 
 @pytest.fixture
 def open_translator(visit):
-    return lambda index=DATES, **options: Translator(visit("translator.html", **options), index)
+    """Opens a translator that doesn't play: it is at its last step."""
+
+    def opened(index=DATES, *, reduced_motion="reduce", **options):
+        return Translator(visit("translator.html", reduced_motion=reduced_motion, **options), index)
+
+    return opened
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +164,7 @@ def test_its_logits_equal_pytorchs_on_held_out_dates(visit, trained):
 def test_days_are_written_as_in_cldr(open_translator):
     """Every language and format, chosen with the page's controls."""
     translator = open_translator()
+    translator.more()
     for index, (language, format) in enumerate((a, b) for a in LANGUAGES for b in FORMATS):
         day = dates_in("test")[(977 * index) % len(dates_in("test"))]
         translator.live.get_by_label("written in").select_option(language)
@@ -169,7 +188,7 @@ def test_typing_a_date_picks_its_day(open_translator):
         assert translator.picked == picked
     for other in ["Montag, 29. Februar 2000", "31.02.2010", "5 May 1850", "7 mars 2009!", "7 mars"]:
         translator.type(other)
-        assert translator.picked == picked
+        assert translator.picked[0] == ""
     assert translator.opened.faults == []
 
 
@@ -240,7 +259,7 @@ def test_attention_equals_pytorchs(open_translator):
 
 def test_rows_not_written_yet_are_labelled(open_translator):
     translator = open_translator()
-    translator.live.get_by_role("button", name="From the first token").click()
+    translator.go("Home")
     translator.live.get_by_role("button", name="Table", exact=True).click()
     rows = translator.live.locator(".part tbody tr")
     assert "not written yet" not in rows.nth(0).inner_text()
@@ -253,23 +272,73 @@ def test_rows_not_written_yet_are_labelled(open_translator):
 def test_tokens_appear_one_by_one(open_translator):
     translator = open_translator()
     made = translate("Saturday, March 7, 2009", "zh")
-    button = translator.live.get_by_role("button", name=re.compile("token$"))
-    assert button.inner_text() == "From the first token"
     hidden = "all => all.filter(one => getComputedStyle(one).visibility == 'hidden').length"
-    for step in range(3):
-        button.click()  # from the last step back to the first, and on
+    for step, key in enumerate(["Home", "ArrowRight", "ArrowRight"]):
+        translator.go(key)
         assert translator.step[0] == step + 1
         assert translator.written == made.text[: step + 1]
         assert translator.live.locator(".queries .label").evaluate_all(hidden) == len(made.written) - step - 1
-        chosen = translator.live.locator("tbody tr.on th").inner_text()
+        chosen = translator.live.locator("tbody tr.on th").first.text_content()
         assert chosen == made.written[step]
 
 
 def test_a_new_translation_is_played(open_translator):
-    translator = open_translator()
+    translator = open_translator(reduced_motion="no-preference")
     translator.type("5 May 2031")
     translator.wait("root.querySelector('caption').textContent.startsWith('Token 2 ')")
     assert translator.live.get_by_role("button", name="Pause").count() == 1
+
+
+def test_the_first_translation_plays_once_when_it_is_seen(visit):
+    """From its first token, without the model."""
+    opened = visit("translator.html", height=300, touched=False)
+    translator = Translator(opened, DATES)
+    made = translate("Saturday, March 7, 2009", "zh")
+    translator.live.locator(".ab-made").scroll_into_view_if_needed()
+    translator.wait("root.querySelector('.written').textContent.length > 1")
+    written = translator.live.locator(".written")
+    expect(written).to_have_text(made.text)
+    expect(translator.live.get_by_role("button", name="Play")).to_be_visible()
+    assert not any("dates-translate" in url for url in opened.requests)
+
+
+VERDICTS = {
+    "Saturday, March 7, 2009": ("right", "Right by the calendar."),
+    "Monday, March 7, 2009": ("doubt", "That day was a Saturday: it copied your Monday."),
+    "February 31, 2001": ("doubt", "There is no such day: it writes a date all the same."),
+    "March 7, 2200": ("doubt", "It was never trained on years outside 1900 to 2099."),
+    "hello world 42": ("doubt", "Not a date in any format it was trained on: it writes a date all the same."),
+}
+
+
+@pytest.mark.bad_input
+def test_a_verdict_stands_beside_each_answer(open_translator):
+    translator = open_translator()
+    for text, (kind, words) in VERDICTS.items():
+        translator.type(text)
+        verdict = translator.live.locator(f".verdict[data-kind={kind}]")
+        expect(verdict).to_have_text(words)
+        read = "".join(one for one in text if one in translate(text, "zh").source)
+        assert translator.written == translate(read, "zh").text
+        day = "2009-03-07" if kind == "right" else ""
+        assert translator.picked[0] == day
+
+
+def test_confidence_is_marked_under_each_character(open_translator):
+    translator = open_translator()
+    translator.type("hello world 42")
+    made = translator.finish("hello world 42", "zh")
+    letters = translator.live.locator(".letter")
+    kinds = letters.evaluate_all("all => all.map(one => one.classList[1])")
+    shares = [row[0][1] for row in made.likeliest][: len(kinds)]
+    assert kinds == ["sure" if p >= 0.99 else "likely" if p >= 0.9 else "unsure" for p in shares]
+    assert "unsure" in kinds
+    panel = translator.live.locator(".ab-likeliest")
+    at = kinds.index("unsure")
+    letters.nth(at).click()  # its alternatives
+    expect(panel).to_have_css("visibility", "visible")
+    assert translator.step[0] == at + 1
+    assert translator.likeliest[0][1] == pytest.approx(shares[at], abs=2e-3)
 
 
 def test_nothing_plays_with_reduced_motion(open_translator):
@@ -334,6 +403,7 @@ def test_unreadable_text_keeps_the_previous_translation(open_translator):
         assert translator.live.locator("mark").all_inner_texts() == ["Ω"]
     translator.type("   ")
     assert "Type a date, or pick one" in translator.note
+    translator.more()
     translator.live.get_by_label("or pick a day").fill("1850-01-01")
     assert "from 1900 to 2099" in translator.note
     assert translator.written == before
@@ -353,6 +423,7 @@ def test_repeating_the_text_removes_the_message_about_empty_input(open_translato
 @pytest.mark.bad_input
 def test_repeating_the_day_removes_the_message_about_an_invalid_day(open_translator):
     translator = open_translator()
+    translator.more()
     day = translator.live.get_by_label("or pick a day")
     day.fill("1850-01-01")
     assert "from 1900 to 2099" in translator.note
@@ -394,7 +465,7 @@ def test_hostile_text_is_shown_as_text(open_translator):
 @pytest.mark.parametrize("again", ["1. Mai 2001", "2. Mai 2011"])
 def test_a_model_that_cannot_be_loaded_is_reported(visit, again):
     block = lambda page: page.route("**/dates-translate.js*", lambda route: route.abort())  # noqa: E731
-    translator = Translator(visit("translator.html", prepare=block), DATES)
+    translator = Translator(visit("translator.html", prepare=block, reduced_motion="reduce"), DATES)
     before = translator.written
     failed = "root.querySelector('.ab-note').textContent.includes('could not be loaded')"
     translator.type("1. Mai 2001")
@@ -410,7 +481,7 @@ def test_a_model_that_cannot_be_loaded_is_reported(visit, again):
 
 
 def test_two_translators_are_independent(visit):
-    opened = visit("translator.html")
+    opened = visit("translator.html", reduced_motion="reduce")
     dates, arabic = Translator(opened, DATES), Translator(opened, ARABIC)
     before = arabic.written
     dates.type("1. Mai 2001")
@@ -439,7 +510,7 @@ def later(built):
 
 
 def test_a_text_set_after_the_first_translation_is_translated(visit, later):
-    translator = Translator(visit("later.html"), DATES)
+    translator = Translator(visit("later.html", reduced_motion="reduce"), DATES)
     made = translator.finish(later, "zh")
     assert translator.written == made.text
 
@@ -447,7 +518,7 @@ def test_a_text_set_after_the_first_translation_is_translated(visit, later):
 @pytest.mark.bad_input
 def test_a_failed_translation_keeps_the_previous_one(visit, later):
     block = lambda page: page.route("**/dates-translate.js*", lambda route: route.abort())  # noqa: E731
-    translator = Translator(visit("later.html", prepare=block), DATES)
+    translator = Translator(visit("later.html", prepare=block, reduced_motion="reduce"), DATES)
     translator.wait("root.querySelector('.ab-note').textContent.includes('could not be loaded')")
     translator.live.locator("canvas").first.wait_for()  # and its maps
     made = translate("Saturday, March 7, 2009", "zh")
@@ -480,7 +551,7 @@ def test_by_keyboard_with_a_visible_focus(open_translator):
         )
         assert ring != "none", names
         translator.page.keyboard.press("Tab")
-    assert any("From the first token" in name for name in names)
+    assert any("probabilities" in name for name in names)
     assert any("Cross-attention" in name for name in names)
 
 
@@ -489,11 +560,12 @@ def test_its_controls_work_by_keyboard_as_by_mouse(open_translator):
     keys = translator.page.keyboard
     text = "Saturday, March 7, 2009"
     count = translator.step[1]
-    translator.live.get_by_role("button", name="From the first token").focus()
-    for key, step in [("Enter", 1), ("Space", 2), ("Enter", 3)]:
+    probabilities = translator.live.get_by_role("button", name="probabilities")
+    probabilities.focus()
+    for key, shown in [("Enter", "visible"), ("Space", "hidden"), ("Enter", "visible")]:
         keys.press(key)
-        assert translator.step == [step, count]
-    assert translator.live.get_by_role("button", name="Next token").evaluate(FOCUSED)
+        expect(translator.live.locator(".ab-likeliest")).to_have_css("visibility", shown)
+    assert probabilities.evaluate(FOCUSED)
 
     for key, kind in [("Enter", "Masked self-attention"), ("Space", "Encoder self-attention")]:
         keys.press("Tab")
@@ -521,7 +593,8 @@ def test_its_controls_work_by_keyboard_as_by_mouse(open_translator):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_control_is_large_enough_for_touch(open_translator, width, theme):
     translator = open_translator(width=width, theme=theme)
-    seen = translator.live.locator(".ab-asking .field").evaluate_all(REACHED)
+    translator.more()
+    seen = translator.live.locator(".asking .field").evaluate_all(REACHED)
     assert len(seen) == 5
     assert all(seen), seen
     sizes = translator.live.locator(".ab-asking").evaluate("node => [node.scrollHeight, node.clientHeight]")

@@ -25,7 +25,7 @@ from sphinx.util import logging
 from attnbook import checkpoints, widgets
 from attnbook.maps import visible
 from attnbook.widgets.explorer import gutters
-from attnbook.widgets.stepper_sizes import is_long, stage_boxes
+from attnbook.widgets.stepper_sizes import height_of, is_long, widest
 from attnbook.widgets.translation import CHECKPOINT, sides
 
 BUNDLES = Path(widgets.__file__).parent / "bundles" / "site"
@@ -159,7 +159,7 @@ def explorer_place(state: dict) -> tuple[str, str, str, str]:
     _, _, rows, columns = state["_shape"]
     style, boxes = explorer_boxes(state)
     words = f"heatmap of attention weights, {rows} queries by {columns} keys"
-    return "ab-explorer", style, ghosts(state, boxes), titled(state, words)
+    return "ab-explorer", style, ghosts(state, boxes, hint=False), titled(state, words)
 
 
 def explorer_boxes(state: dict) -> tuple[str, str]:
@@ -169,22 +169,20 @@ def explorer_boxes(state: dict) -> tuple[str, str]:
     across = heads + (heads > 1 and not state["head_names"])  # a mean beside the heads, and below the layers
     sizes = {"rows": rows, "columns": columns, "left": left, "top": top, "least-row": 16 if rows <= 40 else 4}
     sizes |= {"across": across, "down": layers + (layers > 1), "thumb": max(24, min(40, 260 // across - 2))}
+    beside = 28 + max(200, across * (sizes["thumb"] + 2) + 38) if layers > 1 and heads > 1 else 0
+    sizes["wide"] = f"{max(430, left + 44 * columns + 2) + beside}px"
     style = ";".join(f"--{key}:{value}" for key, value in sizes.items())
     boxes = '<div class="ab-frames"></div>' * (len(state["frames"]) > 1)
     boxes += '<div class="ab-strip"></div>' * ((layers > 1) != (heads > 1))
     boxes += '<div class="ab-figure"><div class="ab-main"><div class="ab-map"></div>'
-    boxes += '<div class="ab-below"><div class="ab-reading"></div><div class="ab-legend"></div></div></div>'
+    boxes += '<div class="ab-below"><div class="ab-reading"></div><div class="ab-key"></div></div></div>'
     beside = '<div class="ab-heads"><div class="ab-steps"></div><div class="ab-maps"></div></div>'
     boxes += f'{beside * (layers > 1 and heads > 1)}</div><div class="ab-toolbar"></div>'
     return style, boxes
 
 
 def stepper_place(state: dict) -> tuple[str, str, str, str]:
-    """A stepper's class, no style, empty boxes for its parts, and its picture in words."""
-    boxes = "".join(
-        f'<div class="ab-stage" style="--width:{width}px;--height:{height}px"></div>'
-        for width, height in stage_boxes(state)
-    )
+    """A stepper's class, its size, empty boxes for its parts, and its picture in words."""
     long = " ab-long" if is_long(state) else ""
     queries, keys = len(state["query_tokens"]), len(state["key_tokens"])
     words = f"scores, attention weights and output as tables of numbers, {queries} queries by {keys} keys"
@@ -192,9 +190,10 @@ def stepper_place(state: dict) -> tuple[str, str, str, str]:
         f'<span class="ab-pad">{escape(visible(key)[:16])}</span>' for key in state["key_tokens"]
     )
     padding = f'<div class="ab-padding">padded keys{padded}</div>' if state["masking"] == "padding" else ""
-    boxes = f'<div class="ab-switches"></div>{padding}{LEGEND}<div class="ab-stages">{boxes}</div>'
+    boxes = f'<div class="ab-switches"></div>{padding}{LEGEND}'
+    boxes += f'<div class="ab-stages" style="height:{height_of(state)}"></div>'
     boxes += f'<div class="ab-bar{long}"></div>'
-    return "ab-stepper", "", ghosts(state, boxes), titled(state, words)
+    return "ab-stepper", f"--wide:{widest(state)}px", ghosts(state, boxes), titled(state, words)
 
 
 def path_place(state: dict) -> tuple[str, str, str, str]:
@@ -228,20 +227,21 @@ def translator_place(state: dict) -> tuple[str, str, str, str]:
     shape = [first["layers"], first["heads"], len(queries), len(keys)]
     maps = {"_shape": shape, "_gutters": gutters(queries, keys), "frames": first["written"], "head_names": []}
     style, boxes = explorer_boxes(maps)
-    inner = f'<div class="ab-inner" style="{style}"><p class="ab-hint"></p>{boxes}</div>'
+    inner = f'<div class="ab-inner" style="{style}">{boxes}</div>'
     parts = '<div class="ab-asking"></div><p class="ab-note"></p><div class="ab-answer">'
     parts += '<div class="ab-made"></div><div class="ab-likeliest"></div></div>'
     parts += f'<div class="ab-kinds"></div><p class="ab-caption"></p>{inner}'
     words = (
         f"the trained model's translation of “{state['text']}”, token by token, with its attention weights"
     )
-    return "ab-translator", "", ghosts(state, parts), titled(state, words)
+    return "ab-translator", "--wide:900px", ghosts(state, parts, hint=False), titled(state, words)
 
 
-def ghosts(state: dict, boxes: str) -> str:
-    """Boxes that reserve a widget's room until it is mounted, under its title and its hint."""
+def ghosts(state: dict, boxes: str, *, hint: bool = True) -> str:
+    """Boxes that reserve a widget's room until it is mounted, under its title and its hint, if it has one."""
     title = f'<div class="ab-title" data-title="{escape(state["title"])}"></div>' if state["title"] else ""
-    return f'<div class="ab-ghost" aria-hidden="true">{title}<p class="ab-hint"></p>{boxes}</div>'
+    line = '<p class="ab-hint"></p>' * hint
+    return f'<div class="ab-ghost" aria-hidden="true">{title}{line}{boxes}</div>'
 
 
 WIDGETS = {

@@ -3,8 +3,8 @@
 import { element } from "../shared/dom.js";
 import { visible } from "../shared/tokens.js";
 
-const WHOLE = 9000; // milliseconds for a whole sequence, within limits per frame
-const pace = (count) => Math.max(250, Math.min(900, WHOLE / count));
+const WHOLE = 6000; // milliseconds for a whole sequence, within limits per frame
+const pace = (count) => Math.max(200, Math.min(900, WHOLE / count));
 const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export class Frames {

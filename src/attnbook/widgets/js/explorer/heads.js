@@ -4,6 +4,7 @@ import { element } from "../shared/dom.js";
 import { bitmap } from "../shared/heatmap.js";
 import { MEAN } from "../shared/maps.js";
 import { visible } from "../shared/tokens.js";
+import { ownRange } from "./state.js";
 import { percent, placeName } from "./words.js";
 
 const SLICE = 8; // milliseconds of painting at a time
@@ -47,11 +48,8 @@ export class Heads {
     for (const item of this.items) {
       item.canvas = element("canvas", { "aria-hidden": "true" });
       item.node = element("button", { type: "button", class: "thumb", role: "radio", "aria-label": item.name }, item.canvas);
-      if (this.strip) {
-        const index = this.maps.layers > 1 ? item.layer : item.head;
-        const caption = this.names.length ? visible(this.names[index]) : label(index);
-        item.node.append(element("span", { class: "caption" }, caption));
-      }
+      item.caption = element("span", { class: "caption" });
+      item.node.append(item.caption);
     }
     this.#lay();
     this.select(this.chosen);
@@ -85,7 +83,7 @@ export class Heads {
     }
     this.told = ({ layer, head }) => {
       const { bits, first } = this.maps.summary({ frame, layer, head });
-      return order === "first" ? `${percent(first)} on the first key` : `entropy ${bits.toFixed(2)} bits`;
+      return order === "first" ? [percent(first), `${percent(first)} on the first key`] : [`${bits.toFixed(1)} bits`, `entropy ${bits.toFixed(2)} bits`];
     };
     if (this.items[0].node) this.#lay();
   }
@@ -94,12 +92,26 @@ export class Heads {
   #lay() {
     const name = (text, more = "") => element("span", { class: `number ${more}`, "aria-hidden": "true" }, text);
     const nodes = this.shown.map(({ node }) => node);
+    const before = new Map(nodes.filter((node) => node.isConnected).map((node) => [node, node.getBoundingClientRect()]));
+    requestAnimationFrame(() => slide(before));
     this.grid.classList.toggle("is-sorted", this.sorted);
-    for (const item of this.items) item.node.title = this.sorted ? `${item.name}: ${this.told(item)}` : "";
+    for (const item of this.items) {
+      const [short, long] = this.sorted ? this.told(item) : [];
+      item.node.title = this.sorted ? `${item.name}: ${long}` : "";
+      item.caption.replaceChildren(this.#short(item), ...(short ? [element("br"), element("small", {}, short)] : []));
+      item.caption.hidden = !this.strip && !this.sorted;
+    }
     if (this.strip && !this.names.length) nodes.unshift(name(this.maps.layers > 1 ? "Layer" : "Head"));
     if (this.strip || this.sorted) return this.grid.replaceChildren(...nodes);
     const rows = this.layers.flatMap((layer, i) => [name(label(layer), "is-first"), ...nodes.slice(i * this.across, (i + 1) * this.across)]);
     this.grid.replaceChildren(element("span", { class: "axes is-first", "aria-hidden": "true" }, "head →", element("br"), "layer ↓"), ...this.heads.map((head) => name(label(head))), ...rows);
+  }
+
+  // A map's name below its thumbnail: "1·0" is layer 1, head 0.
+  #short({ layer, head }) {
+    const named = this.names.length ? visible(this.names[head]) : label(head);
+    if (!this.strip) return layer < 0 && head < 0 ? "mean" : `${label(layer)}·${named}`;
+    return this.maps.layers > 1 ? label(layer) : named;
   }
 
   // Chooses the previous or next map.
@@ -148,9 +160,20 @@ export class Heads {
       const { layer, head, canvas } = this.#queue.shift();
       const { rows, columns, ...map } = this.maps.small({ frame: this.frame, layer, head });
       Object.assign(canvas, { width: columns, height: rows });
-      canvas.getContext("2d").drawImage(bitmap(map, rows, columns, this.look), 0, 0);
+      const range = this.look.own ? ownRange(map.weights, columns, this.look.hidden) : {};
+      canvas.getContext("2d").drawImage(bitmap(map, rows, columns, { ...this.look, ...range }), 0, 0);
     }
     this.#timer = this.#queue.length ? setTimeout(() => this.#paintSome()) : 0;
+  }
+}
+
+// Moves thumbnails from where they were to their new places.
+function slide(before) {
+  if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  for (const [node, { left, top }] of before) {
+    const now = node.getBoundingClientRect();
+    if (!node.isConnected || (now.left === left && now.top === top)) continue;
+    node.animate([{ transform: `translate(${left - now.left}px, ${top - now.top}px)` }, { transform: "none" }], { duration: 350, easing: "ease-out" });
   }
 }
 

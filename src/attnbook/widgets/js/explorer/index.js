@@ -13,14 +13,13 @@ import { Heads } from "./heads.js";
 import { watchInput } from "./input.js";
 import layout from "./layout.css";
 import { Reading } from "./reading.js";
-import { State, TRAITS } from "./state.js";
+import { ownRange, State, TRAITS } from "./state.js";
 import css from "./style.css";
 import { Toolbar } from "./toolbar.js";
 import { absent, placeName } from "./words.js";
 
-const HINT = "Hover or tap a cell to read it; click to lock its row.";
+const HINT = "Hover or tap a cell to read it; click to lock its row, and click again to unlock it.";
 const KEYS = "By keyboard: arrows move, Enter locks, Esc unlocks";
-const UNLOCK = "Row locked; click it again to unlock.";
 const PARTS = { Text: "Text", Table: "Table", Options: "Options", Save: "Save or share" };
 const PATIENCE = 8000; // milliseconds to wait for Python
 
@@ -29,7 +28,7 @@ class Explorer extends View {
   cursor = null; // the current cell
 
   constructor(model, el, signal) {
-    super(model, el, signal, { css: layout + css, hint: HINT });
+    super(model, el, signal, { css: layout + css });
     const maps = (this.maps = new Maps(model));
     this.headNames = model.get("head_names") ?? [];
     this.state = new State(model, this.maps, this.headNames.length > 0);
@@ -42,7 +41,9 @@ class Explorer extends View {
     this.follow(TRAITS);
     this.fit(this.root);
     if (this.page) followAddress(this, signal);
-    if (model.get("_play") && maps.frames > 1) this.frames.start();
+    const play = () => model.get("_play") && maps.frames > 1 && this.frames.start();
+    watchModel(model, { "change:_play": play }, signal);
+    play();
     signal.addEventListener("abort", () => clearTimeout(this.#waiting));
   }
 
@@ -54,14 +55,18 @@ class Explorer extends View {
     this.help = KEYS + (maps.layers * maps.heads > 1 ? ", PgUp and PgDn change the map." : ".");
     this.figure = new Figure(maps, { help: this.help, signal });
     this.hatched = this.get("_hatched") ?? "masked"; // what hatched cells are called
-    this.reading = new Reading(this.queries, this.keys, this.hatched);
+    this.reading = new Reading(this.queries, this.keys, this.hatched, { how: HINT, keyboard: this.help, signal });
     this.legend = new Legend({ masked: maps.masked && this.hatched });
     this.toolbar = new Toolbar(this, PARTS, signal);
     const { rows, columns } = maps;
     const [left, top] = (this.gutters = this.get("_gutters"));
     const sizes = { rows, columns, left, top, across: this.heads.across, down: maps.rowsOfMaps, thumb: this.heads.size };
     for (const [name, value] of Object.entries(sizes)) this.root.style.setProperty(`--${name}`, value);
-    const below = element("div", { class: "ab-below" }, this.reading.node, this.legend.node);
+    this.own = element("button", { type: "button", class: "button own", hidden: maps.count < 2 }, "own colours");
+    this.own.title = "Colours up to the largest weight of each map, not of all maps";
+    this.own.addEventListener("click", () => state.set({ scale: state.get("scale") === "map" ? "peak" : "map" }), { signal });
+    const key = element("div", { class: "ab-key" }, this.legend.node, this.own);
+    const below = element("div", { class: "ab-below" }, this.reading.node, key);
     const main = element("div", { class: "ab-main" }, this.figure.node, below);
     const { strip, node } = this.heads;
     this.root.append(this.frames.node, ...(strip ? [node] : []));
@@ -114,12 +119,13 @@ class Explorer extends View {
     if (!this.figure.sizes) return;
     if (trait === "locked") return this.read(this.cursor);
     const { place } = this.state;
-    const look = (this.look = this.#look());
     this.map = this.maps.at(place);
+    const look = (this.look = this.#look());
     this.figure.show(this.map, look, this.map ? "" : this.#ask(place));
     this.frames.show(place.frame);
     if (!trait || trait === "order" || (trait === "frame" && !this.frames.playing)) this.heads.arrange(this.state.get("order"), place.frame);
     this.heads.select(place);
+    this.own.setAttribute("aria-pressed", String(this.state.get("scale") === "map"));
     if (!["layer", "head", "order"].includes(trait) && !(resized && this.painted)) this.heads.paint(place.frame, look);
     this.painted = true;
     this.legend.show(look);
@@ -131,7 +137,9 @@ class Explorer extends View {
     const style = getComputedStyle(this.root);
     const color = (name) => style.getPropertyValue(name).trim();
     const colors = { ink: color("--fg"), paper: color("--bg"), accent: color("--query") };
-    return { ...this.state.range, ...colors, theme: this.theme, hidden: Number(this.state.get("hide_first")) };
+    const hidden = Number(this.state.get("hide_first"));
+    const range = this.state.get("scale") === "map" ? ownRange(this.map?.weights, this.maps.columns, hidden) : this.state.range;
+    return { ...range, ...colors, theme: this.theme, hidden, own: this.state.get("scale") === "map" };
   }
 
   // Requests a missing map; returns the notice to show meanwhile.
@@ -160,12 +168,28 @@ class Explorer extends View {
     const weights = row >= 0 && map ? this.rowOf(row).weights : null;
     this.figure.mark({ locked, cursor: this.cursor, weights, look });
     if (weights) this.reading.row(row, weights, this.maps.spread(place, row), locked >= 0);
-    else this.reading.rest(this.maps.summary(place), this.help);
-    if (this.cursor) {
-      const at = this.rowOf(this.cursor.row);
-      this.reading.read(this.cursor, at.weights, at.mask, look);
-    } else if (weights) this.reading.advise(UNLOCK);
+    else this.reading.rest(this.maps.summary(place));
+    if (this.cursor) this.#readCell(this.cursor);
+    else if (weights) this.#readCell({ row, column: weights.indexOf(Math.max(...weights)) }, true);
+    else this.#readStrongest();
     this.toolbar.update();
+  }
+
+  #readCell(cell, silent = false) {
+    const { weights, mask } = this.rowOf(cell.row);
+    this.reading.read(cell, weights, mask, this.look, silent);
+  }
+
+  // The map in one sentence, if no cell is chosen: its strongest weight.
+  #readStrongest() {
+    const { map, look, maps } = this;
+    if (!map) return this.reading.nothing();
+    let best = -1;
+    map.weights.forEach((weight, i) => {
+      if (i % maps.columns >= look.hidden && !(weight <= map.weights[best])) best = i;
+    });
+    if (best < 0) return this.reading.nothing();
+    return this.reading.strongest({ row: Math.floor(best / maps.columns), column: best % maps.columns }, map.weights[best], look);
   }
 }
 

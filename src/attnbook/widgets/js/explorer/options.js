@@ -13,6 +13,7 @@ export class Options {
     };
     const [scale, scales] = select("Colours", "scale", {
       peak: `linear, up to the largest weight (${short(maps.peak)})`,
+      map: "linear, up to the largest weight of each map",
       full: "linear, up to 1",
       log: "logarithmic, from 0.0001",
     });

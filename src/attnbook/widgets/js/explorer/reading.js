@@ -6,32 +6,62 @@ import { hatching, swatch } from "../shared/palette.js";
 import { ordinal, percent, spreadInWords } from "./words.js";
 
 export class Reading {
-  // `hatched` names the hatched cells: "masked", or another reason why they are empty.
-  constructor(queries, keys, hatched) {
+  // `hatched` names the hatched cells: "masked", or another reason why they are empty. `how` and `keyboard` tell what to do.
+  constructor(queries, keys, hatched, { how, keyboard, signal }) {
     Object.assign(this, { queries, keys, hatched });
     this.cell = element("p", { class: "cell" });
     this.most = element("p", { class: "most" });
     this.spread = element("p", { class: "spread" });
     this.said = element("output", { class: "said", "aria-live": "polite" });
-    this.node = element("div", { class: "ab-reading", "aria-hidden": "true" }, this.cell, this.most, this.spread);
+    const help = element("p", { class: "help" }, how, " ", element("span", { class: "by-keyboard" }, keyboard));
+    this.more = element("div", { class: "more", hidden: true }, this.most, this.spread, help);
+    this.button = element("button", { type: "button", class: "button about-it", "aria-expanded": "false", "aria-label": "More about this row, and help" }, "?");
+    const toggle = () => {
+      this.more.hidden = !this.more.hidden;
+      this.button.setAttribute("aria-expanded", String(!this.more.hidden));
+    };
+    this.button.addEventListener("click", toggle, { signal });
+    const words = element("div", { class: "words", "aria-hidden": "true" }, this.cell, this.more);
+    this.node = element("div", { class: "ab-reading" }, words, this.button);
   }
 
-  // One cell: query → key, with its weight and rank in the row, or "masked".
-  read({ row, column }, weights, mask, { peak, floor, theme, hidden }) {
-    const weight = weights[column];
-    const masked = Boolean(mask) && !mask[column];
-    const dot = element("span", { class: "dot" });
-    dot.style.background = masked ? hatching(theme) : swatch(weight, peak, theme, floor).background;
-    const number = masked ? this.hatched : digits(weight);
+  // The strongest cell in a sentence.
+  strongest({ row, column }, weight, look) {
+    const [query, key] = this.#names(row, column);
+    const note = element("span", { class: "rank" }, "the strongest weight of this map");
+    this.cell.replaceChildren(this.#dot(weight, look), query, "attends to", key, element("span", { class: "value" }, digits(weight)), note);
+  }
+
+  nothing() {
+    this.cell.replaceChildren();
+  }
+
+  #names(row, column) {
     const [query, key] = [this.queries.label(row), this.keys.label(column)];
     query.classList.add("is-query");
     key.classList.add("is-key");
-    this.cell.replaceChildren(dot, query, "→", key, element("span", { class: "value" }, number));
+    return [query, key];
+  }
+
+  #dot(weight, { peak, floor, theme }) {
+    const dot = element("span", { class: "dot" });
+    dot.style.background = weight === null ? hatching(theme) : swatch(weight, peak, theme, floor).background;
+    return dot;
+  }
+
+  // One cell: query → key, with its weight and rank in the row, or "masked"; spoken unless `silent`.
+  read({ row, column }, weights, mask, look, silent) {
+    const weight = weights[column];
+    const masked = Boolean(mask) && !mask[column];
+    const number = masked ? this.hatched : digits(weight);
+    const [query, key] = this.#names(row, column);
+    this.cell.replaceChildren(this.#dot(masked ? null : weight, look), query, "→", key, element("span", { class: "value" }, number));
     const larger = weights.reduce((count, other) => count + (other > weight), 0);
     const of = mask ? mask.reduce((sum, one) => sum + one, 0) : weights.length;
     const rank = larger ? `${ordinal(larger + 1)} of ${of} in its row` : `largest of ${of} in its row`;
-    const note = masked ? "" : column < hidden ? `${rank}, not shown` : rank;
+    const note = masked ? "" : column < look.hidden ? `${rank}, not shown` : rank;
     this.cell.append(element("span", { class: "rank" }, note));
+    if (silent) return;
     const verb = number === "masked" ? "may not attend to" : "attends to";
     const spoken = masked ? number : `weight ${number}, ${rank}`;
     this.say(`query ${this.queries.spoken(row)} ${verb} key ${this.keys.spoken(column)}, ${spoken}`);
@@ -62,16 +92,10 @@ export class Reading {
     return order.slice(0, 3).filter((i) => weights[i] > 0);
   }
 
-  // A hint in place of a cell.
-  advise(text) {
-    this.cell.replaceChildren(element("span", { class: "hint" }, text));
-  }
-
   // A summary of the whole map, if no row is chosen.
-  rest(summary, how) {
-    this.advise(`Mean row: ${spreadInWords(summary)}`);
-    this.most.textContent = `${percent(summary.first)} of the weight is on the first key`;
-    this.spread.textContent = how;
+  rest({ keys, bits, first }) {
+    this.most.textContent = `${percent(first)} of the weight is on the first key.`;
+    this.spread.textContent = `On average a row is spread over ${keys.toFixed(1)} keys; the mean entropy is ${bits.toFixed(2)} bits.`;
   }
 
   say(text) {

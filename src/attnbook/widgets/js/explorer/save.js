@@ -113,7 +113,8 @@ function pythonCall({ title, maps, headNames, state }) {
   if (headNames.length) given.push("head_names=head_names");
   for (const [name, usual] of Object.entries(DEFAULTS)) {
     const value = state.get(name);
-    if (value !== usual) given.push(`${name}=${LITERALS[value] ?? JSON.stringify(value)}`);
+    const ours = (name === "layer" || name === "head") && maps.layers * maps.heads > 1 && !headNames.length; // Python would choose
+    if (value !== usual || ours) given.push(`${name}=${LITERALS[value] ?? JSON.stringify(value)}`);
   }
   return `AttentionExplorer(${given.join(", ")})`;
 }

@@ -4,9 +4,15 @@ const FLOOR = 1e-4; // start of the logarithmic scale
 
 export const TRAITS = ["frame", "layer", "head", "locked", "scale", "order", "hide_first"];
 export const CHOICES = {
-  scale: ["peak", "full", "log"],
+  scale: ["peak", "map", "full", "log"],
   order: ["model", "entropy", "first"],
 };
+
+// The range of one map's colours: up to its largest weight that is shown.
+export function ownRange(weights, columns, hidden) {
+  const peak = weights?.reduce((most, weight, i) => (i % columns < hidden ? most : Math.max(most, weight)), 0);
+  return { peak: peak || 1, floor: 0 };
+}
 
 export class State {
   #model;

@@ -29,6 +29,7 @@ export function* stretches(mask, columns) {
 }
 
 // Browsers draw nothing on larger canvases, or take seconds, so a large map is drawn below device resolution.
+const FADED = 0.65; // how much paper covers the rows beside a locked one
 const [MOST_PIXELS, LONGEST_SIDE] = [16e6, 8192];
 
 export class Heatmap {
@@ -76,8 +77,23 @@ export class Heatmap {
   draw({ locked = -1, cursor = null, ink, paper, accent }) {
     this.#context.drawImage(this.#ground, 0, 0);
     const line = Math.max(1, Math.round(2 * this.ratio));
-    if (locked >= 0) this.#frame(0, locked, this.columns, 1, line, accent, paper);
+    if (locked >= 0) this.#single(locked, line, accent, paper);
     if (cursor) this.#frame(cursor.column, cursor.row, 1, 1, line, ink, paper);
+  }
+
+  // Fades the other rows, and frames one on its outside.
+  #single(row, line, color, paper) {
+    const context = this.#context;
+    const { width, height } = this.canvas;
+    const [top, bottom] = [this.y(row), this.y(row + 1)];
+    context.globalAlpha = FADED;
+    context.fillStyle = paper;
+    context.fillRect(0, 0, width, top);
+    context.fillRect(0, bottom, width, height - bottom);
+    context.globalAlpha = 1;
+    context.fillStyle = color;
+    context.fillRect(0, Math.max(0, top - line), width, line);
+    context.fillRect(0, Math.min(height - line, bottom), width, line);
   }
 
   #drawMask(context, mask, hatch) {

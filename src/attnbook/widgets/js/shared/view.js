@@ -12,7 +12,7 @@ export class View {
       title.textContent = model.get("title");
       title.hidden = !title.textContent;
     };
-    this.root = element("div", { class: "root tex2jax_ignore mathjax_ignore" }, title, element("p", { class: "ab-hint" }, hint));
+    this.root = element("div", { class: "root tex2jax_ignore mathjax_ignore" }, title, ...(hint ? [element("p", { class: "ab-hint" }, hint)] : []));
     shadow(el, css).append(this.root);
     watchModel(model, { "change:title": showTitle }, signal);
     showTitle();

@@ -6,9 +6,10 @@ import { element } from "../shared/dom.js";
 import { Legend } from "../shared/legend.js";
 import { View } from "../shared/view.js";
 import { widget } from "../shared/widget.js";
+import { Flow } from "./flow.js";
 import layout from "./layout.css";
 import { Matrix } from "./matrix.js";
-import { compute, LAST, sentence, stages } from "./stages.js";
+import { arrows, compute, LAST, sentence, stages, stepsOf } from "./stages.js";
 import css from "./style.css";
 import { Switches } from "./switches.js";
 
@@ -26,6 +27,7 @@ class Stepper extends View {
     this.#compute();
     this.#build();
     this.follow(["step", "selected", ...SETTINGS]);
+    this.fit(this.flow.node);
     for (const name of ["pointerenter", "focusin"]) this.root.addEventListener(name, () => this.#prepare(), { once: true, signal });
   }
 
@@ -58,21 +60,22 @@ class Stepper extends View {
     const peak = (...names) => Math.max(1e-9, ...names.flatMap((name) => this.all[name].flat()).map(Math.abs));
     const [scores, values] = [peak("scores"), peak("value")];
     this.#peaks = { query: peak("query"), key: peak("key"), value: values, output: values, scores, scaled: scores, masked: scores };
+    if (this.all.x) for (const name of ["x", "W_query", "W_key", "W_value"]) this.#peaks[name] = peak(name);
+    this.steps = stepsOf(this.all);
   }
 
   #build() {
     const { signal } = this;
     this.switches = new Switches(this.model, { set: (changes) => this.set(changes), signal });
-    this.flow = element("div", { class: "ab-stages" });
-    this.#placeStages();
-    const button = (name, step) => {
+    this.flow = new Flow(signal);
+    const button = (name, step, moves = false) => {
       const node = element("button", { type: "button" }, name);
-      const go = () => node.getAttribute("aria-disabled") !== "true" && this.#go(step());
+      const go = () => node.getAttribute("aria-disabled") !== "true" && this.#go(step(), moves);
       node.addEventListener("click", go, { signal });
       return node;
     };
-    this.back = button("Back", () => this.#step - 1);
-    this.next = button("Next", () => this.#step + 1);
+    this.back = button("Back", () => this.steps.findLast((step) => step < this.#step));
+    this.next = button("Next", () => this.steps.find((step) => step > this.#step), true);
     this.rest = button("All", () => LAST);
     this.count = element("span", { class: "count" });
     const buttons = element("div", { class: "buttons", role: "group", "aria-label": "Steps" }, this.back, this.next, this.rest, this.count);
@@ -81,31 +84,39 @@ class Stepper extends View {
     const long = Math.max(this.all.query[0].length, this.all.keys.length) > 4;
     this.bar = element("div", { class: `ab-bar${long ? " ab-long" : ""}` }, buttons, this.line, this.sum);
     this.legend = new Legend({ name: "weight", signs: true, masked: "masked" });
-    this.root.append(this.switches.node, this.legend.node, this.flow, this.bar);
+    this.root.append(this.switches.node, this.legend.node, this.flow.node, this.bar);
+    this.#makeStages();
   }
 
-  // Puts the matrices in order; the masked matrix has other cell sizes before than after softmax.
-  #placeStages() {
+  // Makes the matrices; the masked matrix has other columns before than after softmax.
+  #makeStages() {
     const sizes = this.get("_sizes");
     for (const stage of this.stages) {
       const old = this.#matrices.get(stage.name);
       if (old && old.weights === stage.weights) continue;
-      const size = sizes[stage.name === "masked" ? (stage.weights ? "weights" : "scores") : stage.name];
+      const size = sizes[stage.name] ?? sizes[stage.weights ? "weights" : "scaled"];
       const pick = (...selected) => this.#pick(selected);
       this.#matrices.set(stage.name, new Matrix(stage, size, { pick, signal: this.signal }));
     }
-    this.flow.replaceChildren(...this.stages.map(({ name }) => this.#matrices.get(name).box));
   }
 
-  // Goes to a step and scrolls its matrix into view if needed.
-  #go(step) {
-    const one = step === this.#step + 1;
+  #place() {
+    const when = !this.all.allowed ? "none" : this.all.before ? "before" : "after";
+    const matrices = this.stages.map(({ name }) => this.#matrices.get(name));
+    this.flow.place(matrices, this.get("_lanes")[when], arrows(this.all));
+  }
+
+  // Goes to a step. `moves`: it is the next one, so what it computes moves and is scrolled into view.
+  #go(step, moves) {
+    this.flow.land();
     this.set({ step });
-    if (!one) return;
+    if (!moves) return;
+    const [query, key, scores] = ["query", "key", "scores"].map((name) => this.#matrices.get(name));
     const box = this.#matrices.get(this.stages.findLast((stage) => stage.step === step).name).box;
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.flow.style.setProperty("--bar", `${this.bar.offsetHeight + 12}px`);
+    this.flow.node.style.setProperty("--bar", `${this.bar.offsetHeight + 12}px`);
     box.scrollIntoView({ block: "nearest", inline: "nearest", behavior: calm ? "auto" : "smooth" });
+    if (step === 1 && !calm) this.flow.fly(query, key, scores);
   }
 
   // Chooses a number, or none if it was already chosen.
@@ -116,9 +127,11 @@ class Stepper extends View {
 
   show(changed) {
     if (SETTINGS.includes(changed)) {
+      this.flow.land();
       this.#compute();
-      this.#placeStages();
+      this.#makeStages();
     }
+    if (changed !== "step" && changed !== "selected") this.#place();
     const [step, selected] = [this.#step, this.#selected];
     if (selected) this.#prepare();
     const explained = selected && this.#explain?.(this.all, selected.stage, selected.row, selected.column);
@@ -126,20 +139,24 @@ class Stepper extends View {
       this.#matrices.get(stage.name).show(stage, {
         peak: this.#peaks[stage.name],
         theme: this.theme,
+        write: this.all.write[stage.name],
+        writeTotal: this.all.writeTotal,
         later: stage.step > step,
-        current: stage.step === step,
+        current: stage.step === this.steps.findLast((one) => one <= step),
         selected: selected?.stage === stage ? [selected.row, selected.column] : null,
         from: (explained?.from ?? []).filter(([name]) => name === stage.name).map(([, ...cell]) => cell),
       });
     }
+    this.flow.mark((name) => this.stages.find((stage) => stage.name === name).step, step);
     this.switches.show();
     this.legend.show({ theme: this.theme });
     this.legend.masked.hidden = !this.all.allowed;
     for (const [button, off] of [[this.back, step === 0], [this.next, step === LAST], [this.rest, step === LAST]]) {
       button.setAttribute("aria-disabled", String(off));
     }
-    this.count.textContent = `Step ${step} of ${LAST}`;
-    say(this.line, sentence(this.all, step));
+    const at = this.steps.findLastIndex((one) => one <= step);
+    this.count.textContent = `Step ${at} of ${this.steps.length - 1}`;
+    say(this.line, sentence(this.all, this.steps[at]));
     say(this.sum, ...(explained?.words ?? []));
   }
 }

@@ -3,7 +3,6 @@
 import { element } from "../shared/dom.js";
 import { hatching, swatch } from "../shared/palette.js";
 import { tokenElement, visible } from "../shared/tokens.js";
-import { digits, signed } from "../shared/numbers.js";
 
 const LONGEST = 24;
 const NARROWEST = 47; // pixels of a weight; on a narrow page its column shrinks to this and the key above is cut off
@@ -16,15 +15,14 @@ export class Matrix {
     this.name = stage.name;
     this.pick = pick;
     const id = `head-${stage.name}`;
-    this.badge = element("span", { class: "badge", "aria-hidden": "true" });
     this.word = element("span", {});
     this.formula = element("p", { class: "formula" });
-    this.head = element("div", { class: "head", id }, element("p", { class: "name" }, this.badge, this.word), this.formula);
+    this.head = element("div", { class: "head", id }, element("p", { class: "name" }, this.word), this.formula);
     this.table = element("table", { role: "grid", "aria-labelledby": id });
     this.box = element("div", { class: "ab-stage" }, this.head, element("div", { class: "scroll" }, this.table));
     this.box.dataset.stage = stage.name;
     this.box.style.cssText = `--width:${width}px;--height:${height}px;--gutter:${gutter}px;--cell:${cell}px`;
-    this.whole = cell;
+    Object.assign(this, { whole: cell, width, height });
     this.#build(stage);
     const at = (event) => event.target.closest("td:not(.empty)");
     this.table.addEventListener("click", (event) => at(event) && this.#choose(at(event)), { signal });
@@ -47,22 +45,20 @@ export class Matrix {
   }
 
   // `later`: its step is still to come; `selected` is [row, column] or null; `from` lists cells that the chosen number depends on.
-  show(stage, { peak, theme, later, current, selected, from }) {
+  show(stage, { peak, theme, write, writeTotal, later, current, selected, from }) {
     this.box.inert = later;
     this.box.classList.toggle("later", later);
     this.box.classList.toggle("current", current);
     this.box.classList.toggle("idle", Boolean(stage.idle));
-    this.badge.textContent = stage.step;
-    this.word.textContent = stage.head;
-    this.word.className = ["query", "key", "value"].includes(stage.name) ? `is-${stage.name}` : "";
-    this.formula.textContent = `${stage.formula} ${stage.shape}`;
-    const write = stage.weights ? digits : signed;
+    this.word.replaceChildren(...indexed(stage.head));
+    this.word.className = stage.kind ? `is-${stage.kind}` : "";
+    this.formula.replaceChildren(...indexed(stage.formula), ` ${stage.shape}`);
     this.cells.forEach((cells, r) =>
       cells.forEach((cell, c) => {
         const isSum = c === stage.columns.length;
         const number = isSum ? stage.numbers[r].reduce((sum, x) => sum + x, 0) : stage.numbers[r][c];
         const hidden = !isSum && stage.hidden(r, c);
-        const text = hidden && stage.weights ? "0" : write(number);
+        const text = hidden && stage.weights ? "0" : (isSum ? writeTotal : write)(number);
         cell.replaceChildren(...(later ? [] : [element("data", { value: String(number) }, text)]));
         cell.className = isSum ? "total" : "";
         cell.classList.toggle("hidden-key", hidden && !later);
@@ -108,6 +104,9 @@ export class Matrix {
     event.stopPropagation();
   }
 }
+
+// Words in which `W_Q` is a W with an index.
+const indexed = (words) => words.split(/_(\w)/).map((word, i) => (i % 2 ? element("sub", {}, word) : word));
 
 // Weights in the book's colours, other numbers tinted by sign, masked cells hatched.
 function paint(cell, look) {

@@ -1,30 +1,61 @@
-// The text written so far, and the most likely tokens of the current step.
+// The text written so far with the model's confidence under each character, a verdict by the calendar, and on demand the most
+// likely tokens of the current step.
 
+import { say } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { digits } from "../shared/numbers.js";
 import { tokenElement } from "../shared/tokens.js";
 
-const END = "⟨end⟩";
+export const END = "⟨end⟩";
+export const SURE = 0.99; // a less likely token is marked, and its alternatives are shown
+const LIKELY = 0.9;
 
 export class Answer {
-  constructor({ step, signal }) {
+  #open = false;
+
+  // `go(step)` goes to a step.
+  constructor({ go, signal }) {
     this.text = element("bdi", { class: "written" });
-    this.button = element("button", { type: "button", class: "button" }, "Next token");
-    this.button.addEventListener("click", step, { signal });
-    const steps = element("div", { class: "steps" }, this.button);
+    this.text.addEventListener("click", (event) => {
+      const at = event.target.closest("[data-step]");
+      if (!at) return;
+      this.#toggle(true);
+      go(Number(at.dataset.step));
+    }, { signal });
+    this.verdict = element("p", { class: "verdict", role: "status" });
+    this.button = element("button", { type: "button", class: "button", "aria-expanded": "false" }, "probabilities");
+    this.button.addEventListener("click", () => this.#toggle(!this.#open), { signal });
     this.rows = element("tbody", {});
     const head = element("tr", {}, ...["token", "probability"].map((name) => element("th", { scope: "col" }, name)));
     this.caption = element("caption", {});
     const table = element("table", {}, this.caption, element("thead", {}, head), this.rows);
-    this.node = element("div", { class: "ab-answer" }, element("div", { class: "ab-made" }, this.text, steps), element("div", { class: "ab-likeliest" }, table));
+    this.likeliest = element("div", { class: "ab-likeliest" }, table);
+    const below = element("div", { class: "below" }, this.verdict, this.button);
+    this.node = element("div", { class: "ab-answer" }, element("div", { class: "ab-made" }, this.text, below), this.likeliest);
   }
 
-  show({ written, likeliest }, step, language) {
-    const so = written.slice(0, step + 1).filter((token) => token !== END);
-    this.text.textContent = so.join("");
+  #toggle(open) {
+    this.#open = open;
+    this.button.setAttribute("aria-expanded", String(open));
+    this.likeliest.classList.toggle("is-open", open);
+  }
+
+  // `judged`: the verdict, as [kind, words].
+  show({ written, likeliest }, step, language, [kind, words]) {
+    const letters = written.slice(0, step + 1).flatMap((token, at) => {
+      if (token === END) return [];
+      const share = likeliest[at][0][1];
+      const letter = element("span", { class: `letter ${share >= SURE ? "sure" : share >= LIKELY ? "likely" : "unsure"}`, title: digits(share) }, token);
+      letter.dataset.step = at;
+      letter.classList.toggle("now", at === step);
+      return [letter];
+    });
+    this.text.replaceChildren(...letters);
     this.text.lang = language === "iso" ? "en" : language;
     this.text.dir = language === "ar" ? "rtl" : "ltr";
-    this.button.textContent = step + 1 < written.length ? "Next token" : "From the first token";
+    this.verdict.dataset.kind = kind;
+    say(this.verdict, words);
+    this.likeliest.classList.toggle("is-doubtful", likeliest[step][0][1] < SURE);
     this.caption.textContent = `Token ${step + 1} of ${written.length}: the five most likely`;
     this.rows.replaceChildren(...likeliest[step].map((one) => row(one, one[0] === written[step])));
   }

@@ -38,9 +38,18 @@ export class Asking {
     };
     for (const control of [this.day, this.language, this.format]) on(control, "change", picked);
     on(this.target, "change", () => ask({ target: this.target.value }));
-    const label = (words, control, kind = "") => element("label", { class: `asked ${kind}` }, element("span", {}, words), control);
-    const pick = element("div", { class: "pick", role: "group", "aria-label": "Pick a day and how it is written" }, label("or pick a day", this.day), label("written in", this.language), label("format", this.format));
-    this.node = element("div", { class: "ab-asking" }, label("Type a date", this.text, "wide"), pick, label("translate into", this.target, "into"));
+    const label = (words, control) => element("label", { class: "asked" }, element("span", {}, words), control);
+    const pick = element("div", { class: "pick", role: "group", "aria-label": "Pick a day and how it is written", hidden: true }, label("or pick a day", this.day), label("written in", this.language), label("format", this.format));
+    this.text.setAttribute("aria-label", "Type a date");
+    this.text.placeholder = "Type a date in any of nine languages";
+    this.target.setAttribute("aria-label", "translate into");
+    const more = element("button", { type: "button", class: "button more", "aria-expanded": "false" }, "more");
+    on(more, "click", () => {
+      pick.hidden = !pick.hidden;
+      more.setAttribute("aria-expanded", String(!pick.hidden));
+    });
+    const arrow = element("span", { class: "arrow", "aria-hidden": "true" }, "→");
+    this.node = element("div", { class: "asking" }, element("div", { class: "ab-asking" }, this.text, arrow, this.target, more), pick);
     signal.addEventListener("abort", () => clearTimeout(this.#timer));
   }
 
@@ -48,14 +57,13 @@ export class Asking {
     return write(this.writing[this.language.value][this.format.value], this.day.value);
   }
 
-  // Shows text and target, and the day if the text is one.
+  // Shows text and target, and the day, or none if the text isn't one.
   show({ text, target }) {
     if (this.text.value.trim() !== text.trim()) this.text.value = text;
     this.target.value = target;
     const found = readDate(this.writing, text);
-    if (!found || found.day < FIRST || found.day > LAST) return;
     if (this.day.value && this.#picked === text) return; // two formats can write a day the same way
-    for (const [name, value] of Object.entries(found)) this[name].value = value;
+    for (const [name, value] of Object.entries(found ?? { day: "" })) this[name].value = value;
   }
 }
 

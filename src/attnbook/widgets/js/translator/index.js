@@ -9,14 +9,13 @@ import share from "../shared/share.css";
 import { visible } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
 import { watchModel, widget } from "../shared/widget.js";
-import { Answer } from "./answer.js";
+import { Answer, END } from "./answer.js";
 import { Asking, LONGEST } from "./asking.js";
 import layout from "./layout.css";
 import { decodeMap, explorerState } from "./maps.js";
 import css from "./style.css";
-import { readable } from "./writing.js";
+import { judge, readable } from "./writing.js";
 
-const HINT = "Type a date in any of nine languages, or pick one. A small Transformer translates it here, in this page, token by token.";
 const CHECKPOINT = "dates-translate";
 const PATIENCE = 15000; // milliseconds to wait for the model from Python
 const KINDS = {
@@ -27,24 +26,26 @@ const KINDS = {
 const explorer = () => (SITE ? attnbook.load("attention_explorer") : import("../explorer/index.js").then((module) => module.default));
 const program = () => (SITE ? attnbook.load("date_model") : import("./model.js"));
 
+const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const identity = ({ text, target }) => JSON.stringify([text, target]);
 
 class DateTranslator extends View {
   #run = 0;
   #opened = 0;
+  #played = false;
   #chosen = {}; // layer and head of each kind
   #removeExplorer = () => {};
   #model;
 
   constructor(model, el, signal) {
-    super(model, el, signal, { css: layout + share + css, hint: HINT });
+    super(model, el, signal, { css: layout + share + css });
     const { _languages, _writing, _known, _first } = this.get("_languages", "_writing", "_known", "_first");
     if (!_first?.written?.length || !_known || !_writing || !_languages) throw new Error("the first translation is missing");
     this.known = new Set(_known);
     const maps = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, this.get(`_${kind}`).map(decodeMap)]));
     this.translation = { ..._first, maps };
     this.asked = identity(_first); // the latest request
-    this.step = _first.written.length - 1;
+    this.step = still() ? _first.written.length - 1 : 0;
     this.#build(_languages, _writing);
     this.#remark(this.get("text"));
     this.follow(["text", "target", "kind"]);
@@ -63,7 +64,7 @@ class DateTranslator extends View {
     const tell = (words) => say(this.note, words);
     this.asking = new Asking({ languages, writing, ask, tell, signal });
     this.note = element("p", { class: "ab-note", role: "status" });
-    this.answer = new Answer({ step: () => this.#go((this.step + 1) % this.translation.written.length), signal });
+    this.answer = new Answer({ go: (step) => this.#go(step), signal });
     this.kinds = Object.fromEntries(
       Object.entries(KINDS).map(([kind, [name]]) => {
         const button = element("button", { type: "button", class: "button" }, name);
@@ -186,6 +187,20 @@ class DateTranslator extends View {
     if (opened !== this.#opened || this.signal.aborted) return;
     this.#removeExplorer();
     this.#removeExplorer = render({ model: this.maps, el: this.inner });
+    if (!this.#played && !play && !still()) this.#playOnce();
+    this.#played = true;
+  }
+
+  // The first translation is played when the reader sees it.
+  #playOnce() {
+    const { maps } = this;
+    const observer = new IntersectionObserver((seen) => {
+      if (!seen.some((one) => one.isIntersecting)) return;
+      observer.disconnect();
+      if (maps === this.maps) maps.set("_play", true);
+    }, { threshold: 0.9 });
+    observer.observe(this.answer.node);
+    this.signal.addEventListener("abort", () => observer.disconnect(), { once: true });
   }
 
   #go(step) {
@@ -194,7 +209,10 @@ class DateTranslator extends View {
 
   #see(step) {
     this.step = step;
-    this.answer.show(this.translation, step, this.translation.target);
+    const { text, target, written } = this.translation;
+    const whole = step === written.length - 1;
+    const judged = judge(this.get("_writing"), text, target, written.filter((token) => token !== END).join(""));
+    this.answer.show(this.translation, step, target, whole || judged[0] === "doubt" ? judged : ["", ""]);
   }
 }
 

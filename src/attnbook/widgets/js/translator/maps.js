@@ -41,7 +41,8 @@ function bits(cells, may) {
 // `kind`: "encoder", complete in every frame; "decoder" and "cross" gain one row per frame.
 export function explorerState({ source, written, layers, heads, maps }, kind) {
   const read = [START, ...written.slice(0, -1)];
-  const queries = { encoder: source, decoder: read, cross: written }[kind];
+  const pairs = written.map((token, i) => `${read[i]}→${token}`); // what the model reads and writes at each step
+  const queries = kind === "encoder" ? source : pairs;
   const keys = kind === "decoder" ? read : source;
   const [rows, columns, steps] = [queries.length, keys.length, written.length];
   const last = (frame) => (kind === "encoder" ? rows - 1 : frame); // the last row so far

@@ -1,8 +1,11 @@
-// Writes a day in a language from its pieces (attnbook.data.dates.date_pieces) and parses it; finds the readable characters.
+// Writes a day in a language from its pieces (attnbook.data.dates.date_pieces) and parses it; judges an answer by the calendar;
+// finds the readable characters.
+
+const weekdayOf = (day) => (new Date(`${day}T00:00:00Z`).getUTCDay() + 6) % 7; // 0 is Monday
 
 export function write(pieces, day) {
   const [year, month, date] = day.split("-").map(Number);
-  const weekday = (new Date(Date.UTC(year, month - 1, date)).getUTCDay() + 6) % 7; // 0 is Monday
+  const weekday = weekdayOf(day);
   const part = (piece) => {
     if (Array.isArray(piece)) return piece[piece.length === 12 ? month - 1 : weekday];
     if (piece === 4) return String(year);
@@ -13,30 +16,67 @@ export function write(pieces, day) {
 
 // The day, language and format that a text matches exactly, or null.
 export function readDate(writing, text) {
-  const plainly = plain(text.trim());
-  for (const [language, formats] of Object.entries(writing)) {
-    for (const [format, pieces] of Object.entries(formats)) {
-      const day = dayOf(pieces, plainly);
-      if (day && plain(write(pieces, day)) === plainly) return { day, language, format };
-    }
-  }
-  return null;
+  const found = examine(writing, text);
+  return found?.problem ? null : found;
 }
 
-function dayOf(pieces, text) {
+// The same, also for a text that only looks like a date. `problem`: "weekday", if that of the text, `said`, isn't that of the day
+// (both count from Monday, 0), "years" outside those that the model knows, "none" if there is no such day. Null: not a date.
+export function examine(writing, text) {
+  const plainly = plain(text.trim());
+  let other = null;
+  for (const [language, formats] of Object.entries(writing)) {
+    for (const [format, pieces] of Object.entries(formats)) {
+      const found = parse(pieces, plainly);
+      if (!found) continue;
+      if (!found.problem && plain(write(pieces, found.day)) === plainly) return { ...found, language, format };
+      if (found.problem) other ??= { ...found, language, format };
+    }
+  }
+  return other;
+}
+
+function parse(pieces, text) {
   const exact = (words) => plain(words).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const names = (list) => list.map(exact).join("|");
   const part = (piece) => {
-    if (Array.isArray(piece)) return piece.length === 12 ? `(?<month>${names(piece)})` : `(?:${names(piece)})`;
+    if (Array.isArray(piece)) return `(?<${piece.length === 12 ? "month" : "weekday"}>${names(piece)})`;
     if (piece === 4) return "(?<year>\\d{4})";
     return typeof piece === "number" ? "(?<date>\\d{1,2})" : exact(piece);
   };
   const found = text.match(new RegExp(`^${pieces.map(part).join("")}$`))?.groups;
   if (!found) return null;
-  const month = pieces.find((piece) => piece.length === 12).findIndex((name) => plain(name) === found.month);
-  const day = new Date(Date.UTC(found.year, month, found.date));
-  return day.getUTCMonth() === month ? day.toISOString().slice(0, 10) : null; // rejects days such as 31 February
+  const at = (count, name) => pieces.find((piece) => piece.length === count).findIndex((one) => plain(one) === name);
+  const month = at(12, found.month);
+  const day = new Date(Date.UTC(2000, month, found.date));
+  day.setUTCFullYear(found.year, month, found.date); // years below 100 too
+  if (day.getUTCMonth() !== month) return { problem: "none" }; // such as 31 February
+  const result = { day: day.toISOString().slice(0, 10) };
+  if (found.year < 1900 || found.year > 2099) return { ...result, problem: "years" };
+  const said = found.weekday === undefined ? weekdayOf(result.day) : at(7, found.weekday);
+  return said === weekdayOf(result.day) ? result : { ...result, problem: "weekday", said };
 }
+
+// What the calendar says about an answer, as [kind, words]: "right", "wrong" or "doubt".
+export function judge(writing, text, target, answer) {
+  const found = examine(writing, text);
+  if (!found) return ["doubt", "Not a date in any format it was trained on: it writes a date all the same."];
+  if (found.problem === "none") return ["doubt", "There is no such day: it writes a date all the same."];
+  if (found.problem === "years") return ["doubt", "It was never trained on years outside 1900 to 2099."];
+  const pieces = writing[target]?.[found.format];
+  const wanted = pieces ? write(pieces, found.day) : found.day;
+  if (found.problem === "weekday") {
+    const english = names(writing.en.full, 7);
+    const shown = names(pieces ?? [], 7);
+    const [yours, right] = [found.said, weekdayOf(found.day)];
+    const fact = `That day was a ${english[right]}`;
+    if (shown && answer.includes(shown[yours])) return ["doubt", `${fact}: it copied your ${english[yours]}.`];
+    return ["doubt", shown && answer.includes(shown[right]) ? `${fact}: it corrected your ${english[yours]}.` : `${fact}, not a ${english[yours]}.`];
+  }
+  return plain(answer) === plain(wanted) ? ["right", "Right by the calendar."] : ["wrong", `Wrong: it should be ${wanted}.`];
+}
+
+const names = (pieces, count) => pieces.find((piece) => Array.isArray(piece) && piece.length === count);
 
 // Plain spaces, no direction marks.
 const plain = (text) => text.replace(/[\u061c\u200e\u200f]/g, "").replace(/[\u00a0\u202f]/g, " ");
