@@ -147,6 +147,35 @@ def test_named_maps_and_single_ones_have_no_mean():
         AttentionExplorer(WEIGHTS[:1], QUERIES, KEYS, layer=-1)
 
 
+def test_it_opens_on_the_most_telling_head():
+    """Not on a uniform one, nor on one whose queries all attend to the first key."""
+    weights = torch.full((2, 3, 5, 7), 1 / 7)
+    weights[0, 1] = torch.eye(7)[0]  # certain, but every row is the same
+    weights[1, 2] = 0.5 / 7 + 0.5 * torch.eye(7)[:5]
+    explorer = AttentionExplorer(weights, QUERIES, KEYS)
+    assert (explorer.layer, explorer.head) == (1, 2)
+    assert explorer._caption() == "layer 1, head 2"
+    explorer = AttentionExplorer(weights, QUERIES, KEYS, layer=1)
+    assert (explorer.layer, explorer.head) == (1, 0)
+    named = AttentionExplorer(weights, QUERIES, KEYS, head_names=["one", "two", "three"])
+    assert (named.layer, named.head) == (0, 0)
+    training = AttentionExplorer([weights.flip(0, 1), weights], QUERIES, KEYS, frames=["first", "last"])
+    assert (training.layer, training.head, training.frame) == (1, 2, 0)
+    masked = weights.clone()
+    masked[:, :, 2] = 0  # rows that attend to nothing
+    assert AttentionExplorer(masked, QUERIES, KEYS).head == 2
+
+
+def test_each_map_can_have_its_own_colours():
+    explorer = AttentionExplorer(WEIGHTS, QUERIES, KEYS, scale="map")
+    shared = AttentionExplorer(WEIGHTS, QUERIES, KEYS)
+    picture = lambda one: one._repr_mimebundle_()[0]["image/png"]  # noqa: E731
+    faint = int(WEIGHTS[0].amax((1, 2)).argmin())
+    explorer.layer = shared.layer = 0
+    explorer.head = shared.head = faint
+    assert picture(explorer) != picture(shared)
+
+
 def test_the_pictures_title_names_the_map():
     caption = lambda **settings: AttentionExplorer(WEIGHTS, QUERIES, KEYS, **settings)._caption()  # noqa: E731
     assert caption(title="T", layer=1, head=2) == "T: layer 1, head 2"
@@ -246,7 +275,7 @@ def test_requested_maps_come_with_their_masks():
     mask = torch.ones(3, 4, 700, 700, dtype=torch.bool)
     mask[2, 3] = mask[2, 3].tril()
     weights = LARGE * mask
-    explorer = AttentionExplorer(weights / weights.sum(-1, keepdim=True), MANY, mask=mask)
+    explorer = AttentionExplorer(weights / weights.sum(-1, keepdim=True), MANY, mask=mask, layer=0, head=0)
     assert [len(one) > 0 for one in explorer._masks] == [True] + [False] * 11
     assert asked(explorer, [0, 2, 3])[1] == encode_mask(mask[2, 3].numpy())
     assert len(asked(AttentionExplorer(LARGE, MANY, mask=mask[:1, :1]), [0, 2, 3])) == 1

@@ -42,9 +42,17 @@ export class Frames {
 
   // Plays from the first frame; with reduced motion, shows the last.
   start() {
-    this.#at = this.names.length - 1;
-    if (still()) this.choose(this.#at);
-    else this.#press();
+    if (still()) return this.choose(this.names.length - 1);
+    this.choose(0);
+    this.#at = 0;
+    this.#run();
+  }
+
+  #run() {
+    const last = this.names.length - 1;
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => (this.#at < last ? this.choose(this.#at + 1) : this.#stop()), pace(this.names.length));
+    this.#dress();
   }
 
   // Plays from here, or from the start if this is the end; pauses if playing; with reduced motion, takes one step.
@@ -54,8 +62,7 @@ export class Frames {
     const next = () => (this.#at < last ? this.#at + 1 : 0);
     if (still()) return this.choose(next());
     this.choose(next());
-    this.#timer = setInterval(() => (this.#at < last ? this.choose(this.#at + 1) : this.#stop()), pace(this.names.length));
-    this.#dress();
+    this.#run();
   }
 
   #go(frame) {
