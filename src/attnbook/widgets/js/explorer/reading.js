@@ -18,6 +18,7 @@ export class Reading {
     this.button = element("button", { type: "button", class: "button about-it", "aria-expanded": "false", "aria-label": "More about this row, and help" }, "?");
     const toggle = () => {
       this.more.hidden = !this.more.hidden;
+      this.node.classList.toggle("is-open", !this.more.hidden);
       this.button.setAttribute("aria-expanded", String(!this.more.hidden));
     };
     this.button.addEventListener("click", toggle, { signal });
