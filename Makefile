@@ -26,7 +26,7 @@
 #   make release CH=04    write the students' version of an assignment to course/release
 #   make rehearse CH=04   try an assignment out: grade a model solution, an empty notebook and three wrong ones
 #   make collect CH=04 FROM=folder-or-zip   import what students submitted
-#   make grade CH=04      grade new and changed submissions (JOBS=2: two at a time; STUDENT=ada: regrade only hers)
+#   make grade CH=04      grade new and changed submissions (JOBS=2: two at a time; STUDENT=ada: regrade only hers; QUESTION=grouped-mask: regrade only this question)
 #   make formgrader       mark written answers in nbgrader's pages (options: LAB="--no-browser --port 8899")
 #   make feedback CH=04   write a feedback page for each student to course/feedback
 #   make stats CH=04      write a page on how the class did, question by question, to course/grades
@@ -124,7 +124,7 @@ collect: $(STAMP)
 	@$(COURSE) collect "$(CH)" "$(FROM)"
 
 grade: $(STAMP)
-	@$(COURSE) grade "$(CH)" --student "$(STUDENT)" $(if $(JOBS),--jobs "$(JOBS)") $(if $(filter yes,$(UNSAFE)),--unsafe)
+	@$(COURSE) grade "$(CH)" --student "$(STUDENT)" --question "$(QUESTION)" $(if $(JOBS),--jobs "$(JOBS)") $(if $(filter yes,$(UNSAFE)),--unsafe)
 
 formgrader: $(STAMP)
 	@$(COURSE) formgrader $(LAB)

@@ -34,6 +34,10 @@ def main(words: list[str] | None = None) -> int:
             )
         if name in ("grade", "feedback"):
             command.add_argument("--student", default="", help="only this student")
+        if name == "grade":
+            command.add_argument(
+                "--question", default="", help="grade all again, but change only this question's points"
+            )
         if name in ("grade", "rehearse"):
             command.add_argument(
                 "--jobs",
@@ -84,7 +88,14 @@ def run(course: Course, chosen: argparse.Namespace) -> int:
             from coursework.grade import grade
 
             try:
-                failed = grade(course, chosen.chapter, chosen.student, jobs(chosen), unsafe=chosen.unsafe)
+                failed = grade(
+                    course,
+                    chosen.chapter,
+                    chosen.student,
+                    jobs(chosen),
+                    unsafe=chosen.unsafe,
+                    question=chosen.question,
+                )
             except SandboxMissingError as error:
                 raise CourseError(str(error)) from None
             return int(failed > 0)

@@ -194,10 +194,17 @@ def known(cell) -> dict:
 
 def stamp(course: Course, name: str, student: str) -> str:
     """Return a digest of the submission and the source: if it changes, the submission is graded again."""
+    return digest(course.notebook("source", name), *submitted_files(course, name, student))
+
+
+def stamp_of_work(course: Course, name: str, student: str) -> str:
+    """Return a digest of the submission alone."""
+    return digest(*submitted_files(course, name, student))
+
+
+def submitted_files(course: Course, name: str, student: str) -> list[Path]:
     folder = course.folder / "submitted" / student / name
-    return digest(
-        course.notebook("source", name), *sorted(path for path in folder.iterdir() if path.suffix != ".json")
-    )
+    return sorted(path for path in folder.iterdir() if path.suffix != ".json")
 
 
 def record(course: Course, name: str, student: str) -> dict:

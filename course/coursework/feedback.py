@@ -1,4 +1,7 @@
-"""Feedback pages: a student's points, code, test messages and comments in one self-contained HTML file."""
+"""Feedback: a student's points, code, test messages and comments as a page and as a notebook.
+
+The page is one self-contained HTML file. The notebook is the student's own, with the feedback in added cells.
+"""
 
 import re
 import zipfile
@@ -13,13 +16,14 @@ from nbgrader.preprocessors import GetGrades
 from pygments.formatters import HtmlFormatter
 
 from coursework.align import is_test
+from coursework.annotate import annotate, message
 from coursework.course import Course, CourseError, read_record, record, short, write
 from coursework.inert import prose
 from coursework.roster import kept_share, lateness
 
 
 def feedback(course: Course, chapter: str, student: str = "") -> str:
-    """Write feedback/STUDENT/chNN/chNN.html for one graded student or for all of them."""
+    """Write feedback/STUDENT/chNN/chNN.html and chNN.ipynb for one graded student or for all of them."""
     name = course.assignment(chapter)
     there = sorted(path.parent.parent.name for path in course.folder.glob(f"autograded/*/{name}/graded.json"))
     if student and student not in there:
@@ -29,16 +33,19 @@ def feedback(course: Course, chapter: str, student: str = "") -> str:
     chosen = [student] if student else there
     for number, one in enumerate(chosen, 1):
         path = course.folder / "feedback" / one / name / f"{name}.html"
-        write(path, page(course, name, one))
+        html, notebook = give_back(course, name, one)
+        write(path, html)
+        write(path.with_suffix(".ipynb"), nbformat.writes(notebook) + "\n")
         print(f"{number:4}/{len(chosen)}  {path.relative_to(course.folder)}", flush=True)
     packed = pack(course, name, there)
     if packed:
         print(f"for uploading: {', '.join(packed)}")
-    return f"{name}: {len(chosen)} pages in {(course.folder / 'feedback').relative_to(course.folder.parent)}"
+    folder = (course.folder / "feedback").relative_to(course.folder.parent)
+    return f"{name}: {len(chosen)} pages and notebooks in {folder}"
 
 
 def pack(course: Course, name: str, students: list[str]) -> list[str]:
-    """Write one zip per platform with its students' pages, named as its bulk upload expects.
+    """Write one zip per platform with its students' pages and notebooks, named as its bulk upload expects.
 
     Moodle finds the student by the number after the name, Canvas by the numbers in the submitted file's name.
     Returns the zips' paths.
@@ -51,10 +58,11 @@ def pack(course: Course, name: str, students: list[str]) -> list[str]:
             continue
         if about["platform"] == "moodle":
             who = about["name"].replace("_", " ").replace("/", " ")
-            file = f"{who}_{about['number']}_assignfeedback_file_{name}.html"
+            stem = f"{who}_{about['number']}_assignfeedback_file_{name}"
         else:
-            file = f"{PurePosixPath(about['file']).stem}.html"
-        zips.setdefault(about["platform"], {})[file] = path
+            stem = PurePosixPath(about["file"]).stem
+        files = zips.setdefault(about["platform"], {})
+        files |= {f"{stem}{kind}": path.with_suffix(kind) for kind in (".html", ".ipynb")}
     written = []
     for platform, files in sorted(zips.items()):
         target = course.folder / "feedback" / f"{name}-{platform}.zip"
@@ -67,31 +75,38 @@ def pack(course: Course, name: str, students: list[str]) -> list[str]:
     return written
 
 
-def page(course: Course, name: str, student: str) -> str:
-    """Return a graded student's page as HTML."""
+def give_back(course: Course, name: str, student: str) -> tuple[str, nbformat.NotebookNode]:
+    """Return a graded student's page as HTML, and the notebook with feedback in it."""
     notebook = nbformat.read(course.notebook("autograded", name, student), as_version=4)
     resources = {
         "nbgrader": {"notebook": name, "assignment": name, "student": student, "db_url": course.db_url}
     }
     notebook, resources = GetGrades().preprocess(notebook, resources)
-    heading = take_title(notebook)
     with course.gradebook() as gradebook:
         grades = gradebook.find_submission_notebook(name, name, student).grades
         waiting = {grade.name for grade in grades if grade.needs_manual_grade}
     handed_in = read_record(course.folder / "submitted" / student / name / "from.json")
+    says = [*record(course, name, student).get("says", []), *deduction(course, name, handed_in)]
+    score, most = (resources["nbgrader"][key] for key in ("score", "max_score"))
+    open_points = sum(cell.metadata.nbgrader.points for cell in notebook.cells if name_of(cell) in waiting)
+    summary = [f"**{score:g} of {most:g} points**"]
+    summary += [f"{open_points:g} of these points are not graded yet."] if open_points else []
+    annotated = annotate(notebook, summary + says, waiting)
+    heading = take_title(notebook)
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(["html", "j2"])
     )
-    return templates.get_template("feedback.html.j2").render(
+    page = templates.get_template("feedback.html.j2").render(
         title=heading,
         student=handed_in.get("name", student),
         cells=[view(cell, waiting) for cell in notebook.cells],
-        says=[*record(course, name, student).get("says", []), *deduction(course, name, handed_in)],
-        score=resources["nbgrader"]["score"],
-        most=resources["nbgrader"]["max_score"],
-        waiting=sum(cell.metadata.nbgrader.points for cell in notebook.cells if name_of(cell) in waiting),
+        says=says,
+        score=score,
+        most=most,
+        waiting=open_points,
         colours=Markup(HtmlFormatter(style="xcode").get_style_defs(".highlight")),
     )
+    return page, annotated
 
 
 def deduction(course: Course, name: str, handed_in: dict) -> list[str]:
@@ -125,10 +140,8 @@ def show(output, *, test: bool) -> list[dict]:
     if output.output_type == "stream":
         return [{"kind": "text", "text": strip_ansi(output.text)}]
     if output.output_type == "error":
-        says = f"{output.ename}: {output.evalue}" if output.evalue else output.ename
-        if test and output.ename == "AssertionError" and output.evalue:
-            says = output.evalue
-        return [{"kind": "error", "text": says}]
+        plainly = f"{output.ename}: {output.evalue}" if output.evalue else output.ename
+        return [{"kind": "error", "text": message(output) if test else plainly}]
     pictures = [name for name in ("image/png", "image/jpeg") if name in output.data]
     if pictures:
         data = re.sub(r"[^A-Za-z0-9+/=]", "", output.data[pictures[0]])

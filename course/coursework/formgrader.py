@@ -8,6 +8,7 @@ and each page's Content-Security-Policy uses a nonce to allow only nbgrader's ow
 
 import os
 import secrets
+from collections.abc import Iterator
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -25,14 +26,17 @@ from jupyter_server.base.handlers import (
 )
 from jupyter_server.serverapp import ServerApp
 from nbconvert.exporters import HTMLExporter
+from nbformat.v4 import new_markdown_cell
 from nbgrader.server_extensions.formgrader import apihandlers, handlers
 from nbgrader.server_extensions.formgrader.formgrader import FormgradeExtension
 from tornado.web import RedirectHandler, StaticFileHandler
 
 from bookpress import ROOT
+from coursework.align import name_of
 from coursework.course import Course
 from coursework.inert import make_inert, prose
 from coursework.outputs import clean_output
+from coursework.rubric import as_markdown, rubrics
 
 HERE = Path(__file__).parent / "marking"
 SERVED = {
@@ -101,11 +105,13 @@ class Templates(FileSystemLoader):
 
 
 class Page(HTMLExporter):
-    """nbgrader's page of a submission, without any HTML from the student."""
+    """nbgrader's page of a submission, with rubrics, and without any HTML from the student."""
 
-    def __init__(self, **options):
-        folder = Path(handlers.template_path)
-        templates = Templates(folder / "formgrade", "resources.", ("marking.js", "tex-chtml.js"))
+    def __init__(self, folder: Path, **options):
+        self.folder = folder
+        templates = Templates(
+            Path(handlers.template_path) / "formgrade", "resources.", ("marking.js", "tex-chtml.js")
+        )
         super().__init__(extra_loaders=[templates], **options)
 
     @pass_context
@@ -119,7 +125,17 @@ class Page(HTMLExporter):
                 outputs = [found for output in cell.outputs if (found := clean_output(output))]
                 cell.outputs = [nbformat.from_dict(output) for output in outputs]
         notebook.metadata.pop("widgets", None)
+        notebook.cells = list(self.with_rubrics(notebook.cells, resources["assignment_id"]))
         return super().from_notebook_node(notebook, resources, **options)
+
+    def with_rubrics(self, cells: list, name: str) -> Iterator:
+        """Yield the cells, with the rubric of each written answer before it."""
+        source = nbformat.read(self.folder / "source" / name / f"{name}.ipynb", as_version=4)
+        found = rubrics(source)
+        for cell in cells:
+            if name_of(cell) in found:
+                yield new_markdown_cell(as_markdown(found[name_of(cell)]))
+            yield cell
 
 
 class Guarded:
@@ -155,7 +171,7 @@ class Marking(FormgradeExtension):
         folders = (HERE, Path(handlers.template_path))
         loader = ChoiceLoader([Templates(folder, "", ("marking.js",)) for folder in folders])
         webapp.settings["nbgrader_jinja2_env"] = Environment(loader=loader, autoescape=True)
-        webapp.settings["nbgrader_exporter"] = Page(config=self.config)
+        webapp.settings["nbgrader_exporter"] = Page(Path(self.root_dir), config=self.config)
 
     def init_handlers(self, webapp):
         base = webapp.settings["base_url"].rstrip("/")

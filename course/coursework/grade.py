@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
+from nbgrader import utils
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import SaveAutoGrades
 from sqlalchemy.exc import SAWarning
 
-from coursework.align import name_of
+from coursework.align import is_test, name_of
 from coursework.bubblewrap import check_sandbox, exposed_by
-from coursework.course import Course, CourseError, read_record, record, short, stamp, write
+from coursework.course import Course, CourseError, read_record, record, short, stamp, stamp_of_work, write
 from coursework.inert import make_inert
 from coursework.outputs import first_line, plain
 from coursework.process import in_process
@@ -23,13 +24,24 @@ from coursework.sandbox import NotGradedError
 PRELOAD = ["nbgrader.api", "torch", "attnbook", "coursework.process"]
 
 
-def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe: bool = False) -> int:
+def grade(
+    course: Course,
+    chapter: str,
+    student: str = "",
+    jobs: int = 1,
+    unsafe: bool = False,
+    question: str = "",
+) -> int:
     """Grade a chapter's new and changed submissions, or only `student`'s, changed or not.
 
-    Returns the number of submissions that could not be graded.
+    With `question`, the name of a test or a written answer, all submissions are graded again, but only this
+    question's points change; a written answer is opened for marking again. Returns the number of submissions
+    that could not be graded.
     """
     name = course.assignment(chapter)
-    course.released(name)
+    known = [name_of(cell) for cell in course.released(name).cells if utils.is_grade(cell)]
+    if question and question not in known:
+        raise CourseError(f"QUESTION is {question!r}: wanted one of {', '.join(known)}")
     check_settings(course, name)
     if not unsafe:
         seen = exposed_by(course.folder)
@@ -49,7 +61,11 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
     due = (
         [student]
         if student
-        else [one for one in there if stamp(course, name, one) != record(course, name, one).get("of")]
+        else [
+            one
+            for one in there
+            if question or stamp(course, name, one) != record(course, name, one).get("of")
+        ]
     )
     print(f"{name}: {len(there)} submissions, {len(due)} to grade, {jobs} at a time", flush=True)
     copy = course.back_up()
@@ -64,7 +80,7 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
         for number, done in enumerate(as_completed(running), 1):
             one = running[done]
             try:
-                line = save(course, name, one, done.result())
+                line = save(course, name, one, done.result(), question)
             except NotGradedError as error:
                 line = failed[one] = f"{one}: NOT GRADED: {plain(error)}; run the same command to try again"
             except Exception as error:  # one failure must not stop the others
@@ -80,12 +96,18 @@ def grade(course: Course, chapter: str, student: str = "", jobs: int = 1, unsafe
     return len(failed)
 
 
-def save(course: Course, name: str, student: str, result: dict) -> str:
-    """Save a result in the gradebook and the graded notebook in autograded/; return the report's line."""
+def save(course: Course, name: str, student: str, result: dict, question: str = "") -> str:
+    """Save a result in the gradebook and the graded notebook in autograded/; return the report's line.
+
+    With `question`, only this question's points change, unless the submission itself has changed.
+    """
     notebook, handed_in = (
         result["notebook"],
         read_record(course.folder / "submitted" / student / name / "from.json"),
     )
+    work = stamp_of_work(course, name, student)
+    if question and record(course, name, student).get("work") == work:
+        keep_tests(course, name, student, notebook, question)
     with warnings.catch_warnings(), course.gradebook() as gradebook:
         warnings.simplefilter("ignore", SAWarning)  # nbgrader's own queries cause them
         first, _, family = handed_in.get("name", student).rpartition(" ")
@@ -95,6 +117,7 @@ def save(course: Course, name: str, student: str, result: dict) -> str:
             "nbgrader": {"notebook": name, "assignment": name, "student": student, "db_url": course.db_url}
         }
         marked = marks(course, gradebook, name, student)
+        marked.pop(question, None)
         SaveAutoGrades().preprocess(notebook, resources)
         gradebook.db.expire_all()
         make_inert(notebook.cells)
@@ -111,9 +134,18 @@ def save(course: Course, name: str, student: str, result: dict) -> str:
     path = course.notebook("autograded", name, student)
     write(path, nbformat.writes(notebook))
     kept = {key: result[key] for key in ("of", "says", "seconds", "peak")}
-    kept |= {"score": score, "most": most, "by_hand": by_hand, "lost": lost}
+    kept |= {"work": work, "score": score, "most": most, "by_hand": by_hand, "lost": lost}
     write(path.with_name("graded.json"), json.dumps(kept, indent=1, ensure_ascii=False))
     return line_of(student, kept)
+
+
+def keep_tests(course: Course, name: str, student: str, notebook, question: str) -> None:
+    """Give the tests other than `question` the outputs, and so the points, that they had before."""
+    path = course.notebook("autograded", name, student)
+    before = {name_of(cell): cell for cell in nbformat.read(path, as_version=4).cells if is_test(cell)}
+    for cell in notebook.cells:
+        if is_test(cell) and name_of(cell) != question and name_of(cell) in before:
+            cell.outputs = before[name_of(cell)].outputs
 
 
 def marks(course: Course, gradebook: Gradebook, name: str, student: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 
 from coursework.course import Course, CourseError, digest, with_names, write
+from coursework.rubric import wrong_sums
 
 REGIONS = re.compile(r"^ *### BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)^ *### END \1 *$", re.DOTALL | re.MULTILINE)
 
@@ -51,6 +52,7 @@ def release(course: Course, chapter: str) -> str:
     said = (
         f"{name} is released: {where}, {points:g} points. Students fill it in and submit it as {name}.ipynb."
     )
+    said = "\n".join([said, *wrong_sums(source)])
     if "github.com/OWNER/" in path.read_text("utf8"):
         said += (
             "\nIts first cell installs the package from the placeholder address github.com/OWNER, which does "

@@ -11,9 +11,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from coursework.align import align, name_of
 from coursework.collect import collect
-from coursework.course import LARGEST, RefusedError, read_cells
+from coursework.course import LARGEST, CourseError, RefusedError, read_cells
 from coursework.grade import grade
 from coursework.grades import safe
+from coursework.judge import fail
 from coursework.release import release
 
 
@@ -291,6 +292,47 @@ def test_a_mark_on_unchanged_words_stays_closed(classroom, at_once):
     assert state() == (2.5, True)
     grade(classroom.course, "1", "ada")  # it stays open until somebody has looked
     assert state() == (2.5, True)
+
+
+def test_one_question_is_graded_again(classroom, at_once, monkeypatch):
+    """After its test was fixed: its points change, all other points and marks stay."""
+
+    def failing(*names):
+        def one(*arguments):
+            result = at_once(*arguments)
+            for cell in result["notebook"].cells:
+                if name_of(cell) in names:
+                    fail(cell, "AssertionError", "No.")
+            return result
+
+        monkeypatch.setattr("coursework.grade.in_process", one)
+
+    course = classroom.course
+    for student in ("ada", "bob"):
+        classroom.hand_in(student, classroom.answer())
+    failing("double-numbers", "middle-odd")
+    grade(course, "1")
+    with course.gradebook() as gradebook:
+        mark = gradebook.find_grade("why", "ch01", "ch01", "ada")
+        mark.manual_score, mark.needs_manual_grade = 2, False
+        gradebook.db.commit()
+    path = course.notebook("source", "ch01")
+    path.write_text(path.read_text("utf8").replace("The middle of 1, 2, 3", "The middle of these"), "utf8")
+    release(course, "1")
+    failing("double-tensors")
+    classroom.hand_in("bob", classroom.answer(why="New words."))
+    grade(course, "1", question="middle-odd")
+    changed = "! test middle-odd was changed and has been restored"
+    assert classroom.report() == {
+        "ada": f"5 of 8; lost: double-numbers 2, why 1; {changed}",
+        "bob": "4 of 8; 3 to mark by hand; lost: double-tensors 1",  # a new submission is graded in full
+    }
+    grade(course, "1", "ada", question="why")
+    assert classroom.report()["ada"] == f"5 of 8; 3 to mark by hand; lost: double-numbers 2; {changed}"
+    with pytest.raises(
+        CourseError, match="QUESTION is 'nothing': wanted one of double-numbers, double-tensors"
+    ):
+        grade(course, "1", question="nothing")
 
 
 @pytest.mark.parametrize("name", ["=1+1", "\t=1+1", " =1+1", "\u2003@x", "+1", "-1"])

@@ -5,6 +5,8 @@ import re
 import nbformat
 import pytest
 
+from coursework.inert import NOTE
+
 ATTACK = """<script>window.ran = "script"</script>
 <img src="https://evil.example/x.png" onerror="window.ran = 'img'">
 <iframe src="https://evil.example/frame"></iframe>
@@ -98,6 +100,28 @@ def test_feedback_on_a_wrong_submission_explains_without_revealing_tests(visit):
     assert page.locator(".verdict").all_inner_texts() == ["Twice −3 is −6 (hidden-canary)."]
     assert page.locator(".comment").inner_text() == "Comment. Which sum? <script>x</script>"
     assert "assert double(-3)" not in page.content()
+
+
+def test_the_notebook_given_back_shows_points_and_messages(room):
+    path = room.folder / "feedback" / "grace" / "ch01" / "ch01.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    notes = [cell.source for cell in notebook.cells if "feedback" in cell.metadata.get("tags", [])]
+    assert [note.strip("-\n").removeprefix("**Feedback.** ") for note in notes] == [
+        "**5 of 8 points**",
+        "**double-numbers: 0 of 2 points**\n\nTwice −3 is −6 (hidden-canary).",
+        "**double-tensors: 1 of 1 points**",
+        "**middle-odd: 2 of 2 points**",
+        f"**why: 2 of 3 points**\n\n{NOTE}\n\n    Comment: Which sum? <script>x</script>",
+    ]
+    others = [cell.source for cell in notebook.cells if not cell.metadata.get("tags")]
+    assert others == [
+        cell.source for cell in room.answer(double="def double(x):\n    return abs(2 * x)").cells
+    ]
+    assert "assert double(-3)" not in path.read_text("utf8")
+    text = (room.folder / "feedback" / "ada" / "ch01" / "ch01.ipynb").read_text("utf8")
+    assert "3 of these points are not graded yet." in text
+    assert "**why: not graded yet** (3 points)" in text
 
 
 def test_feedback_on_a_rejected_file_says_why(visit):

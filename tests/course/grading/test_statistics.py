@@ -103,7 +103,7 @@ def test_feedback_is_packed_as_platforms_take_it_back(graded, capsys):
         ("canvas", "bob_LATE_78_9001_ch01.html"),
     ):
         with zipfile.ZipFile(graded.folder / "feedback" / f"ch01-{platform}.zip") as pack:
-            assert pack.namelist() == [name]
+            assert pack.namelist() == [name, name.replace(".html", ".ipynb")]
             student = name[:3]
             page = graded.folder / "feedback" / student / "ch01" / "ch01.html"
             assert pack.read(name) == page.read_bytes()
