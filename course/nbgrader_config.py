@@ -6,6 +6,10 @@ c.CourseDirectory.course_id = "self-attention-step-by-step"
 c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("Replace this line with your code.")'}
 c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
 
+# Which variant of each assignment is released and graded. A new year changes some tasks, so that last year's
+# answers don't fit. Set the year before you release, and keep it until everything is graded.
+# c.Variants.year = 2027
+
 # Limits per submission: time for one cell and for all, memory, processes and threads, output of one cell
 # and of all, size and number of files, cells added by the student.
 c.Limits.cell_seconds = 20

@@ -15,6 +15,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
 from traitlets.config import Config, PyFileConfigLoader
 
+from coursework.variants import FILE, VariantError, Variants, variant
+
 BACKUPS = 10
 LARGEST = 10_000_000  # bytes of a notebook without outputs
 LARGEST_FILE = 100_000_000  # bytes of a submitted file, with outputs
@@ -71,18 +73,37 @@ class Course:
         return self.folder / step / student / name / f"{name}.ipynb"
 
     def source(self, name: str) -> nbformat.NotebookNode:
-        """Return the instructor's version of an assignment. It is cached: don't change it."""
+        """Return the instructor's version of an assignment, in this year's variant.
+
+        It is cached: don't change it.
+        """
         if name not in self.sources:
-            notebook = nbformat.read(self.notebook("source", name), as_version=4)
-            self.sources[name] = with_names(notebook)
+            path = self.notebook("source", name)
+            notebook = with_names(nbformat.read(path, as_version=4))
+            try:
+                self.sources[name] = variant(notebook, path.with_name(FILE), self.year)
+            except VariantError as error:
+                raise CourseError(str(error)) from None
         return self.sources[name]
+
+    @property
+    def year(self) -> int:
+        return Variants(config=self.config).year
+
+    def source_digest(self, name: str) -> str:
+        """Return a digest of the source notebook, and of the year and its variants if they matter."""
+        path = self.notebook("source", name)
+        variants = path.with_name(FILE)
+        if not self.year or not variants.is_file():
+            return digest(path)
+        return f"{digest(path, variants)}-{self.year}"
 
     def released(self, name: str) -> nbformat.NotebookNode:
         """Return the students' version; raise CourseError if it is missing or older than the source."""
         path, stamp = self.notebook("release", name), self.folder / "release" / name / "source.sha256"
         if not path.is_file() or not stamp.is_file():
             raise CourseError(f"{name} is not released yet: make release CH={short(name)}")
-        if stamp.read_text() != digest(self.notebook("source", name)):
+        if stamp.read_text() != self.source_digest(name):
             raise CourseError(
                 f"{name} has changed since it was released: make release CH={short(name)}, then try again"
             )
@@ -194,7 +215,7 @@ def known(cell) -> dict:
 
 def stamp(course: Course, name: str, student: str) -> str:
     """Return a digest of the submission and the source: if it changes, the submission is graded again."""
-    return digest(course.notebook("source", name), *submitted_files(course, name, student))
+    return f"{course.source_digest(name)} {stamp_of_work(course, name, student)}"
 
 
 def stamp_of_work(course: Course, name: str, student: str) -> str:

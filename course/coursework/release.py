@@ -3,14 +3,18 @@
 import io
 import logging
 import re
+import shutil
+import tempfile
+from pathlib import Path
 
 import nbformat
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 
-from coursework.course import Course, CourseError, digest, with_names, write
+from coursework.course import Course, CourseError, with_names, write
 from coursework.rubric import wrong_sums
+from coursework.variants import FILE as VARIANTS
 
 REGIONS = re.compile(r"^ *### BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)^ *### END \1 *$", re.DOTALL | re.MULTILINE)
 
@@ -20,7 +24,8 @@ MARKER = re.compile(r"^ *### *(BEGIN|END)\b", re.MULTILINE)
 def release(course: Course, chapter: str) -> str:
     """Write release/chNN/chNN.ipynb and return a report; raise CourseError if it would reveal a solution."""
     name = course.assignment(chapter)
-    source = with_names(nbformat.read(course.notebook("source", name), as_version=4))
+    course.sources.pop(name, None)  # read it again
+    source = course.source(name)
     unpaired = [
         cell.metadata.nbgrader.grade_id
         for cell in source.cells
@@ -31,22 +36,19 @@ def release(course: Course, chapter: str) -> str:
     path, stamp = course.notebook("release", name), course.folder / "release" / name / "source.sha256"
     stamp.unlink(missing_ok=True)
     course.back_up()
-    directory = CourseDirectory(config=course.config, assignment_id=name)
-    maker = GenerateAssignment(coursedir=directory, config=course.config, force=True)
-    maker.log, said = logging.Logger("release"), io.StringIO()
-    maker.log.addHandler(logging.StreamHandler(said))
-    maker.log.setLevel(logging.ERROR)
-    try:
-        maker.start()
-    except NbGraderException:
-        raise CourseError(f"{name} is not released, nbgrader reports:\n{said.getvalue()}") from None
+    with tempfile.TemporaryDirectory(prefix=".source-", dir=course.folder) as folder:
+        shutil.copytree(
+            course.folder / "source" / name, Path(folder, name), ignore=shutil.ignore_patterns(VARIANTS)
+        )
+        write(Path(folder, name, f"{name}.ipynb"), nbformat.writes(source))
+        generate(course, name, Path(folder).name)
     released = with_names(nbformat.read(path, as_version=4))
     write(path, nbformat.writes(released) + "\n")
     survived = find_secrets(source, released)
     if survived:
         path.unlink()
         raise CourseError(f"{name} is not released, because it would reveal:\n  " + "\n  ".join(survived))
-    write(stamp, digest(course.notebook("source", name)))
+    write(stamp, course.source_digest(name))
     points = sum(cell.metadata.nbgrader.get("points", 0) for cell in source.cells)
     where = path.relative_to(course.folder.parent)
     said = (
@@ -59,6 +61,19 @@ def release(course: Course, chapter: str) -> str:
             "not exist. Set your own and release again: make address URL=https://github.com/you/your-book"
         )
     return said
+
+
+def generate(course: Course, name: str, folder: str) -> None:
+    """Run nbgrader's generate_assignment with the sources in the course's subfolder `folder`."""
+    directory = CourseDirectory(config=course.config, assignment_id=name, source_directory=folder)
+    maker = GenerateAssignment(coursedir=directory, config=course.config, force=True)
+    maker.log, said = logging.Logger("release"), io.StringIO()
+    maker.log.addHandler(logging.StreamHandler(said))
+    maker.log.setLevel(logging.ERROR)
+    try:
+        maker.start()
+    except NbGraderException:
+        raise CourseError(f"{name} is not released, nbgrader reports:\n{said.getvalue()}") from None
 
 
 def find_secrets(source, released) -> list[str]:

@@ -16,6 +16,7 @@ from bookpress import ROOT
 from coursework import inside, values
 from coursework.course import Course
 from coursework.recheck import Recheck
+from coursework.variants import variant
 
 COURSE = Course(ROOT / "course")
 SOURCE = ROOT / "course" / "source"
@@ -56,13 +57,14 @@ class Graded:
     lost: dict[str, int] = field(default_factory=dict)
 
 
-def notebook(number: str) -> dict:
-    return json.loads((SOURCE / f"ch{number}" / f"ch{number}.ipynb").read_text("utf8"))
+def notebook(number: str, year: int = 0) -> dict:
+    path = SOURCE / f"ch{number}" / f"ch{number}.ipynb"
+    return variant(nbformat.read(path, as_version=4), path.with_name("variants.toml"), year)
 
 
 @cache
-def read_cells(number: str) -> list[Cell]:
-    """The cells of a chapter's assignment."""
+def read_cells(number: str, year: int = 0) -> list[Cell]:
+    """The cells of a chapter's assignment, in a year's variant."""
     return [
         Cell(
             cell["cell_type"],
@@ -71,7 +73,7 @@ def read_cells(number: str) -> list[Cell]:
             **{name: data[name] for name in ("grade", "solution", "locked")},
             points=data.get("points", 0),
         )
-        for cell in notebook(number)["cells"]
+        for cell in notebook(number, year)["cells"]
         for data in [cell["metadata"]["nbgrader"]]
     ]
 
@@ -86,11 +88,11 @@ def starter(cell: Cell) -> str:
     return ClearSolutions(config=COURSE.config).preprocess_cell(made, {"language": "python"}, 0)[0].source
 
 
-def grade(number: str, answers: dict[str, str] | None = None) -> Graded:
+def grade(number: str, answers: dict[str, str] | None = None, year: int = 0) -> Graded:
     """Run the notebook from top to bottom with `answers` in place of the named solutions."""
     answers, namespace, result = answers or {}, {"__name__": "__main__"}, Graded()
     assert set(answers) <= {cell.name for cell in read_cells(number) if cell.is_task}
-    for cell in read_cells(number):
+    for cell in read_cells(number, year):
         if cell.kind != "code":
             continue
         try:
