@@ -45,6 +45,6 @@ def test_a_new_year_is_released_and_graded_in_its_variant(classroom):
 
 def test_an_invalid_list_of_variants_is_an_error(classroom):
     (classroom.folder / "source" / "ch01" / "variants.toml").write_text(CHANGES.replace("double", "triple"))
-    with pytest.raises(CourseError, match="variants.toml of ch01: 'triple' is not in the notebook"):
+    with pytest.raises(CourseError, match=r"variants\.toml of ch01: 'triple' is not in the notebook"):
         release(of_year(classroom, 2027), "1")
     assert "is released" in release(of_year(classroom, 0), "1")
