@@ -140,7 +140,7 @@ def test_a_placeholder_address_leads_nowhere_and_the_build_says_what_to_set(buil
         assert build.said.count("make address URL=") == (0 if real else 1)
         assert ("dropdown-launch-buttons" in cells) == real
         assert ("https://mybinder.org/v2/gh/someone/a-book/main" in cells) == real
-        assert ("%pip" in cells) == real
+        assert ("git+https" in cells) == real
         assert ("Follow the rocket" in home) == real
 
 
