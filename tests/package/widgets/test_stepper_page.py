@@ -44,17 +44,13 @@ class Stepper:
     def cell(self, name, row, column):
         return self.stage(name).locator("tbody tr").nth(row).locator("td").nth(column)
 
-    def numbers(self, name) -> np.ndarray:
-        """A matrix at full precision, without the column of sums."""
-        rows = (
-            self.stage(name)
-            .locator("tbody")
-            .evaluate(
-                """body => [...body.rows].map(row =>
-              [...row.querySelectorAll("td:not(.total) data")].map(data => data.value))"""
-            )
+    def numbers(self) -> dict[str, np.ndarray]:
+        """Every matrix at full precision, without the columns of sums."""
+        stages = self.node.locator(".ab-stage[data-stage]").evaluate_all(
+            """stages => stages.map(stage => [stage.dataset.stage, [...stage.querySelectorAll("tbody tr")]
+              .map(row => [...row.querySelectorAll("td:not(.total) data")].map(data => data.value))])"""
         )
-        return np.array(rows, dtype=float)
+        return {name: np.array(rows, dtype=float) for name, rows in stages}
 
     def shown(self, name) -> list[list[str]]:
         rows = self.stage(name).locator("tbody tr").all()
@@ -140,11 +136,11 @@ def test_its_numbers_agree_with_attnbook(open_stepper, models, index):
         stepper.switch(masking=MASKINGS[index][1])
         stepper.switch(scale=scale, when=when)
         stepper.switch(masking=masking)
+        seen = stepper.numbers()
         for name, numbers in expected(models[index], scale, masking, when).items():
-            seen = stepper.numbers(name)
-            assert not np.isnan(seen).any()
+            assert not np.isnan(seen[name]).any()
             np.testing.assert_allclose(
-                seen, numbers, atol=1e-6, rtol=1e-9, err_msg=f"{name} {scale} {masking} {when}"
+                seen[name], numbers, atol=1e-6, rtol=1e-9, err_msg=f"{name} {scale} {masking} {when}"
             )
 
 
@@ -159,9 +155,9 @@ def test_with_temperature_and_padding_too(visit, models, index):
         changes = {"temperature": temperature, "padding": padding, "scale": scale, "mask_when": when}
         page.evaluate("all => Object.assign(model.state, all)", changes)
         page.evaluate("model.set('masking', 'padding')")  # draws it, once
+        seen = stepper.numbers()
         for name, numbers in expected(models[index], scale, "padding", when, temperature, padding).items():
-            seen = stepper.numbers(name)
-            np.testing.assert_allclose(seen, numbers, atol=1e-6, rtol=1e-9, err_msg=f"{name} {changes}")
+            np.testing.assert_allclose(seen[name], numbers, atol=1e-6, rtol=1e-9, err_msg=f"{name} {changes}")
 
 
 def test_padded_keys_can_be_chosen(open_stepper):
@@ -291,7 +287,7 @@ def test_masks_are_explained(open_stepper):
     assert stepper.marked() == {("weights", 0, 1)}
     assert stepper.explain("masked", 0, 0).startswith("the#0 may attend to the#0: 0.")
     total = float(stepper.cell("masked", 0, 9).inner_text())
-    assert total == pytest.approx(stepper.numbers("masked")[0].sum(), abs=1e-3)
+    assert total == pytest.approx(stepper.numbers()["masked"][0].sum(), abs=1e-3)
     assert total < 0.9
     assert {name for name, *_ in (stepper.explain("output", 3, 0), stepper.marked())[1]} == {
         "masked",
