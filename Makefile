@@ -30,6 +30,7 @@
 #   make formgrader       mark written answers in nbgrader's pages (options: LAB="--no-browser --port 8899")
 #   make feedback CH=04   write a feedback page for each student to course/feedback
 #   make stats CH=04      write a page on how the class did, question by question, to course/grades
+#   make similar CH=04    write a page with the pairs of students whose code is most alike, to course/grades (needs copydetect)
 #   make grades           write the points as CSV (Moodle, Canvas, plain) to course/grades
 #   make clean    delete all build output (keeps .venv)
 
@@ -42,7 +43,7 @@ WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE =
 PYTEST = "$(BIN)/python" -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder
 
-.PHONY: book models serve lab zip pdf slides test test-fast lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats grades clean
+.PHONY: book models serve lab zip pdf slides test test-fast lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats similar grades clean
 
 book: $(STAMP) .venv/models
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -134,6 +135,9 @@ feedback: $(STAMP)
 
 stats: $(STAMP)
 	@$(COURSE) stats "$(CH)"
+
+similar: $(STAMP)
+	@$(COURSE) similar "$(CH)"
 
 grades: $(STAMP)
 	@$(COURSE) grades

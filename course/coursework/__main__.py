@@ -21,6 +21,7 @@ def main(words: list[str] | None = None) -> int:
         "feedback": "write a feedback page for each student",
         "grades": "write the points as CSV files: a plain table, and imports for Moodle and Canvas",
         "stats": "write a page with the class's results, question by question",
+        "similar": "write a page with the pairs of students whose code is most alike",
         "rehearse": "try an assignment before its release on correct, empty and wrong submissions",
         "formgrader": "open nbgrader's pages to mark written answers",
         "students-edition": "write a copy of the repository for students, without solutions and history",
@@ -119,6 +120,10 @@ def run(course: Course, chosen: argparse.Namespace) -> int:
             from coursework.statistics import statistics
 
             print(statistics(course, chosen.chapter))
+        case "similar":
+            from coursework.similarity import similarity
+
+            print(similarity(course, chosen.chapter))
         case "formgrader":
             from coursework.formgrader import formgrader
 
