@@ -194,21 +194,22 @@ class AttentionExplorer(Widget):
 
 
 def telling_head(weights: np.ndarray) -> tuple[int, int]:
-    """Layer and head whose map says most about where each query attends.
-
-    It has the largest mutual information of query and key, with all queries equally likely: rows that are
-    focused, each on other keys. Uniform maps have none, nor have maps whose rows are all alike.
-    """
-    layers, heads, _, _ = weights.shape
-    if layers * heads == 1:
-        return 0, 0
-    there = weights.any(-1)  # (L, H, T): rows that aren't fully masked
-    count = np.maximum(there.sum(-1), 1)  # (L, H)
-    mean = weights.sum(-2, dtype=np.float64) / count[..., None]  # (L, H, S)
-    within = np.nansum(entropies(weights), axis=-1) / count  # (L, H)
-    information = np.nan_to_num(entropies(mean)) - within
+    """Layer and head whose map says most about where each query attends."""
+    information = np.array([[mutual_information(head) for head in layer] for layer in weights])  # (L, H)
     layer, head = np.unravel_index(information.argmax(), information.shape)
     return int(layer), int(head)
+
+
+def mutual_information(weights: np.ndarray) -> float:
+    """What a query says about its key, in bits, with all queries equally likely.
+
+    It is large if rows are focused, each on other keys; a map whose rows are all alike has none.
+    """
+    rows = weights[weights.any(-1)]  # without fully masked rows
+    if not len(rows):
+        return 0.0
+    mean = rows.mean(0, keepdims=True, dtype=np.float64)  # (1, S)
+    return float(entropies(mean)[0] - entropies(rows).mean())
 
 
 def contains(limits: range, value) -> bool:

@@ -22,7 +22,7 @@ CELLS = [
 from attnbook.widgets import AttentionExplorer
 torch.manual_seed(0)
 weights = torch.softmax(3 * torch.randn(2, 6, 6), -1)
-explorer = AttentionExplorer(weights, "one two three four five six".split(), title="Live")
+explorer = AttentionExplorer(weights, "one two three four five six".split(), head=0, title="Live")
 explorer""",
     """print(f"locked={explorer.locked} head={explorer.head}; weight={weights[0, 2, 4]:.3f}")""",
     """explorer.head, explorer.locked, explorer.title = 1, 5, "Changed"
@@ -32,7 +32,7 @@ stepper = AttentionStepper(*torch.randn(3, 4, 2), list("abcd"), title="Steps")
 stepper""",
     """print(stepper.step, stepper.masking, stepper.selected)""",
     """stepper.step, stepper.mask_when = 5, "after"
-print(f"{stepper.weights[3, 1]:.3f}")""",
+print(f"{stepper.weights[3, 1]:.4f}")""",
     """from attnbook.widgets import PathExplorer
 paths = PathExplorer(list("abcde"), title="Ways")
 paths""",
@@ -59,7 +59,8 @@ slider.value = 2
 print(f"{maps[3, 0, 1, 2, 4]:.3f}")""",
     """large = torch.rand(12, 12, 512, 512)
 large /= large.sum(-1, keepdim=True)
-huge = AttentionExplorer(large, [f"t{i}" for i in range(512)], title="Huge", locked=3)
+names = [f"t{i}" for i in range(512)]
+huge = AttentionExplorer(large, names, title="Huge", locked=3, layer=0, head=0)
 huge""",
     """print([f"{weights[3].max():.3f}" for weights in (large[0, 0], large[11, 4], large[5].mean(0))])""",
     """from attnbook.widgets import DateTranslator
