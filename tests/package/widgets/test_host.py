@@ -163,11 +163,13 @@ def test_two_views_of_one_model_stay_in_sync(visit, built):
 
 NUMBERS = [[1.0, 0.0], [0.0, 1.0]]
 SIZES = ("query", "key", "scores", "scaled", "weights", "value", "output")
+LANES = {"need": 0, "height": 900, "at": {name: [0, 0] for name in (*SIZES, "masked")}}
 STEPPER = {
     **{"title": "t", "scale": True, "masking": "causal", "mask_when": "before", "step": 0, "selected": []},
     **{"query_tokens": ["a", "b"], "key_tokens": ["a", "b"], "_mask": [], "padding": [], "temperature": 1.0},
     **{"_query": NUMBERS, "_key": NUMBERS, "_value": NUMBERS},
     "_sizes": {name: [30, 44, 120, 140] for name in SIZES},
+    "_lanes": {when: [LANES] for when in ("none", "before", "after")},
 }
 PATH = {"tokens": ["a", "b", "c"], "source": 0, "target": 2, "kernel": 3, "layers": 2, "title": "t"}
 PLANE = {

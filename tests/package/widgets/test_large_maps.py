@@ -25,7 +25,7 @@ def test_a_map_that_is_too_large_says_so_and_what_to_do(visit, built):
     names = {"AttentionExplorer": AttentionExplorer, "weights": weights, "queries": words, "keys": words}
     assert any(eval(call, names)._weights)  # the suggested call fits
     assert not widget.map.is_visible()
-    assert "spread over 1.0 keys" in widget.node.locator(".cell").inner_text()
+    assert "spread over 1.0 keys" in widget.node.locator(".spread").inner_text()
     assert opened.faults == []
 
 

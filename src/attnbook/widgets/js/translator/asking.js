@@ -62,7 +62,7 @@ export class Asking {
     if (this.text.value.trim() !== text.trim()) this.text.value = text;
     this.target.value = target;
     const found = readDate(this.writing, text);
-    if (this.day.value && this.#picked === text) return; // two formats can write a day the same way
+    if (found && this.day.value && this.#picked === text) return; // two formats can write a day the same way
     for (const [name, value] of Object.entries(found ?? { day: "" })) this[name].value = value;
   }
 }
