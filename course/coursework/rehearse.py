@@ -57,15 +57,15 @@ def rehearse(course: Course, chapter: str, jobs: int = 2, unsafe: bool = False) 
             feedback(stage, name)
         leaks = hidden_lines(stage.folder / "feedback", course.notebook("source", name))
         wrong = 0
-        print(f"\n{'submission':<22} {'points':>9}  as expected?")
+        print(f"\n{'submission':<26} {'points':>9}  as expected?")
         for student, (_, expected) in submissions.items():
             kept = record(stage, name, student)
             verdict = compare(kept, expected, tests)
             wrong += verdict != "yes"
             points = f"{kept['score']:g} of {kept['most'] - kept['by_hand']:g}" if kept else "–"
-            print(f"{student:<22} {points:>9}  {verdict}")
+            print(f"{student:<26} {points:>9}  {verdict}")
         tell = f"no: {'; '.join(leaks[:5])}" if leaks else "yes"
-        print(f"{'feedback pages':<22} {'':>9}  {tell}")
+        print(f"{'feedback pages':<26} {'':>9}  {tell}")
     return wrong + bool(leaks)
 
 
