@@ -78,7 +78,7 @@ def test_facts_are_read_from_the_notebook(tmp_path):
     assert guide.assignment("01-one", tmp_path) is None
     first["source"] = first["source"].replace("Reading", "To read")
     path.write_text(json.dumps({"cells": [first]}))
-    with pytest.raises(ValueError, match="first cell of 01-one"):
+    with pytest.raises(ValueError, match="01-one: nothing before its first section"):
         guide.chapter("01-one", tmp_path)
 
 
