@@ -14,7 +14,12 @@ from bookpress import ROOT
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 NAMES = [path.stem for path in CHAPTERS]
 SOLUTION = re.compile(r"<summary>Solution</summary>\n\n```python\n(.*?)\n```", re.DOTALL)
-MOST_CODE = {"02": 150, "04": 150}  # lines a chapter may show before its exercises; 600 if not listed
+MOST_CODE = {
+    "01": 150,
+    "02": 150,
+    "03": 150,
+    "04": 150,
+}  # lines a chapter may show before its exercises; 600 if not listed
 PARTS = ["Reading the article closely", "Exercises", "Check yourself", "Recap", "References"]
 
 

@@ -51,80 +51,6 @@ numbers(
     praise="The bits grow linearly with the length, so a memory of fixed size is full at some length.",
 )
 
-numbers(
-    "1.2",
-    "From the first word to the last",
-    {
-        number("recurrent", 41): {
-            40: "40 counts the hand-overs. Count the cells: the first word passes its own cell too.",
-            1: "one cell reads one word. What it read must pass through every later cell too.",
-            OTHER: "One cell reads each word, and hands its state to the next.",
-        },
-        number("convolution", 20): {
-            10: "10 makes the whole window 41 wide, but half of that window lies beyond the last word.",
-            9: "9 lays windows of 5 side by side. Each layer moves on by 2, not 5.",
-            8: "8 is 40 / 5. A kernel of 5 is the word itself and 2 on each side: it moves on by 2.",
-            40: "40 moves on one word a layer. A kernel of 5 reaches 2 words to one side.",
-            3: "3 would be right if each layer made the window 5 times as wide. It only adds to it.",
-            1: "one layer sees 5 words, and the two words are 40 apart.",
-            21: "21 is 41 / 2 rounded up. From the first word to the last it is 40 places.",
-            OTHER: "A kernel of 5 reaches 2 words to each side; each layer adds 2 more. How many 2s make 40?",
-        },
-        number("attention", 1): {
-            41: "no word is handed on here: every word is compared with every word, in one layer.",
-            40: "no word is handed on here: every word is compared with every word, in one layer.",
-            0: "not 0: the first word's value passes one layer of attention to reach the last.",
-            2: "one layer is enough: the last word's query meets the first word's key directly.",
-            OTHER: "The last word's query meets the first word's key directly.",
-        },
-        number("scores", 41**2): {
-            1640: "1640 leaves out that each word meets itself, too.",
-            820: "820 counts each pair once. But a's score for b is not b's score for a.",
-            861: "861 counts each pair once. But a's score for b is not b's score for a.",
-            41: "41 is the scores of one word. All 41 words ask.",
-            82: "82 is 41 + 41. Each of 41 queries meets each of 41 keys.",
-            OTHER: "Each of the 41 words asks each of the 41 words, itself among them.",
-        },
-    },
-    praise="41, 20, 1, and 1681 scores for that 1: attention pays for all pairs at once, in parallel.",
-)
-
-
-@function(
-    "1.3",
-    "How many layers?",
-    {"layers": "a number"},
-    praise="Twice the length needs twice the layers. A Transformer of six layers sees any length that fits "
-    "into memory; six convolutions of kernel 3 see 13 words.",
-    cases=[
-        *((101, 5), (102, 5), (100, 5), (30, 3), (12, 7), (2, 3), (1, 3), (512, 9)),
-        *drawn(lambda length, half, seed: (length, 2 * half + 1), (1, 600), (1, 8), count=12),
-    ],
-    slips=slips(
-        "For a single word no layer is needed: n = 0 gives a window of 1.",
-        lambda n, k: max(1, math.ceil((n - 1) / (k - 1))),
-        "You rounded down. 1 + n·(k − 1) must reach the length: one layer too few leaves words unseen.",
-        lambda n, k: (n - 1) // (k - 1),
-        "You divided by k. Each layer adds k − 1 words to the window: one place was there before.",
-        lambda n, k: math.ceil(n / k),
-        lambda n, k: math.ceil((n - 1) / k),
-        "One word too many: the window holds the word itself before any layer, so length − 1 remain.",
-        lambda n, k: math.ceil(n / (k - 1)),
-        "You took a logarithm, but each layer adds k − 1 words to the window: the growth is linear.",
-        lambda n, k: math.ceil(math.log(n, k)),
-        lambda n, k: math.ceil(math.log2(n)),
-        "You counted one side only. The whole window, both sides together, must hold `length` words.",
-        lambda n, k: math.ceil((n - 1) / (k // 2)),
-        "This is the window of `length` layers. Go the other way: how many layers for that window?",
-        lambda n, k: 1 + n * (k - 1),
-        "This is the quotient, not rounded. Round up to a whole layer.",
-        lambda n, k: (n - 1) / (k - 1),
-    ),
-)
-def layers_needed(length: int, kernel: int) -> int:
-    return math.ceil((length - 1) / (kernel - 1))
-
-
 INWARD, ONWARD = random(5, 6, seed=100), random(6, 6, seed=101) / 6**0.5
 CONTEXT, EMBEDDED = random(3, 6, seed=110), random(3, 4, 5, seed=120)
 
@@ -159,7 +85,7 @@ def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda output
 
 
 @suspects(
-    "1.4",
+    "1.2",
     "The decoder that didn't listen",
     line_up(
         _writer("the decoder of formula 1.2", lambda c: c, True),
@@ -202,6 +128,41 @@ def listens(decode: Callable, context: Tensor, embedded: Tensor) -> bool:
     return True
 
 
+@function(
+    "1.3",
+    "How many layers?",
+    {"layers": "a number"},
+    praise="Twice the length needs twice the layers. A Transformer of six layers sees any length that fits "
+    "into memory; six convolutions of kernel 3 see 13 words.",
+    cases=[
+        *((101, 5), (102, 5), (100, 5), (30, 3), (12, 7), (2, 3), (1, 3), (512, 9)),
+        *drawn(lambda length, half, seed: (length, 2 * half + 1), (1, 600), (1, 8), count=12),
+    ],
+    slips=slips(
+        "For a single word no layer is needed: n = 0 gives a window of 1.",
+        lambda n, k: max(1, math.ceil((n - 1) / (k - 1))),
+        "You rounded down. 1 + n·(k − 1) must reach the length: one layer too few leaves words unseen.",
+        lambda n, k: (n - 1) // (k - 1),
+        "You divided by k. Each layer adds k − 1 words to the window: one place was there before.",
+        lambda n, k: math.ceil(n / k),
+        lambda n, k: math.ceil((n - 1) / k),
+        "One word too many: the window holds the word itself before any layer, so length − 1 remain.",
+        lambda n, k: math.ceil(n / (k - 1)),
+        "You took a logarithm, but each layer adds k − 1 words to the window: the growth is linear.",
+        lambda n, k: math.ceil(math.log(n, k)),
+        lambda n, k: math.ceil(math.log2(n)),
+        "You counted one side only. The whole window, both sides together, must hold `length` words.",
+        lambda n, k: math.ceil((n - 1) / (k // 2)),
+        "This is the window of `length` layers. Go the other way: how many layers for that window?",
+        lambda n, k: 1 + n * (k - 1),
+        "This is the quotient, not rounded. Round up to a whole layer.",
+        lambda n, k: (n - 1) / (k - 1),
+    ),
+)
+def layers_needed(length: int, kernel: int) -> int:
+    return math.ceil((length - 1) / (kernel - 1))
+
+
 class _Mix(nn.Module):
     """A made-up network on `(1, T, D)`: a nonlinear mix over places and features."""
 
@@ -232,7 +193,7 @@ def _reach_case(length: int, width: int, seed: int, blind: int = 0) -> tuple:
 
 
 @function(
-    "1.5",
+    "1.4",
     "How far does it reach?",
     {"reach": "(T,)"},
     praise="Your instrument works on networks it has never seen. It shows how much a small change at a "
@@ -272,3 +233,42 @@ def _reach_case(length: int, width: int, seed: int, blind: int = 0) -> tuple:
 )
 def measure_reach(network: nn.Module, x: Tensor) -> Tensor:
     return _gradient(network, x).norm(dim=-1)
+
+
+numbers(
+    "1.5",
+    "From the first word to the last",
+    {
+        number("recurrent", 41): {
+            40: "40 counts the hand-overs. Count the cells: the first word passes its own cell too.",
+            1: "one cell reads one word. What it read must pass through every later cell too.",
+            OTHER: "One cell reads each word, and hands its state to the next.",
+        },
+        number("convolution", 20): {
+            10: "10 makes the whole window 41 wide, but half of that window lies beyond the last word.",
+            9: "9 lays windows of 5 side by side. Each layer moves on by 2, not 5.",
+            8: "8 is 40 / 5. A kernel of 5 is the word itself and 2 on each side: it moves on by 2.",
+            40: "40 moves on one word a layer. A kernel of 5 reaches 2 words to one side.",
+            3: "3 would be right if each layer made the window 5 times as wide. It only adds to it.",
+            1: "one layer sees 5 words, and the two words are 40 apart.",
+            21: "21 is 41 / 2 rounded up. From the first word to the last it is 40 places.",
+            OTHER: "A kernel of 5 reaches 2 words to each side; each layer adds 2 more. How many 2s make 40?",
+        },
+        number("attention", 1): {
+            41: "no word is handed on here: every word is compared with every word, in one layer.",
+            40: "no word is handed on here: every word is compared with every word, in one layer.",
+            0: "not 0: the first word's value passes one layer of attention to reach the last.",
+            2: "one layer is enough: the last word's query meets the first word's key directly.",
+            OTHER: "The last word's query meets the first word's key directly.",
+        },
+        number("scores", 41**2): {
+            1640: "1640 leaves out that each word meets itself, too.",
+            820: "820 counts each pair once. But a's score for b is not b's score for a.",
+            861: "861 counts each pair once. But a's score for b is not b's score for a.",
+            41: "41 is the scores of one word. All 41 words ask.",
+            82: "82 is 41 + 41. Each of 41 queries meets each of 41 keys.",
+            OTHER: "Each of the 41 words asks each of the 41 words, itself among them.",
+        },
+    },
+    praise="41, 20, 1, and 1681 scores for that 1: attention pays for all pairs at once, in parallel.",
+)

@@ -4,7 +4,7 @@ CHAPTER = "01-why-attention"
 LENGTHS = [f"{n} letters" for n in range(2, 17, 2)]
 
 
-def test_without_attention_there_is_a_wall_and_with_it_there_is_none_or_later(printed):
+def test_without_attention_long_strings_fail_and_with_it_later_or_never(printed):
     right = {name: printed.column(name, "16 letters") for name in ("no attention", "article", "dot")}
     additive = printed.column("additive", "16 letters")
     none = right.pop("no attention")
@@ -15,7 +15,7 @@ def test_without_attention_there_is_a_wall_and_with_it_there_is_none_or_later(pr
     assert right["dot"]["parameters"] == none["parameters"]
 
 
-def test_a_wider_context_moves_the_wall_and_does_not_remove_it(printed):
+def test_a_wider_context_moves_the_limit_and_does_not_remove_it(printed):
     narrow, middle, wide = (printed.column(f"D = {d}", "16 letters") for d in (16, 32, 64))
     assert narrow["8 letters"] + 20 < middle["8 letters"] < wide["8 letters"]
     assert middle["10 letters"] + 10 < wide["10 letters"]
@@ -23,21 +23,21 @@ def test_a_wider_context_moves_the_wall_and_does_not_remove_it(printed):
     assert printed.column("additive", "16 letters")["16 letters"] > wide["16 letters"] + 40
 
 
-def test_poor_letters_get_further_but_not_as_far_as_their_bits(printed):
+def test_letters_with_fewer_bits_get_further_but_not_as_far_as_their_bits(printed):
     few = printed.column("4 letters", "16 letters")
     many = printed.column("26 letters", "16 letters")
     assert few["10 letters"] > many["10 letters"] + 20
     assert few["16 letters"] + 20 < many["6 letters"]  # 32 bits against 28
 
 
-def test_the_middle_is_lost_and_what_stands_there_is_the_neighbour(printed):
+def test_the_middle_suffers_most_and_wrong_letters_come_from_a_neighbor(printed):
     parts = {part: printed.column(part, "no attention") for part in ("first two", "middle two", "last two")}
     middle = parts["middle two"]["no attention"]
     assert middle + 3 < min(parts["first two"]["no attention"], parts["last two"]["no attention"])
     assert parts["middle two"]["additive"] > 95
     wrong = printed.column("no attention", "not in the string")
     guess = printed.column("a blind guess", "not in the string")
-    assert wrong["a neighbour's"] > 45 > 15 > guess["a neighbour's"]
+    assert wrong["from a neighbor"] > 45 > 15 > guess["from a neighbor"]
     assert wrong["not in the string"] < 20 < 50 < guess["not in the string"]
 
 
@@ -61,7 +61,7 @@ def test_the_recurrent_chain_grows_with_each_token_and_the_others_do_not(printed
         assert len(set(printed.column(name, "T = 16").values())) == 1
 
 
-def test_every_decoder_takes_a_call_a_token(printed):
+def test_every_decoder_needs_one_call_per_token(printed):
     for name in ("recurrent", "convolutional", "Transformer"):
         assert printed.column(name, "T = 32") == {"T = 8": 8, "T = 32": 32}
 
@@ -73,7 +73,7 @@ def test_the_receptive_field_is_what_the_formula_says(printed):
         assert len(measured) == 6
 
 
-def test_gradients_shrink_by_a_factor_end_or_thin_out(printed):
+def test_gradients_shrink_by_a_factor_end_or_fall_like_one_over_t(printed):
     reach = {name: printed.column(name, "T = 75") for name in ("GRU", "LSTM", "CNN", "attention")}
     for name in ("GRU", "LSTM"):
         assert reach[name]["T = 50"] < 1e-8
@@ -85,9 +85,9 @@ def test_gradients_shrink_by_a_factor_end_or_thin_out(printed):
 
 
 def test_an_open_gate_and_training_bring_the_past_back(printed):
-    reach = printed.column("T = 50", "LSTM, fresh")
-    assert reach["LSTM, fresh"] < 1e-8
-    assert reach["LSTM, fresh, gate nearly open"] > 1e-2
+    reach = printed.column("T = 50", "LSTM, untrained")
+    assert reach["LSTM, untrained"] < 1e-8
+    assert reach["LSTM, untrained, gate nearly open"] > 1e-2
     assert reach["trained without attention"] > 1e-5
     assert reach["trained without attention"] > 10 * reach["trained with additive attention"]
 

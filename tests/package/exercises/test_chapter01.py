@@ -75,14 +75,14 @@ def test_wrong_bits(check, other, words):
     assert_says(check("1.1", BITS | other), words)
 
 
-# --- 1.2 ---------------------------------------------------------------------------------------------------
+# --- 1.5 ---------------------------------------------------------------------------------------------------
 
 PATHS = {"recurrent": 41, "convolution": 20, "attention": 1, "scores": 1681}
 
 
 @pytest.mark.parametrize("other", [{}, {"scores": 41**2}, {"recurrent": 41.0}, {"Attention": 1}])
 def test_paths_in_any_form(check, other):
-    assert check("1.2", PATHS | other).passed
+    assert check("1.5", PATHS | other).passed
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_paths_in_any_form(check, other):
     ],
 )
 def test_wrong_paths(check, other, words):
-    assert_says(check("1.2", PATHS | other), words)
+    assert_says(check("1.5", PATHS | other), words)
 
 
-@pytest.mark.parametrize("exercise", ["1.1", "1.2"])
+@pytest.mark.parametrize("exercise", ["1.1", "1.5"])
 @pytest.mark.parametrize("answer", [41, [1, 2], {"bits": 6, "recurrent": 41}])
 def test_numbers_need_a_dictionary_with_all_keys(check, exercise, answer):
     assert check(exercise, answer).state == "wrong"
@@ -171,7 +171,7 @@ def test_layer_traps(check, answer, words):
     assert_says(check("1.3", answer), words)
 
 
-# --- 1.4 ---------------------------------------------------------------------------------------------------
+# --- 1.2 ---------------------------------------------------------------------------------------------------
 
 
 def changed_rows(decode, context, embedded, new=torch.randn_like, differ=lambda a, b: not torch.equal(a, b)):
@@ -221,7 +221,7 @@ def by_swapping(decode, context, embedded):
     ],
 )
 def test_tests_of_listening_by_many_roads(check, answer):
-    assert check("1.4", answer).passed
+    assert check("1.2", answer).passed
 
 
 def changes_the_first_number(row):
@@ -270,10 +270,10 @@ def spoils_the_context(decode, context, embedded):
     ],
 )
 def test_tests_of_listening_that_fail(check, answer, words):
-    assert_says(check("1.4", answer), words)
+    assert_says(check("1.2", answer), words)
 
 
-# --- 1.5 ---------------------------------------------------------------------------------------------------
+# --- 1.4 ---------------------------------------------------------------------------------------------------
 
 
 def gradient(network, x, choose=lambda y: y[0, -1].sum()):
@@ -313,7 +313,7 @@ def by_differences(network, x, step=1e-5):
     ],
 )
 def test_reach_by_many_roads(check, answer):
-    assert check("1.5", answer).passed
+    assert check("1.4", answer).passed
 
 
 def unwatched(network, x):
@@ -363,7 +363,7 @@ def of_a_vector(network, x):
     ],
 )
 def test_reach_traps(check, answer, words):
-    assert_says(check("1.5", answer), words)
+    assert_says(check("1.4", answer), words)
 
 
 def test_a_real_network_can_be_measured_with_the_same_code():
