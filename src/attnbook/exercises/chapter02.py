@@ -140,24 +140,28 @@ numbers(
     "Hot, cold and wide",
     {
         number("cold", (1, 0, 0), near=0.02): {
-            EVEN: "an even share is what heat does. Dividing by a small τ makes gaps wider.",
+            EVEN: "equal weights come from a high temperature. Dividing by a small τ makes gaps wider.",
             DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
             AS_THEY_ARE: "these are the weights at τ = 1. Let τ go to 0.",
-            (0, 0.5, 0.5): "these two score lower. All the weight goes to the highest score.",
+            (0, 0.5, 0.5): "these two keys score lower. All the weight goes to the highest score.",
             OTHER: "Divide the scores by a tiny τ: the gap between the first and the others becomes huge.",
         },
         number("hot", EVEN): {
-            (1, 0, 0): "all for the best key is what cold does. Dividing by a large τ makes gaps small.",
+            (
+                1,
+                0,
+                0,
+            ): "all the weight on one key comes from a low temperature. A large τ makes gaps small.",
             (0, 0, 0): "the scores go to 0, all three; the weights still sum to 1.",
             DIVIDED: "these are the scores divided by their sum. Softmax takes exp first.",
             AS_THEY_ARE: "these are the weights at τ = 1. Let τ grow.",
-            OTHER: "Divide the scores by a huge τ: no gap is left, and three equal scores share evenly.",
+            OTHER: "Divide the scores by a huge τ: no gap is left, and equal scores get equal weights.",
         },
         number("twice", 0.5): {
-            2: "2 is the wrong way round: twice the query doubles the scores; a higher τ shrinks them.",
-            0.25: "a dot product has the query in it once: twice the query doubles the score.",
-            math.sqrt(0.5): "no root here: twice the query is twice each score.",
-            1: "at τ = 1 nothing changes; twice as long a query doubles every score.",
+            2: "2 is inverted: doubling the query doubles the scores, and a higher τ shrinks them.",
+            0.25: "a dot product is linear in the query: doubling the query doubles the score.",
+            math.sqrt(0.5): "no root here: doubling the query doubles each score.",
+            1: "at τ = 1 nothing changes; doubling the query doubles every score.",
             OTHER: "Twice the query is twice each score. Which τ makes s / τ twice s?",
         },
         number("std", 8, near=0.05): {
@@ -282,7 +286,7 @@ def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> 
     slips=slips(
         "This is 1/τ: scores are *divided* by the temperature.",
         lambda s, b: 1 / _search(s, b),
-        "The search went the wrong way. A higher temperature spreads the weight over *more* keys.",
+        "The search went the wrong way. A higher temperature divides the weight among *more* keys.",
         lambda s, b: _search(s, b, lambda w: 2 * b - _effective(w)),
         "You set the entropy itself to the budget. Its exponential counts keys.",
         lambda s, b: _search(s, b, _entropy),

@@ -20,7 +20,7 @@ numbers(
     {
         number("scores", (2, 6)): {
             (6, 2): "these are in the other order: first k₁, then k₂.",
-            OTHER: "A score is a dot product: multiply the query and a key number by number, and add.",
+            OTHER: "A score is a dot product: multiply the query and a key component by component, and add.",
         },
         number("scaled", (1, 3)): {
             (2, 6): "these are not divided yet. Divide by √d_k.",
@@ -42,12 +42,12 @@ numbers(
         },
         number("output", 18.81, near=0.06): {
             20: "this is the best key alone. Attention adds up each value times its weight.",
-            15: "this is the plain mean. Weigh each value first.",
+            15: "this is the plain mean. Multiply each value by its weight first.",
             9.4: "this is half of it: the weights sum to 1 already, so the weighted sum is the mean.",
             OTHER: "The first weight times 10 plus the second times 20.",
         },
     },
-    praise="The scaled scores differ by 2, so the weights stand e² ≈ 7.4 to 1, and the output lies near 20.",
+    praise="The scaled scores differ by 2: the weights' ratio is e² ≈ 7.4 to 1, and the output is near 20.",
 )
 
 
@@ -107,7 +107,7 @@ def _budget(queries: int, keys: int, rows: int, seed: int) -> tuple:
     slips=slips(
         "The scale is missing: divide by √d. Otherwise wide vectors put nearly all weight on one key.",
         lambda q, k, v, most: _attend(q, k, v, 1.0),
-        "You divided by d; it is √d. A sum of d products spreads like √d.",
+        "You divided by d; it is √d. The standard deviation of a sum of d products grows like √d.",
         lambda q, k, v, most: _attend(q, k, v, 1 / q.shape[-1]),
         "You multiplied by √d: large scores became larger. Divide.",
         lambda q, k, v, most: _attend(q, k, v, math.sqrt(q.shape[-1])),
@@ -128,7 +128,7 @@ def _budget(queries: int, keys: int, rows: int, seed: int) -> tuple:
         lambda q, k, v, most: torch.cat(
             [_scaled(some, k).softmax(-2) @ v for some in q.split(most // len(k))]
         ),
-        "You blended the keys. Keys are for finding, values are what is fetched: `weights @ value`.",
+        "You averaged the keys. The keys decide the weights; the values are averaged: `weights @ value`.",
         lambda q, k, v, most: _attend(q, k, k),
         "`view` (or `reshape`) is not `transpose`: it mixes up the keys. Use `key.transpose(-2, -1)`.",
         lambda q, k, v, most: (q @ k.reshape(k.shape[1], -1) / math.sqrt(q.shape[-1])).softmax(-1) @ v,
@@ -161,7 +161,7 @@ def _attended(batch: int, length: int, width: int, seed: int) -> tuple[Tensor, T
     slips=slips(
         "That would be *in*variance. Self-attention is *equi*variant: each word takes its output along.",
         lambda output, weights, order: (output, weights),
-        "This is the inverse order. Place i now holds the word that was at `order[i]`: `output[:, order]`.",
+        "This is the inverse order. Position i now holds the word from `order[i]`: `output[:, order]`.",
         lambda output, weights, order: shuffled(output, weights, order.argsort()),
         "The output is right; the weights are as they were. Words are rows *and* columns: reorder both.",
         lambda output, weights, order: (output[:, order], weights),
@@ -223,9 +223,9 @@ exercise(
             slips=slips(
                 "`view` alone gives head 0 whole words. Cut to (B, T, H, d), then swap: `transpose(1, 2)`.",
                 _viewed,
-                "Cut, but not swapped: yours is (B, T, H, d). T must stand beside d: `transpose(1, 2)`.",
+                "Cut, but not swapped: yours is (B, T, H, d). T must be next to d: `transpose(1, 2)`.",
                 _uncut,
-                "Your heads take every H-th number of a word: cut into (H, d), not (d, H).",
+                "Your heads take every H-th feature of a word: cut into (H, d), not (d, H).",
                 lambda x, num_heads: x.unflatten(-1, (-1, num_heads)).permute(0, 3, 1, 2),
                 "The axes are swapped before the cut, which mixes words. First (B, T, H, d), then swap.",
                 lambda x, num_heads: x.transpose(1, 2).reshape(x.shape[0], num_heads, x.shape[1], -1),
@@ -242,7 +242,7 @@ exercise(
             slips=slips(
                 "Merged without swapping back, so each row mixes words. First `transpose(1, 2)`, then join.",
                 _unswapped,
-                "The numbers of a word are there, but interleaved: join (H, d) in this order, not (d, H).",
+                "A word's features are there, but interleaved: join (H, d) in this order, not (d, H).",
                 lambda heads: heads.permute(0, 2, 3, 1).flatten(-2),
                 "You added or averaged the heads. Lay them side by side: the width is H·d again.",
                 lambda heads: heads.sum(1),
@@ -366,7 +366,7 @@ def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: l
         _but(lambda W_query, **_: {"W_value": W_query}),
         "Queries and keys have changed places. Queries are `x @ W_query`, on the left of `@`.",
         _but(lambda W_query, W_key, **_: {"W_query": W_key, "W_key": W_query}),
-        "The queries or the keys come from the wrong place: use `x @ W_query` and `x @ W_key`.",
+        "The queries or the keys come from the wrong matrix: use `x @ W_query` and `x @ W_key`.",
         _but(lambda W_key, **_: {"W_query": W_key}),
         _but(lambda W_value, **_: {"W_query": W_value}),
         _but(lambda W_query, **_: {"W_key": W_query}),
