@@ -26,9 +26,9 @@ def span(columns: int, cell: float = CELL, gap: float = GAP) -> float:
     return columns * (cell + gap) - gap
 
 
-def signed(number: float) -> str:
-    """A number with one decimal and a true minus."""
-    return f"{number:.1f}".replace("-", "−").replace("−0.0", "0.0")
+def signed(number: float, decimals: int = 1) -> str:
+    """A number with a true minus, and with none before a rounded zero."""
+    return f"{number:z.{decimals}f}".replace("-", "−")
 
 
 def qkv_lookup() -> Drawing:
@@ -55,7 +55,7 @@ def qkv_lookup() -> Drawing:
         y = top + row * high
         drawing.text(46, y, word, anchor="end")
         drawing.matrix(keys, y - CELL / 2, shares(given.key)[row : row + 1], kind="cell key")
-        drawing.text(scores, y, signed(given.scores[ROW, row]), anchor="end")
+        drawing.text(scores, y, signed(given.scores[ROW, row], decimals=2), anchor="end")
         drawing.text(bars - 4, y, f"{weights[row]:.2f}", anchor="end")
         drawing.add("rect", kind="bar", x=bars, y=y - 6, width=72 * weights[row], height=12, rx=1.5)
         drawing.matrix(values, y - CELL / 2, shares(given.value)[row : row + 1], kind="cell value")

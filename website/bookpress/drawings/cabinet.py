@@ -24,7 +24,7 @@ def filing_cabinet() -> Drawing:
     for row, (label, weight) in enumerate(DRAWERS):
         drawer(drawing, TOP + row * ROW, label, weight)
     sums = " + ".join(f"{weight:g} v{'₁₂₃₄'[row]}" for row, (_, weight) in enumerate(DRAWERS))
-    drawing.text(180, bottom + 24, "what you take home:", kind="word quiet", size=12.5)
+    drawing.text(180, bottom + 24, "output, the weighted average:", kind="word quiet", size=12.5)
     drawing.text(180, bottom + 42, sums, kind="word value", size=13.5)
     return drawing
 
