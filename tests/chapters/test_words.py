@@ -8,7 +8,13 @@ import pytest
 
 from bookpress import ROOT
 
-REWRITTEN = {"01", "02", "03", "04"}  # the chapters that must follow these rules: add yours when it is done
+REWRITTEN = {
+    "01",
+    "02",
+    "03",
+    "04",
+    "05",
+}  # the chapters that must follow these rules: add yours when it is done
 CHAPTERS = sorted((ROOT / "chapters").glob("[0-9]*.ipynb"))
 DONE = [path for path in CHAPTERS if path.stem[:2] in REWRITTEN]
 # home-made words (regular expressions, in any case) → the standard term

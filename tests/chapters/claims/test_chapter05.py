@@ -6,15 +6,15 @@ CHAPTER = "05-encoder"
 def test_without_add_positions_become_alike(printed):
     without = printed.column("without Add", "after layer 3")
     assert without["after layer 1"] < 0.5
-    assert without["after layer 3"] < 1e-5
+    assert max(without[f"after layer {n}"] for n in (3, 6, 12)) < 1e-5
     assert min(printed.column("with Add", "after layer 3").values()) > 0.5
 
 
-def test_layer_norm_hears_its_own_position_only(printed):
+def test_layer_norm_depends_on_its_own_position_only(printed):
     moved = printed.column("the output moves by", "another position")
     assert moved["another position"] == moved["another sentence"] == 0
-    assert max(moved["all its numbers plus 3"], moved["all its numbers times 10"]) < 1e-4
-    assert moved["one of its numbers plus 3"] > 0.1
+    assert max(moved["all its features plus 3"], moved["all its features times 10"]) < 1e-4
+    assert moved["one of its features plus 3"] > 0.1
 
 
 def test_the_relu_counts_and_not_the_parameters(printed):
@@ -26,9 +26,14 @@ def test_the_relu_counts_and_not_the_parameters(printed):
         assert abs(right[name] - right["two votes, added"]) < 15
 
 
-def test_two_thirds_of_a_layer_are_feed_forward_and_pytorch_agrees(printed):
+def test_two_thirds_of_a_layer_are_feed_forward(printed):
     assert 66 < printed.column("share, %", "feed-forward")["feed-forward"] < 67
-    assert max(printed.column("largest difference", "pre-norm").values()) < 1e-6
+
+
+def test_the_listing_equals_the_package_and_the_package_equals_pytorch(printed):
+    differences = printed.column("largest difference", "the listing and the package")
+    assert len(differences) == 3
+    assert max(differences.values()) < 1e-6
 
 
 def test_what_is_missed_and_at_which_depth(printed):
@@ -43,11 +48,11 @@ def test_what_is_missed_and_at_which_depth(printed):
     assert eight["without feed-forward"] > eight["complete"] - 15
 
 
-def test_the_gradient_is_there_at_two_layers_and_the_spread_is_not(printed):
+def test_the_gradient_is_there_at_two_layers_and_the_differences_are_not(printed):
     gradient = printed.column("gradient", "without Add, 2 layers")
-    apart = printed.column("spread", "without Add, 2 layers")
-    assert gradient["without Add, 2 layers"] > gradient["post-norm, 2 layers"]
-    assert apart["without Add, 2 layers"] < 1e-5 < 0.1 < apart["post-norm, 12 layers"]
+    apart = printed.column("deviation", "without Add, 2 layers")
+    assert gradient["without Add, 2 layers"] > gradient["complete, 2 layers"]
+    assert apart["without Add, 2 layers"] < 1e-5 < 0.1 < apart["complete, 12 layers"]
     assert gradient["without both, 12 layers"] < 1e-9
 
 
@@ -59,9 +64,17 @@ def test_deep_post_norm_needs_its_warm_up_and_pre_norm_less(printed):
     assert twelve["post-norm, warm-up"] > 70
     assert twelve["post-norm, none"] + 15 < twelve["pre-norm, none"]
     assert twelve["pre-norm, warm-up"] > max(90, twelve["pre-norm, none"])
-    spread = printed.column("spread", "post-norm, none")
-    assert spread["post-norm, none"] < 1e-5 or twelve["post-norm, none"] > 25
-    assert min(share for name, share in spread.items() if name != "post-norm, none") > 0.5
+    deviation = printed.column("deviation", "post-norm, none")
+    assert deviation["post-norm, none"] < 1e-5
+    assert min(share for name, share in deviation.items() if name != "post-norm, none") > 0.5
+
+
+def test_most_seeds_collapse_without_a_warm_up_and_all_stay_behind_pre_norm(printed):
+    post, pre = (printed.column(f"{name}-norm, %", "seed 3") for name in ("post", "pre"))
+    collapsed = [value < 1e-5 for value in printed.column("its deviation", "seed 3").values()]
+    assert len(collapsed) == 4
+    assert sum(collapsed) >= 3
+    assert all(post[seed] < pre[seed] for seed in post)
 
 
 def test_one_full_step_upsets_a_deep_post_norm_stack(printed):
@@ -81,7 +94,8 @@ def test_padding_masks_hide_keys(printed):
     assert batched["keys (right)"] > 90
     assert max(batched["none"], batched["rows instead of keys"]) < 40
     assert min(alone["none"], alone["rows instead of keys"]) > 90
-    assert max(batched["upside down"], alone["upside down"]) < 1
+    assert max(batched["inverted"], alone["inverted"]) < 1
+    assert printed.number("the vectors of the real positions move by up to") < 1e-4
 
 
 def test_boxes_find_their_field_in_layer_1_and_no_head_follows_neighbours(printed):
