@@ -300,7 +300,7 @@ def _masks_case(batch: int, length: int, pad: int, seed: int) -> tuple[Tensor, i
 
 @function(
     "5.5",
-    "Two masks of one truth",
+    "Two masks, one meaning",
     {"ours": "(B, 1, 1, S)", "theirs": "(B, S)"},
     praise="Both hide padding keys and let every query ask. When you mix two libraries, test this first.",
     cases=[
