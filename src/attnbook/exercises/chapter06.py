@@ -1,4 +1,4 @@
-"""Chapter 6: masks by hand, packed and in a window, a test for leaks, decoding with a cache and beams."""
+"""Chapter 6: masks by hand, packed and in a window, a test for leaks, beams, decoding with a cache."""
 
 import math
 from collections.abc import Callable
@@ -84,132 +84,6 @@ exercise(
         ),
     ),
 )
-
-
-def _packed(
-    reads: Callable = lambda text, start: [start, *text[:-1]],
-    writes: Callable = lambda text, start: text,
-    mask: Callable = lambda same, early: same & early,
-    row: Callable = lambda reads, start: reads,
-) -> Callable:
-    """The right answer; the keywords make the wrong ones, from a text's ids or from the whole row of ids."""
-
-    def pack(texts: list[list[int]], start: int) -> tuple[Tensor, Tensor, Tensor]:
-        which = torch.tensor([number for number, text in enumerate(texts) for _ in text])  # (T,)
-        same = which[:, None] == which  # (T, T)
-        early = torch.ones_like(same).tril()
-        read = [token for text in texts for token in reads(text, start)]
-        wrote = [token for text in texts for token in writes(text, start)]
-        return torch.tensor(row(read, start)), torch.tensor(wrote), mask(same, early)
-
-    return pack
-
-
-def _texts(count: int, longest: int, start: int, seed: int) -> tuple[list[list[int]], int]:
-    """Random texts of 1 to `longest` ids, the last of which is the end, 2."""
-    lengths = random(count, seed=seed).abs().mul(3).long().clamp(max=longest - 1).tolist()
-    ids = (random(count, longest, seed=seed + 1).abs() * 30).long() + 20
-    return [[*row[:length].tolist(), 2] for row, length in zip(ids, lengths, strict=True)], start
-
-
-@function(
-    "6.2",
-    "Pack the texts",
-    {"reads": "(T,)", "writes": "(T,)", "mask": "(T, T)"},
-    praise="No padding, each text learned as if alone, in one pass: large models are trained like this.",
-    cases=[
-        ([[5, 9, 6, 2], [7, 3, 2], [8, 4, 4, 9, 2]], 1),
-        ([[2]], 1),
-        ([[6, 2], [2], [5, 2]], 13),
-        *drawn(_texts, (1, 5), (1, 6), (10, 15)),
-    ],
-    slips=slips(
-        "You shifted the whole row, so text 2 starts with the end of text 1. Start each text with `start`.",
-        _packed(lambda text, start: text, row=lambda reads, start: [start, *reads[:-1]]),
-        "Nothing is shifted. Each position reads the token it must write, and the causal mask allows it.",
-        _packed(lambda text, start: text),
-        "You shifted left. Shift right: each position reads what the previous position wrote.",
-        _packed(lambda text, start: [*text[1:], start]),
-        _packed(lambda text, start: [*text[1:], 0]),
-        "You replaced the first token by `start`. Shift every token right; the last one drops off.",
-        _packed(lambda text, start: [start, *text[1:]]),
-        "One position too many in each text: the end is written but never read.",
-        _packed(lambda text, start: [start, *text]),
-        "You rolled the last token to the front. The first position must read `start`, not the end.",
-        _packed(lambda text, start: [text[-1], *text[:-1]]),
-        "You shifted by two. Each position reads the token just before its own.",
-        _packed(lambda text, start: [start, start, *text][: len(text)]),
-        "The first position of a text reads 0. It must read `start`.",
-        _packed(lambda text, start: [0, *text[:-1]]),
-        "`start` is missing: the first position of each text has nothing to read.",
-        _packed(lambda text, start: text[:-1]),
-        "What is written begins with `start`. It is given: the first token to write is the text's own.",
-        _packed(writes=lambda text, start: [start, *text[:-1]]),
-        _packed(writes=lambda text, start: [start, *text]),
-        "Your mask is only causal: text 2 sees text 1. Let a query see keys of its own text only.",
-        _packed(mask=lambda same, early: early),
-        "Each position sees its whole text, even the future. Make the mask causal within a text.",
-        _packed(mask=lambda same, early: same),
-        "The mask is inverted: True means may attend.",
-        _packed(mask=lambda same, early: ~(same & early)),
-        "You hid the diagonal. Each position may see itself: after the shift it doesn't hold its answer.",
-        _packed(mask=lambda same, early: same & early & ~early.T),
-        "The mask is transposed: rows are queries and columns are keys, so the past is on the left.",
-        _packed(mask=lambda same, early: same & early.T),
-    ),
-)
-def pack(texts: list[list[int]], start: int) -> tuple[Tensor, Tensor, Tensor]:
-    return _packed()(texts, start)
-
-
-def _window(see: Callable = lambda back, window: (back >= 0) & (back < window), corner: bool = False):
-    """The right answer; another rule `see`, or queries that stand first, make wrong ones."""
-
-    def mask(new: int, total: int, window: int) -> Tensor:
-        place = torch.arange(new)[:, None] + (0 if corner else total - new)  # (N, 1)
-        return see(place - torch.arange(total), window)  # (N, T)
-
-    return mask
-
-
-def _budget(new: int, old: int, window: int, seed: int) -> tuple[int, int, int]:
-    return new, new + old, window
-
-
-@function(
-    "6.3",
-    "A budget of keys",
-    {"mask": "(N, T)"},
-    praise="With this mask a cache never holds more than `window` keys. new = total is training; new = 1 is "
-    "a decoding step, with a single row.",
-    cases=[(3, 8, 3), (5, 5, 2), (1, 6, 4), (4, 6, 1), (3, 4, 9), *drawn(_budget, (1, 6), (0, 6), (1, 8))],
-    slips=slips(
-        "Queries are the last words: query i is at position total - new + i, not i (unless new = total).",
-        _window(corner=True),
-        "The window does nothing yet: every query still sees its whole past.",
-        _window(lambda back, window: back >= 0),
-        "One key too many: the word's own key counts as one of the `window`.",
-        _window(lambda back, window: (back >= 0) & (back <= window)),
-        "You hid the diagonal. Each word sees itself: its own key is one of the `window`.",
-        _window(lambda back, window: (back > 0) & (back < window)),
-        _window(lambda back, window: (back > 0) & (back <= window)),
-        "The mask is inverted: True means may attend.",
-        _window(lambda back, window: (back < 0) | (back >= window)),
-        "The window reaches into the future. Only the query's own key and earlier ones are open.",
-        _window(lambda back, window: back.abs() < window),
-        _window(lambda back, window: back < window),
-        "The mask is transposed: the future is open, the past hidden. Rows are queries, columns are keys.",
-        _window(lambda back, window: (back <= 0) & (-back < window)),
-        "Each word also sees the next one, the token it must write. Stop at the word itself.",
-        _window(lambda back, window: (back >= -1) & (back < window)),
-        "You kept the keys *outside* the window. Keep those inside.",
-        _window(lambda back, window: back >= window),
-        "The mask has a row for each key. Rows are queries: (N, T).",
-        lambda new, total, window: window_mask(new, total, window).T,
-    ),
-)
-def window_mask(new: int, total: int, window: int) -> Tensor:
-    return _window()(new, total, window)
 
 
 WIDTH = 8
@@ -321,7 +195,7 @@ LINE_UP = (
 
 
 @suspects(
-    "6.4",
+    "6.2",
     "A leak test",
     LINE_UP,
     praise=f"Your test judged all {len(LINE_UP)} layers correctly. Run it on every decoder you write.",
@@ -339,103 +213,6 @@ def leaks(layer: Callable[[Tensor], Tensor], x: Tensor) -> bool:
     jacobian = torch.autograd.functional.jacobian(layer, x)  # (1, T, D, 1, T, D)
     reach = jacobian[0, :, :, 0].abs().sum(dim=(1, 3))  # (T, T): output t, input s
     return bool((reach.triu(1) > 0).any())
-
-
-Cache = tuple[Tensor, Tensor]
-
-
-EVERY, OLD, NEW = slice(None), slice(None, -1), slice(-1, None)  # of the keys and values
-
-
-def _step(
-    place: Callable[[int], int | None] = lambda t: t,
-    kept: slice = EVERY,
-    seen: slice = EVERY,
-    project: Callable = lambda x, word, W_query, W_key, W_value: (x @ W_query, x @ W_key, x @ W_value),
-    scale: float = 0.5,
-) -> Callable:
-    """The right step; the keywords make the wrong ones: another place, other keys kept or attended to."""
-
-    def step(x: Tensor, cache: Cache, positions: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor):
-        number = place(cache[0].shape[1])
-        placed = x if number is None else x + positions[number]  # (B, D)
-        query, *new = project(placed, x, W_query, W_key, W_value)  # (B, d) each
-        keys, values = (torch.cat((old, one[:, None]), 1) for old, one in zip(cache, new, strict=True))
-        scores = (query[:, None] @ keys[:, seen].mT).squeeze(1)  # (B, t + 1)
-        weights = (scores / query.shape[-1] ** scale).softmax(-1)
-        output = (weights[:, None] @ values[:, seen]).squeeze(1)  # (B, d_v)
-        return output, (keys[:, kept], values[:, kept])
-
-    return step
-
-
-def _follow(
-    step: Callable, x: Tensor, positions: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor
-) -> Tensor:
-    """The outputs of a step that is called again and again, word by word of x `(B, T, D)`."""
-    wanted = len(x), W_value.shape[1]
-    cache = tuple(x.new_zeros(len(x), 0, matrix.shape[1]) for matrix in (W_key, W_value))
-    outputs = []
-    for word in x.unbind(dim=1):
-        result = step(word, cache, positions, W_query, W_key, W_value)
-        output, cache = read_results(result, (x, object()), ("output", "cache"))
-        if isinstance(cache, tuple | list) and any(part is ... for part in cache):
-            raise Unfinished("There is still a `...` in the cache that you return.")
-        if tuple(output.shape) != wanted:
-            raise Wrong(
-                f"The output is {shape(output)}; wanted (B, d_v), here {wanted}: one row for the newest word."
-            )
-        outputs.append(output)
-    return torch.stack(outputs, dim=1)  # (B, T, d_v)
-
-
-def _words(batch: int, length: int, d_v: int, seed: int) -> tuple[Tensor, ...]:
-    """Words `(B, T, D)`, positions, and the three matrices."""
-    return randoms((batch, length, 6), (12, 6), (6, 5), (6, 5), (6, d_v), seed=seed)
-
-
-@function(
-    "6.5",
-    "Repair the cache",
-    {"outputs": "(B, T, d_v)"},
-    praise="You computed causal attention word by word. No mask was needed: the future isn't written yet.",
-    use=_follow,
-    cases=[_words(3, 5, 5, 400), _words(2, 7, 4, 410), *drawn(_words, (1, 4), (1, 9), (2, 6))],
-    slips=slips(
-        "You return the old cache, without the newest key and value. Return the longer one.",
-        _step(kept=OLD),
-        _step(kept=OLD, place=lambda t: None),
-        "The old cache is overwritten. Append: `torch.cat((keys, key.unsqueeze(1)), dim=1)`.",
-        _step(kept=NEW),
-        _step(kept=NEW, seen=NEW),
-        _step(seen=NEW),
-        "You attend before appending, so the newest word does not see itself. Append, then attend.",
-        _step(seen=OLD),
-        "The position is one too far. It is the cache's length before appending: `positions[keys.shape[1]]`.",
-        _step(lambda t: t + 1),
-        "The position is one too early (-1 means the last row). Use the cache's length before appending.",
-        _step(lambda t: t - 1),
-        _step(lambda t: max(t - 1, 0)),
-        "Every word gets position 0. With t words before it, a word is at position t.",
-        _step(lambda t: 0),
-        "The position is missing: add `positions[t]` to x before you project it.",
-        _step(lambda t: None),
-        "The scale is missing: divide the scores by √d before softmax.",
-        _step(scale=0),
-        "Queries and keys are swapped. The newest word asks with its query; the cache holds keys.",
-        _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wk, x @ Wq, x @ Wv)),
-        "You use the keys as values. The values are `x @ W_value`.",
-        _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wq, x @ Wk, x @ Wk)),
-        "The value lacks the position: project the same x three times.",
-        _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wq, x @ Wk, word @ Wv)),
-    ),
-    rule="In [b, t, i], t is the word, counted from 0: all words before it are right. The newest word's "
-    "query, with its position, attends to its own key and those in the cache.",
-)
-def step(
-    x: Tensor, cache: Cache, positions: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor
-) -> tuple[Tensor, Cache]:
-    return _step()(x, cache, positions, W_query, W_key, W_value)
 
 
 Model = Callable[[list[int]], Tensor]
@@ -509,7 +286,7 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
 
 
 @function(
-    "6.6",
+    "6.3",
     "Beam search",
     {f"ids of model {i + 1}": "a list of ids" for i in range(MODELS)},
     praise="It looks past a tempting first token, and length is no disadvantage. With one beam it is greedy.",
@@ -557,3 +334,226 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
 )
 def write_with_beams(next_log_probs: Model, start: int, end: int, beams: int, max_length: int) -> list[int]:
     return _search()(next_log_probs, start, end, beams, max_length)
+
+
+Cache = tuple[Tensor, Tensor]
+
+
+EVERY, OLD, NEW = slice(None), slice(None, -1), slice(-1, None)  # of the keys and values
+
+
+def _step(
+    place: Callable[[int], int | None] = lambda t: t,
+    kept: slice = EVERY,
+    seen: slice = EVERY,
+    project: Callable = lambda x, word, W_query, W_key, W_value: (x @ W_query, x @ W_key, x @ W_value),
+    scale: float = 0.5,
+) -> Callable:
+    """The right step; the keywords make the wrong ones: another place, other keys kept or attended to."""
+
+    def step(x: Tensor, cache: Cache, positions: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor):
+        number = place(cache[0].shape[1])
+        placed = x if number is None else x + positions[number]  # (B, D)
+        query, *new = project(placed, x, W_query, W_key, W_value)  # (B, d) each
+        keys, values = (torch.cat((old, one[:, None]), 1) for old, one in zip(cache, new, strict=True))
+        scores = (query[:, None] @ keys[:, seen].mT).squeeze(1)  # (B, t + 1)
+        weights = (scores / query.shape[-1] ** scale).softmax(-1)
+        output = (weights[:, None] @ values[:, seen]).squeeze(1)  # (B, d_v)
+        return output, (keys[:, kept], values[:, kept])
+
+    return step
+
+
+def _follow(
+    step: Callable, x: Tensor, positions: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor
+) -> Tensor:
+    """The outputs of a step that is called again and again, word by word of x `(B, T, D)`."""
+    wanted = len(x), W_value.shape[1]
+    cache = tuple(x.new_zeros(len(x), 0, matrix.shape[1]) for matrix in (W_key, W_value))
+    outputs = []
+    for word in x.unbind(dim=1):
+        result = step(word, cache, positions, W_query, W_key, W_value)
+        output, cache = read_results(result, (x, object()), ("output", "cache"))
+        if isinstance(cache, tuple | list) and any(part is ... for part in cache):
+            raise Unfinished("There is still a `...` in the cache that you return.")
+        if tuple(output.shape) != wanted:
+            raise Wrong(
+                f"The output is {shape(output)}; wanted (B, d_v), here {wanted}: one row for the newest word."
+            )
+        outputs.append(output)
+    return torch.stack(outputs, dim=1)  # (B, T, d_v)
+
+
+def _words(batch: int, length: int, d_v: int, seed: int) -> tuple[Tensor, ...]:
+    """Words `(B, T, D)`, positions, and the three matrices."""
+    return randoms((batch, length, 6), (12, 6), (6, 5), (6, 5), (6, d_v), seed=seed)
+
+
+@function(
+    "6.4",
+    "Repair the cache",
+    {"outputs": "(B, T, d_v)"},
+    praise="You computed causal attention word by word. No mask was needed: the future isn't written yet.",
+    use=_follow,
+    cases=[_words(3, 5, 5, 400), _words(2, 7, 4, 410), *drawn(_words, (1, 4), (1, 9), (2, 6))],
+    slips=slips(
+        "You return the old cache, without the newest key and value. Return the longer one.",
+        _step(kept=OLD),
+        _step(kept=OLD, place=lambda t: None),
+        "The old cache is overwritten. Append: `torch.cat((keys, key.unsqueeze(1)), dim=1)`.",
+        _step(kept=NEW),
+        _step(kept=NEW, seen=NEW),
+        _step(seen=NEW),
+        "You attend before appending, so the newest word does not see itself. Append, then attend.",
+        _step(seen=OLD),
+        "The position is one too far. It is the cache's length before appending: `positions[keys.shape[1]]`.",
+        _step(lambda t: t + 1),
+        "The position is one too early (-1 means the last row). Use the cache's length before appending.",
+        _step(lambda t: t - 1),
+        _step(lambda t: max(t - 1, 0)),
+        "Every word gets position 0. With t words before it, a word is at position t.",
+        _step(lambda t: 0),
+        "The position is missing: add `positions[t]` to x before you project it.",
+        _step(lambda t: None),
+        "The scale is missing: divide the scores by √d before softmax.",
+        _step(scale=0),
+        "Queries and keys are swapped. The newest word asks with its query; the cache holds keys.",
+        _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wk, x @ Wq, x @ Wv)),
+        "You use the keys as values. The values are `x @ W_value`.",
+        _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wq, x @ Wk, x @ Wk)),
+        "The value lacks the position: project the same x three times.",
+        _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wq, x @ Wk, word @ Wv)),
+    ),
+    rule="In [b, t, i], t is the word, counted from 0: all words before it are right. The newest word's "
+    "query, with its position, attends to its own key and those in the cache.",
+)
+def step(
+    x: Tensor, cache: Cache, positions: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor
+) -> tuple[Tensor, Cache]:
+    return _step()(x, cache, positions, W_query, W_key, W_value)
+
+
+def _packed(
+    reads: Callable = lambda text, start: [start, *text[:-1]],
+    writes: Callable = lambda text, start: text,
+    mask: Callable = lambda same, early: same & early,
+    row: Callable = lambda reads, start: reads,
+) -> Callable:
+    """The right answer; the keywords make the wrong ones, from a text's ids or from the whole row of ids."""
+
+    def pack(texts: list[list[int]], start: int) -> tuple[Tensor, Tensor, Tensor]:
+        which = torch.tensor([number for number, text in enumerate(texts) for _ in text])  # (T,)
+        same = which[:, None] == which  # (T, T)
+        early = torch.ones_like(same).tril()
+        read = [token for text in texts for token in reads(text, start)]
+        wrote = [token for text in texts for token in writes(text, start)]
+        return torch.tensor(row(read, start)), torch.tensor(wrote), mask(same, early)
+
+    return pack
+
+
+def _texts(count: int, longest: int, start: int, seed: int) -> tuple[list[list[int]], int]:
+    """Random texts of 1 to `longest` ids, the last of which is the end, 2."""
+    lengths = random(count, seed=seed).abs().mul(3).long().clamp(max=longest - 1).tolist()
+    ids = (random(count, longest, seed=seed + 1).abs() * 30).long() + 20
+    return [[*row[:length].tolist(), 2] for row, length in zip(ids, lengths, strict=True)], start
+
+
+@function(
+    "6.5",
+    "Pack the texts",
+    {"reads": "(T,)", "writes": "(T,)", "mask": "(T, T)"},
+    praise="No padding, each text learned as if alone, in one pass: large models are trained like this.",
+    cases=[
+        ([[5, 9, 6, 2], [7, 3, 2], [8, 4, 4, 9, 2]], 1),
+        ([[2]], 1),
+        ([[6, 2], [2], [5, 2]], 13),
+        *drawn(_texts, (1, 5), (1, 6), (10, 15)),
+    ],
+    slips=slips(
+        "You shifted the whole row, so text 2 starts with the end of text 1. Start each text with `start`.",
+        _packed(lambda text, start: text, row=lambda reads, start: [start, *reads[:-1]]),
+        "Nothing is shifted. Each position reads the token it must write, and the causal mask allows it.",
+        _packed(lambda text, start: text),
+        "You shifted left. Shift right: each position reads what the previous position wrote.",
+        _packed(lambda text, start: [*text[1:], start]),
+        _packed(lambda text, start: [*text[1:], 0]),
+        "You replaced the first token by `start`. Shift every token right; the last one drops off.",
+        _packed(lambda text, start: [start, *text[1:]]),
+        "One position too many in each text: the end is written but never read.",
+        _packed(lambda text, start: [start, *text]),
+        "You rolled the last token to the front. The first position must read `start`, not the end.",
+        _packed(lambda text, start: [text[-1], *text[:-1]]),
+        "You shifted by two. Each position reads the token just before its own.",
+        _packed(lambda text, start: [start, start, *text][: len(text)]),
+        "The first position of a text reads 0. It must read `start`.",
+        _packed(lambda text, start: [0, *text[:-1]]),
+        "`start` is missing: the first position of each text has nothing to read.",
+        _packed(lambda text, start: text[:-1]),
+        "What is written begins with `start`. It is given: the first token to write is the text's own.",
+        _packed(writes=lambda text, start: [start, *text[:-1]]),
+        _packed(writes=lambda text, start: [start, *text]),
+        "Your mask is only causal: text 2 sees text 1. Let a query see keys of its own text only.",
+        _packed(mask=lambda same, early: early),
+        "Each position sees its whole text, even the future. Make the mask causal within a text.",
+        _packed(mask=lambda same, early: same),
+        "The mask is inverted: True means may attend.",
+        _packed(mask=lambda same, early: ~(same & early)),
+        "You hid the diagonal. Each position may see itself: after the shift it doesn't hold its answer.",
+        _packed(mask=lambda same, early: same & early & ~early.T),
+        "The mask is transposed: rows are queries and columns are keys, so the past is on the left.",
+        _packed(mask=lambda same, early: same & early.T),
+    ),
+)
+def pack(texts: list[list[int]], start: int) -> tuple[Tensor, Tensor, Tensor]:
+    return _packed()(texts, start)
+
+
+def _window(see: Callable = lambda back, window: (back >= 0) & (back < window), corner: bool = False):
+    """The right answer; another rule `see`, or queries that stand first, make wrong ones."""
+
+    def mask(new: int, total: int, window: int) -> Tensor:
+        place = torch.arange(new)[:, None] + (0 if corner else total - new)  # (N, 1)
+        return see(place - torch.arange(total), window)  # (N, T)
+
+    return mask
+
+
+def _budget(new: int, old: int, window: int, seed: int) -> tuple[int, int, int]:
+    return new, new + old, window
+
+
+@function(
+    "6.6",
+    "A budget of keys",
+    {"mask": "(N, T)"},
+    praise="With this mask a cache never holds more than `window` keys. new = total is training; new = 1 is "
+    "a decoding step, with a single row.",
+    cases=[(3, 8, 3), (5, 5, 2), (1, 6, 4), (4, 6, 1), (3, 4, 9), *drawn(_budget, (1, 6), (0, 6), (1, 8))],
+    slips=slips(
+        "Queries are the last words: query i is at position total - new + i, not i (unless new = total).",
+        _window(corner=True),
+        "The window does nothing yet: every query still sees its whole past.",
+        _window(lambda back, window: back >= 0),
+        "One key too many: the word's own key counts as one of the `window`.",
+        _window(lambda back, window: (back >= 0) & (back <= window)),
+        "You hid the diagonal. Each word sees itself: its own key is one of the `window`.",
+        _window(lambda back, window: (back > 0) & (back < window)),
+        _window(lambda back, window: (back > 0) & (back <= window)),
+        "The mask is inverted: True means may attend.",
+        _window(lambda back, window: (back < 0) | (back >= window)),
+        "The window reaches into the future. Only the query's own key and earlier ones are open.",
+        _window(lambda back, window: back.abs() < window),
+        _window(lambda back, window: back < window),
+        "The mask is transposed: the future is open, the past hidden. Rows are queries, columns are keys.",
+        _window(lambda back, window: (back <= 0) & (-back < window)),
+        "Each word also sees the next one, the token it must write. Stop at the word itself.",
+        _window(lambda back, window: (back >= -1) & (back < window)),
+        "You kept the keys *outside* the window. Keep those inside.",
+        _window(lambda back, window: back >= window),
+        "The mask has a row for each key. Rows are queries: (N, T).",
+        lambda new, total, window: window_mask(new, total, window).T,
+    ),
+)
+def window_mask(new: int, total: int, window: int) -> Tensor:
+    return _window()(new, total, window)

@@ -67,125 +67,6 @@ def test_wrong_numbers(check, other, words):
 # --- 6.2 ---------------------------------------------------------------------------------------------------
 
 
-def pack(texts, start):
-    reads = torch.cat([F.pad(torch.tensor(text[:-1]), (1, 0), value=start) for text in texts]).long()
-    writes = torch.tensor([token for text in texts for token in text])
-    return reads, writes, torch.block_diag(*(torch.ones(len(t), len(t)).tril() for t in texts)).bool()
-
-
-def in_plain_python(texts, start):
-    reads = [token for text in texts for token in [start, *text[:-1]]]
-    where = [(n, i) for n, text in enumerate(texts) for i in range(len(text))]
-    mask = [[a[0] == b[0] and b[1] <= a[1] for b in where] for a in where]
-    return {"reads": reads, "writes": [*itertools.chain(*texts)], "mask": mask}
-
-
-def by_counting_starts(texts, start):
-    reads, writes, _ = pack(texts, start)
-    which = (reads == start).cumsum(0)
-    return reads.int(), writes.numpy(), (which[:, None] == which) & attnbook.causal_mask(len(reads))
-
-
-@pytest.mark.parametrize("answer", [pack, in_plain_python, by_counting_starts])
-def test_texts_packed_by_many_roads(check, answer):
-    verdict = check("6.2", answer)
-    assert verdict.passed, verdict.message
-
-
-def test_a_packed_row_gives_what_each_text_gives_alone():
-    torch.manual_seed(0)
-    texts, table = [[5, 9, 6, 2], [7, 3, 2], [8, 2]], torch.randn(10, 6)
-    reads, _, mask = pack(texts, 1)
-    whole = attnbook.scaled_dot_product_attention(table[reads], table[reads], table[reads], mask)[0]
-    alone = []
-    for text in texts:
-        x = table[[1, *text[:-1]]]
-        alone.append(attnbook.scaled_dot_product_attention(x, x, x, attnbook.causal_mask(len(x)))[0])
-    torch.testing.assert_close(whole, torch.cat(alone))
-
-
-def changes_the_texts(texts, start):
-    for text in texts:
-        text.insert(0, start)
-    return pack([text[1:] for text in texts], start)
-
-
-def test_texts_changed_in_place_are_mentioned(check):
-    verdict = check("6.2", changes_the_texts)
-    assert verdict.passed
-    assert "changes `texts` in place" in verdict.message
-
-
-def with_parts(reads=lambda r: r, writes=lambda w: w, mask=lambda m: m):
-    def answer(texts, start):
-        packed = pack(texts, start)
-        return reads(packed[0]), writes(packed[1]), mask(packed[2])
-
-    return answer
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (with_parts(reads=lambda r: r.float()), "`reads` is torch.float32"),
-        (with_parts(reads=lambda r: r.to(torch.int8)), "`reads` is torch.int8"),
-        (with_parts(mask=lambda m: m.float()), "`mask` is torch.float32"),
-        (with_parts(mask=lambda m: m | (torch.arange(len(m)) == 0)), "other numbers"),
-        (with_parts(reads=lambda r: r[None], writes=lambda w: w[None]), "`reads` has shape"),
-        (lambda texts, start: pack(texts, start)[1::-1] + pack(texts, start)[2:], "in another order"),
-        (lambda texts, start: pack(texts, start)[:2], "wanted 3 things"),
-        (lambda texts, start: pack(texts, 1), "wanted"),
-    ],
-)
-def test_wrongly_packed_texts(check, answer, words):
-    assert_says(check("6.2", answer), words)
-
-
-# --- 6.3 ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda new, total, window: (
-            torch.ones(new, total, dtype=torch.bool).tril(total - new).triu(total - new - window + 1)
-        ),
-        lambda new, total, window: [
-            [place - window < s <= place for s in range(total)] for place in range(total - new, total)
-        ],
-        lambda new, total, window: (
-            attnbook.causal_mask(total) & ~attnbook.causal_mask(total).roll(window, 0).tril(-window)
-        )[-new:].numpy(),
-    ],
-)
-def test_windows_by_many_roads(check, answer):
-    verdict = check("6.3", answer)
-    assert verdict.passed, verdict.message
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda new, total, window: torch.ones(new, total).tril(total - new).triu(-2), "torch.float32"),
-        (lambda new, total, window: attnbook.causal_mask(total)[-new:, -window:], "has shape"),
-        (
-            lambda new, total, window: torch.ones(new, total, dtype=torch.bool).tril(total - new).triu(3),
-            "other numbers",
-        ),
-        (
-            lambda new, total, window: attnbook.causal_mask(total)[-new:] & (torch.arange(total) >= window),
-            "other numbers",
-        ),
-        (lambda new, total, window: attnbook.causal_mask(total), "has shape"),
-    ],
-)
-def test_wrong_windows(check, answer, words):
-    assert_says(check("6.3", answer), words)
-
-
-# --- 6.4 ---------------------------------------------------------------------------------------------------
-
-
 def by_jacobian(layer, x):
     J = torch.autograd.functional.jacobian(layer, x)[0, :, :, 0].abs().sum((1, 3))
     return bool((J.triu(1) > 0).any())
@@ -238,12 +119,12 @@ def by_change_in_place(layer, x):
 
 @pytest.mark.parametrize("answer", [by_jacobian, by_gradient, by_random_mix, by_change, by_cutting])
 def test_leaks_found_by_many_roads(check, answer):
-    verdict = check("6.4", answer)
+    verdict = check("6.2", answer)
     assert verdict.passed, verdict.message
 
 
 def test_an_input_changed_in_place_is_mentioned(check):
-    verdict = check("6.4", by_change_in_place)
+    verdict = check("6.2", by_change_in_place)
     assert verdict.passed
     assert "in place" in verdict.message
 
@@ -348,98 +229,10 @@ def fresh(later):
     ],
 )
 def test_leak_tests_that_err(check, answer, words):
-    assert_says(check("6.4", answer), words)
+    assert_says(check("6.2", answer), words)
 
 
-# --- 6.5 ---------------------------------------------------------------------------------------------------
-
-
-def step(x, cache, positions, wq, wk, wv, place=0, scale=True):
-    keys, values = cache
-    x = x + positions[keys.shape[1] + place]
-    keys = torch.cat((keys, (x @ wk)[:, None]), 1)
-    values = torch.cat((values, (x @ wv)[:, None]), 1)
-    scores = torch.einsum("bd,btd->bt", x @ wq, keys)
-    weights = (scores / wq.shape[1] ** 0.5 if scale else scores).softmax(-1)
-    return torch.einsum("bt,btd->bd", weights, values), (keys, values)
-
-
-def in_front(x, cache, positions, wq, wk, wv):
-    """Newest first: attention does not mind, as long as keys and values stand in the same order."""
-    keys, values = cache
-    x = x + positions[keys.shape[1]]
-    keys, values = (torch.cat(((x @ w)[:, None], old), 1) for w, old in ((wk, keys), (wv, values)))
-    weights = ((x @ wq)[:, None] @ keys.mT / wq.shape[1] ** 0.5).softmax(-1)
-    return (weights @ values)[:, 0], [keys, values]
-
-
-def with_a_cache_of_its_own(x, cache, positions, wq, wk, wv):
-    words = cache["words"] if isinstance(cache, dict) else x[:, None][:, :0]
-    words = torch.cat((words, (x + positions[words.shape[1]])[:, None]), 1)
-    output = F.scaled_dot_product_attention((words @ wq)[:, -1:], words @ wk, words @ wv)
-    return output[:, 0], {"words": words}
-
-
-@pytest.mark.parametrize("answer", [step, in_front, with_a_cache_of_its_own])
-def test_cached_steps_by_many_roads(check, answer):
-    verdict = check("6.5", answer)
-    assert verdict.passed, verdict.message
-
-
-def test_the_input_changed_in_place_is_mentioned(check):
-    def answer(x, cache, positions, *matrices):
-        x += positions[cache[0].shape[1]]
-        return step(x, cache, positions * 0, *matrices)
-
-    verdict = check("6.5", answer)
-    assert verdict.passed
-    assert "changes `x` in place" in verdict.message
-
-
-def keeps_no_values(x, cache, positions, wq, wk, wv):
-    keys, values = cache
-    x = x + positions[keys.shape[1]]
-    keys = torch.cat((keys, (x @ wk)[:, None]), 1)
-    scores = (x @ wq)[:, None] @ keys.mT / wq.shape[1] ** 0.5
-    return (scores.softmax(-1) @ values)[:, 0], (keys, values)
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda *inputs: (step(*inputs)[0][:, None], step(*inputs)[1]), "one row for the newest word"),
-        (lambda *inputs: step(*inputs)[0], "wanted 2 things: output, cache"),
-        (lambda *inputs: (-step(*inputs)[0], step(*inputs)[1]), "all words before it are right"),
-        (
-            lambda x, c, p, q, k, v: step(x, c, p, q * (1 if c[0].shape[1] < 2 else 2), k, v),
-            "all words before it are right",
-        ),
-        (
-            lambda x, c, p, q, k, v: (step(x, c, p, q, k, v)[0], (step(x, c, p, q, k, v)[1][0], c[1])),
-            "overwritten",
-        ),
-        (lambda *inputs: (step(*inputs)[0][:1], step(*inputs)[1]), "wanted (B, d_v)"),
-        (lambda x, c, *others: step(x[:, None], c, *others), "stopped with"),
-    ],
-)
-def test_cached_steps_that_err(check, answer, words):
-    assert_says(check("6.5", answer), words)
-
-
-def test_forgotten_values_are_not_blamed_on_the_keys(check):
-    verdict = check("6.5", keeps_no_values)
-    assert verdict.state == "wrong"
-    assert "swap the key's last two axes" not in verdict.message
-
-
-@pytest.mark.parametrize(
-    "answer", [lambda *inputs: ..., lambda *inputs: (..., inputs[1]), lambda *inputs: (0, (..., ...))]
-)
-def test_a_step_with_dots_is_unfinished(check, answer):
-    assert check("6.5", answer).state == "pending"
-
-
-# --- 6.6 ---------------------------------------------------------------------------------------------------
+# --- 6.3 ---------------------------------------------------------------------------------------------------
 
 
 def search(model, start, end, beams, most):
@@ -483,7 +276,7 @@ def with_a_queue(model, start, end, beams, most):
 
 @pytest.mark.parametrize("answer", [search, with_tensors, with_a_queue])
 def test_beam_search_by_many_roads(check, answer):
-    verdict = check("6.6", answer)
+    verdict = check("6.3", answer)
     assert verdict.passed, verdict.message
 
 
@@ -500,9 +293,216 @@ def test_beam_search_by_many_roads(check, answer):
     ],
 )
 def test_beam_searches_that_err(check, answer, words):
-    assert_says(check("6.6", answer), words)
+    assert_says(check("6.3", answer), words)
 
 
-@pytest.mark.parametrize("number", ["6.4", "6.6"])
+@pytest.mark.parametrize("number", ["6.2", "6.3"])
 def test_functions_with_dots_are_unfinished(check, number):
     assert check(number, lambda *inputs: ...).state == "pending"
+
+
+# --- 6.4 ---------------------------------------------------------------------------------------------------
+
+
+def step(x, cache, positions, wq, wk, wv, place=0, scale=True):
+    keys, values = cache
+    x = x + positions[keys.shape[1] + place]
+    keys = torch.cat((keys, (x @ wk)[:, None]), 1)
+    values = torch.cat((values, (x @ wv)[:, None]), 1)
+    scores = torch.einsum("bd,btd->bt", x @ wq, keys)
+    weights = (scores / wq.shape[1] ** 0.5 if scale else scores).softmax(-1)
+    return torch.einsum("bt,btd->bd", weights, values), (keys, values)
+
+
+def in_front(x, cache, positions, wq, wk, wv):
+    """Newest first: attention does not mind, as long as keys and values stand in the same order."""
+    keys, values = cache
+    x = x + positions[keys.shape[1]]
+    keys, values = (torch.cat(((x @ w)[:, None], old), 1) for w, old in ((wk, keys), (wv, values)))
+    weights = ((x @ wq)[:, None] @ keys.mT / wq.shape[1] ** 0.5).softmax(-1)
+    return (weights @ values)[:, 0], [keys, values]
+
+
+def with_a_cache_of_its_own(x, cache, positions, wq, wk, wv):
+    words = cache["words"] if isinstance(cache, dict) else x[:, None][:, :0]
+    words = torch.cat((words, (x + positions[words.shape[1]])[:, None]), 1)
+    output = F.scaled_dot_product_attention((words @ wq)[:, -1:], words @ wk, words @ wv)
+    return output[:, 0], {"words": words}
+
+
+@pytest.mark.parametrize("answer", [step, in_front, with_a_cache_of_its_own])
+def test_cached_steps_by_many_roads(check, answer):
+    verdict = check("6.4", answer)
+    assert verdict.passed, verdict.message
+
+
+def test_the_input_changed_in_place_is_mentioned(check):
+    def answer(x, cache, positions, *matrices):
+        x += positions[cache[0].shape[1]]
+        return step(x, cache, positions * 0, *matrices)
+
+    verdict = check("6.4", answer)
+    assert verdict.passed
+    assert "changes `x` in place" in verdict.message
+
+
+def keeps_no_values(x, cache, positions, wq, wk, wv):
+    keys, values = cache
+    x = x + positions[keys.shape[1]]
+    keys = torch.cat((keys, (x @ wk)[:, None]), 1)
+    scores = (x @ wq)[:, None] @ keys.mT / wq.shape[1] ** 0.5
+    return (scores.softmax(-1) @ values)[:, 0], (keys, values)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda *inputs: (step(*inputs)[0][:, None], step(*inputs)[1]), "one row for the newest word"),
+        (lambda *inputs: step(*inputs)[0], "wanted 2 things: output, cache"),
+        (lambda *inputs: (-step(*inputs)[0], step(*inputs)[1]), "all words before it are right"),
+        (
+            lambda x, c, p, q, k, v: step(x, c, p, q * (1 if c[0].shape[1] < 2 else 2), k, v),
+            "all words before it are right",
+        ),
+        (
+            lambda x, c, p, q, k, v: (step(x, c, p, q, k, v)[0], (step(x, c, p, q, k, v)[1][0], c[1])),
+            "overwritten",
+        ),
+        (lambda *inputs: (step(*inputs)[0][:1], step(*inputs)[1]), "wanted (B, d_v)"),
+        (lambda x, c, *others: step(x[:, None], c, *others), "stopped with"),
+    ],
+)
+def test_cached_steps_that_err(check, answer, words):
+    assert_says(check("6.4", answer), words)
+
+
+def test_forgotten_values_are_not_blamed_on_the_keys(check):
+    verdict = check("6.4", keeps_no_values)
+    assert verdict.state == "wrong"
+    assert "swap the key's last two axes" not in verdict.message
+
+
+@pytest.mark.parametrize(
+    "answer", [lambda *inputs: ..., lambda *inputs: (..., inputs[1]), lambda *inputs: (0, (..., ...))]
+)
+def test_a_step_with_dots_is_unfinished(check, answer):
+    assert check("6.4", answer).state == "pending"
+
+
+# --- 6.5 ---------------------------------------------------------------------------------------------------
+
+
+def pack(texts, start):
+    reads = torch.cat([F.pad(torch.tensor(text[:-1]), (1, 0), value=start) for text in texts]).long()
+    writes = torch.tensor([token for text in texts for token in text])
+    return reads, writes, torch.block_diag(*(torch.ones(len(t), len(t)).tril() for t in texts)).bool()
+
+
+def in_plain_python(texts, start):
+    reads = [token for text in texts for token in [start, *text[:-1]]]
+    where = [(n, i) for n, text in enumerate(texts) for i in range(len(text))]
+    mask = [[a[0] == b[0] and b[1] <= a[1] for b in where] for a in where]
+    return {"reads": reads, "writes": [*itertools.chain(*texts)], "mask": mask}
+
+
+def by_counting_starts(texts, start):
+    reads, writes, _ = pack(texts, start)
+    which = (reads == start).cumsum(0)
+    return reads.int(), writes.numpy(), (which[:, None] == which) & attnbook.causal_mask(len(reads))
+
+
+@pytest.mark.parametrize("answer", [pack, in_plain_python, by_counting_starts])
+def test_texts_packed_by_many_roads(check, answer):
+    verdict = check("6.5", answer)
+    assert verdict.passed, verdict.message
+
+
+def test_a_packed_row_gives_what_each_text_gives_alone():
+    torch.manual_seed(0)
+    texts, table = [[5, 9, 6, 2], [7, 3, 2], [8, 2]], torch.randn(10, 6)
+    reads, _, mask = pack(texts, 1)
+    whole = attnbook.scaled_dot_product_attention(table[reads], table[reads], table[reads], mask)[0]
+    alone = []
+    for text in texts:
+        x = table[[1, *text[:-1]]]
+        alone.append(attnbook.scaled_dot_product_attention(x, x, x, attnbook.causal_mask(len(x)))[0])
+    torch.testing.assert_close(whole, torch.cat(alone))
+
+
+def changes_the_texts(texts, start):
+    for text in texts:
+        text.insert(0, start)
+    return pack([text[1:] for text in texts], start)
+
+
+def test_texts_changed_in_place_are_mentioned(check):
+    verdict = check("6.5", changes_the_texts)
+    assert verdict.passed
+    assert "changes `texts` in place" in verdict.message
+
+
+def with_parts(reads=lambda r: r, writes=lambda w: w, mask=lambda m: m):
+    def answer(texts, start):
+        packed = pack(texts, start)
+        return reads(packed[0]), writes(packed[1]), mask(packed[2])
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (with_parts(reads=lambda r: r.float()), "`reads` is torch.float32"),
+        (with_parts(reads=lambda r: r.to(torch.int8)), "`reads` is torch.int8"),
+        (with_parts(mask=lambda m: m.float()), "`mask` is torch.float32"),
+        (with_parts(mask=lambda m: m | (torch.arange(len(m)) == 0)), "other numbers"),
+        (with_parts(reads=lambda r: r[None], writes=lambda w: w[None]), "`reads` has shape"),
+        (lambda texts, start: pack(texts, start)[1::-1] + pack(texts, start)[2:], "in another order"),
+        (lambda texts, start: pack(texts, start)[:2], "wanted 3 things"),
+        (lambda texts, start: pack(texts, 1), "wanted"),
+    ],
+)
+def test_wrongly_packed_texts(check, answer, words):
+    assert_says(check("6.5", answer), words)
+
+
+# --- 6.6 ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda new, total, window: (
+            torch.ones(new, total, dtype=torch.bool).tril(total - new).triu(total - new - window + 1)
+        ),
+        lambda new, total, window: [
+            [place - window < s <= place for s in range(total)] for place in range(total - new, total)
+        ],
+        lambda new, total, window: (
+            attnbook.causal_mask(total) & ~attnbook.causal_mask(total).roll(window, 0).tril(-window)
+        )[-new:].numpy(),
+    ],
+)
+def test_windows_by_many_roads(check, answer):
+    verdict = check("6.6", answer)
+    assert verdict.passed, verdict.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda new, total, window: torch.ones(new, total).tril(total - new).triu(-2), "torch.float32"),
+        (lambda new, total, window: attnbook.causal_mask(total)[-new:, -window:], "has shape"),
+        (
+            lambda new, total, window: torch.ones(new, total, dtype=torch.bool).tril(total - new).triu(3),
+            "other numbers",
+        ),
+        (
+            lambda new, total, window: attnbook.causal_mask(total)[-new:] & (torch.arange(total) >= window),
+            "other numbers",
+        ),
+        (lambda new, total, window: attnbook.causal_mask(total), "has shape"),
+    ],
+)
+def test_wrong_windows(check, answer, words):
+    assert_says(check("6.6", answer), words)
