@@ -20,6 +20,7 @@ MOST_CODE = {
     "03": 150,
     "04": 150,
     "05": 150,
+    "06": 150,
 }  # lines a chapter may show before its exercises; 600 if not listed
 PARTS = ["Reading the article closely", "Exercises", "Check yourself", "Recap", "References"]
 
