@@ -41,3 +41,10 @@ def test_maps_by_content_follow_the_text_and_ignore_padding(printed):
     assert article["weight that moves, English to Chinese"] > 20
     assert article[year] < 20 < 90 < article["years correct"]
     assert min(additive[year], dot[year]) > 75
+
+
+def test_the_articles_class_gets_the_year_from_the_encoders_last_state(printed):
+    own, other = "the text's own year", "the other date's year"
+    article, additive, dot = (printed.column(kind, own) for kind in ("article", "additive", "dot"))
+    assert article[own] < 20 < 60 < article[other]
+    assert min(additive[own], dot[own]) > 90
