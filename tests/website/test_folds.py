@@ -28,6 +28,7 @@ def test_a_title_moves_from_the_code_to_the_label():
     fold = cell("# @title Draw it\n\nx = 1\n", hide_mode="input", prompt_show="Show", prompt_hide="Hide")
     assert (fold["prompt_show"], fold["prompt_hide"]) == ("Draw it", "Draw it")
     assert fold.astext() == fold[0].rawsource == "x = 1\n"
+    assert fold[0][0].parent is fold[0]
 
 
 def test_code_without_a_title_or_without_a_fold_stays():

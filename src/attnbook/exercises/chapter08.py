@@ -222,7 +222,7 @@ def _writer_case(start: int, shift: int, stops: int, max_length: int, seed: int)
 
 @function(
     "8.3",
-    "Repair the writer",
+    "Repair the decoder loop",
     {"ids": "a list of ids", "steps": "a number"},
     praise="One loop serves every model with `start` and `step`: recurrent models and the Transformer alike.",
     use=_counted,

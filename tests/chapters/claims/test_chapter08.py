@@ -1,11 +1,16 @@
 """The statements of chapter 8 agree with the numbers that this build printed."""
 
+import math
+from datetime import date as Date
+
 import pytest
 import torch
 
+from attnbook.data import split_of, write_date
 from attnbook.widgets.translation import translate
 
 CHAPTER = "08-transformer"
+HOOK = Date(2000, 8, 19)
 FIELDS = ("year", "month", "day", "weekday")
 
 
@@ -14,6 +19,37 @@ def table(printed, row: str, column: str) -> dict[str, dict[str, str]]:
     found = [t for t in printed.tables if row in t and column in t[row]]
     assert len(found) == 1, f"{len(found)} tables with row {row!r} and column {column!r}"
     return found[0]
+
+
+def hook_line(printed, words: str) -> str:
+    """What the model generates for the chapter's first date, with some heads silent."""
+    found = [line.removeprefix(words).strip() for line in printed.lines if line.startswith(words)]
+    assert len(found) == 1, f"{len(found)} lines begin with {words!r}"
+    return found[0]
+
+
+def test_the_first_date_comes_right_without_a_head_that_looks_like_copying(printed):
+    assert split_of(str(HOOK)) == "test"
+    right = write_date(HOOK, "zh", "full")
+    for words in ("all heads:", "without layer 1, head 1:", "without heads [1]:", "without heads [3]:"):
+        assert hook_line(printed, words) == right
+    for words in ("without heads [1, 3]:", "without heads [0, 1, 3]:"):
+        assert hook_line(printed, words) != right
+
+
+def test_head_1_puts_nearly_all_of_its_weight_on_the_first_dates_year():
+    translation = translate(write_date(HOOK, "en", "full"), "zh")
+    maps = translation.maps("cross")
+    assert translation.written[:4] == maps.keys[-4:] == list("2000")
+    assert torch.as_tensor(maps.weights)[1, 1, :4, -4:].sum(-1).min() > 0.95
+
+
+def test_the_listing_equals_the_package(printed):
+    assert printed.number("largest difference of the logits:") < 1e-6
+
+
+def test_adam_and_clipping_equal_pytorchs(printed):
+    assert printed.number("largest difference from PyTorch:") < 1e-6
 
 
 def test_padding_and_the_future_change_nothing_and_the_source_does(printed):
@@ -58,6 +94,20 @@ def test_the_live_training_learns_and_is_not_done(printed):
     assert 50 < live["dates right after, %"] < 95
 
 
+def test_the_model_generalizes_from_its_training(printed):
+    live = printed.column("live", "first loss")
+    assert live["held-out loss after training"] < 2 * live["last loss"]
+    perplexity = math.exp(live["held-out loss after training"])
+    assert live["held-out perplexity after training"] == pytest.approx(perplexity, abs=0.02)
+
+
+def test_exposure_bias_costs_characters_and_no_dates(printed):
+    row = "dates right, %"
+    correct, own = (printed.column(name, row) for name in ("the correct answer", "its own output"))
+    assert correct["characters right, %"] > own["characters right, %"]
+    assert correct[row] == own[row]
+
+
 def test_most_combinations_never_came_up(printed):
     assert 10 * printed.number("examples seen:") < printed.number("combinations:")
 
@@ -93,20 +143,24 @@ def test_the_weekday_is_copied(printed):
     assert real["no weekday"] < 2
 
 
-def test_beams_mend_some_and_spoil_some(printed):
+def test_beams_fix_some_dates_and_break_others(printed):
     row = "small, α = 1"
-    dates, greedy, beams, mended, spoiled = (
-        printed.column(name, row) for name in ("dates", "greedy right", "beams right", "mended", "spoiled")
+    dates, greedy, beams, fixed, broken = (
+        printed.column(name, row) for name in ("dates", "greedy right", "beams right", "fixed", "broken")
     )
     for name in dates:
-        assert beams[name] == greedy[name] + mended[name] - spoiled[name]
+        assert beams[name] == greedy[name] + fixed[name] - broken[name]
     for penalty in ("α = 0", "α = 1"):
         assert beams[f"shipped, {penalty}"] == greedy[f"shipped, {penalty}"]
         assert (
-            0 < mended[f"small, {penalty}"] < 0.2 * (dates[f"small, {penalty}"] - greedy[f"small, {penalty}"])
+            0 < fixed[f"small, {penalty}"] < 0.2 * (dates[f"small, {penalty}"] - greedy[f"small, {penalty}"])
         )
-        assert spoiled[f"small, {penalty}"] > 0
-    assert spoiled["small, α = 1"] <= spoiled["small, α = 0"]
+        assert broken[f"small, {penalty}"] > 0
+    assert broken["small, α = 1"] <= broken["small, α = 0"]
+    assert fixed["small, α = 1"] <= fixed["small, α = 0"]
+    assert abs(beams["small, α = 1"] - beams["small, α = 0"]) < 0.01 * dates[row]
+    short = printed.column("… too short", row)
+    assert broken["small, α = 0"] > short["small, α = 0"] > short["small, α = 1"]
 
 
 def on_field(printed, field: str, part: str) -> tuple[dict[str, float], float]:
@@ -136,7 +190,7 @@ def test_months_and_weekdays_are_read_when_they_begin(printed):
         assert max(last_layer(later)) < uniform + 0.16
 
 
-def test_heads_0_and_3_read_the_places_that_head_1_reads(printed):
+def test_heads_0_and_3_attend_to_the_positions_that_head_1_attends_to(printed):
     for field in ("year", "day"):
         for part in ("first", "later"):
             share, _ = on_field(printed, field, part)
@@ -162,13 +216,13 @@ def test_what_to_look_for_in_the_encoders_map(example):
 def test_what_to_look_for_in_the_decoders_map(example):
     maps = example.maps("decoder")
     decoder = torch.as_tensor(maps.weights)[0].mean(0)  # (T, T), what the explorer opens with
-    resting, last = [], 0  # of the rows behind ⟨start⟩, whose first has nothing else to look at
-    for row, token in enumerate(maps.queries[1:], start=1):
+    resting, last = [], 0  # of the rows after ⟨start⟩, whose first has nothing else to look at
+    for row, token in enumerate(maps.keys[1:], start=1):
         last = row if token in "年月日" else last
         others = decoder[row, : row + 1].clone()
         others[last] = 0
         resting.append(bool(decoder[row, last] > 0.35 and decoder[row, last] > others.max()))
-    assert maps.queries[0] == "⟨start⟩"
+    assert maps.keys[0] == "⟨start⟩"
     assert len(resting) == 12
     assert sum(resting) >= 6
 
@@ -179,7 +233,7 @@ def test_what_to_look_for_in_the_cross_map(example):
     read = "".join(sign if len(sign) == 1 else " " for sign in maps.keys)  # a space for the tag
     begin = [read.index(name) for name in ("Saturday", "March", "7", "2009")]
     weekday, month, day, year = (slice(at, at + n) for at, n in zip(begin, (8, 5, 1, 4), strict=True))
-    written = "".join(maps.queries[:-1])
+    written = "".join(example.written[:-1])
     assert written == "2009年3月7日星期六"
     assert cross[:4, year].sum(1).min() > 0.75
     for row in cross[9:12]:
@@ -243,12 +297,12 @@ def test_years_outside_its_training_come_out_wrong(printed):
     assert max(value for name, value in right.items() if name not in inside) < 20
 
 
-def test_spaces_behind_disturb_and_before_destroy(printed):
-    before, behind = (printed.column(f"{side}, right, %", "40 spaces") for side in ("before", "behind"))
+def test_spaces_after_disturb_and_before_destroy(printed):
+    before, after = (printed.column(f"{side}, right, %", "40 spaces") for side in ("before", "after"))
     assert before["10 spaces"] > 90
-    assert behind["10 spaces"] < 90
+    assert after["10 spaces"] < 90
     assert max(before["30 spaces"], before["40 spaces"]) < 15
-    assert min(behind.values()) > 30
+    assert min(after.values()) > 30
     # 20 spaces, a date of at most 18 characters, a tag
     assert printed.number("longest source in training:") > 20 + 18 + 1
     assert before["20 spaces"] < 50

@@ -25,7 +25,8 @@ class Titles(SphinxTransform):
             if listing is not None and (title := TITLE.match(listing.astext())):
                 cell["prompt_show"] = cell["prompt_hide"] = title[1].strip()
                 listing.rawsource = listing.astext()[title.end() :]
-                listing.children = [nodes.Text(listing.rawsource)]
+                listing.clear()
+                listing += nodes.Text(listing.rawsource)
 
 
 def label_folds(page: Page) -> None:
