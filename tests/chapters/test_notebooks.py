@@ -21,6 +21,7 @@ MOST_CODE = {
     "04": 150,
     "05": 150,
     "06": 150,
+    "07": 150,
     "08": 150,
 }  # lines a chapter may show before its exercises; 600 if not listed
 PARTS = ["Reading the article closely", "Exercises", "Check yourself", "Recap", "References"]

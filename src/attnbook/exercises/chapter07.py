@@ -1,4 +1,4 @@
-"""Chapter 7: an embedding, its matrix's two jobs, how loud words are, positions as waves and rotations."""
+"""Chapter 7: an embedding, sinusoids, rotations, sizes, tied matrices, padding."""
 
 import math
 from collections.abc import Callable
@@ -37,9 +37,9 @@ numbers(
         number("factor", 4, near=0.005): {
             10: "10 is the root of the vocabulary. The factor is the root of the *width*.",
             16: "16 is d_model. The factor is its square root.",
-            0.25: "the article's class multiplies by the root; it does not divide.",
-            0.0625: "the article's class multiplies by the root of d_model.",
-            1: "a bare `nn.Embedding` multiplies by nothing. The article's class does.",
+            0.25: "`Embeddings` multiplies by the root; it does not divide.",
+            0.0625: "`Embeddings` multiplies by the root of d_model.",
+            1: "a bare `nn.Embedding` multiplies by nothing. `Embeddings` does.",
             OTHER: "Read the last line of `forward`: which number is under the root?",
         },
         number("rows", 3): {
@@ -51,189 +51,6 @@ numbers(
     },
     praise="The factor depends on width, not vocabulary. Only the three rows looked up get a gradient.",
 )
-
-
-def _table(spread: Callable, factor: Callable) -> Callable:
-    """A wrong answer: another spread of the entries and another factor, from (D, words, scores)."""
-    return lambda vocab, *sizes: (spread(*sizes) * random(vocab, sizes[0], seed=70), factor(*sizes))
-
-
-def _measured(make_table: Callable, vocab: int, d_model: int, words: float, scores: float) -> tuple:
-    """The RMS of the words at the entrance, and the spread of one state's scores at the exit."""
-    result = make_table(vocab, d_model, words, scores)
-    table, factor = read_results(result, (torch.zeros(1), 1.0), ("table", "factor"))
-    if table.shape != (vocab, d_model):
-        raise Wrong(f"`table` has shape {shape(table)}; wanted (V, D), here {(vocab, d_model)}.")
-    hidden = random(100, d_model, seed=71).to(table.dtype)
-    hidden = hidden / hidden.square().mean(-1, keepdim=True).sqrt()  # every state of RMS 1
-    found = (factor * table).square().mean().sqrt().item(), (hidden @ table.T).std(-1).mean().item()
-    pairs = zip(found, (words, scores), strict=True)
-    return tuple(asked if _near(size, asked) else size for size, asked in pairs)
-
-
-def _near(size: float, asked: float) -> bool:
-    return math.isclose(size, asked, rel_tol=0.05)  # a random table is never exactly of the size asked for
-
-
-@function(
-    "7.2",
-    "One matrix, two sizes",
-    {"words": "a number", "scores": "a number"},
-    praise="Draw the matrix for the exit; the factor makes up for it at the entrance. For words = scores = "
-    "1 that gives N(0, 1/d) and √d, the paper's factor.",
-    use=_measured,
-    compare=lambda got, wanted: all(map(_near, got, wanted)),
-    cases=[
-        (900, 64, 0.7, 1.5),
-        (700, 64, 1.0, 1.0),
-        (1500, 32, 2.0, 0.3),
-        *drawn(lambda v, d, w, s, seed: (v, d, w / 10, s / 10), (500, 1500), (20, 80), (1, 30), (1, 30)),
-    ],
-    slips=slips(
-        "This is `nn.Embedding` unchanged: N(0, 1) entries, no factor. Use the sizes asked for.",
-        _table(lambda d, words, scores: 1, lambda d, words, scores: 1),
-        "This is the article's class unchanged: N(0, 1) times √d. Both sizes come out at √d.",
-        _table(lambda d, words, scores: 1, lambda d, words, scores: d**0.5),
-        "This is the paper's choice, N(0, 1/d) times √d. It is right for words = scores = 1 only.",
-        _table(lambda d, words, scores: d**-0.5, lambda d, words, scores: d**0.5),
-        "These are the sizes that N(0, 1/d) gives without a factor.",
-        _table(lambda d, words, scores: d**-0.5, lambda d, words, scores: 1),
-        "The scores are √d times too large: the spread of a sum of d independent products grows like √d.",
-        _table(lambda d, words, scores: scores, lambda d, words, scores: words / scores),
-        "The scores are √d times too small. In N(0, 1/d), 1/d is the *variance*; its root is the spread.",
-        _table(lambda d, words, scores: scores / d, lambda d, words, scores: words * d / scores),
-        "The words fit, the scores don't. Draw the matrix for the scores; the factor only affects words.",
-        _table(lambda d, words, scores: words, lambda d, words, scores: 1),
-        _table(lambda d, words, scores: words * d**-0.5, lambda d, words, scores: d**0.5),
-        "The scores fit, the words don't. The factor must turn the spread of the entries into `words`.",
-        _table(lambda d, words, scores: scores * d**-0.5, lambda d, words, scores: 1),
-        _table(lambda d, words, scores: scores * d**-0.5, lambda d, words, scores: words),
-        _table(lambda d, words, scores: scores * d**-0.5, lambda d, words, scores: d**0.5),
-        _table(lambda d, words, scores: scores * d**-0.5, lambda d, words, scores: words * d**0.5),
-        "`words` and `scores` are swapped: `scores` is the size at the exit.",
-        _table(lambda d, words, scores: words * d**-0.5, lambda d, words, scores: scores * d**0.5 / words),
-    ),
-)
-def make_table(vocab: int, d_model: int, words: float, scores: float) -> tuple[Tensor, float]:
-    spread = scores / math.sqrt(d_model)
-    return spread * random(vocab, d_model, seed=70), words / spread
-
-
-def _rms(x: Tensor) -> Tensor:
-    return x.square().mean().sqrt()
-
-
-def _ratio(size: Callable[[Tensor], Tensor], rows: Callable = lambda words: words.shape[1]) -> Callable:
-    """The ratio of two sizes; other ways to measure them, or other rows of the table, make wrong answers."""
-    return lambda words, table: (size(words) / size(table[: rows(words)])).item()
-
-
-def _loudness_case(batch: int, length: int, half: int, seed: int) -> tuple[Tensor, Tensor]:
-    rising = torch.linspace(0.4, 2, 30)[:, None]  # every row of another size
-    return 3 * random(batch, length, 2 * half, seed=seed) + 0.5, rising * (sinusoids(30, 2 * half) + 0.2)
-
-
-@function(
-    "7.3",
-    "How loud are the words?",
-    {"ratio": "one number"},
-    praise="This number finds the failing model before any training: about 11 there, at most 1.4 elsewhere.",
-    cases=[_loudness_case(4, 9, 6, 710), *drawn(_loudness_case, (1, 5), (1, 30), (1, 16))],
-    slips=slips(
-        "This is positions to words. Wanted: words to positions.",
-        lambda words, table: 1 / loudness(words, table),
-        "You used every row of the table. Use only the first T, the ones that are added.",
-        _ratio(_rms, lambda words: None),
-        "You used B rows of the table. Positions run along axis 1: use `words.shape[1]` rows.",
-        _ratio(_rms, len),
-        "These are mean squares: take the root.",
-        lambda words, table: loudness(words, table) ** 2,
-        "The standard deviation subtracts the mean, which hides cosines near 1. Use square, mean, root.",
-        _ratio(Tensor.std),
-        _ratio(lambda x: x.std(correction=0)),
-        "You took the mean of absolute values. RMS squares first and takes the root at the end.",
-        _ratio(lambda x: x.abs().mean()),
-        "A norm grows with the number of vectors, B times more for words. Use the *mean* of squares.",
-        _ratio(Tensor.norm),
-        _ratio(Tensor.norm, lambda words: None),
-        "You took means, in which positive and negative entries cancel. Square first.",
-        _ratio(Tensor.mean),
-    ),
-)
-def loudness(words: Tensor, table: Tensor) -> float:
-    return _ratio(_rms)(words, table)
-
-
-def _places(real: Tensor) -> Tensor:
-    return (real.cumsum(1) - 1).clamp(min=0)  # (B, T)
-
-
-def _at_real(add_positions: Callable, x: Tensor, table: Tensor, real: Tensor) -> Tensor:
-    """What is added to padding doesn't matter: only the vectors of real tokens are looked at."""
-    (output,) = read_results(add_positions(x, table, real), (x,), ("output",))
-    return output.where(real[..., None], 0) if output.shape == x.shape else output
-
-
-def _at(places: Callable[[Tensor], Tensor]) -> Callable:
-    """A wrong answer: other positions, `places(real)`."""
-    return lambda x, table, real: x + table[places(real)]
-
-
-def _padded_case(batch: int, length: int, width: int, seed: int, front=None, behind=None) -> tuple:
-    """Padding in front and behind, drawn at random or given for each sentence."""
-    front = (2 * random(batch, seed=seed).abs()).long() if front is None else torch.tensor(front)
-    behind = (2 * random(batch, seed=seed + 1).abs()).long() if behind is None else torch.tensor(behind)
-    front, behind = front.clamp(max=length // 2)[:, None], behind.clamp(max=(length - 1) // 2)[:, None]
-    column = torch.arange(length)
-    real = (column >= front) & (column < length - behind)  # (B, T)
-    return random(batch, length, width, seed=seed + 2), random(14, width, seed=seed + 3), real
-
-
-def _columns(real: Tensor) -> Tensor:
-    return torch.arange(real.shape[1])
-
-
-@function(
-    "7.4",
-    "Repair: padding in front",
-    {"output": "(B, T, D)"},
-    praise="A position counts the real tokens before it, which is the column only if padding is at the end.",
-    use=_at_real,
-    cases=[
-        _padded_case(4, 7, 5, 720, front=[2, 0, 3, 1], behind=[1, 2, 0, 0]),
-        _padded_case(2, 6, 3, 724, front=[0, 0], behind=[0, 0]),
-        *drawn(_padded_case, (1, 5), (1, 9), (1, 6), count=10),
-    ],
-    slips=slips(
-        "Nothing is repaired yet: every row still counts from its first column.",
-        _at(_columns),
-        "You subtracted all padding of a row. Only padding *before* a token counts.",
-        _at(lambda real: (_columns(real) - (~real).sum(1, keepdim=True)).clamp(min=0)),
-        "You are one row off: the first real token gets row 0.",
-        _at(lambda real: real.cumsum(1)),
-        _at(lambda real: (real.cumsum(1) - 2).clamp(min=0)),
-        "You counted from the end. The first real token gets row 0, not the last.",
-        _at(lambda real: _places(real.flip(1)).flip(1)),
-        "You counted padding. Count the *real* tokens before each one.",
-        _at(lambda real: _places(~real)),
-        "You counted along the batch axis. Positions run along axis 1.",
-        _at(lambda real: (real.cumsum(0) - 1).clamp(min=0)),
-        "You used the padding of sentence 0 for all. Each has its own.",
-        _at(lambda real: _places(real[:1]).expand(real.shape)),
-        "Every token of a row got the same position. Count up by one at each real token.",
-        _at(lambda real: torch.zeros_like(real, dtype=torch.long)),
-        _at(lambda real: real.long()),
-        _at(lambda real: real.int().argmax(1, keepdim=True).expand(real.shape)),
-        "Positions are added, not multiplied: a sine of 0 would erase the word.",
-        lambda x, table, real: x * table[_places(real)],
-        "You multiplied by √d_model. The embeddings have already done that to `x`.",
-        lambda x, table, real: add_positions(x * math.sqrt(x.shape[-1]), table, real),
-        "These are the positions alone. Add them to `x`.",
-        lambda x, table, real: table[_places(real)],
-    ),
-)
-def add_positions(x: Tensor, table: Tensor, real: Tensor) -> Tensor:
-    return x + table[_places(real)]
 
 
 def _waves(length: int, d_model: int, exponent=None, base=10000.0, start=0) -> tuple[Tensor, Tensor]:
@@ -268,7 +85,7 @@ def _to_one(pair: Tensor, d_model: int) -> Tensor:
 
 
 @function(
-    "7.5",
+    "7.2",
     "Sinusoidal positions",
     {"table": "(T, D)"},
     praise="This is the paper's table: a shift by k is one matrix, and dot products depend on k alone.",
@@ -297,7 +114,7 @@ def _to_one(pair: Tensor, d_model: int) -> Tensor:
         "Each hand needs both a sine and a cosine, or its angle can't be told.",
         _woven(lambda sines, cosines: (sines, sines)),
         _woven(lambda sines, cosines: (cosines, cosines)),
-        "You multiplied by √d_model. That factor is for the embeddings.",
+        "You multiplied by √D. That factor is for the embeddings.",
         lambda length, d_model: wave_table(length, d_model) * math.sqrt(d_model),
     ),
 )
@@ -328,7 +145,7 @@ def _forgetful(a: Tensor, b: Tensor, sines: Tensor, cosines: Tensor) -> tuple[Te
 
 
 @function(
-    "7.6",
+    "7.3",
     "Rotary positions",
     {"output": "(B, T, D)"},
     praise="Now each score depends only on the offset of query and key. Nothing is added to the words.",
@@ -361,3 +178,186 @@ def _forgetful(a: Tensor, b: Tensor, sines: Tensor, cosines: Tensor) -> tuple[Te
 )
 def rotary(x: Tensor) -> Tensor:
     return _turned()(x)
+
+
+def _rms(x: Tensor) -> Tensor:
+    return x.square().mean().sqrt()
+
+
+def _ratio(size: Callable[[Tensor], Tensor], rows: Callable = lambda words: words.shape[1]) -> Callable:
+    """The ratio of two sizes; other ways to measure them, or other rows of the table, make wrong answers."""
+    return lambda words, table: (size(words) / size(table[: rows(words)])).item()
+
+
+def _loudness_case(batch: int, length: int, half: int, seed: int) -> tuple[Tensor, Tensor]:
+    rising = torch.linspace(0.4, 2, 30)[:, None]  # every row of another size
+    return 3 * random(batch, length, 2 * half, seed=seed) + 0.5, rising * (sinusoids(30, 2 * half) + 0.2)
+
+
+@function(
+    "7.4",
+    "How large are the words?",
+    {"ratio": "one number"},
+    praise="This number finds the failing model before any training: about 11 there, at most 1.4 elsewhere.",
+    cases=[_loudness_case(4, 9, 6, 710), *drawn(_loudness_case, (1, 5), (1, 30), (1, 16))],
+    slips=slips(
+        "This is positions to words. Wanted: words to positions.",
+        lambda words, table: 1 / loudness(words, table),
+        "You used every row of the table. Use only the first T, the ones that are added.",
+        _ratio(_rms, lambda words: None),
+        "You used B rows of the table. Positions run along axis 1: use `words.shape[1]` rows.",
+        _ratio(_rms, len),
+        "These are mean squares: take the root.",
+        lambda words, table: loudness(words, table) ** 2,
+        "The standard deviation subtracts the mean, which hides cosines near 1. Use square, mean, root.",
+        _ratio(Tensor.std),
+        _ratio(lambda x: x.std(correction=0)),
+        "You took the mean of absolute values. RMS squares first and takes the root at the end.",
+        _ratio(lambda x: x.abs().mean()),
+        "A norm grows with the number of vectors, B times more for words. Use the *mean* of squares.",
+        _ratio(Tensor.norm),
+        _ratio(Tensor.norm, lambda words: None),
+        "You took means, in which positive and negative entries cancel. Square first.",
+        _ratio(Tensor.mean),
+    ),
+)
+def loudness(words: Tensor, table: Tensor) -> float:
+    return _ratio(_rms)(words, table)
+
+
+def _table(std: Callable, factor: Callable) -> Callable:
+    """A wrong answer: another standard deviation and another factor, from (D, words, scores)."""
+    return lambda vocab, *sizes: (std(*sizes) * random(vocab, sizes[0], seed=70), factor(*sizes))
+
+
+def _measured(make_table: Callable, vocab: int, d_model: int, words: float, scores: float) -> tuple:
+    """The RMS of the words at the input, and the standard deviation of one state's logits."""
+    result = make_table(vocab, d_model, words, scores)
+    table, factor = read_results(result, (torch.zeros(1), 1.0), ("table", "factor"))
+    if table.shape != (vocab, d_model):
+        raise Wrong(f"`table` has shape {shape(table)}; wanted (V, D), here {(vocab, d_model)}.")
+    hidden = random(100, d_model, seed=71).to(table.dtype)
+    hidden = hidden / hidden.square().mean(-1, keepdim=True).sqrt()  # every state of RMS 1
+    found = (factor * table).square().mean().sqrt().item(), (hidden @ table.T).std(-1).mean().item()
+    pairs = zip(found, (words, scores), strict=True)
+    return tuple(asked if _near(size, asked) else size for size, asked in pairs)
+
+
+def _near(size: float, asked: float) -> bool:
+    return math.isclose(size, asked, rel_tol=0.05)  # a random table is never exactly of the size asked for
+
+
+@function(
+    "7.5",
+    "One matrix, two sizes",
+    {"words": "a number", "scores": "a number"},
+    praise="Choose the matrix for the output; the factor corrects the input. For words = scores = 1 that "
+    "gives N(0, 1/D) and √D, the paper's factor.",
+    use=_measured,
+    compare=lambda got, wanted: all(map(_near, got, wanted)),
+    cases=[
+        (900, 64, 0.7, 1.5),
+        (700, 64, 1.0, 1.0),
+        (1500, 32, 2.0, 0.3),
+        *drawn(lambda v, d, w, s, seed: (v, d, w / 10, s / 10), (500, 1500), (20, 80), (1, 30), (1, 30)),
+    ],
+    slips=slips(
+        "This is `nn.Embedding` unchanged: N(0, 1) entries, no factor. Use the sizes asked for.",
+        _table(lambda d, words, scores: 1, lambda d, words, scores: 1),
+        "This is `Embeddings` unchanged: N(0, 1) times √D. Both sizes come out at √D.",
+        _table(lambda d, words, scores: 1, lambda d, words, scores: d**0.5),
+        "This is the paper's choice, N(0, 1/D) times √D. It is right for words = scores = 1 only.",
+        _table(lambda d, words, scores: d**-0.5, lambda d, words, scores: d**0.5),
+        "These are the sizes that N(0, 1/D) gives without a factor.",
+        _table(lambda d, words, scores: d**-0.5, lambda d, words, scores: 1),
+        "The logits are √D times too large: a sum of D independent products has √D times their size.",
+        _table(lambda d, words, scores: scores, lambda d, words, scores: words / scores),
+        "The logits are √D times too small. In N(0, 1/D), 1/D is the *variance*: take its root.",
+        _table(lambda d, words, scores: scores / d, lambda d, words, scores: words * d / scores),
+        "The words fit, the logits don't. Choose the matrix for the logits; the factor only affects words.",
+        _table(lambda d, words, scores: words, lambda d, words, scores: 1),
+        _table(lambda d, words, scores: words * d**-0.5, lambda d, words, scores: d**0.5),
+        "The logits fit, the words don't. The factor must turn the entries' size into `words`.",
+        _table(lambda d, words, scores: scores * d**-0.5, lambda d, words, scores: 1),
+        _table(lambda d, words, scores: scores * d**-0.5, lambda d, words, scores: words),
+        _table(lambda d, words, scores: scores * d**-0.5, lambda d, words, scores: d**0.5),
+        _table(lambda d, words, scores: scores * d**-0.5, lambda d, words, scores: words * d**0.5),
+        "`words` and `scores` are swapped: `scores` is the size of the logits.",
+        _table(lambda d, words, scores: words * d**-0.5, lambda d, words, scores: scores * d**0.5 / words),
+    ),
+)
+def make_table(vocab: int, d_model: int, words: float, scores: float) -> tuple[Tensor, float]:
+    std = scores / math.sqrt(d_model)
+    return std * random(vocab, d_model, seed=70), words / std
+
+
+def _positions(real: Tensor) -> Tensor:
+    return (real.cumsum(1) - 1).clamp(min=0)  # (B, T)
+
+
+def _at_real(add_positions: Callable, x: Tensor, table: Tensor, real: Tensor) -> Tensor:
+    """What is added to padding doesn't matter: only the vectors of real tokens are looked at."""
+    (output,) = read_results(add_positions(x, table, real), (x,), ("output",))
+    return output.where(real[..., None], 0) if output.shape == x.shape else output
+
+
+def _at(positions: Callable[[Tensor], Tensor]) -> Callable:
+    """A wrong answer: other positions, `positions(real)`."""
+    return lambda x, table, real: x + table[positions(real)]
+
+
+def _padded_case(batch: int, length: int, width: int, seed: int, front=None, behind=None) -> tuple:
+    """Padding in front and behind, drawn at random or given for each sentence."""
+    front = (2 * random(batch, seed=seed).abs()).long() if front is None else torch.tensor(front)
+    behind = (2 * random(batch, seed=seed + 1).abs()).long() if behind is None else torch.tensor(behind)
+    front, behind = front.clamp(max=length // 2)[:, None], behind.clamp(max=(length - 1) // 2)[:, None]
+    column = torch.arange(length)
+    real = (column >= front) & (column < length - behind)  # (B, T)
+    return random(batch, length, width, seed=seed + 2), random(14, width, seed=seed + 3), real
+
+
+def _columns(real: Tensor) -> Tensor:
+    return torch.arange(real.shape[1])
+
+
+@function(
+    "7.6",
+    "Repair: padding in front",
+    {"output": "(B, T, D)"},
+    praise="A position counts the real tokens before it, which is the column only if padding is at the end.",
+    use=_at_real,
+    cases=[
+        _padded_case(4, 7, 5, 720, front=[2, 0, 3, 1], behind=[1, 2, 0, 0]),
+        _padded_case(2, 6, 3, 724, front=[0, 0], behind=[0, 0]),
+        *drawn(_padded_case, (1, 5), (1, 9), (1, 6), count=10),
+    ],
+    slips=slips(
+        "Nothing is repaired yet: every row still counts from its first column.",
+        _at(_columns),
+        "You subtracted all padding of a row. Only padding *before* a token counts.",
+        _at(lambda real: (_columns(real) - (~real).sum(1, keepdim=True)).clamp(min=0)),
+        "You are one row off: the first real token gets row 0.",
+        _at(lambda real: real.cumsum(1)),
+        _at(lambda real: (real.cumsum(1) - 2).clamp(min=0)),
+        "You counted from the end. The first real token gets row 0, not the last.",
+        _at(lambda real: _positions(real.flip(1)).flip(1)),
+        "You counted padding. Count the *real* tokens before each one.",
+        _at(lambda real: _positions(~real)),
+        "You counted along the batch axis. Positions run along axis 1.",
+        _at(lambda real: (real.cumsum(0) - 1).clamp(min=0)),
+        "You used the padding of sentence 0 for all. Each has its own.",
+        _at(lambda real: _positions(real[:1]).expand(real.shape)),
+        "Every token of a row got the same position. Count up by one at each real token.",
+        _at(lambda real: torch.zeros_like(real, dtype=torch.long)),
+        _at(lambda real: real.long()),
+        _at(lambda real: real.int().argmax(1, keepdim=True).expand(real.shape)),
+        "Positions are added, not multiplied: a sine of 0 would erase the word.",
+        lambda x, table, real: x * table[_positions(real)],
+        "You multiplied by √D. The embeddings have already done that to `x`.",
+        lambda x, table, real: add_positions(x * math.sqrt(x.shape[-1]), table, real),
+        "These are the positions alone. Add them to `x`.",
+        lambda x, table, real: table[_positions(real)],
+    ),
+)
+def add_positions(x: Tensor, table: Tensor, real: Tensor) -> Tensor:
+    return x + table[_positions(real)]

@@ -55,133 +55,6 @@ def test_wrong_predictions(check, other, words):
 # --- 7.2 ---------------------------------------------------------------------------------------------------
 
 
-def by_measuring(vocab, d_model, words, scores):
-    table = torch.rand(vocab, d_model) - 0.5  # not even a normal distribution
-    table *= scores / math.sqrt(d_model) / table.square().mean().sqrt()
-    return table, words / table.square().mean().sqrt()
-
-
-def with_a_layer(vocab, d_model, words, scores):
-    layer = torch.nn.Embedding(vocab, d_model)
-    torch.nn.init.normal_(layer.weight, std=scores * d_model**-0.5)
-    return {"table": layer.weight, "factor": words * d_model**0.5 / scores}
-
-
-def in_numpy(vocab, d_model, words, scores):
-    spread = scores / d_model**0.5
-    return np.random.default_rng(0).normal(0, spread, (vocab, d_model)), words / spread
-
-
-@pytest.mark.parametrize("answer", [by_measuring, with_a_layer, in_numpy])
-def test_tables_drawn_in_any_way(check, answer):
-    verdict = check("7.2", answer)
-    assert verdict.passed, verdict.message
-
-
-def flat(vocab, d_model, words, scores):
-    """Words of the right size, all the same: every token gets the same score."""
-    return torch.full((vocab, d_model), scores * d_model**-0.5), words * d_model**0.5 / scores
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (flat, "`scores` is"),
-        (lambda v, d, w, s: (torch.randn(v, d) * 1.1 * s * d**-0.5, w * d**0.5 / s / 1.1), "`scores` is"),
-        (lambda v, d, w, s: (torch.randn(v, d) * s * d**-0.5, 1.1 * w * d**0.5 / s), "`words` is"),
-        (lambda v, d, w, s: (torch.randn(d, v) * s * d**-0.5, w * d**0.5 / s), "wanted (V, D)"),
-        (lambda v, d, w, s: (torch.randn(v, d) * s / v**0.5, w * v**0.5 / s), "`scores` is"),
-        (lambda v, d, w, s: torch.randn(v, d) * s * d**-0.5, "wanted 2 things: table, factor"),
-        (lambda v, d, w, s: (torch.randn(v, d) * s * d**-0.5, "√d"), "`factor` should be a number"),
-    ],
-)
-def test_wrong_tables(check, answer, words):
-    assert_says(check("7.2", answer), words)
-
-
-# --- 7.3 ---------------------------------------------------------------------------------------------------
-
-
-def root_mean_square(x):
-    return x.square().mean().sqrt()
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda words, table: (words**2).mean() ** 0.5 / (table[: words.size(1)] ** 2).mean() ** 0.5,
-        lambda words, table: words.norm() / table[: words.shape[1]].norm() / len(words) ** 0.5,
-        lambda words, table: (root_mean_square(words) / root_mean_square(table[: words.shape[1]]))[None],
-        lambda words, table: np.sqrt(
-            np.mean(words.numpy() ** 2) / np.mean(table[: words.shape[1]].numpy() ** 2)
-        ),
-    ],
-)
-def test_any_measure_of_loudness(check, answer):
-    assert check("7.3", answer).passed
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda words, table: 1.0, "wanted"),
-        (lambda words, table: words / table[: words.shape[1]], "should be a number"),
-    ],
-)
-def test_wrong_measures_of_loudness(check, answer, words):
-    assert_says(check("7.3", answer), words)
-
-
-# --- 7.4 ---------------------------------------------------------------------------------------------------
-
-
-def from_the_first(x, table, real):
-    """Real tokens stand side by side, so it is enough to know where the first one is."""
-    first = real.int().argmax(1, keepdim=True)
-    return x + F.embedding((torch.arange(x.shape[1]) - first).clamp(0), table)
-
-
-def row_by_row(x, table, real):
-    output = torch.full_like(x, torch.nan)  # whatever stands at padding
-    for b in range(len(x)):
-        output[b, real[b]] = x[b, real[b]] + table[: real[b].sum()]
-    return output
-
-
-def in_place(x, table, real):
-    x += table[(real.cumsum(1) - 1).clamp(0)]
-    return x
-
-
-@pytest.mark.parametrize("answer", [from_the_first, row_by_row])
-def test_any_repair(check, answer):
-    verdict = check("7.4", answer)
-    assert verdict.passed, verdict.message
-
-
-def test_a_repair_in_place_passes_with_a_word_about_it(check):
-    verdict = check("7.4", in_place)
-    assert verdict.passed
-    assert "changes `x` in place" in verdict.message
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda x, table, real: x + table[: x.shape[1]].roll(3, 0), "other numbers"),
-        (lambda x, table, real: x + table[(real.cumsum(1) - 1)[:1].clamp(0)], "padding of sentence 0"),
-        (lambda x, table, real: x + 2 * table[(real.cumsum(1) - 1).clamp(0)], "other numbers"),
-        (lambda x, table, real: x[real] + table[(real.cumsum(1) - 1)[real]], "has shape"),
-        (lambda x, table, real: x + table[real.cumsum(1).clamp(max=6)], "one row off"),
-    ],
-)
-def test_wrong_repairs(check, answer, words):
-    assert_says(check("7.4", answer), words)
-
-
-# --- 7.5 ---------------------------------------------------------------------------------------------------
-
-
 def waves(length, d_model):
     angle = torch.arange(length)[:, None] / 10000 ** (torch.arange(0, d_model, 2) / d_model)
     return angle.sin(), angle.cos()
@@ -203,7 +76,7 @@ def by_loops(length, d_model):
 
 @pytest.mark.parametrize("answer", [sinusoids, filled, by_loops, lambda *s: filled(*s).numpy()])
 def test_any_way_to_the_sinusoids(check, answer):
-    assert check("7.5", answer).passed
+    assert check("7.2", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -215,7 +88,7 @@ def test_any_way_to_the_sinusoids(check, answer):
     ],
 )
 def test_wrong_sinusoids(check, answer, words):
-    assert_says(check("7.5", answer), words)
+    assert_says(check("7.2", answer), words)
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.7, 3.0])
@@ -224,12 +97,12 @@ def test_a_wrong_speed_is_not_blamed_on_the_batch(check, speed):
         angle = torch.arange(length)[:, None] * 10000 ** (-speed * torch.arange(0, d_model, 2) / d_model)
         return torch.stack((angle.sin(), angle.cos()), -1).flatten(1)
 
-    verdict = check("7.5", answer)
+    verdict = check("7.2", answer)
     assert verdict.state == "wrong"
     assert "item 0" not in verdict.message
 
 
-# --- 7.6 ---------------------------------------------------------------------------------------------------
+# --- 7.3 ---------------------------------------------------------------------------------------------------
 
 
 def turned(x, sign=1):
@@ -250,9 +123,21 @@ def with_matrices(x):
     return torch.einsum("tdij,btdj->btdi", turn, x.unflatten(-1, (-1, 2))).flatten(-2)
 
 
-@pytest.mark.parametrize("answer", [turned, with_complex_numbers, with_matrices])
+def with_the_matrices_of_formula_7_7(x):
+    """Row t times R_t, as the chapter writes them."""
+
+    def rotation(k):
+        angles = k * 10000.0 ** (-torch.arange(0, x.shape[2], 2) / x.shape[2])
+        return torch.block_diag(*(torch.tensor([[b.cos(), -b.sin()], [b.sin(), b.cos()]]) for b in angles))
+
+    return torch.stack([x[:, t] @ rotation(t) for t in range(x.shape[1])], dim=1)
+
+
+@pytest.mark.parametrize(
+    "answer", [turned, with_complex_numbers, with_matrices, with_the_matrices_of_formula_7_7]
+)
 def test_any_rotation(check, answer):
-    assert check("7.6", answer).passed
+    assert check("7.3", answer).passed
 
 
 def test_what_the_chapter_says_it_is_the_rotation_of_formula_7_7():
@@ -279,4 +164,131 @@ def test_what_the_praise_says_scores_depend_on_the_offset_alone():
     ],
 )
 def test_wrong_rotations(check, answer, words):
+    assert_says(check("7.3", answer), words)
+
+
+# --- 7.4 ---------------------------------------------------------------------------------------------------
+
+
+def root_mean_square(x):
+    return x.square().mean().sqrt()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda words, table: (words**2).mean() ** 0.5 / (table[: words.size(1)] ** 2).mean() ** 0.5,
+        lambda words, table: words.norm() / table[: words.shape[1]].norm() / len(words) ** 0.5,
+        lambda words, table: (root_mean_square(words) / root_mean_square(table[: words.shape[1]]))[None],
+        lambda words, table: np.sqrt(
+            np.mean(words.numpy() ** 2) / np.mean(table[: words.shape[1]].numpy() ** 2)
+        ),
+    ],
+)
+def test_any_measure_of_loudness(check, answer):
+    assert check("7.4", answer).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda words, table: 1.0, "wanted"),
+        (lambda words, table: words / table[: words.shape[1]], "should be a number"),
+    ],
+)
+def test_wrong_measures_of_loudness(check, answer, words):
+    assert_says(check("7.4", answer), words)
+
+
+# --- 7.5 ---------------------------------------------------------------------------------------------------
+
+
+def by_measuring(vocab, d_model, words, scores):
+    table = torch.rand(vocab, d_model) - 0.5  # not even a normal distribution
+    table *= scores / math.sqrt(d_model) / table.square().mean().sqrt()
+    return table, words / table.square().mean().sqrt()
+
+
+def with_a_layer(vocab, d_model, words, scores):
+    layer = torch.nn.Embedding(vocab, d_model)
+    torch.nn.init.normal_(layer.weight, std=scores * d_model**-0.5)
+    return {"table": layer.weight, "factor": words * d_model**0.5 / scores}
+
+
+def in_numpy(vocab, d_model, words, scores):
+    std = scores / d_model**0.5
+    return np.random.default_rng(0).normal(0, std, (vocab, d_model)), words / std
+
+
+@pytest.mark.parametrize("answer", [by_measuring, with_a_layer, in_numpy])
+def test_tables_drawn_in_any_way(check, answer):
+    verdict = check("7.5", answer)
+    assert verdict.passed, verdict.message
+
+
+def flat(vocab, d_model, words, scores):
+    """Words of the right size, all the same: every token gets the same score."""
+    return torch.full((vocab, d_model), scores * d_model**-0.5), words * d_model**0.5 / scores
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (flat, "`scores` is"),
+        (lambda v, d, w, s: (torch.randn(v, d) * 1.1 * s * d**-0.5, w * d**0.5 / s / 1.1), "`scores` is"),
+        (lambda v, d, w, s: (torch.randn(v, d) * s * d**-0.5, 1.1 * w * d**0.5 / s), "`words` is"),
+        (lambda v, d, w, s: (torch.randn(d, v) * s * d**-0.5, w * d**0.5 / s), "wanted (V, D)"),
+        (lambda v, d, w, s: (torch.randn(v, d) * s / v**0.5, w * v**0.5 / s), "`scores` is"),
+        (lambda v, d, w, s: torch.randn(v, d) * s * d**-0.5, "wanted 2 things: table, factor"),
+        (lambda v, d, w, s: (torch.randn(v, d) * s * d**-0.5, "√d"), "`factor` should be a number"),
+    ],
+)
+def test_wrong_tables(check, answer, words):
+    assert_says(check("7.5", answer), words)
+
+
+# --- 7.6 ---------------------------------------------------------------------------------------------------
+
+
+def from_the_first(x, table, real):
+    """Real tokens stand side by side, so it is enough to know where the first one is."""
+    first = real.int().argmax(1, keepdim=True)
+    return x + F.embedding((torch.arange(x.shape[1]) - first).clamp(0), table)
+
+
+def row_by_row(x, table, real):
+    output = torch.full_like(x, torch.nan)  # whatever stands at padding
+    for b in range(len(x)):
+        output[b, real[b]] = x[b, real[b]] + table[: real[b].sum()]
+    return output
+
+
+def in_place(x, table, real):
+    x += table[(real.cumsum(1) - 1).clamp(0)]
+    return x
+
+
+@pytest.mark.parametrize("answer", [from_the_first, row_by_row])
+def test_any_repair(check, answer):
+    verdict = check("7.6", answer)
+    assert verdict.passed, verdict.message
+
+
+def test_a_repair_in_place_passes_with_a_word_about_it(check):
+    verdict = check("7.6", in_place)
+    assert verdict.passed
+    assert "changes `x` in place" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda x, table, real: x + table[: x.shape[1]].roll(3, 0), "other numbers"),
+        (lambda x, table, real: x + table[(real.cumsum(1) - 1)[:1].clamp(0)], "padding of sentence 0"),
+        (lambda x, table, real: x + 2 * table[(real.cumsum(1) - 1).clamp(0)], "other numbers"),
+        (lambda x, table, real: x[real] + table[(real.cumsum(1) - 1)[real]], "has shape"),
+        (lambda x, table, real: x + table[real.cumsum(1).clamp(max=6)], "one row off"),
+    ],
+)
+def test_wrong_repairs(check, answer, words):
     assert_says(check("7.6", answer), words)
