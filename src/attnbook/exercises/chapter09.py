@@ -1,0 +1,317 @@
+"""Chapter 9: a word in pieces, where the parameters are, a head's habit, an honest choice, and padding."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from attnbook.exercises.judges import OTHER, Suspect, drawn, line_up, number, random, slips
+from attnbook.exercises.registry import function, numbers, suspects
+
+UNKNOWN = "[UNK]"
+
+
+def _cut(
+    word: str, vocabulary: set[str], mark: str = "##", backwards: bool = True, unknown: Callable | None = None
+) -> str:
+    """The right pieces, joined by spaces; the keywords make the wrong ones."""
+    pieces, start = [], 0
+    while start < len(word):
+        ends = range(start + 1, len(word) + 1)
+        named = {end: (mark if start else "") + word[start:end] for end in ends}
+        fitting = [end for end in ends if named[end] in vocabulary]
+        if not fitting and unknown is None:
+            return UNKNOWN
+        if not fitting:
+            return " ".join(unknown(pieces, word[start:]))
+        end = fitting[-1 if backwards else 0]
+        pieces.append(named[end])
+        start = end
+    return " ".join(pieces)
+
+
+PIECES = {"un", "u", "play", "pl", "##play", "##able", "##ing", "##p", "##a", "##s", "##n", "robot"}
+PIECES |= {"##s", "##ab", "##le", "r", "##o", "token", "##ization", "##iza", "##er", "a", "ab", "abc", "##d"}
+PIECES |= {"##b", "##t"}
+
+
+@function(
+    "9.1",
+    "Cut a word",
+    {"pieces": "a string"},
+    praise="This is how BERT's tokenizer cuts every word: longest piece first, without ever going back.",
+    cases=[
+        (word, PIECES)
+        for word in ("robots", "unplayable", "robot", "tokenization", "playing", "abd", "rx", "abcx", "xplay")
+    ],
+    slips=slips(
+        'Pieces inside a word are looked up with `##` before them: `"##" + word[start:end]`.',
+        lambda word, vocabulary: _cut(word, vocabulary, mark=""),
+        "You took the shortest piece that fits. Take the longest: try ends from the last letter backwards.",
+        lambda word, vocabulary: _cut(word, vocabulary, backwards=False),
+        "If one piece is missing, the whole word is unknown: return only `[UNK]`.",
+        lambda word, vocabulary: _cut(word, vocabulary, unknown=lambda pieces, rest: [*pieces, UNKNOWN]),
+        lambda word, vocabulary: _cut(word, vocabulary, unknown=lambda pieces, rest: [*pieces, rest]),
+        "You return no piece for the part that doesn't fit. The whole word then becomes `[UNK]`.",
+        lambda word, vocabulary: _cut(word, vocabulary, unknown=lambda pieces, rest: pieces),
+        lambda word, vocabulary: _cut(word, vocabulary, unknown=lambda pieces, rest: []),
+        "The pieces are right, but the `##` is missing: return each piece as the vocabulary spells it.",
+        lambda word, vocabulary: _cut(word, vocabulary).replace("##", ""),
+        'Put a space between the pieces: `" ".join(pieces)`.',
+        lambda word, vocabulary: _cut(word, vocabulary).replace(" ", ""),
+    ),
+)
+def wordpiece(word: str, vocabulary: set[str]) -> str:
+    return _cut(word, vocabulary)
+
+
+VOCABULARY, WIDTH, INNER = 250_037, 384, 1536
+TABLE = VOCABULARY * WIDTH
+LAYER = 4 * (WIDTH * WIDTH + WIDTH) + 2 * WIDTH * INNER + INNER + WIDTH + 4 * WIDTH
+
+numbers(
+    "9.2",
+    "Where the parameters are",
+    {
+        number("embedding", TABLE, near=0.5): {
+            VOCABULARY: "this is the number of rows. Each row has D numbers.",
+            2 * TABLE: "this counts the table twice. The encoder has no output layer.",
+            OTHER: "One row of D numbers for each token of the vocabulary.",
+        },
+        number("layer", LAYER, near=0.5): {
+            LAYER - 4 * WIDTH - INNER - WIDTH - 4 * WIDTH: "these are the matrices. Add biases and norms.",
+            LAYER - 4 * WIDTH: "the layer norms are missing: two, each with a scale and a shift per feature.",
+            LAYER - 2 * WIDTH: "one layer norm is missing, or you counted only scales: 2 norms × 2 × D.",
+            LAYER
+            - WIDTH * WIDTH
+            - WIDTH: "three projections are query, key and value. The output is the 4th.",
+            LAYER - WIDTH * INNER: "the feed-forward network has two matrices: D to 1,536 and back.",
+            LAYER - 4 * WIDTH - INNER - WIDTH: "the biases are missing: 4 × D, 1,536 and D.",
+            4 * 12 * (WIDTH * WIDTH + WIDTH) + LAYER - 4 * (WIDTH * WIDTH + WIDTH): "heads multiply nothing: "
+            "together they share one D × D matrix for each projection.",
+            12 * LAYER: "this is all 12 layers. Give one.",
+            OTHER: "Four D × D projections, D × 1,536 and back, all biases, and 2 × 2 × D for the norms.",
+        },
+        number("fraction", TABLE / (TABLE + 12 * LAYER), near=0.004): {
+            TABLE / (TABLE + LAYER): "this is with one layer. There are 12.",
+            12 * LAYER / (TABLE + 12 * LAYER): "this is the layers' part. Give the embedding's.",
+            12 * LAYER / TABLE: "this divides the layers by the table. Divide the table by the sum of both.",
+            100 * TABLE / (TABLE + 12 * LAYER): "this is in percent. Give a number between 0 and 1.",
+            OTHER: "The table, divided by the table and 12 layers together.",
+        },
+        number("bits", 4.5, near=0.01): {
+            4: "the scale is missing: each block of 32 weights has one, with 16 bits.",
+            20: "each block has one scale, not each weight: share its 16 bits among 32 weights.",
+            144: "these are the bits of a block. Divide by its 32 weights.",
+            OTHER: "The bits of one block, its scale included, divided by 32.",
+        },
+    },
+    praise="Four fifths of the model is a table of words, and 4 bits per weight really are 4.5.",
+)
+
+
+def _same(ids: Tensor, diagonal: bool = False) -> Tensor:
+    return (ids[:, None] == ids) & (diagonal | ~torch.eye(len(ids), dtype=torch.bool))
+
+
+def _given(weights: Tensor, ids: Tensor, diagonal: bool = False) -> Tensor:
+    return (weights * _same(ids, diagonal)).sum(-1)  # (H, T)
+
+
+def _repeated(heads: int, length: int, kinds: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Weights of one layer, and ids of which some come twice or more."""
+    weights = (2 * random(heads, length, length, seed=seed)).softmax(-1)
+    ids = (random(length, seed=seed + 1) * 100).long() % kinds + 7
+    ids[-1] = ids[0]
+    ids[length // 2] = 99  # one token without a twin
+    return weights, ids
+
+
+@function(
+    "9.3",
+    "One head's habit",
+    {"habit": "(H,)"},
+    praise="One number per head, and the same measure for all of them: that is a census.",
+    cases=[_repeated(3, 8, 4, 910), _repeated(2, 6, 3, 911), *drawn(_repeated, (1, 4), (5, 9), (2, 5))],
+    slips=slips(
+        "The diagonal is included: a token always has its own id. Remove it from `same`.",
+        lambda weights, ids: _given(weights, ids, True).mean(-1),
+        lambda weights, ids: _given(weights, ids, True)[:, _same(ids).any(-1)].mean(-1),
+        "You averaged over all queries. Those without another token of their id can only give 0.",
+        lambda weights, ids: _given(weights, ids).mean(-1),
+        "You averaged over pairs. First add up each query's weights, then average over the queries.",
+        lambda weights, ids: weights[:, _same(ids)].mean(-1),
+        "You added up over the queries. Average over those that have such a position.",
+        lambda weights, ids: _given(weights, ids).sum(-1),
+        "You averaged over the heads too. Give one number for each.",
+        lambda weights, ids: same_token(weights, ids).mean().expand(len(weights)),
+    ),
+)
+def same_token(weights: Tensor, ids: Tensor) -> Tensor:
+    return _given(weights, ids)[:, _same(ids).any(-1)].mean(-1)
+
+
+def _choose(found: Tensor, on: Tensor, tested: Tensor) -> tuple[int, int, float]:
+    layer, head = divmod(int(found[..., on].sum(-1).argmax()), found.shape[1])
+    return layer, head, float(found[layer, head][tested].double().mean())
+
+
+def _lucky(layers: int, heads: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Every way to choose finds another head; two heads are best on `train`, the last of them elsewhere."""
+    found = random(layers, heads, count, seed=seed) > 0.8
+    train = torch.arange(count) % 3 != 1  # positions 1, 4, 7, 10 are for the test
+    found[-1, 0] = ~train
+    found[0, 0] = True
+    found[0, 0, [0, 2, 4]] = False
+    found[layers // 2, -1] = train
+    found[layers // 2, -1, [0, 1]] = torch.tensor([False, True])
+    found[-1, -1] = train
+    found[-1, -1, [1, 2, 4]] = torch.tensor([True, False, True])
+    return found, train
+
+
+def _all(found: Tensor) -> Tensor:
+    return torch.ones(found.shape[-1], dtype=torch.bool)
+
+
+@function(
+    "9.4",
+    "Choose, then test",
+    {"layer": "an integer", "head": "an integer", "accuracy": "a number from 0 to 1"},
+    praise="The choice and the test share no sentence, so the accuracy is an honest estimate.",
+    cases=[_lucky(3, 4, 11, 920), _lucky(4, 2, 14, 921), *drawn(_lucky, (3, 5), (2, 5), (11, 14))],
+    slips=slips(
+        "You tested on the sentences that chose the head. Use the others, `~train`.",
+        lambda found, train: _choose(found, train, train),
+        "You tested on all sentences, those that chose the head among them. Use only `~train`.",
+        lambda found, train: _choose(found, train, _all(found)),
+        "You chose on all sentences, so the test sentences took part in the choice. Choose on `train`.",
+        lambda found, train: _choose(found, _all(found), ~train),
+        lambda found, train: _choose(found, _all(found), _all(found)),
+        "You chose on the test sentences. Choose on `train`, and test on the others.",
+        lambda found, train: _choose(found, ~train, train),
+        lambda found, train: _choose(found, ~train, ~train),
+        "A flattened position is layer · H + head: divide by the number of heads, `found.shape[1]`.",
+        lambda found, train: (
+            *divmod(int(found[..., train].sum(-1).argmax()), len(found)),
+            _choose(found, train, ~train)[2],
+        ),
+        "In a tie you took the last head. Take the first, layer by layer, as `argmax` does.",
+        lambda found, train: (lambda best: (*best, float(found[best[0], best[1]][~train].double().mean())))(
+            tuple(map(int, (found[..., train].sum(-1) == found[..., train].sum(-1).max()).nonzero()[-1]))
+        ),
+        "This is the number of correct sentences. Divide by how many there are.",
+        lambda found, train: (
+            *_choose(found, train, ~train)[:2],
+            _choose(found, train, ~train)[2] * int((~train).sum()),
+        ),
+        "This is the mean over all heads. Give the accuracy of the head that you chose.",
+        lambda found, train: (
+            *_choose(found, train, ~train)[:2],
+            float(found[..., ~train].double().mean()),
+        ),
+    ),
+)
+def chosen(found: Tensor, train: Tensor) -> tuple[int, int, float]:
+    return _choose(found, train, ~train)
+
+
+def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """The right sentence vector: the mean over positions that are no padding."""
+    return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+def _unit(vector: Tensor) -> Tensor:
+    return vector / vector.norm(dim=-1, keepdim=True)
+
+
+def _embedder(name: str, embed: Callable, truth: bool) -> Suspect:
+    return Suspect(name, (embed,), truth)
+
+
+def _compare(embed: Callable, extra: Callable) -> bool:
+    """Whether sentences keep their vectors when `extra` makes padding for them."""
+    hidden = random(3, 5, 6, seed=930).double()
+    padded = torch.cat([hidden, extra(hidden)], 1)
+    mask = torch.arange(padded.shape[1]).expand(3, -1) < 5
+    alone = embed(hidden, torch.ones(3, 5, dtype=torch.bool))
+    return torch.allclose(alone, embed(padded, mask))
+
+
+def _noise(hidden: Tensor) -> Tensor:
+    return 3 * random(len(hidden), 4, hidden.shape[2], seed=931).double()
+
+
+def _changed(embed: Callable, same: bool = False) -> bool:
+    """A weaker test: other numbers in the padding, whose length stays the same."""
+    hidden, other = random(3, 5, 6, seed=932).double(), random(3, 5, 6, seed=933).double()
+    mask = torch.arange(5).expand(3, -1) < 3 if same else LENGTHS_MASK
+    changed = torch.where(mask[..., None], hidden, other)
+    return torch.allclose(embed(hidden, mask), embed(changed, mask))
+
+
+@suspects(
+    "9.5",
+    "Does padding change a sentence?",
+    line_up(
+        _embedder("the mean over the words", _mean, True),
+        "It ignores padding exactly. Compare with `torch.allclose`: sums in another order round differently.",
+        _embedder("the mean over all positions", lambda hidden, mask: hidden.mean(1), False),
+        "It never looks at the mask. Give a sentence padding, and compare with the sentence alone.",
+        _embedder(
+            "the sum over the words, divided by T",
+            lambda hidden, mask: (hidden * mask[..., None]).sum(1) / hidden.shape[1],
+            False,
+        ),
+        "It ignores what is in the padding, but not how much there is: compare with no padding at all.",
+        _embedder("the first token's vector", lambda hidden, mask: hidden[:, 0], True),
+        "It is no mean, but padding comes after the first token and can't change it.",
+        _embedder("the last position's vector", lambda hidden, mask: hidden[:, -1], False),
+        "With padding, the last position is padding.",
+        _embedder(
+            "the mean with the first sentence's mask for all",
+            lambda hidden, mask: _mean(hidden, mask[:1].expand_as(mask)),
+            False,
+        ),
+        "With sentences of one length nothing shows. Give each sentence another length.",
+        _embedder(
+            "the mean over the words, scaled to length 1",
+            lambda hidden, mask: _unit(_mean(hidden, mask)),
+            True,
+        ),
+        "It isn't the mean itself, but it doesn't depend on padding: compare it only with itself.",
+        _embedder(
+            "the mean plus a ten-thousandth of the padding",
+            lambda hidden, mask: _mean(hidden, mask) + 1e-4 * (hidden * ~mask[..., None]).sum(1),
+            False,
+        ),
+        "The padding comes in with a small factor. Make the numbers in the padding large.",
+    ),
+    praise="The same sentence, another vector, depending on its neighbours in the batch: your test finds it.",
+    slips=slips(
+        "You only changed the numbers in the padding. Change how much there is, too: compare with none.",
+        _changed,
+        lambda embed: _changed(embed, same=True),
+        "Your padding is all zeros. Real padding has hidden states like any token: use random numbers.",
+        lambda embed: _compare(embed, lambda hidden: torch.zeros_like(hidden[:, :4])),
+        "All your sentences have one length. Give each another, so that their masks differ.",
+        lambda embed: _compare(embed, lambda hidden: 1e4 * _noise(hidden)),
+        "Your test uses the mean as the only right answer. It should compare a function with itself.",
+        lambda embed: torch.allclose(
+            embed(random(3, 5, 6, seed=934), LENGTHS_MASK), _mean(random(3, 5, 6, seed=934), LENGTHS_MASK)
+        ),
+    ),
+)
+def ignores_padding(embed: Callable) -> bool:
+    hidden = random(3, 5, 6, seed=935).double()
+    filled = torch.where(LENGTHS_MASK[..., None], hidden, 1e6 * hidden)
+    together = embed(filled, LENGTHS_MASK)
+    alone = [
+        embed(hidden[i : i + 1, :length], torch.ones(1, length, dtype=torch.bool))
+        for i, length in enumerate(LENGTHS)
+    ]
+    return torch.allclose(together, torch.cat(alone))
+
+
+LENGTHS = (5, 3, 2)
+LENGTHS_MASK = torch.arange(5) < torch.tensor(LENGTHS)[:, None]  # (3, 5)

@@ -1,0 +1,95 @@
+"""The statements of chapter 9 agree with the numbers that this build printed."""
+
+import re
+
+import pytest
+
+CHAPTER = "09-published-encoder"
+KINDS = ["previous token", "next token", "same token", "separators"]
+
+
+def line(printed, start):
+    (found,) = [each for each in printed.lines if each.startswith(start)]
+    return found.removeprefix(start).split()
+
+
+def test_wordpiece_loses_chinese_and_unigram_keeps_its_words(printed):
+    pieces = line(printed, "WordPiece, Chinese, ")
+    assert "[UNK]" in pieces
+    assert all(len(piece.removeprefix("##")) == 1 or piece.startswith("[") for piece in pieces[2:])
+    assert {"机器人", "它的"} <= set(line(printed, "Unigram, Chinese, "))
+
+
+def test_our_numbers_are_those_of_the_models_page(printed):
+    row = "That is a happy dog"
+    ours, published = printed.column("ours", row), printed.column("published", row)
+    assert ours == published
+    assert len(ours) == 3
+
+
+def test_most_heads_give_most_of_their_weight_to_separators(printed):
+    above = printed.column("heads above 0.5", "separators")
+    assert list(above) == KINDS
+    assert above["separators"] > 72  # of 144
+    assert max(above[kind] for kind in KINDS[:3]) <= 2
+    assert above["same token"] == 0
+    assert sum(above[kind] for kind in KINDS[:2]) >= 2
+
+
+def test_random_weights_show_no_habit(printed):
+    chance = printed.column("chance", "separators")
+    random = printed.column("random weights, strongest head", "separators")
+    assert all(random[kind] < chance[kind] + 0.05 for kind in KINDS)
+
+
+def test_the_chosen_head_is_7_0_and_finds_the_robot(printed):
+    assert "layer and head: 7·0" in printed.lines
+    assert printed.number("weight on the robot:") > 0.7
+    assert printed.number("mean of the 144 heads:") < 0.15
+
+
+@pytest.mark.parametrize(("language", "sentences", "least"), [("Chinese", 17, 14), ("English", 20, 17)])
+def test_the_head_finds_the_antecedent_in_held_out_sentences(printed, language, sentences, least):
+    assert printed.column("sentences", "English")[language] == sentences
+    assert printed.column("antecedent first", "English")[language] >= least
+    assert printed.column("above the distractor", "English")[language] >= least
+    assert printed.number(f"antecedent named before the distractor, {language}:") < 20 / 2
+    median = printed.column("median head, antecedent first", "English")
+    assert median[language] <= sentences / 3
+
+
+def test_the_intervals_are_wilsons(printed):
+    rows = next(table for table in printed.tables if "trophy and street" in table)
+    for cells in rows.values():
+        n = int(cells["sentences"])
+        for name in ("antecedent first", "above the distractor"):
+            k, low, high = map(float, re.findall(r"[\d.]+", cells[name]))
+            for p in (low, high):  # where (p - k/n)² = z² p (1 - p) / n
+                assert abs(abs(p - k / n) - 1.96 * (p * (1 - p) / n) ** 0.5) < 0.02
+
+
+def test_it_fails_on_three_of_the_four_that_need_knowledge(printed):
+    assert printed.column("above the distractor", "trophy and street")["trophy and street"] == 1
+
+
+def test_removing_the_head_hardly_changes_the_pronoun(printed):
+    moves = printed.column("state moves", "7·0")
+    assert max(moves.values()) < 0.01
+    assert 0.97 < printed.column("swap, ratio", "7·0")["7·0"] < 1.03
+    assert printed.number("rank of head 7·0 by the swap:") > 1
+    assert printed.number("ratio without the eleven others:") > 0.9
+
+
+def test_embeddings_carry_meaning(printed):
+    assert {"robots", "robotic"} <= set(line(printed, "nearest to robot:"))
+    assert {"queen", "prince"} & set(line(printed, "nearest to king:"))
+    assert {"six", "nine", "7"} <= set(line(printed, "nearest to seven:"))
+    assert {"▁로봇", "▁robot", "▁Robot"} & set(line(printed, "nearest to 机器人:"))
+
+
+def test_e5_sees_through_languages_above_a_high_baseline(printed):
+    same, other = (printed.column(f"{kind} meaning, mean", "e5") for kind in ("same", "other"))
+    assert same["e5"] > other["e5"] + 0.05
+    assert 0.75 < other["e5"] < 0.85
+    assert same["MiniLM"] < other["MiniLM"] + 0.1
+    assert "[UNK]" in line(printed, "WordPiece, Chinese, ")
