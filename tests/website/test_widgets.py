@@ -84,6 +84,9 @@ def test_a_page_loads_little(html, page_name):
     assert host + sum(sizes.values()) <= 24_000 + 8_000 * max(0, len(sizes) - 1)
 
 
+SETTLED = "() => Promise.all(document.getAnimations().map(one => one.finished))"
+
+
 def test_nothing_moves_when_explorers_are_mounted(opened, visit, page_name):
     """Each explorer's container has the same height before and after its script has run."""
     heights = "places => places.map(place => place.getBoundingClientRect().height)"
@@ -94,6 +97,7 @@ def test_nothing_moves_when_explorers_are_mounted(opened, visit, page_name):
     )
     for width in (360, 1200):
         waiting.set_viewport_size({"width": width, "height": 900})
+        waiting.evaluate(SETTLED)  # the contents rail slides in
         before = waiting.locator(".ab-explorer").evaluate_all(heights)
         after = opened(width).locator(".ab-explorer").evaluate_all(heights)
         assert after == pytest.approx(before, abs=1)
