@@ -212,7 +212,7 @@ def test_a_long_table_is_split_into_parts_of_similar_height():
 
 
 def test_an_explorer_reads_what_the_mouse_points_at_on_a_large_screen(show):
-    page = show("04-self-attention", width=1900, height=1000)
+    page = show("04-self-attention", width=2200, height=1160)
     widget = go_to(page, ".ab-explorer")
     scale = widget.evaluate("(one) => new DOMMatrix(getComputedStyle(one).transform).a * Reveal.getScale()")
     assert scale > 1.5
@@ -249,8 +249,9 @@ def test_the_other_widgets_work_on_slides(show):
     large = {"width": 1600, "height": 900}
     page = show("04-self-attention", **large)
     stepper = go_to(page, ".ab-stepper")
+    stepper.get_by_text("Step 3 of 4").wait_for(timeout=5_000)
     stepper.get_by_role("button", name="Next").click()
-    stepper.get_by_text("Step 1 of 4").wait_for(timeout=5_000)
+    stepper.get_by_text("Step 4 of 4").wait_for(timeout=5_000)
 
     page = show("02-query-key-value", **large)
     plane = go_to(page, ".ab-queries")
