@@ -31,7 +31,7 @@ def test_every_chapter_has_its_own_numbers(visit):
     assert len(table) == len(CHAPTERS) == 9
     measured = guide.costs()
     for (title, reading, exercises, seconds, memory, work), name in zip(table, CHAPTERS, strict=True):
-        first = markdown(name).partition("\n\n\n")[0]
+        first = markdown(name).partition("\n## ")[0]
         assert first.startswith(f"# {title[:2]}")
         assert f"**Reading** {reading.removesuffix(' min')} minutes" in first
         assert exercises in first

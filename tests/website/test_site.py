@@ -68,6 +68,7 @@ def test_axe_finds_nothing(opened, width, without):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_wide_table_is_shaded_where_it_continues(visit, theme):
     page = visit("chapters/01-why-attention.html", width=360, height=740, theme=theme)
+    page.evaluate(inspection.UNFOLD)
     wide = page.locator(".cell_output .output.text_html").filter(has_text="k = 5, formula")
     wide.locator("table").evaluate("table => table.style.cssText = 'visibility: hidden; min-width: 600px'")
     left, middle, right = edges(wide)

@@ -263,7 +263,7 @@ def _changed(embed: Callable, same: bool = False) -> bool:
             lambda hidden, mask: (hidden * mask[..., None]).sum(1) / hidden.shape[1],
             False,
         ),
-        "It ignores what is in the padding, but not how much there is: compare with no padding at all.",
+        "You only changed the numbers in the padding. Change how much there is, too: compare with none.",
         _embedder("the first token's vector", lambda hidden, mask: hidden[:, 0], True),
         "It is no mean, but padding comes after the first token and can't change it.",
         _embedder("the last position's vector", lambda hidden, mask: hidden[:, -1], False),
@@ -273,7 +273,7 @@ def _changed(embed: Callable, same: bool = False) -> bool:
             lambda hidden, mask: _mean(hidden, mask[:1].expand_as(mask)),
             False,
         ),
-        "With sentences of one length nothing shows. Give each sentence another length.",
+        "All your sentences have one length. Give each another, so that their masks differ.",
         _embedder(
             "the mean over the words, scaled to length 1",
             lambda hidden, mask: _unit(_mean(hidden, mask)),
