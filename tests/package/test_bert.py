@@ -5,6 +5,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from attnbook import Bert, ablate, padding_mask
+from attnbook.pretrained.minilm import renamed
 
 VOCAB, PAD = 41, 5
 SIZES = [  # d_model, heads, layers, d_ff, max_length
@@ -13,25 +14,6 @@ SIZES = [  # d_model, heads, layers, d_ff, max_length
     (30, 5, 1, 17, 30),
 ]
 CLOSE = {"rtol": 1e-9, "atol": 1e-11}
-NAMES = {
-    "embeddings.word_embeddings": "tokens",
-    "embeddings.position_embeddings": "positions",
-    "embeddings.token_type_embeddings": "types",
-    "embeddings.LayerNorm": "norm",
-    "encoder.layer.": "encoder.layers.",
-    "attention.self.": "self_attention.",
-    "attention.output.dense": "self_attention.output",
-    "attention.output.LayerNorm": "add_norm1.norm",
-    "intermediate.dense": "feed_forward.inner",
-    "output.LayerNorm": "add_norm2.norm",
-    "output.dense": "feed_forward.outer",
-}
-
-
-def renamed(name: str) -> str:
-    for theirs, ours in NAMES.items():
-        name = name.replace(theirs, ours)
-    return name
 
 
 def pair(sizes):
