@@ -19,8 +19,7 @@ class Languages(SphinxTransform):
 
     def apply(self, **kwargs) -> None:
         for text in list(self.document.findall(nodes.Text)):
-            # The text of a cell's printed output can lack a parent; it is code, too.
-            if text.parent is not None and CHINESE.search(text) and not within(text, LEFT_ALONE):
+            if CHINESE.search(text) and not within(text, LEFT_ALONE):
                 text.parent.replace(text, marked(str(text)))
 
 
