@@ -27,7 +27,7 @@ def sources_hash() -> str:
     names = [
         path.relative_to(SOURCES).as_posix()
         for path in SOURCES.rglob("*")
-        if path.suffix in (".js", ".mjs", ".css")
+        if path.suffix in (".js", ".mjs", ".css", ".c", ".wasm")
     ]
     names = [name for name in names if not name.startswith("node_modules")]
     digest = hashlib.sha256()

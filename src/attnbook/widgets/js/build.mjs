@@ -8,7 +8,7 @@ import * as esbuild from "esbuild";
 
 const here = new URL(".", import.meta.url);
 const sources = readdirSync(here, { recursive: true })
-  .filter((name) => /\.(js|mjs|css)$/.test(name) && !name.startsWith("node_modules"))
+  .filter((name) => /\.(js|mjs|css|c|wasm)$/.test(name) && !name.startsWith("node_modules"))
   .concat("package.json", "../../palette.json")
   .sort();
 
@@ -60,7 +60,7 @@ const shared = (folder) => ({
   },
 });
 
-const common = { bundle: true, minify: true, charset: "utf8", target: "es2022", absWorkingDir: here.pathname };
+const common = { bundle: true, minify: true, charset: "utf8", target: "es2022", loader: { ".wasm": "binary" }, absWorkingDir: here.pathname };
 const build = (source, target, options) =>
   esbuild.build({
     ...common,
