@@ -4,7 +4,7 @@
 #   make models   fetch the published models of chapters 9 and 10 once, into the user's cache (or ATTNBOOK_CACHE)
 #   make serve    rebuild what changed and open the book in the browser
 #   make lab      open the chapters in JupyterLab
-#   make zip      pack the built site into one file
+#   make zip      pack the built site into one file (MODELS=yes: with the models that pages can load, for a server)
 #   make pdf      print the whole book as one PDF (needs Chromium)
 #   make slides CH=04   turn a chapter into slides (CH=all: every chapter)
 #   make test     build, lint, and run every test on two workers (WORKERS=4: on four; some tests need Chromium)
@@ -57,7 +57,7 @@ lab: $(STAMP)
 	@"$(BIN)/jupyter" lab chapters $(LAB)
 
 zip: book
-	@"$(BIN)/python" -m bookpress.pack "$(BOOK)/_build/html" "$(BOOK)/_build/self-attention-step-by-step.zip"
+	@"$(BIN)/python" -m bookpress.pack "$(BOOK)/_build/html" "$(BOOK)/_build/self-attention-step-by-step.zip" $(if $(filter yes,$(MODELS)),--models)
 
 pdf: book
 	@"$(BIN)/python" -m bookpress.pdf "$(BOOK)/_build/html" "$(BOOK)/_build/self-attention-step-by-step.pdf"

@@ -7,12 +7,15 @@ are in blocks of 32 weights with one scale in float16, GGUF's format Q4_0, so `g
 
 import struct
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from attnbook.bert import Bert
+from attnbook.pretrained.chunks import Part
 from attnbook.pretrained.tensors import Uninitialized, dequantize
 from attnbook.pretrained.tokenizer import Tokenizer
 
@@ -29,6 +32,7 @@ LAYER = {
     "oln": "add_norm2.norm",
 }
 KINDS = {"w": "weight", "b": "bias"}
+ROWS = 512  # of the token embedding in one chunk
 
 
 class Cursor:
@@ -55,17 +59,51 @@ def renamed(name: str) -> str:
     return f"encoder.layers.{stack[1:]}.{LAYER[part]}.{kind}"
 
 
+def parts(weights: Path) -> dict[str, Part]:
+    """Parts of the file that a page fetches separately.
+
+    "head": sizes, tokenizer and directory; "rows": the token embedding, of which a sentence needs a few
+    chunks; "layers": all other tensors.
+    """
+    file = Cursor(weights)
+    sizes = read_sizes(file)
+    read_vocabulary(file)
+    start, size = next((start, size) for name, _, start, size in directory(file) if name == "emb.word")
+    return {
+        "head": Part(0, start),
+        "rows": Part(start, start + size, ROWS * size // sizes["vocab"]),
+        "layers": Part(start + size, len(file.content)),
+    }
+
+
 def read(weights: Path) -> tuple[Bert, Tokenizer]:
     """The model and tokenizer in the file `weights`."""
     file = Cursor(weights)
-    file.bytes(8)  # format and version
-    d_model, layers, heads, d_ff, vocab, max_length, types, epsilon, _ = file.numbers("7ifi")
+    sizes = read_sizes(file)
     tokenizer = read_tokenizer(file)
     with Uninitialized():
-        model = Bert(vocab, d_model, heads, layers, d_ff, max_length, types=types, epsilon=epsilon)
+        model = Bert(**sizes)
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
     model.load_state_dict(read_tensors(file, shapes), assign=True)
     return model.eval(), tokenizer
+
+
+def read_sizes(file: Cursor) -> dict[str, int | float]:
+    """The arguments of `Bert` at the start of the file."""
+    file.bytes(8)  # format and version
+    names = ("d_model", "num_heads", "d_ff", "vocab", "max_length", "types", "epsilon")
+    d_model, layers, *others = file.numbers("7ifi")[:-1]
+    return {"num_layers": layers} | dict(zip(names, (d_model, *others), strict=True))
+
+
+def directory(file: Cursor) -> Iterator[tuple[str, int, int, int]]:
+    """Each tensor's name, whether it is quantized, its start and its size in bytes."""
+    (count,) = file.numbers("i")
+    for _ in range(count):
+        (length,) = file.numbers("H")
+        name = file.bytes(length).decode()
+        quantized, _, start, size = file.numbers("BIQQ")
+        yield name, quantized, start, size
 
 
 def read_tensors(file: Cursor, shapes: dict[str, torch.Size]) -> dict[str, torch.Tensor]:
@@ -73,22 +111,27 @@ def read_tensors(file: Cursor, shapes: dict[str, torch.Size]) -> dict[str, torch
     from gguf import GGMLQuantizationType
 
     state = {}
-    (count,) = file.numbers("i")
-    for _ in range(count):
-        (length,) = file.numbers("H")
-        name = renamed(file.bytes(length).decode())
-        quantized, _, start, size = file.numbers("BIQQ")
+    for name, quantized, start, size in directory(file):
+        name = renamed(name)
         kind = GGMLQuantizationType.Q4_0 if quantized else GGMLQuantizationType.F32
         state[name] = dequantize(file.content[start : start + size], shapes[name], kind)
     return state
 
 
-def read_tokenizer(file: Cursor) -> Tokenizer:
-    """The Unigram tokenizer at the cursor."""
-    from tokenizers import AddedToken, decoders, pre_tokenizers, processors
-    from tokenizers import Tokenizer as LibraryTokenizer
-    from tokenizers.models import Unigram
+class Vocabulary(NamedTuple):
+    """What the file says about its tokenizer: pieces, their scores, special ids, replaced characters."""
 
+    pieces: list[str]
+    scores: tuple[float, ...]
+    start: int
+    end: int
+    pad: int
+    unknown: int
+    replacements: dict[int, str]
+
+
+def read_vocabulary(file: Cursor) -> Vocabulary:
+    """The vocabulary at the cursor."""
     count, start, end, pad, unknown, size = file.numbers("5iQ")
     bounds = file.numbers(f"{count + 1}I")
     scores = file.numbers(f"{count}f")
@@ -99,7 +142,16 @@ def read_tokenizer(file: Cursor) -> Tokenizer:
     for _ in range(count):
         character, length = file.numbers("IB")
         replacements[character] = "".join(map(chr, file.numbers(f"{length}I")))
+    return Vocabulary(pieces, scores, start, end, pad, unknown, replacements)
 
+
+def read_tokenizer(file: Cursor) -> Tokenizer:
+    """The Unigram tokenizer at the cursor."""
+    from tokenizers import AddedToken, decoders, pre_tokenizers, processors
+    from tokenizers import Tokenizer as LibraryTokenizer
+    from tokenizers.models import Unigram
+
+    pieces, scores, start, end, pad, unknown, replacements = read_vocabulary(file)
     library = LibraryTokenizer(Unigram(list(zip(pieces, scores, strict=True)), unk_id=unknown))
     library.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]  # "▁" before every word

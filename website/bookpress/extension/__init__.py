@@ -9,6 +9,7 @@ PARTS = (
     *(
         "listings",
         "maths",
+        "models",
         "publishing",
         "repository",
         "searching",

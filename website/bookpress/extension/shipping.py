@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from sphinx.application import Sphinx
 
 FOLDERS = ("_static", "_images")
-OURS = ("widgets",)  # a widget's script loads others by name
+OURS = ("widgets", "models")  # a widget loads scripts and models by name
 SLIDES = ("book.css", "drawings.css", "maths.css", "pygments.css")  # `make slides` takes them from here
 LICENCE = re.compile(r"LICEN[CS]E|^OFL\.txt$")
 NAMED = re.compile(r"""\b(?:href|src|content)="([^"#?]+)""")

@@ -27,6 +27,7 @@ from attnbook.maps import visible
 from attnbook.widgets.explorer import gutters
 from attnbook.widgets.stepper_sizes import height_of, is_long, widest
 from attnbook.widgets.translation import CHECKPOINT, sides
+from bookpress.extension.models import needs_models
 
 BUNDLES = Path(widgets.__file__).parent / "bundles" / "site"
 STYLE, HOST = "attnbook-host.css", "attnbook-host.js"
@@ -37,6 +38,8 @@ BYTES = "application/octet-stream"
 UNSENT = ("_esm", "_css", "layout")
 LEGEND = '<div class="ab-legend"></div>'
 PANEL = '<div class="ab-panel"></div>'
+# The published model that a widget runs in the page.
+MODELS = {"SentenceExplorer": "multilingual-e5-small", "LanguageModelExplorer": "smollm2-135m-instruct"}
 logger = logging.getLogger(__name__)
 
 
@@ -103,6 +106,7 @@ def place_widgets(app: Sphinx, doctree: nodes.document) -> None:
         shown_models = {number: ours[name] for name, number in numbers.items()}
         kinds = sorted({kind_of(model["state"]) for model in shown_models.values()})
         scripts = dict.fromkeys(name for kind in kinds for name in WIDGETS[kind][0].split())
+        needs_models(app, sorted({MODELS[kind] for kind in kinds if kind in MODELS}))
         text = data_of(shown_models)
         doctree += nodes.raw(text=text, format="html", classes=["attnbook-state"], scripts=[*scripts])
 
