@@ -1,4 +1,4 @@
-"""Chapter 1: bits to carry, the ways between two words, a decoder that ignores its context, and gradients."""
+"""Chapter 1: bits, maps, chains, layers, gradients, paths, and a decoder that ignores its context."""
 
 import math
 from collections.abc import Callable
@@ -14,10 +14,10 @@ numbers(
     "Bits by hand",
     {
         number("strings", 4**3): {
-            12: "12 is 4 × 3. Each of the 3 places may hold any of the 4 letters: the choices multiply.",
-            81: "81 is 3⁴, four places with three letters each. Here there are 3 places and 4 letters.",
+            12: "12 is 4 × 3. Each of the 3 positions may hold any of the 4 letters: the choices multiply.",
+            81: "81 is 3⁴, four positions with three letters each. Here there are 3 positions and 4 letters.",
             24: "24 counts strings in which no letter comes twice. A letter may come again.",
-            OTHER: "Each of the 3 places may hold any of the 4 letters, so the choices multiply.",
+            OTHER: "Each of the 3 positions may hold any of the 4 letters, so the choices multiply.",
         },
         number("bits", 6): {
             3 * math.log(4): "this is 3·ln 4. A bit is a choice between two: take log₂.",
@@ -32,8 +32,8 @@ numbers(
             30 * math.log10(26): "this is 30·log₁₀ 26. Bits take log₂.",
             150: "150 is 5 bits per letter, enough for 32 letters. For 26 letters use log₂ 26 = 4.70.",
             240: "240 is 8 bits a letter, as a file stores them. 26 letters need log₂ 26 bits each.",
-            math.log2(30 * 26): "this is log₂(30 · 26). The length stands in front: 30 · log₂ 26.",
-            26 * math.log2(30): "this is 26 · log₂ 30: length and alphabet have changed places.",
+            math.log2(30 * 26): "this is log₂(30 · 26). The length is a factor: 30 · log₂ 26.",
+            26 * math.log2(30): "this is 26 · log₂ 30: length and alphabet are swapped.",
             26**30: "26³⁰ is the number of strings. Bits are its logarithm: 30 · log₂ 26.",
             OTHER: "L letters from V carry L · log₂ V bits, here L = 30 and V = 26.",
         },
@@ -41,7 +41,7 @@ numbers(
             14: "14 letters carry 65.8 bits, a little more than 64. Round down: it must still fit.",
             12: "12 is 64 / 5 rounded down. A letter carries log₂ 26 = 4.70 bits, less than 5.",
             8: "8 is 64 / 8, with 8 bits a letter. One of 26 letters carries only log₂ 26 = 4.70 bits.",
-            64: "64 letters would be one bit each, and one bit tells only two letters apart.",
+            64: "64 letters would be one bit each, and one bit distinguishes only two letters.",
             2: "2 is 64 / 26 rounded down. Divide by the bits of a letter, log₂ 26, not by the letters.",
             19: "this is 64 / ln 26. With log₂ a letter carries 4.70 bits.",
             OTHER: "Divide the 64 bits by the bits of one letter, log₂ 26 = 4.70, and round to what still "
@@ -51,85 +51,84 @@ numbers(
     praise="The bits grow linearly with the length, so a memory of fixed size is full at some length.",
 )
 
-INWARD, ONWARD = random(5, 6, seed=100), random(6, 6, seed=101) / 6**0.5
-CONTEXT, EMBEDDED = random(3, 6, seed=110), random(3, 4, 5, seed=120)
+
+def _map_case(length: int, hits: int, seed: int) -> tuple[Tensor]:
+    """A map: `hits` rows are largest at the letter that is written, and others where a slip would look."""
+    scores, rows = random(length, length, seed=seed), torch.arange(length)
+    letters = rows.flip(0)
+    for row in random(length, seed=seed + 1).argsort().tolist():
+        hits -= 1
+        at = letters[row] if hits >= 0 else (row, letters[row] + 1)[hits % 3 == 0] % length
+        scores[row, at] += 4 if hits >= 0 else 7
+    return (scores.softmax(-1),)
 
 
-def _carried(t: int, state: Tensor, context: Tensor) -> Tensor:
-    return state
-
-
-def _decode(context: Tensor, embedded: Tensor, again: Callable = _carried) -> Tensor:
-    """The states of a writer that starts from `context`; `again` gives the state that step t starts from."""
-    state, outputs = context, []
-    for t, x in enumerate(embedded.unbind(1)):
-        state = torch.tanh(x @ INWARD.to(x) + again(t, state, context) @ ONWARD.to(x))  # (B, D)
-        outputs.append(state)
-    return torch.stack(outputs, 1)  # (B, T, D)
-
-
-def _late(t: int, state: Tensor, context: Tensor) -> Tensor:
-    return context if t == 3 else torch.zeros_like(state) if t == 0 else state
-
-
-def _writer(name: str, start: Callable[[Tensor], Tensor], truth: bool, again: Callable = _carried) -> Suspect:
-    """A suspect that starts from `start(context)`."""
-    return Suspect(name, (lambda context, x: _decode(start(context), x, again), CONTEXT, EMBEDDED), truth)
-
-
-def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda outputs: outputs) -> Callable:
-    """A detector that changes all contexts at once, to `new(context)`."""
-    return lambda decode, context, embedded: (
-        not torch.equal(look(decode(new(context), embedded)), look(decode(context, embedded)))
-    )
-
-
-@suspects(
-    "1.2",
-    "The decoder that didn't listen",
-    line_up(
-        _writer("the decoder of formula 1.2", lambda c: c, True),
-        "Its first state is the context: replace a sentence's context and compare its outputs.",
-        _writer("the decoder above, which starts from zeros", torch.zeros_like, False),
-        "Whatever the context is, its outputs stay the same to the last digit.",
-        _writer("a decoder that gives every sentence context 0", lambda c: c[:1].expand_as(c), False),
-        "Sentences 1 and 2 get no context of their own. Change one's, and do so for every sentence.",
-        _writer("a decoder that gives each sentence its neighbour's context", lambda c: c.roll(1, 0), False),
-        "The outputs that change are another sentence's. Compare those of the sentence you changed.",
-        _writer("a decoder that gives sentence 2 no context", lambda c: torch.cat((c[:2], 0 * c[2:])), False),
-        "Two sentences out of three use their context. Every one of them should.",
-        _writer("a decoder that reads the context's last number", lambda c: c[:, -1:].expand_as(c), True),
-        "You changed only some numbers of the context. Replace them all: `torch.randn_like`.",
-        _writer("a decoder that adds the context before its last token", lambda c: c, True, _late),
-        "Only its last output depends on the context. Compare the outputs at all tokens.",
-        _writer("a decoder that scales the context to almost nothing", lambda c: 1e-4 * c, True),
-        "The outputs change very little, but they change: compare exactly, with `torch.equal`.",
-        _writer("a decoder that centers the context", lambda c: c - c.mean(-1, keepdim=True), True),
-        "Adding the same number everywhere changes nothing here. Use fresh ones: `torch.randn_like`.",
-        _writer("a decoder that normalizes the context", lambda c: c / c.norm(dim=-1, keepdim=True), True),
-        "A multiple of the context looks the same to it. Use fresh random numbers: `torch.randn_like`.",
-    ),
-    praise="A writer that ignores its context raises no error, and its loss still falls. Your test finds it.",
-    slips=slips(
-        "You changed the contexts of all sentences at once. Change one, and compare its own outputs.",
-        _replace_all(torch.randn_like),
-        _replace_all(torch.zeros_like),
-        "You compared only the first outputs of the whole batch. Compare all tokens, sentence by sentence.",
-        _replace_all(torch.randn_like, lambda outputs: outputs[:, 0]),
-    ),
-    pure="Your test changes `context` or `embedded` in place. Work on a copy: `other = context.clone()`.",
-)
-def listens(decode: Callable, context: Tensor, embedded: Tensor) -> bool:
-    for row in range(len(context)):
-        other = context.clone()
-        other[row] = torch.randn_like(other[row])
-        if torch.equal(decode(other, embedded)[row], decode(context, embedded)[row]):
-            return False
-    return True
+def _found(weights: Tensor, columns: Tensor) -> float:
+    return (weights.argmax(-1) == columns).float().mean().item()
 
 
 @function(
+    "1.2",
+    "Read a map with a number",
+    {"fraction": "a number"},
+    praise="One number for a whole map, so you can average it over many strings and compare models.",
+    cases=[_map_case(23, 11, 180), _map_case(5, 5, 182), *drawn(_map_case, (2, 9), (0, 9))],
+    slips=slips(
+        "You looked for the line from the top left to the bottom right. The string is written *backwards*: "
+        "row 0 writes the last letter.",
+        lambda weights: _found(weights, torch.arange(len(weights))),
+        "You took the largest weight of each column. Each row is one letter that is written: `dim=-1`.",
+        lambda weights: (weights.argmax(0) == torch.arange(len(weights)).flip(0)).float().mean().item(),
+        "This is how many rows there are. Divide by the number of rows.",
+        lambda weights: (weights.argmax(-1) == torch.arange(len(weights)).flip(0)).sum().item(),
+        "This is the mean weight on the letters. Count the rows whose largest weight is there.",
+        lambda weights: weights.flip(1).diagonal().mean().item(),
+        "This is the sum of the weights on the letters. Count the rows whose largest weight is there.",
+        lambda weights: weights.flip(1).diagonal().sum().item(),
+        "You are one column off: with S letters, row t writes the letter of column S − 1 − t.",
+        lambda weights: _found(weights, len(weights) - torch.arange(len(weights))),
+        "These are the rows one by one. Return the fraction of them.",
+        lambda weights: weights.argmax(-1) == torch.arange(len(weights)).flip(0),
+    ),
+)
+def on_the_letter(weights: Tensor) -> float:
+    return _found(weights, torch.arange(len(weights)).flip(0))
+
+
+numbers(
     "1.3",
+    "What waits for what",
+    {
+        number("recurrent", 606): {
+            750: "750 is 30 / 4 for each token. 24 of the 54 come with tokens 5 to 8: how many per token?",
+            675: "675 is 54 / 8 for each token. 24 of the 54 come with tokens 5 to 8: how many per token?",
+            600: "600 leaves out the operations that don't depend on the length: 30 is more than 4 · 6.",
+            54: "the chain of a recurrent network grows with every token.",
+            OTHER: "From T = 4 to T = 8 the chain grows from 30 to 54. Go on in the same steps.",
+        },
+        number("layers", 20): {
+            250: "that is 20 / 8 for each token. All positions of a layer are computed side by side.",
+            500: "that is 20 / 4 for each token. All positions of a layer are computed side by side.",
+            OTHER: "All positions of a layer are computed side by side: what depends on the length?",
+        },
+        number("twelve", 60): {
+            20: "each layer still waits for the layer below it, and there are three times as many.",
+            240: "240 is twelve times 20. 20 is the chain of four layers.",
+            OTHER: "Each layer waits for the one below it. Four layers make 20.",
+        },
+        number("calls", 100): {
+            1: "one call is enough in training, where the target is known. Here each waits for the previous.",
+            101: "101 counts the end token too. We asked for 100 tokens.",
+            OTHER: "The next token can't be chosen before the previous one: one call of the model per token.",
+        },
+    },
+    praise="Length makes a recurrent network wait; depth makes every network wait; generating makes all of "
+    "them wait.",
+)
+
+
+@function(
+    "1.4",
     "How many layers?",
     {"layers": "a number"},
     praise="Twice the length needs twice the layers. A Transformer of six layers sees any length that fits "
@@ -143,7 +142,7 @@ def listens(decode: Callable, context: Tensor, embedded: Tensor) -> bool:
         lambda n, k: max(1, math.ceil((n - 1) / (k - 1))),
         "You rounded down. 1 + n·(k − 1) must reach the length: one layer too few leaves words unseen.",
         lambda n, k: (n - 1) // (k - 1),
-        "You divided by k. Each layer adds k − 1 words to the window: one place was there before.",
+        "You divided by k. Each layer adds k − 1 words to the window, which starts with one word.",
         lambda n, k: math.ceil(n / k),
         lambda n, k: math.ceil((n - 1) / k),
         "One word too many: the window holds the word itself before any layer, so length − 1 remain.",
@@ -164,7 +163,7 @@ def layers_needed(length: int, kernel: int) -> int:
 
 
 class _Mix(nn.Module):
-    """A made-up network on `(1, T, D)`: a nonlinear mix over places and features."""
+    """A synthetic network on `(1, T, D)`: a nonlinear mix over positions and features."""
 
     def __init__(self, places: Tensor, width: int) -> None:
         super().__init__()
@@ -188,12 +187,12 @@ def _jacobian(network: nn.Module, x: Tensor) -> Tensor:
 
 def _reach_case(length: int, width: int, seed: int, blind: int = 0) -> tuple:
     places = random(length, length, seed=seed) / length
-    places[:, :blind] = 0  # nothing of the first places is seen
+    places[:, :blind] = 0  # nothing of the first positions is used
     return _Mix(places, width), random(length, width, seed=seed + 1)
 
 
 @function(
-    "1.4",
+    "1.5",
     "How far does it reach?",
     {"reach": "(T,)"},
     praise="Your instrument works on networks it has never seen. It shows how much a small change at a "
@@ -219,11 +218,11 @@ def _reach_case(length: int, width: int, seed: int, blind: int = 0) -> tuple:
         lambda network, x: _gradient(network, x).abs().sum(-1),
         "This is the largest entry of each gradient. The length takes all of them: `norm(dim=-1)`.",
         lambda network, x: _gradient(network, x).abs().amax(-1),
-        "This is one length for all places together. Keep them apart: `norm(dim=-1)`.",
+        "This is one length for all positions together. Keep them separate: `norm(dim=-1)`.",
         lambda network, x: _gradient(network, x).norm(),
-        "These are lengths along the places, one per feature. Features are the last axis: `norm(dim=-1)`.",
+        "These are lengths along the positions, one per feature. Features are the last axis: `norm(dim=-1)`.",
         lambda network, x: _gradient(network, x).norm(dim=0),
-        "These are the gradients, `(T, D)`. One length for each place is wanted: `norm(dim=-1)`.",
+        "These are the gradients, `(T, D)`. One length per position is wanted: `norm(dim=-1)`.",
         _gradient,
         "These are the lengths of the outputs, not of a gradient.",
         lambda network, x: network(x[None])[0].norm(dim=-1),
@@ -236,27 +235,27 @@ def measure_reach(network: nn.Module, x: Tensor) -> Tensor:
 
 
 numbers(
-    "1.5",
+    "1.6",
     "From the first word to the last",
     {
         number("recurrent", 41): {
-            40: "40 counts the hand-overs. Count the cells: the first word passes its own cell too.",
-            1: "one cell reads one word. What it read must pass through every later cell too.",
-            OTHER: "One cell reads each word, and hands its state to the next.",
+            40: "40 leaves out the first word's own step. Count it too.",
+            1: "one step reads one word. What it read must pass through every later step too.",
+            OTHER: "One step reads each word and passes its state to the next.",
         },
         number("convolution", 20): {
             10: "10 makes the whole window 41 wide, but half of that window lies beyond the last word.",
-            9: "9 lays windows of 5 side by side. Each layer moves on by 2, not 5.",
-            8: "8 is 40 / 5. A kernel of 5 is the word itself and 2 on each side: it moves on by 2.",
-            40: "40 moves on one word a layer. A kernel of 5 reaches 2 words to one side.",
+            9: "9 lays windows of 5 side by side. Each layer reaches 2 further, not 5.",
+            8: "8 is 40 / 5. A kernel of 5 is the word itself and 2 on each side: it reaches 2 further.",
+            40: "40 reaches one word further per layer. A kernel of 5 reaches 2 words to one side.",
             3: "3 would be right if each layer made the window 5 times as wide. It only adds to it.",
             1: "one layer sees 5 words, and the two words are 40 apart.",
-            21: "21 is 41 / 2 rounded up. From the first word to the last it is 40 places.",
+            21: "21 is 41 / 2 rounded up. From the first word to the last it is 40 positions.",
             OTHER: "A kernel of 5 reaches 2 words to each side; each layer adds 2 more. How many 2s make 40?",
         },
         number("attention", 1): {
-            41: "no word is handed on here: every word is compared with every word, in one layer.",
-            40: "no word is handed on here: every word is compared with every word, in one layer.",
+            41: "nothing passes from step to step here: every word is compared with every word.",
+            40: "nothing passes from step to step here: every word is compared with every word.",
             0: "not 0: the first word's value passes one layer of attention to reach the last.",
             2: "one layer is enough: the last word's query meets the first word's key directly.",
             OTHER: "The last word's query meets the first word's key directly.",
@@ -265,10 +264,86 @@ numbers(
             1640: "1640 leaves out that each word meets itself, too.",
             820: "820 counts each pair once. But a's score for b is not b's score for a.",
             861: "861 counts each pair once. But a's score for b is not b's score for a.",
-            41: "41 is the scores of one word. All 41 words ask.",
+            41: "41 is the number of scores of one word. All 41 words are queries.",
             82: "82 is 41 + 41. Each of 41 queries meets each of 41 keys.",
-            OTHER: "Each of the 41 words asks each of the 41 words, itself among them.",
+            OTHER: "Each of the 41 words is compared with each of the 41 words, itself among them.",
         },
     },
     praise="41, 20, 1, and 1681 scores for that 1: attention pays for all pairs at once, in parallel.",
 )
+
+INWARD, ONWARD = random(5, 6, seed=100), random(6, 6, seed=101) / 6**0.5
+CONTEXT, EMBEDDED = random(3, 6, seed=110), random(3, 4, 5, seed=120)
+
+
+def _carried(t: int, state: Tensor, context: Tensor) -> Tensor:
+    return state
+
+
+def _decode(context: Tensor, embedded: Tensor, again: Callable = _carried) -> Tensor:
+    """The states of a decoder that starts from `context`; `again` gives the state that step t starts from."""
+    state, outputs = context, []
+    for t, x in enumerate(embedded.unbind(1)):
+        state = torch.tanh(x @ INWARD.to(x) + again(t, state, context) @ ONWARD.to(x))  # (B, D)
+        outputs.append(state)
+    return torch.stack(outputs, 1)  # (B, T, D)
+
+
+def _late(t: int, state: Tensor, context: Tensor) -> Tensor:
+    return context if t == 3 else torch.zeros_like(state) if t == 0 else state
+
+
+def _writer(name: str, start: Callable[[Tensor], Tensor], truth: bool, again: Callable = _carried) -> Suspect:
+    """A suspect that starts from `start(context)`."""
+    return Suspect(name, (lambda context, x: _decode(start(context), x, again), CONTEXT, EMBEDDED), truth)
+
+
+def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda outputs: outputs) -> Callable:
+    """A detector that changes all contexts at once, to `new(context)`."""
+    return lambda decode, context, embedded: (
+        not torch.equal(look(decode(new(context), embedded)), look(decode(context, embedded)))
+    )
+
+
+@suspects(
+    "1.7",
+    "The decoder that ignores its context",
+    line_up(
+        _writer("the decoder of formula 1.2", lambda c: c, True),
+        "Its first state is the context: replace a sentence's context and compare its outputs.",
+        _writer("the decoder above, which starts from zeros", torch.zeros_like, False),
+        "Whatever the context is, its outputs stay the same to the last digit.",
+        _writer("a decoder that gives every sentence context 0", lambda c: c[:1].expand_as(c), False),
+        "Sentences 1 and 2 get no context of their own. Change one's, and do so for every sentence.",
+        _writer("a decoder that gives each sentence its neighbour's context", lambda c: c.roll(1, 0), False),
+        "The outputs that change are another sentence's. Compare those of the sentence you changed.",
+        _writer("a decoder that gives sentence 2 no context", lambda c: torch.cat((c[:2], 0 * c[2:])), False),
+        "Two sentences out of three use their context. Every one of them should.",
+        _writer("a decoder that reads the context's last number", lambda c: c[:, -1:].expand_as(c), True),
+        "You changed only some numbers of the context. Replace them all: `torch.randn_like`.",
+        _writer("a decoder that adds the context before its last token", lambda c: c, True, _late),
+        "Only its last output depends on the context. Compare the outputs at all tokens.",
+        _writer("a decoder that scales the context to almost nothing", lambda c: 1e-4 * c, True),
+        "The outputs change very little, but they change: compare exactly, with `torch.equal`.",
+        _writer("a decoder that centers the context", lambda c: c - c.mean(-1, keepdim=True), True),
+        "Adding the same number everywhere changes nothing here. Use fresh ones: `torch.randn_like`.",
+        _writer("a decoder that normalizes the context", lambda c: c / c.norm(dim=-1, keepdim=True), True),
+        "A multiple of the context looks the same to it. Use fresh random numbers: `torch.randn_like`.",
+    ),
+    praise="Such a decoder raises no error, and its loss still falls. Your test finds it.",
+    slips=slips(
+        "You changed the contexts of all sentences at once. Change one, and compare its own outputs.",
+        _replace_all(torch.randn_like),
+        _replace_all(torch.zeros_like),
+        "You compared only the first outputs of the whole batch. Compare all tokens, sentence by sentence.",
+        _replace_all(torch.randn_like, lambda outputs: outputs[:, 0]),
+    ),
+    pure="Your test changes `context` or `embedded` in place. Work on a copy: `other = context.clone()`.",
+)
+def listens(decode: Callable, context: Tensor, embedded: Tensor) -> bool:
+    for row in range(len(context)):
+        other = context.clone()
+        other[row] = torch.randn_like(other[row])
+        if torch.equal(decode(other, embedded)[row], decode(context, embedded)[row]):
+            return False
+    return True

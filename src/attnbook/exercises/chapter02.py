@@ -1,4 +1,4 @@
-"""Chapter 2: regression without one's own reading, queries that find a key, temperature, and the scale."""
+"""Chapter 2: leave one out, queries that find a key, temperature, the scale, and what keys and values do."""
 
 import math
 from collections.abc import Callable
@@ -231,12 +231,59 @@ def _matrices(width: int, d_k: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
         *(_times(lambda width, d_k, fixed=fixed: 1 / fixed) for fixed in (16, 256, 8, 4, 64)),
         "You divided both matrices by d_k. The products should be divided by √d_k.",
         _times(lambda width, d_k: 1 / d_k**2),
-        "The two matrices have changed places: return the one for the queries first.",
+        "The two matrices are swapped: return the one for the queries first.",
         lambda W_query, W_key: (W_key, W_query / math.sqrt(W_query.shape[1])),
     ),
 )
 def fold_scale(W_query: Tensor, W_key: Tensor) -> tuple[Tensor, Tensor]:
     return W_query / math.sqrt(W_query.shape[1]), W_key
+
+
+numbers(
+    "2.5",
+    "Exchange keys, exchange values",
+    {
+        number("keys", 19): {
+            14: "14 is the output before. The query finds each key at its new position, with another value.",
+            26: "26 is the output with the weights in reverse order. Only the first two keys are exchanged.",
+            OTHER: "The weights of the first two positions are exchanged; the values stay: 0.2, 0.7, 0.1.",
+        },
+        number("values", 19): {
+            14: "14 is the output before. The weights stay, and the first two values are exchanged.",
+            OTHER: "The weights stay 0.7, 0.2 and 0.1, and the values become 20, 10 and 30.",
+        },
+        number("both", 14): {
+            19: "19 is the output after one exchange. Here each value moves together with its key.",
+            OTHER: "Each value moves together with its key: each value keeps its weight.",
+        },
+    },
+    praise="To the output, exchanging keys or exchanging values is the same; exchanging both is nothing at "
+    "all. So attention without positions can't see the order of its inputs (chapter 4).",
+)
+
+numbers(
+    "2.6",
+    "One query for two sentences",
+    {
+        number("gap", math.log(3)): {
+            3: "3 is the ratio of the weights. Softmax takes exp of the scores: which gap has exp(gap) = 3?",
+            0.4: "this is the difference of the weights. Each weight is exp(score) / sum: start from that.",
+            math.log2(3): "this is log₂ 3. Softmax takes powers of e: use `math.log`.",
+            math.log10(3): "this is log₁₀ 3. Softmax takes powers of e: use `math.log`.",
+            -math.log(3): "the sign is wrong: the robot has the larger score.",
+            OTHER: "Both weights are exp(score) / sum, with the same sum. Divide one weight by the other.",
+        },
+        number("box", 0.15, near=0.002): {
+            0.2: "the last word's score has changed, so the sum that softmax divides by has too.",
+            0.05: "this keeps the difference of the weights. Softmax keeps their ratio.",
+            0.55: "this is all the rest. Other words get weight too.",
+            0.45: "the two scores still differ, so the weights do.",
+            OTHER: "The two scores are the same in both sentences, and so is the ratio of the two weights.",
+        },
+    },
+    praise="The gap between two scores fixes the ratio of their weights, whatever the other words are. No "
+    "training can make one lookup prefer the box in one sentence and the robot in the other.",
+)
 
 
 def _entropy(weights: Tensor) -> Tensor:
@@ -270,7 +317,7 @@ def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> 
 
 
 @function(
-    "2.5",
+    "2.7",
     "A budget of keys",
     {"effective keys": "a number"},
     praise="Temperature and the number of keys set the same thing, and the second is easier to choose.",

@@ -1,4 +1,4 @@
-"""Chapter 3: the article's class, the evidence against it, its repair, the mask, and additive scores."""
+"""Chapter 3: the article's class, what its weights depend on, its repairs, positions, maps, and the mask."""
 
 from collections.abc import Callable
 
@@ -137,6 +137,40 @@ def evidence(attn: Callable, Q: Tensor, K: Tensor, V: Tensor) -> dict[str, bool]
     return _evidence(torch.randn_like)(attn, Q, K, V)
 
 
+def _sums(query: Tensor, key: Tensor) -> Tensor:
+    return query.unsqueeze(2) + key.unsqueeze(1)  # (B, T, S, h)
+
+
+def _pairs(batch: int, queries: int, keys: int, seed: int) -> tuple[Tensor, ...]:
+    return randoms((batch, queries, 4), (batch, keys, 6), (4, 8), (6, 8), (8,), seed=seed)
+
+
+@function(
+    "3.3",
+    "Additive scores",
+    {"scores": "(B, T, S)"},
+    praise="Inside the tanh each query meets each key, and the two can no longer be separated. That is what "
+    "the article's class lacks: a score for every query-key pair.",
+    cases=[_pairs(3, 5, 7, 50), _pairs(2, 1, 3, 60), *drawn(_pairs, (1, 3), (1, 5), (1, 5))],
+    slips=slips(
+        "The tanh is missing, or applied to each part alone. Then the query adds the same to every key's "
+        "score, which softmax ignores: all queries get the *same* weights. Apply tanh to the sum.",
+        lambda q, k, W_q, W_k, v: _sums(q @ W_q, k @ W_k) @ v,
+        lambda q, k, W_q, W_k, v: _sums((q @ W_q).tanh(), (k @ W_k).tanh()) @ v,
+        "Apply tanh to the h numbers, before `v` makes one score of them: `torch.tanh(...) @ v`.",
+        lambda q, k, W_q, W_k, v: (_sums(q @ W_q, k @ W_k) @ v).tanh(),
+        "These are weights already: softmax comes later. The task asks for the scores.",
+        lambda *inputs: additive_scores(*inputs).softmax(-1),
+        lambda *inputs: additive_scores(*inputs).softmax(-2),
+        "`v` is missing, or became a plain sum. Take the dot product of the h numbers with it: `... @ v`.",
+        lambda q, k, W_q, W_k, v: _sums(q @ W_q, k @ W_k).tanh(),
+        lambda q, k, W_q, W_k, v: _sums(q @ W_q, k @ W_k).tanh().sum(-1),
+    ),
+)
+def additive_scores(query: Tensor, key: Tensor, W_query: Tensor, W_key: Tensor, v: Tensor) -> Tensor:
+    return _sums(query @ W_query, key @ W_key).tanh() @ v
+
+
 def _dots(query: Tensor, key: Tensor) -> Tensor:
     return query @ key.transpose(-2, -1)  # (…, T, S)
 
@@ -150,7 +184,7 @@ def _words(batch: int, queries: int, keys: int, width: int, seed: int) -> tuple[
 
 
 @function(
-    "3.3",
+    "3.4",
     "Dot attention for a batch",
     {"output": "(B, T, d_v)"},
     praise="Any batch, any number of queries and keys, no parameters: weights compare queries with keys.",
@@ -169,12 +203,65 @@ def _words(batch: int, queries: int, keys: int, width: int, seed: int) -> tuple[
         lambda q, k, v: scaled_dot_product_attention(q, k, v)[0],
         "These are scores times values: softmax is missing. It turns scores into weights that sum to 1.",
         lambda q, k, v: _dots(q, k) @ v,
-        "These are the weights. One step is left: blend the values with them, `weights @ value`.",
+        "These are the weights. One step is left: average the values with them, `weights @ value`.",
         lambda q, k, v: _dots(q, k).softmax(-1),
     ),
 )
 def dot_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return scaled_dot_product_attention(query, key, value, scale=1.0)[0]
+
+
+numbers(
+    "3.5",
+    "What positions alone can do",
+    {
+        number("day", 6): {
+            9: "in some languages the text doesn't begin with the day. Look at English, Basque and Chinese.",
+            7: "7 is one too many. Which texts begin with another field than the day?",
+            8: "8 is two too many. Which texts begin with another field than the day?",
+            5: "5 is one too few. Did you count Arabic? Its text is stored with the day first.",
+            OTHER: "Count the texts whose first two characters are `29`.",
+        },
+        number("year", 6): {
+            7: "7 is one too many. Look at the end of the Russian text.",
+            8: "Basque and Chinese begin with the year, and Russian ends with `г.`.",
+            5: "5 is one too few. Did you count English, and Arabic?",
+            OTHER: "Count the texts whose last four characters are `2020`.",
+        },
+        number("both", 5): {
+            6: "the six texts that begin with the day are not the six that end with the year.",
+            12: "12 is the sum. Count the texts for which both hold.",
+            OTHER: "Count the texts that begin with `29` and end with `2020`.",
+        },
+    },
+    praise="Two fixed positions give two fields in five of nine languages. A model that may use the whole "
+    "text and guess the language from it can do better, but it can't follow a field by its content.",
+)
+
+numbers(
+    "3.6",
+    "How far did the weights move?",
+    {
+        number("moved", 0.6): {
+            1.2: "this is the sum of the differences. What leaves one key comes to another: take half.",
+            0: "don't let positive and negative differences cancel: take absolute values.",
+            0.3: "you took half twice. The absolute differences are 0.6, 0, 0.6, 0 and 0.",
+            OTHER: "Add up the absolute differences, and take half.",
+        },
+        number("sharp", 0.8): {
+            1.6: "this is the sum of the differences. Take half.",
+            1: "not all of it has to move: one fifth is where it should be.",
+            0.2: "0.2 is what may stay. How much has to move?",
+            OTHER: "One key has weight 1 and should have 1/5. Where must the rest go?",
+        },
+        number("largest", 1): {
+            2: "2 is the sum of the differences. Take half: no more than all of the weight can move.",
+            OTHER: "Take two rows that have no key in common. How much weight has to move?",
+        },
+    },
+    praise="It is 0 for equal rows and 1 for rows that share no key, so it can be averaged and read as a "
+    "percentage.",
+)
 
 
 def _closed(scores: Tensor, mask: Tensor, low: float = -float("inf")) -> Tensor:
@@ -205,11 +292,11 @@ def _padded() -> Tensor:
 
 
 @function(
-    "3.4",
+    "3.7",
     "Add the mask",
     {"weights": "(B, T, S)", "hidden weights exactly 0": "True"},
-    praise="Rows sum to 1, hidden weights are exactly 0, and a query with nothing to see gets zeros and no "
-    "NaN. One NaN would have spread through the whole model.",
+    praise="Rows sum to 1, hidden weights are exactly 0, and a query without any key gets zeros and no "
+    "NaN. One NaN would reach every output of the model.",
     cases=[
         (2 * random(3, 5, 7, seed=40), _padded()),
         (random(2, 4, 4, seed=41) - 50, torch.ones(2, 4, 4, dtype=torch.bool).tril()),
@@ -232,7 +319,7 @@ def _padded() -> Tensor:
         lambda scores, mask: (scores + mask).softmax(-1),
         "Nearly: one row is NaN. Its query may attend to no key (0/0): its weights should all be 0.",
         lambda scores, mask: _closed(scores, mask).softmax(-1),
-        "Nearly: with no key to attend to, softmax spreads its weight evenly. Those weights should be 0.",
+        "Nearly: with no key to attend to, softmax gives all keys equal weights. They should be 0.",
         lambda scores, mask: _closed(scores, mask, -1e9).softmax(-1),
         lambda scores, mask: (scores + ~mask * -1e9).softmax(-1),
         "Nearly: hidden weights are tiny, but not 0: with scores near -50, -100 is not low enough. Use -inf.",
@@ -256,37 +343,3 @@ def _padded() -> Tensor:
 )
 def masked_weights(scores: Tensor, mask: Tensor) -> Tensor:
     return masked_softmax(scores, mask)
-
-
-def _sums(query: Tensor, key: Tensor) -> Tensor:
-    return query.unsqueeze(2) + key.unsqueeze(1)  # (B, T, S, h)
-
-
-def _pairs(batch: int, queries: int, keys: int, seed: int) -> tuple[Tensor, ...]:
-    return randoms((batch, queries, 4), (batch, keys, 6), (4, 8), (6, 8), (8,), seed=seed)
-
-
-@function(
-    "3.5",
-    "Additive scores",
-    {"scores": "(B, T, S)"},
-    praise="Inside the tanh each query meets each key, and the two can no longer be separated. That is what "
-    "the article's class lacks: a score for every query-key pair.",
-    cases=[_pairs(3, 5, 7, 50), _pairs(2, 1, 3, 60), *drawn(_pairs, (1, 3), (1, 5), (1, 5))],
-    slips=slips(
-        "The tanh is missing, or applied to each part alone. Then the query adds the same to every key's "
-        "score, which softmax ignores: all queries get the *same* weights. Apply tanh to the sum.",
-        lambda q, k, W_q, W_k, v: _sums(q @ W_q, k @ W_k) @ v,
-        lambda q, k, W_q, W_k, v: _sums((q @ W_q).tanh(), (k @ W_k).tanh()) @ v,
-        "Apply tanh to the h numbers, before `v` makes one score of them: `torch.tanh(...) @ v`.",
-        lambda q, k, W_q, W_k, v: (_sums(q @ W_q, k @ W_k) @ v).tanh(),
-        "These are weights already: softmax comes later. The task asks for the scores.",
-        lambda *inputs: additive_scores(*inputs).softmax(-1),
-        lambda *inputs: additive_scores(*inputs).softmax(-2),
-        "`v` is missing, or became a plain sum. Take the dot product of the h numbers with it: `... @ v`.",
-        lambda q, k, W_q, W_k, v: _sums(q @ W_q, k @ W_k).tanh(),
-        lambda q, k, W_q, W_k, v: _sums(q @ W_q, k @ W_k).tanh().sum(-1),
-    ),
-)
-def additive_scores(query: Tensor, key: Tensor, W_query: Tensor, W_key: Tensor, v: Tensor) -> Tensor:
-    return _sums(query @ W_query, key @ W_key).tanh() @ v

@@ -1,4 +1,4 @@
-"""Chapter 4: attention by hand and on a budget, shuffled words, and heads: split, merged and switched off."""
+"""Chapter 4: attention by hand, padding, shapes, shuffled words, a budget, and heads."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,17 @@ from torch.overrides import TorchFunctionMode
 
 from attnbook.attention import scaled_dot_product_attention
 from attnbook.exercises.comparing import alike
-from attnbook.exercises.judges import OTHER, Function, Together, drawn, number, random, randoms, slips
+from attnbook.exercises.judges import (
+    OTHER,
+    Function,
+    Together,
+    drawn,
+    number,
+    random,
+    randoms,
+    shape_of,
+    slips,
+)
 from attnbook.exercises.reading import read_results
 from attnbook.exercises.registry import exercise, function, numbers
 from attnbook.exercises.verdict import Wrong
@@ -49,6 +59,110 @@ numbers(
     },
     praise="The scaled scores differ by 2: the weights' ratio is e² ≈ 7.4 to 1, and the output is near 20.",
 )
+
+
+numbers(
+    "4.2",
+    "What padding would get",
+    {
+        number("equal", 8 / 12): {
+            0: "a score of 0 is a score like any other: exp(0) = 1.",
+            1 / 3: "this is the fraction that the four words get. How much does padding get?",
+            OTHER: "Twelve equal scores give twelve equal weights. Eight of them are padding.",
+        },
+        number("higher", 8 / (4 * math.exp(2) + 8)): {
+            0: "a score of 0 is a score like any other: exp(0) = 1.",
+            8 / 12: "the words' scores are 2 now: exp(2) = 7.39 against exp(0) = 1.",
+            1
+            / (
+                math.exp(2) + 1
+            ): "this is one padded position against one word. There are eight against four.",
+            4 * math.exp(2) / (4 * math.exp(2) + 8): "this is what the four words get.",
+            0.5: "8 : (4 · 2 + 8) divides the scores. Softmax takes exp of each first.",
+            OTHER: "Add exp of all twelve scores: four times exp(2) and eight times exp(0).",
+        },
+        number("after", 4 * math.exp(2) / (4 * math.exp(2) + 8)): {
+            1: "setting weights to 0 doesn't make the others larger.",
+            8 / (4 * math.exp(2) + 8): "this is what is removed. What is left?",
+            OTHER: "The words' weights stay as they are: what did they sum to?",
+        },
+        number("before", 1): {
+            4
+            * math.exp(2)
+            / (4 * math.exp(2) + 8): "softmax comes after the mask here, and divides by the sum.",
+            OTHER: "Softmax divides by the sum of what is left.",
+        },
+    },
+    praise="Padding that scores 0 takes weight from every word, and a mask after softmax doesn't give it "
+    "back. Only a score of −∞ before softmax does.",
+)
+
+numbers(
+    "4.3",
+    "Three kinds, three shapes",
+    {
+        shape_of("encoder", (9, 9)): {
+            (5, 5): "that is the decoder's. The encoder reads the source.",
+            OTHER: "Queries and keys both come from the source.",
+        },
+        shape_of("decoder", (5, 5)): {
+            (9, 9): "that is the encoder's. The decoder's self-attention is over the target.",
+            OTHER: "Queries and keys both come from the target.",
+        },
+        shape_of("cross", (5, 9)): {
+            (9, 5): "turned: each row is a query, and the queries come from the target.",
+            (9, 9): "the queries come from the target.",
+            (5, 5): "the keys come from the source.",
+            OTHER: "One row per query (target), one column per key (source).",
+        },
+        shape_of("output", (5, 16)): {
+            (9, 16): "there is one output per query, and the queries come from the target.",
+            (5, 9): "these are the weights. Each output is a weighted average of values of width 16.",
+            OTHER: "One row per query, as wide as a value.",
+        },
+        number("masked", 10): {
+            15: "15 may be attended to: a position attends to itself and earlier ones. How many are left?",
+            20: "20 are off the diagonal. Earlier positions may be attended to.",
+            25: "25 are all of them.",
+            OTHER: "In a 5 × 5 matrix, count the cells above the diagonal.",
+        },
+    },
+    praise="One output per query; one weight per query and key. Which sequence supplies which is all that "
+    "differs.",
+)
+
+
+def _attended(batch: int, length: int, width: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Output and weights of self-attention over random words, and a new order for them."""
+    output, weights = scaled_dot_product_attention(*randoms(*[(batch, length, width)] * 3, seed=seed))
+    return output, weights, random(length, seed=seed + 3).argsort()
+
+
+@function(
+    "4.4",
+    "Shuffle the words",
+    {"output": "(B, T, D)", "weights": "(B, T, T)"},
+    praise="Without running it, you have what self-attention gives for the shuffled words. It cannot tell "
+    "one order from another until chapter 7 adds positions.",
+    cases=[_attended(3, 5, 7, 90), _attended(2, 6, 4, 94), *drawn(_attended, (1, 3), (2, 7), (1, 5))],
+    slips=slips(
+        "That would be *in*variance. Self-attention is *equi*variant: each word takes its output along.",
+        lambda output, weights, order: (output, weights),
+        "This is the inverse order. Position i now holds the word from `order[i]`: `output[:, order]`.",
+        lambda output, weights, order: shuffled(output, weights, order.argsort()),
+        "The output is right; the weights are as they were. Words are rows *and* columns: reorder both.",
+        lambda output, weights, order: (output[:, order], weights),
+        "The output is right, but the weights moved along one axis only: reorder rows and columns.",
+        lambda output, weights, order: (output[:, order], weights[:, order]),
+        lambda output, weights, order: (output[:, order], weights[:, :, order]),
+        "You reordered the rows twice. The second index must reach the columns: `[:, :, order]`.",
+        lambda output, weights, order: (output[:, order], weights[:, order][:, order]),
+        "`weights[:, order, order]` pairs the two lists up. Use `weights[:, order][:, :, order]`.",
+        lambda output, weights, order: (output[:, order], weights[:, order, order]),
+    ),
+)
+def shuffled(output: Tensor, weights: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+    return output[:, order], weights[:, order][:, :, order]
 
 
 class _Largest(TorchFunctionMode):
@@ -97,7 +211,7 @@ def _budget(queries: int, keys: int, rows: int, seed: int) -> tuple:
 
 
 @function(
-    "4.2",
+    "4.5",
     "Attention on a budget",
     {"output": "(T, d_v)"},
     praise="The same output with only a few rows of scores at a time: memory grows like T, not T². Fused "
@@ -145,39 +259,6 @@ def thrifty_attention(query: Tensor, key: Tensor, value: Tensor, most: int) -> T
     return torch.cat([scaled_dot_product_attention(some, key, value)[0] for some in rows])
 
 
-def _attended(batch: int, length: int, width: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Output and weights of self-attention over random words, and a new order for them."""
-    output, weights = scaled_dot_product_attention(*randoms(*[(batch, length, width)] * 3, seed=seed))
-    return output, weights, random(length, seed=seed + 3).argsort()
-
-
-@function(
-    "4.3",
-    "Shuffle the words",
-    {"output": "(B, T, D)", "weights": "(B, T, T)"},
-    praise="Without running it, you have what self-attention gives for the shuffled words. It cannot tell "
-    "one order from another until chapter 7 adds positions.",
-    cases=[_attended(3, 5, 7, 90), _attended(2, 6, 4, 94), *drawn(_attended, (1, 3), (2, 7), (1, 5))],
-    slips=slips(
-        "That would be *in*variance. Self-attention is *equi*variant: each word takes its output along.",
-        lambda output, weights, order: (output, weights),
-        "This is the inverse order. Position i now holds the word from `order[i]`: `output[:, order]`.",
-        lambda output, weights, order: shuffled(output, weights, order.argsort()),
-        "The output is right; the weights are as they were. Words are rows *and* columns: reorder both.",
-        lambda output, weights, order: (output[:, order], weights),
-        "The output is right, but the weights moved along one axis only: reorder rows and columns.",
-        lambda output, weights, order: (output[:, order], weights[:, order]),
-        lambda output, weights, order: (output[:, order], weights[:, :, order]),
-        "You reordered the rows twice. The second index must reach the columns: `[:, :, order]`.",
-        lambda output, weights, order: (output[:, order], weights[:, order][:, order]),
-        "`weights[:, order, order]` pairs the two lists up. Use `weights[:, order][:, :, order]`.",
-        lambda output, weights, order: (output[:, order], weights[:, order, order]),
-    ),
-)
-def shuffled(output: Tensor, weights: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-    return output[:, order], weights[:, order][:, :, order]
-
-
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
     return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)  # (B, H, T, d)
 
@@ -208,7 +289,7 @@ def _heads(*shape: int) -> tuple[Tensor]:
 
 
 exercise(
-    "4.4",
+    "4.6",
     "Split and merge the heads",
     praise="Cut, swap; swap, join. Each head is now like another batch item, so attention runs unchanged.",
     judge=Together(
@@ -308,7 +389,7 @@ def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: l
 
 
 @function(
-    "4.5",
+    "4.7",
     "Switch heads off",
     {"output": "(B, T, D)"},
     praise="Multi-head self-attention with a switch for every head: an ablation. Each head adds its part to "
@@ -364,7 +445,7 @@ def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: l
         "Keys or values went through `W_query`: each has its own matrix.",
         _but(lambda W_query, **_: {"W_key": W_query, "W_value": W_query}),
         _but(lambda W_query, **_: {"W_value": W_query}),
-        "Queries and keys have changed places. Queries are `x @ W_query`, on the left of `@`.",
+        "Queries and keys are swapped. Queries are `x @ W_query`, on the left of `@`.",
         _but(lambda W_query, W_key, **_: {"W_query": W_key, "W_key": W_query}),
         "The queries or the keys come from the wrong matrix: use `x @ W_query` and `x @ W_key`.",
         _but(lambda W_key, **_: {"W_query": W_key}),

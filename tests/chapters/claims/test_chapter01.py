@@ -30,14 +30,14 @@ def test_letters_with_fewer_bits_get_further_but_not_as_far_as_their_bits(printe
     assert few["16 letters"] + 20 < many["6 letters"]  # 32 bits against 28
 
 
-def test_the_middle_suffers_most_and_wrong_letters_come_from_a_neighbor(printed):
+def test_the_middle_suffers_most_and_wrong_letters_come_from_a_neighbour(printed):
     parts = {part: printed.column(part, "no attention") for part in ("first two", "middle two", "last two")}
     middle = parts["middle two"]["no attention"]
     assert middle + 3 < min(parts["first two"]["no attention"], parts["last two"]["no attention"])
     assert parts["middle two"]["additive"] > 95
     wrong = printed.column("no attention", "not in the string")
     guess = printed.column("a blind guess", "not in the string")
-    assert wrong["from a neighbor"] > 45 > 15 > guess["from a neighbor"]
+    assert wrong["from a neighbour"] > 45 > 15 > guess["from a neighbour"]
     assert wrong["not in the string"] < 20 < 50 < guess["not in the string"]
 
 

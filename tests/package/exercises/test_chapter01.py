@@ -43,7 +43,7 @@ def test_bits_in_any_form(check, other):
     ("other", "words"),
     [
         ({"strings": 12}, "12 is 4 × 3"),
-        ({"strings": 81}, "four places with three letters"),
+        ({"strings": 81}, "four positions with three letters"),
         ({"strings": 24}, "A letter may come again"),
         ({"strings": 63}, "not 63"),
         ({"bits": 3 * math.log(4)}, "3·ln 4"),
@@ -56,15 +56,15 @@ def test_bits_in_any_form(check, other):
         ({"thirty": 30 * math.log10(26)}, "30·log₁₀ 26"),
         ({"thirty": 150}, "enough for 32 letters"),
         ({"thirty": 240}, "as a file stores them"),
-        ({"thirty": math.log2(780)}, "length stands in front"),
-        ({"thirty": 26 * math.log2(30)}, "changed places"),
+        ({"thirty": math.log2(780)}, "length is a factor"),
+        ({"thirty": 26 * math.log2(30)}, "are swapped"),
         ({"thirty": 26**30}, "26³⁰ is the number of strings"),
         ({"thirty": 1}, "here L = 30 and V = 26"),
         ({"longest": 14}, "Round down"),
         ({"longest": 13.6}, "round to what still fits"),
         ({"longest": 12}, "less than 5"),
         ({"longest": 8}, "8 bits a letter"),
-        ({"longest": 64}, "only two letters apart"),
+        ({"longest": 64}, "only two letters"),
         ({"longest": 2}, "not by the letters"),
         ({"longest": 19}, "64 / ln 26"),
         ({"longest": "13"}, "should be a number"),
@@ -75,14 +75,14 @@ def test_wrong_bits(check, other, words):
     assert_says(check("1.1", BITS | other), words)
 
 
-# --- 1.5 ---------------------------------------------------------------------------------------------------
+# --- 1.6 ---------------------------------------------------------------------------------------------------
 
 PATHS = {"recurrent": 41, "convolution": 20, "attention": 1, "scores": 1681}
 
 
 @pytest.mark.parametrize("other", [{}, {"scores": 41**2}, {"recurrent": 41.0}, {"Attention": 1}])
 def test_paths_in_any_form(check, other):
-    assert check("1.5", PATHS | other).passed
+    assert check("1.6", PATHS | other).passed
 
 
 @pytest.mark.parametrize(
@@ -107,23 +107,23 @@ def test_paths_in_any_form(check, other):
         ({"scores": 1640}, "each word meets itself"),
         ({"scores": 820}, "each pair once"),
         ({"scores": 861}, "each pair once"),
-        ({"scores": 41}, "All 41 words ask"),
+        ({"scores": 41}, "All 41 words are queries"),
         ({"scores": 82}, "41 + 41"),
         ({"scores": 1}, "itself among them"),
         ({"scores": "many"}, "should be a number"),
     ],
 )
 def test_wrong_paths(check, other, words):
-    assert_says(check("1.5", PATHS | other), words)
+    assert_says(check("1.6", PATHS | other), words)
 
 
-@pytest.mark.parametrize("exercise", ["1.1", "1.5"])
+@pytest.mark.parametrize("exercise", ["1.1", "1.6"])
 @pytest.mark.parametrize("answer", [41, [1, 2], {"bits": 6, "recurrent": 41}])
 def test_numbers_need_a_dictionary_with_all_keys(check, exercise, answer):
     assert check(exercise, answer).state == "wrong"
 
 
-# --- 1.3 ---------------------------------------------------------------------------------------------------
+# --- 1.4 ---------------------------------------------------------------------------------------------------
 
 
 def by_adding_layers(length, kernel):
@@ -144,7 +144,7 @@ def by_adding_layers(length, kernel):
     ],
 )
 def test_layers_by_many_roads(check, answer):
-    assert check("1.3", answer).passed
+    assert check("1.4", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -168,10 +168,10 @@ def test_layers_by_many_roads(check, answer):
     ],
 )
 def test_layer_traps(check, answer, words):
-    assert_says(check("1.3", answer), words)
+    assert_says(check("1.4", answer), words)
 
 
-# --- 1.2 ---------------------------------------------------------------------------------------------------
+# --- 1.7 ---------------------------------------------------------------------------------------------------
 
 
 def changed_rows(decode, context, embedded, new=torch.randn_like, differ=lambda a, b: not torch.equal(a, b)):
@@ -221,7 +221,7 @@ def by_swapping(decode, context, embedded):
     ],
 )
 def test_tests_of_listening_by_many_roads(check, answer):
-    assert check("1.2", answer).passed
+    assert check("1.7", answer).passed
 
 
 def changes_the_first_number(row):
@@ -270,10 +270,10 @@ def spoils_the_context(decode, context, embedded):
     ],
 )
 def test_tests_of_listening_that_fail(check, answer, words):
-    assert_says(check("1.2", answer), words)
+    assert_says(check("1.7", answer), words)
 
 
-# --- 1.4 ---------------------------------------------------------------------------------------------------
+# --- 1.5 ---------------------------------------------------------------------------------------------------
 
 
 def gradient(network, x, choose=lambda y: y[0, -1].sum()):
@@ -313,7 +313,7 @@ def by_differences(network, x, step=1e-5):
     ],
 )
 def test_reach_by_many_roads(check, answer):
-    assert check("1.4", answer).passed
+    assert check("1.5", answer).passed
 
 
 def unwatched(network, x):
@@ -363,7 +363,7 @@ def of_a_vector(network, x):
     ],
 )
 def test_reach_traps(check, answer, words):
-    assert_says(check("1.4", answer), words)
+    assert_says(check("1.5", answer), words)
 
 
 def test_a_real_network_can_be_measured_with_the_same_code():
@@ -371,3 +371,73 @@ def test_a_real_network_can_be_measured_with_the_same_code():
     reached = gradient(network, torch.randn(6, 4)).norm(dim=-1)
     assert (reached[:-1] == 0).all()
     assert reached[-1] > 0
+
+
+# --- 1.2 ---------------------------------------------------------------------------------------------------
+
+
+def backwards(weights):
+    return torch.arange(len(weights) - 1, -1, -1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda weights: (weights.argmax(dim=-1) == backwards(weights)).float().mean(),
+        lambda weights: (weights.argmax(1) == backwards(weights)).sum().item() / len(weights),
+        lambda weights: np.mean(weights.flip(0).numpy().argmax(1) == np.arange(len(weights))),
+    ],
+)
+def test_a_map_is_read_in_any_way(check, answer):
+    assert check("1.2", answer).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda weights: (weights.argmax(-1) == backwards(weights).flip(0)).float().mean(), "backwards"),
+        (
+            lambda weights: (weights.argmax(0) == backwards(weights)).float().mean(),
+            "largest weight of each column",
+        ),
+        (lambda weights: (weights.argmax(-1) == backwards(weights)).sum(), "Divide by the number of rows"),
+        (lambda weights: weights.flip(1).diagonal().mean(), "mean weight on the letters"),
+        (lambda weights: weights.flip(1).diagonal().sum(), "sum of the weights on the letters"),
+        (lambda weights: (weights.argmax(-1) == backwards(weights) + 1).float().mean(), "one column off"),
+        (lambda weights: 1.0, "wanted 0.52174"),
+    ],
+)
+def test_map_traps(check, answer, words):
+    assert_says(check("1.2", answer), words)
+
+
+# --- 1.3 ---------------------------------------------------------------------------------------------------
+
+WAITING = {"recurrent": 606, "layers": 20, "twelve": 60, "calls": 100}
+
+
+def test_chains_are_predicted(check):
+    assert check("1.3", WAITING).passed
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"recurrent": 750}, "30 / 4"),
+        ({"recurrent": 675}, "54 / 8"),
+        ({"recurrent": 600}, "don't depend on the length"),
+        ({"recurrent": 54}, "grows with every token"),
+        ({"recurrent": 1}, "in the same steps"),
+        ({"layers": 250}, "side by side"),
+        ({"layers": 500}, "20 / 4"),
+        ({"layers": 30}, "what depends on the length"),
+        ({"twelve": 20}, "three times as many"),
+        ({"twelve": 240}, "chain of four layers"),
+        ({"twelve": 1}, "Four layers make 20"),
+        ({"calls": 1}, "in training"),
+        ({"calls": 101}, "end token"),
+        ({"calls": 2}, "one call of the model per token"),
+    ],
+)
+def test_wrong_chains(check, other, words):
+    assert_says(check("1.3", WAITING | other), words)

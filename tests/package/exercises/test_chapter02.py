@@ -278,7 +278,7 @@ def test_a_changed_input_is_told(check):
         (lambda q, k: (q * q.shape[1] ** 0.5, k * q.shape[1] ** 0.5), "d_k times as large"),
         (lambda q, k: (q / q.shape[0] ** 0.5, k), "√D, the root of the number of rows"),
         (lambda q, k: (q / q.shape[1], k / q.shape[1]), "divided both matrices by d_k"),
-        (lambda q, k: (k, q / q.shape[1] ** 0.5), "changed places"),
+        (lambda q, k: (k, q / q.shape[1] ** 0.5), "are swapped"),
         (lambda q, k: (q / 16, k), "a fixed number"),
         (lambda q, k: (q / 4, k / 4), "a fixed number"),
         (lambda q, k: (q / 3, k), "by numbers only"),
@@ -292,7 +292,7 @@ def test_hidden_scale_traps(check, answer, words):
     assert_says(check("2.4", answer), words)
 
 
-# --- 2.5 ---------------------------------------------------------------------------------------------------
+# --- 2.7 ---------------------------------------------------------------------------------------------------
 
 
 def count(scores, temperature):
@@ -331,7 +331,7 @@ def with_a_table(scores, budget):
 
 @pytest.mark.parametrize("answer", [halving, halving_the_inverse, with_a_table])
 def test_temperatures_by_many_roads(check, answer):
-    assert check("2.5", answer).passed
+    assert check("2.7", answer).passed
 
 
 def naive_count(scores, temperature):
@@ -359,4 +359,64 @@ def naive_count(scores, temperature):
     ],
 )
 def test_temperatures_that_spend_another_budget(check, answer, words):
-    assert_says(check("2.5", answer), words)
+    assert_says(check("2.7", answer), words)
+
+
+# --- 2.5 ---------------------------------------------------------------------------------------------------
+
+EXCHANGED = {"keys": 19, "values": 19, "both": 14}
+
+
+def test_exchanged_keys_and_values(check):
+    weights, values = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([10.0, 20.0, 30.0])
+    other = [1, 0, 2]
+    computed = {"keys": weights[other] @ values, "values": weights @ values[other]}
+    assert check("2.5", computed | {"both": weights[other] @ values[other]}).passed
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"keys": 14}, "at its new position"),
+        ({"keys": 26}, "reverse order"),
+        ({"keys": 20}, "the values stay"),
+        ({"values": 14}, "The weights stay"),
+        ({"values": 20}, "20, 10 and 30"),
+        ({"both": 19}, "after one exchange"),
+        ({"both": 20}, "keeps its weight"),
+    ],
+)
+def test_wrong_exchanges(check, other, words):
+    assert_says(check("2.5", EXCHANGED | other), words)
+
+
+# --- 2.6 ---------------------------------------------------------------------------------------------------
+
+ONE_LOOKUP = {"gap": math.log(3), "box": 0.15}
+
+
+def test_one_lookup_keeps_the_ratio(check):
+    for heavy in (2.0, 0.7):  # the scores of robot and box stay, the last word's changes
+        robot, box, _ = torch.tensor([1.0, 1.0 - math.log(3), heavy]).softmax(0).tolist()
+        assert robot / box == pytest.approx(3, rel=1e-5)
+    assert check("2.6", ONE_LOOKUP | {"gap": 1.1}).passed
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"gap": 3}, "ratio of the weights"),
+        ({"gap": 0.4}, "difference of the weights"),
+        ({"gap": math.log2(3)}, "log₂ 3"),
+        ({"gap": math.log10(3)}, "log₁₀ 3"),
+        ({"gap": -math.log(3)}, "sign is wrong"),
+        ({"gap": 2}, "Divide one weight by the other"),
+        ({"box": 0.2}, "the sum that softmax divides by"),
+        ({"box": 0.05}, "keeps the difference"),
+        ({"box": 0.55}, "Other words get weight too"),
+        ({"box": 0.45}, "still differ"),
+        ({"box": 0.3}, "the ratio of the two weights"),
+    ],
+)
+def test_wrong_ratios(check, other, words):
+    assert_says(check("2.6", ONE_LOOKUP | other), words)

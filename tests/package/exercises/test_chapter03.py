@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 import attnbook
+from attnbook.data import LANGUAGES, DateTask
 
 
 def assert_says(verdict, words: str) -> None:
@@ -182,7 +183,7 @@ def test_unsound_experiments(check, answer, words):
     assert_says(check("3.2", answer), words)
 
 
-# --- 3.3 ---------------------------------------------------------------------------------------------------
+# --- 3.4 ---------------------------------------------------------------------------------------------------
 
 
 def by_loops(query, key, value):
@@ -211,7 +212,7 @@ def by_loops(query, key, value):
     ],
 )
 def test_dot_attention_by_many_roads(check, answer):
-    assert check("3.3", answer).passed
+    assert check("3.4", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -233,10 +234,10 @@ def test_dot_attention_by_many_roads(check, answer):
     ],
 )
 def test_dot_attention_traps(check, answer, words):
-    assert_says(check("3.3", answer), words)
+    assert_says(check("3.4", answer), words)
 
 
-# --- 3.4 ---------------------------------------------------------------------------------------------------
+# --- 3.7 ---------------------------------------------------------------------------------------------------
 
 
 def hidden(scores, mask, low=-math.inf):
@@ -261,7 +262,7 @@ def renormalised(scores, mask):
     ],
 )
 def test_masks_by_many_roads(check, answer):
-    assert check("3.4", answer).passed
+    assert check("3.7", answer).passed
 
 
 def by_hand(scores, mask):
@@ -282,8 +283,11 @@ def by_hand(scores, mask):
         (lambda s, m: s.masked_fill(~m, 1e-9).softmax(-1), "set the hidden scores to 0"),
         (lambda s, m: (s + m).softmax(-1), "added the mask"),
         (lambda s, m: hidden(s, m).softmax(-1), "one row is NaN"),
-        (lambda s, m: hidden(s, m, -1e9).softmax(-1), "spreads its weight evenly"),
-        (lambda s, m: hidden(s, m, torch.finfo(s.dtype).min).softmax(-1), "spreads its weight evenly"),
+        (lambda s, m: hidden(s, m, -1e9).softmax(-1), "gives all keys equal weights evenly"),
+        (
+            lambda s, m: hidden(s, m, torch.finfo(s.dtype).min).softmax(-1),
+            "gives all keys equal weights evenly",
+        ),
         (lambda s, m: hidden(s, m).softmax(-2), "softmax ran over the queries"),
         (lambda s, m: hidden(s, m).softmax(1).nan_to_num(), "softmax ran over the queries"),
         (lambda s, m: hidden(s, m[0]).softmax(-1).nan_to_num(), "batch item 0"),
@@ -294,10 +298,10 @@ def by_hand(scores, mask):
     ],
 )
 def test_mask_traps(check, answer, words):
-    assert_says(check("3.4", answer), words)
+    assert_says(check("3.7", answer), words)
 
 
-# --- 3.5 ---------------------------------------------------------------------------------------------------
+# --- 3.3 ---------------------------------------------------------------------------------------------------
 
 
 def additive(query, key, W_query, W_key, v):
@@ -327,7 +331,7 @@ def additive_by_loops(query, key, W_query, W_key, v):
     ],
 )
 def test_additive_scores_by_many_roads(check, answer):
-    assert check("3.5", answer).passed
+    assert check("3.3", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -355,7 +359,7 @@ def test_additive_scores_by_many_roads(check, answer):
     ],
 )
 def test_additive_traps(check, answer, words):
-    assert_says(check("3.5", answer), words)
+    assert_says(check("3.3", answer), words)
 
 
 def test_the_scores_asked_for_are_those_of_the_package(check):
@@ -369,13 +373,79 @@ def test_the_scores_asked_for_are_those_of_the_package(check):
         scores = weights.log()
         return scores + (additive(query, key, W_query, W_key, v) - scores)[..., :1]
 
-    assert check("3.5", package).passed
+    assert check("3.3", package).passed
 
 
 def test_a_sum_that_does_not_pair_queries_with_keys_is_told_to_unsqueeze(check):
     def additive_scores(query, key, W_query, W_key, v):
         return torch.tanh(query @ W_query + key @ W_key) @ v
 
-    message = check("3.5", additive_scores).message
+    message = check("3.3", additive_scores).message
     assert "unsqueeze" in message
     assert "key.transpose" not in message
+
+
+# --- 3.5 ---------------------------------------------------------------------------------------------------
+
+BY_POSITION = {"day": 6, "year": 6, "both": 5}
+
+
+def test_positions_are_counted_as_the_texts_are(check):
+    task = DateTask()
+    texts = [task.example("2020-02-29", language, "long")[0] for language in LANGUAGES]
+    day = [text.startswith("29") for text in texts]
+    year = [text.endswith("2020") for text in texts]
+    both = [d and y for d, y in zip(day, year, strict=True)]
+    assert check("3.5", {"day": sum(day), "year": sum(year), "both": sum(both)}).passed
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"day": 9}, "English, Basque and Chinese"),
+        ({"day": 7}, "one too many"),
+        ({"day": 8}, "two too many"),
+        ({"day": 5}, "Arabic"),
+        ({"day": 3}, "first two characters"),
+        ({"year": 7}, "end of the Russian text"),
+        ({"year": 8}, "begin with the year"),
+        ({"year": 5}, "one too few"),
+        ({"year": 3}, "last four characters"),
+        ({"both": 6}, "are not the six"),
+        ({"both": 12}, "the sum"),
+        ({"both": 4}, "begin with `29` and end"),
+    ],
+)
+def test_wrong_counts_of_positions(check, other, words):
+    assert_says(check("3.5", BY_POSITION | other), words)
+
+
+# --- 3.6 ---------------------------------------------------------------------------------------------------
+
+MOVED = {"moved": 0.6, "sharp": 0.8, "largest": 1}
+
+
+def test_the_distance_of_two_rows(check):
+    rows = torch.tensor([[0.7, 0.2, 0.1, 0, 0], [0.1, 0.2, 0.7, 0, 0]])
+    one, equal = torch.tensor([1.0, 0, 0, 0, 0]), torch.full((5,), 0.2)
+    moved = (rows[0] - rows[1]).abs().sum() / 2
+    assert check("3.6", {"moved": moved, "sharp": (one - equal).abs().sum() / 2, "largest": 1.0}).passed
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"moved": 1.2}, "take half"),
+        ({"moved": 0}, "absolute values"),
+        ({"moved": 0.3}, "half twice"),
+        ({"moved": 0.5}, "and take half"),
+        ({"sharp": 1.6}, "Take half"),
+        ({"sharp": 1}, "one fifth"),
+        ({"sharp": 0.2}, "may stay"),
+        ({"sharp": 0.5}, "Where must the rest go"),
+        ({"largest": 2}, "no more than all of the weight"),
+        ({"largest": 5}, "no key in common"),
+    ],
+)
+def test_wrong_distances(check, other, words):
+    assert_says(check("3.6", MOVED | other), words)

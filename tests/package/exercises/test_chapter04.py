@@ -69,7 +69,7 @@ def test_wrong_numbers(check, other, words):
     assert_says(check("4.1", BY_HAND | other), words)
 
 
-# --- 4.2 ---------------------------------------------------------------------------------------------------
+# --- 4.5 ---------------------------------------------------------------------------------------------------
 
 
 def attention(q, k, v, scale=None, dim=-1):
@@ -119,7 +119,7 @@ def with_a_running_softmax(q, k, v, most):
     ],
 )
 def test_attention_within_its_budget_by_many_roads(check, answer):
-    assert check("4.2", answer).passed
+    assert check("4.5", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_attention_within_its_budget_by_many_roads(check, answer):
     ],
 )
 def test_a_table_of_all_scores_is_over_the_budget(check, answer):
-    assert_says(check("4.2", answer), "right, but over the budget: you made a tensor of")
+    assert_says(check("4.5", answer), "right, but over the budget: you made a tensor of")
 
 
 @pytest.mark.parametrize(
@@ -162,10 +162,10 @@ def test_a_table_of_all_scores_is_over_the_budget(check, answer):
     ],
 )
 def test_thrifty_attention_traps(check, answer, words):
-    assert_says(check("4.2", answer), words)
+    assert_says(check("4.5", answer), words)
 
 
-# --- 4.3 ---------------------------------------------------------------------------------------------------
+# --- 4.4 ---------------------------------------------------------------------------------------------------
 
 
 def test_the_right_answer_is_what_attention_gives_for_the_shuffled_words():
@@ -201,7 +201,7 @@ def by_permutation_matrix(output, weights, order):
     ],
 )
 def test_shuffles_by_many_roads(check, answer):
-    assert check("4.3", answer).passed
+    assert check("4.4", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -219,10 +219,10 @@ def test_shuffles_by_many_roads(check, answer):
     ],
 )
 def test_shuffle_traps(check, answer, words):
-    assert_says(check("4.3", answer), words)
+    assert_says(check("4.4", answer), words)
 
 
-# --- 4.4 ---------------------------------------------------------------------------------------------------
+# --- 4.6 ---------------------------------------------------------------------------------------------------
 
 
 def split(x, num_heads):
@@ -249,7 +249,7 @@ def merge(heads):
     ],
 )
 def test_heads_by_many_roads(check, answer):
-    assert check("4.4", answer).passed
+    assert check("4.6", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_heads_by_many_roads(check, answer):
     ],
 )
 def test_head_traps(check, answer, words):
-    assert_says(check("4.4", answer), words)
+    assert_says(check("4.6", answer), words)
 
 
 @pytest.mark.parametrize(
@@ -286,10 +286,10 @@ def test_head_traps(check, answer, words):
     [(split, ...), (..., merge), (lambda x, h: ..., merge), {"split_heads": split, "merge_heads": ...}],
 )
 def test_one_function_of_two_is_unfinished(check, answer):
-    assert check("4.4", answer).state == "pending"
+    assert check("4.6", answer).state == "pending"
 
 
-# --- 4.5 ---------------------------------------------------------------------------------------------------
+# --- 4.7 ---------------------------------------------------------------------------------------------------
 
 
 def switched_off(heads, off):
@@ -338,7 +338,7 @@ def by_torch(x, wq, wk, wv, wo, h, off):
     "answer", [multi_head, head_by_head, without_their_rows, without_their_values, by_torch]
 )
 def test_multi_head_by_many_roads(check, answer):
-    assert check("4.5", answer).passed
+    assert check("4.7", answer).passed
 
 
 def view_split(x, h):
@@ -401,7 +401,7 @@ def cut_out(x, wq, wk, wv, wo, h, off):
         (lambda x, q, k, v, o, *h: multi_head(x, q, k, k, o, *h), "keys serve as values"),
         (lambda x, q, k, v, o, *h: multi_head(x, q, q, q, o, *h), "each has its own matrix"),
         (lambda x, q, k, v, o, *h: multi_head(x, q, k, q, o, *h), "each has its own matrix"),
-        (lambda x, q, k, v, o, *h: multi_head(x, k, q, v, o, *h), "changed places"),
+        (lambda x, q, k, v, o, *h: multi_head(x, k, q, v, o, *h), "are swapped"),
         (lambda x, q, k, v, o, *h: multi_head(x, v, k, v, o, *h), "from the wrong matrix"),
         (lambda x, q, k, v, o, *h: multi_head(x, q, q, v, o, *h), "from the wrong matrix"),
         (lambda x, q, k, v, o, *h: multi_head(x, q.T, k.T, v.T, o.T, *h), "transposed matrices"),
@@ -419,7 +419,7 @@ def cut_out(x, wq, wk, wv, wo, h, off):
     ],
 )
 def test_multi_head_traps(check, answer, words):
-    assert_says(check("4.5", answer), words)
+    assert_says(check("4.7", answer), words)
 
 
 def test_heads_that_were_not_merged_are_told_so_before_the_last_matrix(check):
@@ -427,6 +427,83 @@ def test_heads_that_were_not_merged_are_told_so_before_the_last_matrix(check):
         query, key, value = (split(x @ W, num_heads) for W in (W_query, W_key, W_value))
         return attention(query, key, value) @ W_output
 
-    verdict = check("4.5", multi_head)
+    verdict = check("4.7", multi_head)
     assert_says(verdict, "side by side again")
     assert "last two axes only" not in verdict.message
+
+
+# --- 4.2 ---------------------------------------------------------------------------------------------------
+
+WORDS_GET = 4 * math.exp(2) / (4 * math.exp(2) + 8)
+PADDED = {"equal": 8 / 12, "higher": 1 - WORDS_GET, "after": WORDS_GET, "before": 1}
+
+
+def test_padding_gets_what_softmax_gives_it(check):
+    scores = torch.tensor([2.0] * 4 + [0.0] * 8)
+    mask = scores > 0
+    weights = scores.softmax(0)
+    computed = {"equal": torch.zeros(12).softmax(0)[4:].sum(), "higher": weights[4:].sum()}
+    computed["after"] = (weights * mask).sum()
+    computed["before"] = scores.masked_fill(~mask, -math.inf).softmax(0).sum()
+    assert check("4.2", computed).passed
+    assert check("4.2", PADDED | {"higher": 0.21, "after": 0.79}).passed
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"equal": 0}, "like any other"),
+        ({"equal": 1 / 3}, "How much does padding get"),
+        ({"equal": 0.5}, "Eight of them are padding"),
+        ({"higher": 0}, "exp(0) = 1"),
+        ({"higher": 8 / 12}, "exp(2) = 7.39"),
+        ({"higher": 1 / (math.exp(2) + 1)}, "eight against four"),
+        ({"higher": WORDS_GET}, "what the four words get"),
+        ({"higher": 0.5}, "divides the scores"),
+        ({"higher": 0.4}, "all twelve scores"),
+        ({"after": 1}, "doesn't make the others larger"),
+        ({"after": 1 - WORDS_GET}, "What is left"),
+        ({"after": 0.5}, "stay as they are"),
+        ({"before": WORDS_GET}, "softmax comes after the mask"),
+        ({"before": 0}, "divides by the sum of what is left"),
+    ],
+)
+def test_wrong_weights_of_padding(check, other, words):
+    assert_says(check("4.2", PADDED | other), words)
+
+
+# --- 4.3 ---------------------------------------------------------------------------------------------------
+
+SHAPES = {"encoder": (9, 9), "decoder": (5, 5), "cross": (5, 9), "output": (5, 16), "masked": 10}
+
+
+def test_the_shapes_are_those_of_attention(check):
+    source, target = torch.randn(9, 16), torch.randn(5, 16)
+    output, cross = attnbook.scaled_dot_product_attention(target, source, source)
+    masked = (~attnbook.causal_mask(5)).sum()
+    shapes = {"cross": tuple(cross.shape), "output": tuple(output.shape), "masked": masked}
+    assert check("4.3", SHAPES | shapes).passed
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"encoder": (5, 5)}, "reads the source"),
+        ({"encoder": (9, 5)}, "both come from the source"),
+        ({"decoder": (9, 9)}, "over the target"),
+        ({"decoder": (5, 9)}, "both come from the target"),
+        ({"cross": (9, 5)}, "turned"),
+        ({"cross": (9, 9)}, "the queries come from the target"),
+        ({"cross": (5, 5)}, "the keys come from the source"),
+        ({"cross": (1, 9)}, "One row per query"),
+        ({"output": (9, 16)}, "one output per query"),
+        ({"output": (5, 9)}, "these are the weights"),
+        ({"output": (16, 5)}, "as wide as a value"),
+        ({"masked": 15}, "How many are left"),
+        ({"masked": 20}, "off the diagonal"),
+        ({"masked": 25}, "all of them"),
+        ({"masked": 9}, "above the diagonal"),
+    ],
+)
+def test_wrong_shapes(check, other, words):
+    assert_says(check("4.3", SHAPES | other), words)

@@ -38,7 +38,7 @@ def right_dot(query, key, value):
 
 
 @pytest.mark.bad_input
-@pytest.mark.parametrize("unknown", ["9.9", "", "3", 3.3, None, ["3.3"]])
+@pytest.mark.parametrize("unknown", ["9.9", "", "3", 3.3, None, ["3.4"]])
 def test_an_unknown_exercise_is_a_value_error_that_lists_the_known_ones(unknown):
     with pytest.raises(ValueError, match=re.escape(repr(unknown))) as caught:
         check(unknown, ...)
@@ -55,7 +55,7 @@ def test_no_exercise_starts_from_numbers_that_a_usual_seed_gives():
 
 def test_two_exercises_cannot_share_an_id():
     with pytest.raises(ValueError, match=r"'3\.3' is taken"):
-        exercise("3.3", "Another", praise="", judge=lambda answer: "")
+        exercise("3.4", "Another", praise="", judge=lambda answer: "")
 
 
 def test_every_exercise_has_its_words_in_order():
@@ -85,7 +85,7 @@ def test_check_without_an_answer_is_not_started(fresh):
 
 
 def test_a_function_that_still_returns_dots_is_unfinished(fresh):
-    verdict = fresh("3.3", lambda query, key, value: ...)
+    verdict = fresh("3.4", lambda query, key, value: ...)
     assert verdict.state == "pending"
     assert "still returns `...`" in verdict.message
 
@@ -183,7 +183,7 @@ def broken_silently(query, key, value):
     ],
 )
 def test_an_error_in_the_answer_becomes_words(fresh, answer, words):
-    verdict = fresh("3.3", answer)
+    verdict = fresh("3.4", answer)
     assert verdict.state == "wrong"
     assert [word for word in words if word not in verdict.message] == []
     assert "Traceback" not in verdict.message
@@ -198,7 +198,7 @@ def test_the_line_shown_is_the_learners_even_where_a_library_raised(fresh):
     )
     space = {}
     exec(code, space)
-    assert "at line 3 of your code" in fresh("3.3", space["answer"]).message
+    assert "at line 3 of your code" in fresh("3.4", space["answer"]).message
 
 
 def test_an_interrupt_is_not_swallowed(fresh):
@@ -206,7 +206,7 @@ def test_an_interrupt_is_not_swallowed(fresh):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fresh("3.3", stopped)
+        fresh("3.4", stopped)
 
 
 def test_an_answer_that_cannot_be_read_at_all_still_gets_a_verdict(fresh):
@@ -220,7 +220,7 @@ def test_an_answer_that_cannot_be_read_at_all_still_gets_a_verdict(fresh):
         def __repr__(self):
             raise RuntimeError("no name")
 
-    assert fresh("3.3", Trickster()).state == "wrong"
+    assert fresh("3.4", Trickster()).state == "wrong"
 
     class Nameless:
         def __repr__(self):
@@ -264,15 +264,15 @@ def in_place(query, key, value):
     ],
 )
 def test_a_right_answer_passes_in_any_form(fresh, answer):
-    assert fresh("3.3", answer).passed
+    assert fresh("3.4", answer).passed
 
 
 def test_changing_the_inputs_in_place_passes_with_a_note(fresh):
-    verdict = fresh("3.3", in_place)
+    verdict = fresh("3.4", in_place)
     assert verdict.passed
     assert "`key`" in verdict.message
     assert "in place" in verdict.message
-    assert "in place" not in fresh("3.3", right_dot).message
+    assert "in place" not in fresh("3.4", right_dot).message
 
 
 def test_another_default_device_or_dtype_does_no_harm(fresh):
@@ -280,7 +280,7 @@ def test_another_default_device_or_dtype_does_no_harm(fresh):
     torch.set_default_dtype(torch.float64)
     try:
         with torch.device("meta"):
-            assert fresh("3.3", lambda q, k, v: right_dot(q, k, v) + torch.zeros(6)).passed
+            assert fresh("3.4", lambda q, k, v: right_dot(q, k, v) + torch.zeros(6)).passed
             assert fresh("4.1", by_hand).passed
             assert fresh("3.1", {"weights": (1, 10), "output": (1, 1, 5), "parameters": 255}).passed
     finally:
@@ -295,7 +295,7 @@ def test_the_checks_load_and_judge_under_any_settings():
         torch.set_default_device("meta")
         torch.set_grad_enabled(False)
         from attnbook.exercises import EXERCISES, check
-        for name in ("1.4", "4.5", "7.1"):
+        for name in ("1.5", "4.7", "7.1"):
             judge = EXERCISES[name].judge
             assert check(name, getattr(judge, "right", ...)).state != "wrong", name
     """
@@ -326,7 +326,7 @@ def test_the_checks_load_and_judge_under_any_settings():
     ],
 )
 def test_what_is_not_an_answer_is_named(fresh, answer, words):
-    verdict = fresh("3.3", answer)
+    verdict = fresh("3.4", answer)
     assert verdict.state == "wrong"
     assert words in verdict.message
 
@@ -335,7 +335,7 @@ def test_the_readers_random_numbers_are_left_alone(fresh):
     torch.manual_seed(7)
     wanted = torch.rand(3)
     torch.manual_seed(7)
-    fresh("3.3", lambda q, k, v: torch.randn(5))
+    fresh("3.4", lambda q, k, v: torch.randn(5))
     fresh("3.2", lambda attn, Q, K, V: {"Q": True, "K": True, "V": bool(torch.rand(1) > 0.5)})
     assert torch.equal(torch.rand(3), wanted)
 
@@ -463,11 +463,11 @@ def turned_matrix(query, key, W_query, W_key, v):
 @pytest.mark.parametrize(
     ("exercise_id", "answer", "there", "absent"),
     [
-        ("3.5", swapped_matrices, "side by side: only (…, n, m) @ (…, m, p) fits", "key.transpose"),
-        ("3.5", turned_matrix, "side by side: only (…, n, m) @ (…, m, p) fits", "reverses all axes"),
-        ("3.3", broken_shapes, "swap the key's last two axes", "side by side"),
-        ("3.3", broken_reversal, "`.T` reverses all axes, the batch too", "side by side"),
-        ("3.3", broken_maximum, "compare two whole objects", "masked_fill"),
+        ("3.3", swapped_matrices, "side by side: only (…, n, m) @ (…, m, p) fits", "key.transpose"),
+        ("3.3", turned_matrix, "side by side: only (…, n, m) @ (…, m, p) fits", "reverses all axes"),
+        ("3.4", broken_shapes, "swap the key's last two axes", "side by side"),
+        ("3.4", broken_reversal, "`.T` reverses all axes, the batch too", "side by side"),
+        ("3.4", broken_maximum, "compare two whole objects", "masked_fill"),
     ],
 )
 def test_a_hint_speaks_of_what_is_on_the_line(fresh, exercise_id, answer, there, absent):
@@ -477,7 +477,7 @@ def test_a_hint_speaks_of_what_is_on_the_line(fresh, exercise_id, answer, there,
 
 
 def test_the_right_thing_in_the_second_place_is_told_so(fresh):
-    verdict = fresh("3.3", lambda q, k, v: ((q @ k.mT).softmax(-1), right_dot(q, k, v)))
+    verdict = fresh("3.4", lambda q, k, v: ((q @ k.mT).softmax(-1), right_dot(q, k, v)))
     assert "Your function returns 2 things. Return the output first, or alone." in verdict.message
 
 
@@ -504,7 +504,7 @@ def hostile(query, key, value):
 
 
 def test_text_never_becomes_markup(fresh):
-    page = fresh("3.3", hostile)._repr_html_()
+    page = fresh("3.4", hostile)._repr_html_()
     assert "<script" not in page
     assert "<img" not in page
     assert "&lt;script&gt;" in page
@@ -515,20 +515,20 @@ def test_text_never_becomes_markup(fresh):
 
 def test_a_word_in_stars_is_stressed_and_code_keeps_its_stars():
     message = "the mask *after* softmax, *equi*variant, `a *b* c`, 3 *4* 5 ** 2"
-    page = Verdict("3.3", "A title", "wrong", message)._repr_html_()
+    page = Verdict("3.4", "A title", "wrong", message)._repr_html_()
     assert "the mask <em>after</em> softmax, <em>equi</em>variant" in page
     assert ">a *b* c</code>, 3 *4* 5 ** 2" in page
 
 
 def test_a_page_needs_nothing_but_the_card_and_follows_the_books_colours(fresh):
     for answer in (..., right_dot, hostile):
-        page = fresh("3.3", answer)._repr_html_()
+        page = fresh("3.4", answer)._repr_html_()
         assert re.search(r"var\(--ab-[a-z-]+, #[0-9a-f]{6}\)", page)
         assert not re.search(r"https?:|<script|<link|<style", page)
 
 
 def test_plain_python_prints_a_verdict_once(fresh, capsys):
-    verdict = fresh("3.3", right_dot)
+    verdict = fresh("3.4", right_dot)
     assert capsys.readouterr().out == f"{verdict}\n"
     assert str(verdict).startswith("✓ Passed · Exercise 3.3")
 
@@ -570,20 +570,22 @@ def test_a_notebook_shows_each_verdict_once():
 
 def test_the_summary_shows_the_chapters_worked_on_and_a_pass_stays(fresh):
     assert "Nothing checked yet" in repr(fresh.summary())
-    fresh("3.3", right_dot)
-    fresh("3.3", lambda q, k, v: q)
+    fresh("3.4", right_dot)
+    fresh("3.4", lambda q, k, v: q)
     fresh("3.1", {"weights": (1,), "output": (1,), "parameters": 1})
     summary = fresh.summary()
-    assert summary.passed == ["3.3"]
-    assert "1 of 5 exercises passed" in repr(summary)
+    assert summary.passed == ["3.4"]
+    assert "1 of 7 exercises passed" in repr(summary)
     assert {number: state for number, _, state in summary.rows} == {
         "3.1": "wrong",
         "3.2": "pending",
-        "3.3": "passed",
-        "3.4": "pending",
+        "3.3": "pending",
+        "3.4": "passed",
         "3.5": "pending",
+        "3.6": "pending",
+        "3.7": "pending",
     }
-    assert summary._repr_html_().count("<li>") == 5
+    assert summary._repr_html_().count("<li>") == 7
 
 
 WATCHED: list[list] = []
@@ -603,8 +605,8 @@ def test_nothing_leaves_the_machine_and_nothing_is_written(tmp_path):
     checks = Checker(EXERCISES)
 
     def work(done=lambda: None):
-        checks("3.3", right_dot)
-        checks("3.3", broken_dots)
+        checks("3.4", right_dot)
+        checks("3.4", broken_dots)
         checks("3.1", {"weights": (1,), "output": (1,), "parameters": 1})
         summary = checks.summary()
         done()
@@ -630,4 +632,4 @@ def test_numpy_answers_work(fresh):
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         return weights / weights.sum(-1, keepdims=True) @ value.numpy()
 
-    assert fresh("3.3", with_numpy).passed
+    assert fresh("3.4", with_numpy).passed
