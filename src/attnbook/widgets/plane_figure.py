@@ -53,7 +53,7 @@ def draw_bars(ax: Axes, plane) -> None:
     ax.set_yticks(rows, labels=labels, fontsize=9)
     for label in ax.get_yticklabels():
         label.set(parse_math=False, fontfamily=installed_fonts())
-    ax.set(xlim=(0, 1.7), xticks=[0, 0.5, 1], title=f"weight · value;  blended: {spelt(plane.output)}")
+    ax.set(xlim=(0, 1.7), xticks=[0, 0.5, 1], title=f"weight · value;  average: {spelt(plane.output)}")
     ax.grid(visible=False)
     ax.invert_yaxis()
 

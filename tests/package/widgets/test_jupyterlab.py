@@ -264,7 +264,7 @@ def test_a_query_plane_and_python_stay_together(notebook):
     run(page, 9)
     page.wait_for_selector(".handle")
     plane = page.locator(".attnbook-widget:has(.handle)")
-    weight, blended = plane.locator("tbody .number data").nth(1), plane.locator("tfoot .value data")
+    weight, average = plane.locator("tbody .number data").nth(1), plane.locator("tfoot .value data")
     before = plane.locator(".handle").get_attribute("aria-label")
     plane.locator(".handle").focus()
     for _ in range(4):
@@ -273,13 +273,13 @@ def test_a_query_plane_and_python_stay_together(notebook):
 
     def shown() -> str:
         place = re.findall(r"[-−]?\d+\.\d+", plane.locator(".handle").get_attribute("aria-label"))
-        return f"{' '.join(place)} distance {weight.inner_text()} {blended.inner_text()}".replace("−", "-")
+        return f"{' '.join(place)} distance {weight.inner_text()} {average.inner_text()}".replace("−", "-")
 
     assert plane.locator(".handle").get_attribute("aria-label") != before
     expect_said(page, 10, shown)
-    weighs, blend = run(page, 11).split()
+    weighs, averaged = run(page, 11).split()
     expect(weight).to_have_text(weighs)
-    expect(blended).to_have_text(blend)
+    expect(average).to_have_text(averaged)
 
 
 def explorer(page, title):

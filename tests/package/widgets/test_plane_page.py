@@ -153,7 +153,7 @@ def test_by_keyboard(open_plane, models):
     plane.settle()
     expected = [round(1.2 + limit / 40 - limit / 400, 2), round(0.8 + limit / 20, 2)]
     assert plane.query == pytest.approx(expected, abs=0.011)
-    said = r"^query at 1\.\d\d, 0\.\d\d: most weight on robot, 0\.\d{3}; blended value 2\.\d\d$"
+    said = r"^query at 1\.\d\d, 0\.\d\d: most weight on robot, 0\.\d{3}; weighted average 2\.\d\d$"
     expect(plane.node.locator(".said")).to_have_text(re.compile(said))
 
 

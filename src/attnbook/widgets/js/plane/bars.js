@@ -30,7 +30,7 @@ export class Bars {
     });
     this.total = element("td", { class: "weight" });
     this.output = element("td", { class: "value" });
-    const foot = element("tr", {}, element("th", { scope: "row" }, "blend"), element("td", {}), this.total, this.output);
+    const foot = element("tr", {}, element("th", { scope: "row" }, "weighted average"), element("td", {}), this.total, this.output);
     this.table = element("table", { "aria-label": "Scores, weights and values" }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...this.rows.map(({ node }) => node)), element("tfoot", {}, foot));
   }
 

@@ -9,7 +9,7 @@ import { Tokens } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
 import { widget } from "../shared/widget.js";
 import { Bars } from "./bars.js";
-import { blend, SCORES } from "./blend.js";
+import { attend, SCORES } from "./attend.js";
 import layout from "./layout.css";
 import { Plane } from "./plane.js";
 import css from "./style.css";
@@ -65,15 +65,15 @@ class QueryPlane extends View {
       this.#frame = 0;
       const { query, labels, weights, output } = this.#draw();
       const most = weights.indexOf(Math.max(...weights));
-      const blended = this.get("_colors") ? "" : `; blended value ${output.map(signed).join(", ")}`;
+      const average = this.get("_colors") ? "" : `; weighted average ${output.map(signed).join(", ")}`;
       const name = new Tokens(labels).spoken(most);
-      this.speaker.say(`query at ${query.map(signed).join(", ")}: most weight on ${name}, ${digits(weights[most])}${blended}`);
+      this.speaker.say(`query at ${query.map(signed).join(", ")}: most weight on ${name}, ${digits(weights[most])}${average}`);
     });
   }
 
   #draw() {
     const given = { ...this.get("labels", ...STATE), keys: this.get("_keys"), values: this.get("_values") };
-    const all = { ...given, ...blend(given) };
+    const all = { ...given, ...attend(given) };
     this.plane.show(all, this.#pointed, this.theme);
     this.bars.show(all, this.#pointed);
     this.legend.show({ theme: this.theme });

@@ -8,7 +8,7 @@ export const SCORES = {
   distance: (query, key) => -((query[0] - key[0]) ** 2 + (query[1] - key[1]) ** 2) / 2,
 };
 
-export function blend({ query, keys, values, temperature, score }) {
+export function attend({ query, keys, values, temperature, score }) {
   const scores = keys.map((key) => SCORES[score](query, key));
   const most = Math.max(...scores);
   const powers = scores.map((x) => Math.exp((x - most) / temperature));
