@@ -34,24 +34,33 @@ class Attn(nn.Module):
     """
 
     def __init__(
-        self, query_size: int, key_size: int, value_size1: int, value_size2: int, output_size: int
+        self,
+        query_size: int,
+        key_size: int,
+        value_size1: int,
+        value_size2: int,
+        output_size: int,
     ) -> None:
         super().__init__()
         require_sizes(query_size=query_size, key_size=key_size, output_size=output_size)
         require_sizes(value_size1=value_size1, value_size2=value_size2)
-        self.query_size, self.key_size, self.output_size = query_size, key_size, output_size
+        self.query_size, self.key_size = query_size, key_size
         self.value_size1, self.value_size2 = value_size1, value_size2
+        self.output_size = output_size
         self.attn = nn.Linear(query_size + key_size, value_size1)
         self.attn_combine = nn.Linear(query_size + value_size2, output_size)
 
     def forward(
-        self, Q: Float[Tensor, "1 T Dq"], K: Float[Tensor, "1 T Dk"], V: Float[Tensor, "1 S Dv"]
+        self,
+        Q: Float[Tensor, "1 T Dq"],
+        K: Float[Tensor, "1 T Dk"],
+        V: Float[Tensor, "1 S Dv"],
     ) -> tuple[Float[Tensor, "1 T Do"], Float[Tensor, "T S"]]:
         self._check(Q, K, V)
-        pair = torch.cat((Q[0], K[0]), dim=1)  # (T, query_size + key_size)
+        pair = torch.cat((Q[0], K[0]), dim=1)  # (T, Dq + Dk)
         weights = F.softmax(self.attn(pair), dim=1)  # (T, value_size1)
         applied = torch.bmm(weights.unsqueeze(0), V)  # (1, T, value_size2)
-        combined = torch.cat((Q[0], applied[0]), dim=1)  # (T, query_size + value_size2)
+        combined = torch.cat((Q[0], applied[0]), dim=1)  # (T, Dq + Dv)
         output = self.attn_combine(combined).unsqueeze(0)  # (1, T, output_size)
         return output, weights
 

@@ -1,5 +1,9 @@
 """The statements of chapter 1 agree with the numbers that this build printed."""
 
+from torch import nn
+
+from attnbook import MultiHeadAttention
+
 CHAPTER = "01-why-attention"
 LENGTHS = [f"{n} letters" for n in range(2, 17, 2)]
 
@@ -51,6 +55,7 @@ def test_where_attention_looks(printed):
     assert additive[just_after] > additive[just_before]
     untrained = printed.column("untrained", just_after)
     assert untrained["elsewhere"] > 60
+    assert all(1 / 24 < untrained[where] / 100 < 1 / 6 for where in untrained if where != "elsewhere")
 
 
 def test_the_recurrent_chain_grows_with_each_token_and_the_others_do_not(printed):
@@ -98,3 +103,10 @@ def test_attention_begins_below_the_gru_and_ends_above(printed):
     assert attention["T = 4096"] > gru["T = 4096"]
     assert gru["slope"] < 1.4 < attention["slope"]
     assert printed.column("convolution", "T = 4096")["slope"] < 1.4
+
+
+def test_the_layers_have_as_many_matrices_as_the_count_of_multiplications_says():
+    layers = {6: (nn.GRU(64, 64), nn.Conv1d(64, 128, 3)), 4: (MultiHeadAttention(64, 1),)}
+    for matrices, those in layers.items():
+        for layer in those:
+            assert sum(p.numel() for p in layer.parameters() if p.dim() > 1) == matrices * 64**2

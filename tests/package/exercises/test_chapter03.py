@@ -283,10 +283,10 @@ def by_hand(scores, mask):
         (lambda s, m: s.masked_fill(~m, 1e-9).softmax(-1), "set the hidden scores to 0"),
         (lambda s, m: (s + m).softmax(-1), "added the mask"),
         (lambda s, m: hidden(s, m).softmax(-1), "one row is NaN"),
-        (lambda s, m: hidden(s, m, -1e9).softmax(-1), "gives all keys equal weights evenly"),
+        (lambda s, m: hidden(s, m, -1e9).softmax(-1), "gives all keys equal weights"),
         (
             lambda s, m: hidden(s, m, torch.finfo(s.dtype).min).softmax(-1),
-            "gives all keys equal weights evenly",
+            "gives all keys equal weights",
         ),
         (lambda s, m: hidden(s, m).softmax(-2), "softmax ran over the queries"),
         (lambda s, m: hidden(s, m).softmax(1).nan_to_num(), "softmax ran over the queries"),
