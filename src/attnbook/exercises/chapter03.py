@@ -16,11 +16,11 @@ numbers(
     {
         shape_of("weights", (1, 10)): {
             (1, 1, 10): "almost. `Q[0]` and `K[0]` have no batch axis; one is added only for `bmm`.",
-            OTHER: "Follow `self.attn`: how many rows go in, how many numbers does each row become?",
+            OTHER: "Follow `self.attn`: how many rows does it get, and how wide does each become?",
         }
         | dict.fromkeys(
             [(1, 6), (1, 8), (1, 1, 6), (1, 1, 8)],
-            "8 and 6 are the widths of the query and the key. The values are `value_size1` in number.",
+            "8 and 6 are the widths of the query and the key. There are `value_size1` values.",
         )
         | dict.fromkeys(
             [(1, 12), (1, 1, 12), (1, 10, 12)],
@@ -41,16 +41,16 @@ numbers(
             240: "these are the weights alone. Each output also has a bias: 15 more in all.",
             150: "150 is right for `attn`. There is a second layer.",
             105: "105 is right for `attn_combine`. There is a second layer.",
-            OTHER: "Each `nn.Linear(i, o)` has i × o weights and o biases; both take two inputs side by "
-            "side.",
+            OTHER: "Each `nn.Linear(i, o)` has i × o weights and o biases; the input of both is two "
+            "concatenated vectors.",
         },
     },
-    praise="The 10 is `value_size1`, a layer's fixed size. So this class cannot read a longer sentence.",
+    praise="The 10 is `value_size1`, the fixed size of a layer, so this class can't read a longer sentence.",
 )
 
 
 def _evidence(new: Callable[[Tensor], Tensor], part: int = 1) -> Callable:
-    """An experiment that replaces each input by `new(input)`, and compares a part of what `attn` returns."""
+    """An experiment that replaces each input with `new(input)` and compares one part of `attn`'s result."""
 
     def detect(attn: Callable, Q: Tensor, K: Tensor, V: Tensor) -> dict[str, bool]:
         before = attn(Q, K, V)[part]
@@ -61,7 +61,7 @@ def _evidence(new: Callable[[Tensor], Tensor], part: int = 1) -> Callable:
 
 
 def _together(attn: Callable, Q: Tensor, K: Tensor, V: Tensor) -> dict[str, bool]:
-    """Replaces one input after the other and puts none of them back."""
+    """Replace one input after another without restoring the previous one."""
     before, inputs, found = attn(Q, K, V)[1], {"Q": Q, "K": K, "V": V}, {}
     for name, value in inputs.items():
         inputs[name] = torch.randn_like(value)
@@ -70,7 +70,7 @@ def _together(attn: Callable, Q: Tensor, K: Tensor, V: Tensor) -> dict[str, bool
 
 
 class _Suspect(nn.Module):
-    """Attention whose weights depend on the inputs that `reads` names, through `clue` of each."""
+    """Attention whose weights depend on the inputs named in `reads`, through `clue` of each."""
 
     def __init__(self, reads: str, clue: Callable[[Tensor], Tensor] = Tensor.tanh) -> None:
         super().__init__()
@@ -87,9 +87,9 @@ def _case(attn: Callable, keys: int, seed: int) -> tuple:
     return attn, *randoms((1, 1, 4), (1, keys, 4), (1, 5, 6), seed=10 * seed)
 
 
-def _made_up(which: str, reads: str, seed: int, clue: Callable = Tensor.tanh) -> Suspect:
+def _synthetic(which: str, reads: str, seed: int, clue: Callable = Tensor.tanh) -> Suspect:
     truth, case = {name: name in reads for name in "QKV"}, _case(_Suspect(reads, clue), 3, seed)
-    return Suspect(f"a made-up class whose weights read {which}", case, truth)
+    return Suspect(f"a test class whose weights depend on {which}", case, truth)
 
 
 def _standardized(x: Tensor) -> Tensor:
@@ -109,19 +109,19 @@ BY_THE_WEIGHTS = {"Q": True, "K": True, "V": False}
     "Collect the evidence",
     line_up(
         Suspect("the article's class", _case(_article(), 1, 0), BY_THE_WEIGHTS),
-        "Swapping positions changes nothing where there is one key. Use fresh `torch.randn_like(K)`.",
+        "With a single key, swapping positions changes nothing. Use fresh `torch.randn_like(K)`.",
         Suspect("dot attention", _case(DotAttention(), 5, 1), BY_THE_WEIGHTS),
-        "Adding one number to all of K changes every score alike, which softmax ignores. Replace it all.",
-        _made_up("nothing", "", 2),
-        "Its weights are fixed numbers, and only its output changes.",
-        _made_up("Q and V", "QV", 3),
-        "Here V matters and K does not. One weight that moves is enough: the first of them never moves.",
-        _made_up("K alone", "K", 4),
-        "Try each input by itself: here only K matters.",
-        _made_up("only the last row of Q, K and V", "QKV", 5, lambda x: x[:, -1].tanh()),
-        "You changed some rows only. Replace the whole input: `torch.randn_like(K)`.",
-        _made_up("only how far K's numbers are from their mean", "K", 6, _standardized),
-        "It ignores the same number added to all, a multiple or a sign. Use `torch.randn_like(K)`.",
+        "A constant added to K changes all scores equally, which softmax ignores. Replace all of K.",
+        _synthetic("nothing", "", 2),
+        "Its weights are constant; only its output changes.",
+        _synthetic("Q and V", "QV", 3),
+        "Here V matters and K doesn't. The first weight is constant: count a change in any weight.",
+        _synthetic("K alone", "K", 4),
+        "Replace each input separately: here only K matters.",
+        _synthetic("only the last row of Q, K and V", "QKV", 5, lambda x: x[:, -1].tanh()),
+        "You changed only some rows. Replace the whole input: `torch.randn_like(K)`.",
+        _synthetic("only the distances of K's components from their mean", "K", 6, _standardized),
+        "It ignores an added constant, a factor and the sign. Use `torch.randn_like(K)`.",
     ),
     slips(
         "All three inputs seem to matter. V always changes the output: compare the weights instead.",
@@ -130,7 +130,7 @@ BY_THE_WEIGHTS = {"Q": True, "K": True, "V": False}
         _together,
     ),
     praise="Your experiment works on any class. In the article's, Q and K change the weights and V does "
-    "not. Dot attention gives the same answers; its difference is one key for each value.",
+    "not. Dot attention gives the same answers, but it has one key per value.",
     pure="Your experiment changes Q, K or V in place. Make a new tensor: `torch.randn_like(Q)`.",
 )
 def evidence(attn: Callable, Q: Tensor, K: Tensor, V: Tensor) -> dict[str, bool]:
@@ -149,20 +149,20 @@ def _pairs(batch: int, queries: int, keys: int, seed: int) -> tuple[Tensor, ...]
     "3.3",
     "Additive scores",
     {"scores": "(B, T, S)"},
-    praise="Inside the tanh each query meets each key, and the two can no longer be separated. That is what "
-    "the article's class lacks: a score for every query-key pair.",
+    praise="Inside the tanh, each query is added to each key, so every query-key pair gets its own score. "
+    "The article's class has no such score.",
     cases=[_pairs(3, 5, 7, 50), _pairs(2, 1, 3, 60), *drawn(_pairs, (1, 3), (1, 5), (1, 5))],
     slips=slips(
         "The tanh is missing, or applied to each part alone. Then the query adds the same to every key's "
         "score, which softmax ignores: all queries get the *same* weights. Apply tanh to the sum.",
         lambda q, k, W_q, W_k, v: _sums(q @ W_q, k @ W_k) @ v,
         lambda q, k, W_q, W_k, v: _sums((q @ W_q).tanh(), (k @ W_k).tanh()) @ v,
-        "Apply tanh to the h numbers, before `v` makes one score of them: `torch.tanh(...) @ v`.",
+        "Apply tanh to the h components, before `v` reduces them to one score: `torch.tanh(...) @ v`.",
         lambda q, k, W_q, W_k, v: (_sums(q @ W_q, k @ W_k) @ v).tanh(),
         "These are weights already: softmax comes later. The task asks for the scores.",
         lambda *inputs: additive_scores(*inputs).softmax(-1),
         lambda *inputs: additive_scores(*inputs).softmax(-2),
-        "`v` is missing, or became a plain sum. Take the dot product of the h numbers with it: `... @ v`.",
+        "`v` is missing, or became a plain sum. Take the dot product of the h components with it: `... @ v`.",
         lambda q, k, W_q, W_k, v: _sums(q @ W_q, k @ W_k).tanh(),
         lambda q, k, W_q, W_k, v: _sums(q @ W_q, k @ W_k).tanh().sum(-1),
     ),
@@ -187,7 +187,7 @@ def _words(batch: int, queries: int, keys: int, width: int, seed: int) -> tuple[
     "3.4",
     "Dot attention for a batch",
     {"output": "(B, T, d_v)"},
-    praise="Any batch, any number of queries and keys, no parameters: weights compare queries with keys.",
+    praise="It has no parameters: the weights compare queries with keys, for any number of both.",
     cases=[
         *(_words(3, 5, 7, 4, 30), _words(2, 1, 9, 5, 33), _words(1, 4, 1, 3, 36)),
         *drawn(_words, (1, 4), (1, 6), (1, 6), (1, 8)),
@@ -284,7 +284,7 @@ def _masks(batch: int, queries: int, keys: int, seed: int) -> tuple[Tensor, Tens
 
 
 def _padded() -> Tensor:
-    """Padding of different lengths; in item 0 one query sees other keys than the rest, and one sees none."""
+    """Padding of several lengths; in item 0, one query may attend to different keys, and one to no key."""
     mask = (torch.arange(7) < torch.tensor([6, 2, 4])[:, None])[:, None, :].repeat(1, 5, 1)  # (B, T, S)
     mask[0, 0] = torch.arange(7) > 4
     mask[0, 3] = False
@@ -325,7 +325,7 @@ def _padded() -> Tensor:
         "Nearly: hidden weights are tiny, but not 0: with scores near -50, -100 is not low enough. Use -inf.",
         lambda scores, mask: _closed(scores.float(), mask, -100.0).softmax(-1) * mask.any(-1, keepdim=True),
         lambda scores, mask: _closed(scores.float(), mask, -50.0).softmax(-1) * mask.any(-1, keepdim=True),
-        "exp of a large score overflows. `torch.softmax` subtracts the largest, which changes no weight.",
+        "exp of a large score overflows. `torch.softmax` first subtracts the largest, to the same result.",
         _by_hand,
         "Your columns sum to 1: softmax ran over the queries. Each row should sum to 1: use `dim=-1`.",
         lambda scores, mask: _closed(scores, mask).softmax(-2),
@@ -337,7 +337,7 @@ def _padded() -> Tensor:
         lambda scores, mask: _closed(scores, _one(mask), -1e9).softmax(-1) * _one(mask).any(-1, keepdim=True),
         "The mask does nothing yet: these are the weights without it.",
         lambda scores, mask: scores.softmax(-1),
-        "These are the masked scores. Softmax is still to come.",
+        "These are the masked scores: softmax is missing.",
         _closed,
     ),
 )

@@ -1,4 +1,4 @@
-"""Chapter 6: masks by hand, packed and in a window, a test for leaks, beams, decoding with a cache."""
+"""Chapter 6: masks by hand, a test for leaks, beam search, cached decoding, packed texts, windows."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from attnbook.exercises.registry import exercise, function, suspects
 from attnbook.exercises.verdict import Unfinished, Wrong
 
 UNMASKED, AFTER, BEFORE = (0.1, 0.2, 0.3, 0.4), (0.1, 0.2, 0.0, 0.0), (1 / 3, 2 / 3, 0.0, 0.0)
-BEFORE_MOVES = "for `before` the score of key 4 is -inf, whatever it was. Its old value enters no sum."
+BEFORE_MOVES = "for `before` the score of key 4 is -inf, whatever it was. Its old value has no effect."
 AFTER_MOVES = "`after` was divided by a sum that includes key 4: a larger score there lowers every weight."
 
 _weights = partial(number, near=0.006)  # thirds may be given as .33
@@ -24,7 +24,7 @@ _weights = partial(number, near=0.006)  # thirds may be given as .33
 exercise(
     "6.1",
     "Before and after",
-    praise="Renormalised and before are the same, and key 4 affects neither. A mask after softmax lets "
+    praise="`renormalised` and `before` are equal, and key 4 affects neither. A mask after softmax lets "
     "later words change the weights of earlier ones.",
     judge=Numbers(
         _weights(
@@ -33,7 +33,7 @@ exercise(
             "Take the four weights, and set those of later keys to 0.",
             {
                 UNMASKED: "these are the weights without a mask. Keys 3 and 4 come later, so set them to 0.",
-                BEFORE: "this is the mask *before* softmax. After softmax, the weights are not rescaled.",
+                BEFORE: "these come from a mask *before* softmax. After softmax, nothing rescales them.",
                 (0.1, 0, 0, 0): "the query may see its own key: hide only the later keys.",
                 (0, 0, 0.3, 0.4): "this is the wrong half: you kept the future and hid the past.",
             },
@@ -43,7 +43,7 @@ exercise(
             0.3,
             "Add up the four weights that the mask after softmax leaves.",
             {
-                1.0: "a proper row sums to 1. Add up the weights that are left.",
+                1.0: "only a full row of softmax sums to 1. Add up the weights that are left.",
                 0.7: "this is what the mask removed. Add up what is left.",
             },
         ),
@@ -53,13 +53,13 @@ exercise(
             "Divide each weight that is left by their sum.",
             {
                 AFTER: "these are not renormalised yet: divide each by their sum.",
-                (0.45, 0.55, 0, 0): "you added the missing weight. Divide by the sum: 1 : 2 stays 1 : 2.",
+                (0.45, 0.55, 0, 0): "you added the missing weight. Divide by the sum: the ratio stays 1 : 2.",
                 (
                     0.5,
                     0.5,
                     0,
                     0,
-                ): "these are equal. Key 2 had twice the weight of key 1: dividing keeps that.",
+                ): "these are equal. Key 2 had twice the weight of key 1, and dividing keeps the ratio.",
             },
         ),
         _weights(
@@ -67,7 +67,7 @@ exercise(
             BEFORE,
             "Softmax over keys 1 and 2 alone: they are 0.1 : 0.2, and masking does not change this ratio.",
             {
-                AFTER: "this is the mask *after* softmax. Before it, keys 1 and 2 share the whole 1.",
+                AFTER: "these come from a mask *after* softmax. Before it, the weights sum to 1.",
                 UNMASKED: "these are the weights without a mask.",
                 (1, 0, 0, 0): "the query may see its own key: hide only the later keys.",
                 (0, 0, 3 / 7, 4 / 7): "this is the wrong half: you kept the future and hid the past.",
@@ -102,7 +102,7 @@ def _attention(weights_of: Callable, last: Callable = lambda y: y, first: Callab
 
 
 def _triangle(shift: int, query: int = 0, key: int = 0) -> Callable[[Tensor], Tensor]:
-    """Weights under a triangle; one query may look at one other key as well, if x is long enough."""
+    """Weights under a triangular mask; one query may also attend to one other key, if x is long enough."""
 
     def weights(scores: Tensor) -> Tensor:
         mask = torch.ones_like(scores, dtype=torch.bool).tril(shift)
@@ -113,13 +113,13 @@ def _triangle(shift: int, query: int = 0, key: int = 0) -> Callable[[Tensor], Te
 
 
 def _trickle(give: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """A causal layer that also adds `give(later)` to each place, `later` being the sum of all later ones."""
+    """A causal layer that also adds `give(later)` to each position; `later` is the sum of later inputs."""
     causal = _attention(_triangle(0))
     return lambda x: causal(x) + give(x.flip(1).cumsum(1).flip(1) - x)
 
 
 def _into(feature: int, values: Tensor) -> Tensor:
-    """Numbers `(1, T)` as vectors that hold them in one feature."""
+    """Vectors with `values` `(1, T)` in one feature, and zeros in the others."""
     return values[..., None] * torch.eye(WIDTH, dtype=values.dtype)[feature]  # (1, T, D)
 
 
@@ -127,12 +127,12 @@ _normalized = partial(F.layer_norm, normalized_shape=(WIDTH,))
 
 
 def _centred(y: Tensor) -> Tensor:
-    """The half of LayerNorm that hides a leak from a sum, exactly: 1 - 8/8 is 0 without any rounding."""
+    """The part of LayerNorm that makes each sum 0, exactly: 1 - 8/8 is 0 without any rounding."""
     return y - y.mean(dim=-1, keepdim=True)
 
 
 def _by_changing(change: Callable[[Tensor], Tensor]) -> Callable:
-    """A test that puts `change(later)` in the place of all later words."""
+    """A test that replaces all later words with `change(later)`."""
 
     def leaks(layer: Callable, x: Tensor) -> bool:
         changed = {s: torch.cat((x[:, :s], change(x[:, s:])), 1) for s in range(1, x.shape[1])}
@@ -141,8 +141,8 @@ def _by_changing(change: Callable[[Tensor], Tensor]) -> Callable:
     return leaks
 
 
-CAUSAL = "It sees no future. Check only inputs strictly later than the output, or outputs before the change."
-LEAKING = "You check some places only, and the leak is elsewhere. Test every output with every later input."
+CAUSAL = "It is causal. Check only inputs strictly later than the output, or outputs before the change."
+LEAKING = "You check only some positions, not that of the leak. Test every output with every later input."
 
 
 def _suspect(name: str, layer: Callable, words: str = LEAKING) -> Suspect:
@@ -150,13 +150,13 @@ def _suspect(name: str, layer: Callable, words: str = LEAKING) -> Suspect:
 
 
 X = random(1, 6, WIDTH, seed=310).double()
-SUMS = "After LayerNorm a position's sum (or sum of squares) is constant. Test each number, or a random mix."
+SUMS = "After LayerNorm a position's sum (or sum of squares) is constant. Test each feature separately."
 LINE_UP = (
     _suspect("a layer with the causal mask", _attention(_triangle(0)), CAUSAL),
     _suspect(
         "a layer without a mask",
         _attention(lambda scores: scores.softmax(-1)),
-        "The last output has no future, and a sum over all outputs mixes them. Test each by itself.",
+        "The last output has no future, and a sum over all outputs mixes them. Test each separately.",
     ),
     _suspect("a causal layer that ends in LayerNorm", _attention(_triangle(0), last=_normalized), CAUSAL),
     _suspect(
@@ -164,27 +164,27 @@ LINE_UP = (
         _attention(lambda scores: scores.softmax(-1).tril()),
         "Later words still enter the sum that softmax divides by. Test the outputs, not the weights.",
     ),
-    _suspect("a layer whose triangle reaches one place too far", _attention(_triangle(1))),
+    _suspect("a layer whose triangle reaches one position too far", _attention(_triangle(1))),
     _suspect("a layer that hides the diagonal too", _attention(_triangle(-1)), CAUSAL),
     _suspect("a leaking layer that ends in LayerNorm", _attention(_triangle(2), last=_normalized), SUMS),
     _suspect("a leaking layer that subtracts the mean", _attention(_triangle(2), last=_centred), SUMS),
-    _suspect("a layer in which only word 0 sees word 1", _attention(_triangle(0, 0, 1))),
-    _suspect("a layer in which only word 2 sees word 4", _attention(_triangle(0, 2, 4))),
-    _suspect("a layer in which only word 4 sees the last one", _attention(_triangle(0, 4, 5))),
+    _suspect("a causal layer, except that word 0 attends to word 1", _attention(_triangle(0, 0, 1))),
+    _suspect("a causal layer, except that word 2 attends to word 4", _attention(_triangle(0, 2, 4))),
+    _suspect("a causal layer, except that word 4 attends to the last one", _attention(_triangle(0, 4, 5))),
     _suspect(
         "a layer in which one feature of later words reaches one other feature",
         _trickle(lambda later: _into(3, later[..., 5])),
-        "You check some of the D numbers only. Test each output number with each later input number.",
+        "You check only some of the D features. Test each feature of the output with each of a later input.",
     ),
     _suspect(
-        "a layer in which later words raise one number as much as they lower another",
+        "a layer in which later words raise one feature as much as they lower another",
         _trickle(lambda later: _into(3, later[..., 5]) - _into(6, later[..., 5])),
         "The two changes cancel in a sum. Take absolute values *before* you add.",
     ),
     _suspect(
         "a leaking pre-norm layer",
         _attention(_triangle(1), first=lambda x: _centred(x) / x.std(-1, keepdim=True)),
-        "Its LayerNorm hides adding 1 or doubling. Put in fresh random numbers: `torch.randn_like`.",
+        "Its LayerNorm cancels adding 1 or doubling. Use new random numbers: `torch.randn_like`.",
     ),
     _suspect(
         "a layer with a faint leak",
@@ -200,11 +200,11 @@ LINE_UP = (
     LINE_UP,
     praise=f"Your test judged all {len(LINE_UP)} layers correctly. Run it on every decoder you write.",
     slips=slips(
-        "Your test convicts every layer, even causal ones. Count only inputs *later* than the output.",
+        "Your test finds a leak in every layer, even causal ones. Count only inputs *later* than the output.",
         lambda layer, x: True,
-        "Your test acquits every layer. The last output has no future: test the others, each by itself.",
+        "Your test finds no leak in any layer. The last output has no future: test each of the others.",
         lambda layer, x: False,
-        "You put later words in another order, which unmasked attention ignores. Use `torch.randn_like`.",
+        "You reordered the later words, which unmasked attention ignores. Use `torch.randn_like`.",
         _by_changing(lambda later: later.flip(1)),
         _by_changing(lambda later: later.roll(1, 1)),
     ),
@@ -228,7 +228,7 @@ def _search(
     halt: bool = False,
     pick: Callable = max,
 ) -> Callable:
-    """The right search; the keywords make the wrong ones."""
+    """The correct search; the keywords make wrong ones."""
 
     def write(model: Model, start: int, end: int, beams: int, max_length: int) -> list[int]:
         kept = [([start], first, 0.0)]  # ids, their total, the last log-probability
@@ -250,7 +250,7 @@ def _search(
 
 
 def _set_aside(refill: bool) -> Callable:
-    """A wrong search: ended sequences leave the beams, and others get their places or nobody does."""
+    """A wrong search: ended sequences leave the beams; with `refill`, other prefixes take their slots."""
 
     def write(model: Model, start: int, end: int, beams: int, max_length: int) -> list[int]:
         alive, ended = [([start], 0.0)], []
@@ -268,12 +268,12 @@ def _set_aside(refill: bool) -> Callable:
 
 
 def _model(vocab: int, seed: int) -> Model:
-    """A random model: what is likely next depends on the last token and on how many there are."""
+    """A random model: the next token's distribution depends on the last token and on the length so far."""
     scores = random(12, vocab, vocab, seed=seed)
     return lambda ids: scores[min(len(ids), 11), int(ids[-1])].log_softmax(-1)
 
 
-MODELS = 5  # one answer says little: different slips often write the same
+MODELS = 5  # a single output says little: different mistakes often generate the same one
 
 
 def _on_each(write: Callable, models: tuple, start: int, end: int, beams: int, max_length: int) -> tuple:
@@ -289,48 +289,48 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
     "6.3",
     "Beam search",
     {f"ids of model {i + 1}": "a list of ids" for i in range(MODELS)},
-    praise="It looks past a tempting first token, and length is no disadvantage. With one beam it is greedy.",
+    praise="A likely first token doesn't decide, and length is no disadvantage. With one beam it is greedy.",
     use=_on_each,
     cases=[_beams_case(8, 3, 3, 8, 630), *drawn(_beams_case, (4, 8), (0, 3), (1, 4), (1, 8), count=8)],
     slips=slips(
-        "This is greedy decoding. Keep `beams` beginnings after each step, and extend every one.",
+        "This is greedy decoding. Keep `beams` prefixes after each step, and extend every one.",
         lambda model, start, end, beams, most: write_with_beams(model, start, end, 1, most),
-        "You favour short sequences. Once all beams are done, divide each sum by its tokens, end included.",
+        "You favour short sequences. At the end, divide each sum by its number of tokens, `end` included.",
         _search(lambda total, count: total),
         _search(halt=True),
-        "You count the start as a token. Divide by the number of tokens that were written.",
+        "You count the start as a token. Divide by the number of generated tokens.",
         _search(lambda total, count: total / (count + 1)),
         "You divide by the root of the length. Divide by the length itself.",
         _search(lambda total, count: total / count**0.5),
-        "You rank beginnings by their mean. Rank by sums; use the mean only at the end.",
+        "You rank prefixes by their mean. Rank by sums; use the mean only at the end.",
         _search(rank=lambda ids, total, last: total / (len(ids) - 1)),
-        "You rank beginnings by their last token alone. Use the sum over all tokens.",
+        "You rank prefixes by their last token alone. Use the sum over all tokens.",
         _search(rank=lambda ids, total, last: last),
         "You add probabilities. Add *log*-probabilities: a sequence's probability is a product.",
         _search(gain=lambda total, log: total + math.exp(log)),
-        "Each beam goes on with its best token only. Rank all tokens of all beams together.",
+        "Each beam continues with its best token only. Rank all tokens of all beams together.",
         _search(children=1),
-        "You set ended sequences aside. Keep them among the beams, where they compete in each round.",
+        "You set ended sequences aside. Keep them among the beams, where they compete at each step.",
         _set_aside(refill=True),
         _set_aside(refill=False),
-        "A beam that has ended goes on growing. Carry it along unchanged: nothing comes after `end`.",
+        "A beam that has ended keeps growing. Keep it unchanged: nothing comes after `end`.",
         _search(wait=False),
         _search(lambda total, count: total, wait=False),
         "You multiplied log-probabilities. Probabilities multiply; their logarithms add.",
         _search(gain=lambda total, log: total * log, first=1.0),
         _search(lambda total, count: total, gain=lambda total, log: total * log, first=1.0),
-        "You returned the worst beam. The best has the *highest* mean, the negative number nearest to 0.",
+        "You returned the worst beam. The best has the *highest* mean, the negative number closest to 0.",
         _search(pick=min),
         "The answer begins with `start`. Return only what comes after it.",
         lambda model, start, *others: [start, *write_with_beams(model, start, *others)],
-        "The end is missing: it was written too, and counts as a token.",
+        "The end is missing: it is generated too, and counts as a token.",
         lambda model, start, end, *others: [
             i for i in write_with_beams(model, start, end, *others) if i != end
         ],
         "That is longer than `max_length`.",
         lambda *case: write_with_beams(*case[:-1], case[-1] + 1),
     ),
-    rule="Follow it on paper: extend each kept beginning by every token, and keep the `beams` best sums.",
+    rule="Follow it on paper: extend each kept prefix by every token, and keep the `beams` highest sums.",
 )
 def write_with_beams(next_log_probs: Model, start: int, end: int, beams: int, max_length: int) -> list[int]:
     return _search()(next_log_probs, start, end, beams, max_length)
@@ -343,17 +343,17 @@ EVERY, OLD, NEW = slice(None), slice(None, -1), slice(-1, None)  # of the keys a
 
 
 def _step(
-    place: Callable[[int], int | None] = lambda t: t,
+    position: Callable[[int], int | None] = lambda t: t,
     kept: slice = EVERY,
     seen: slice = EVERY,
     project: Callable = lambda x, word, W_query, W_key, W_value: (x @ W_query, x @ W_key, x @ W_value),
     scale: float = 0.5,
 ) -> Callable:
-    """The right step; the keywords make the wrong ones: another place, other keys kept or attended to."""
+    """The correct step; the keywords make wrong ones: another position, other keys kept or attended to."""
 
     def step(x: Tensor, cache: Cache, positions: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor):
-        number = place(cache[0].shape[1])
-        placed = x if number is None else x + positions[number]  # (B, D)
+        t = position(cache[0].shape[1])
+        placed = x if t is None else x + positions[t]  # (B, D)
         query, *new = project(placed, x, W_query, W_key, W_value)  # (B, d) each
         keys, values = (torch.cat((old, one[:, None]), 1) for old, one in zip(cache, new, strict=True))
         scores = (query[:, None] @ keys[:, seen].mT).squeeze(1)  # (B, t + 1)
@@ -367,7 +367,7 @@ def _step(
 def _follow(
     step: Callable, x: Tensor, positions: Tensor, W_query: Tensor, W_key: Tensor, W_value: Tensor
 ) -> Tensor:
-    """The outputs of a step that is called again and again, word by word of x `(B, T, D)`."""
+    """The outputs of a step that is called once per word of x `(B, T, D)`."""
     wanted = len(x), W_value.shape[1]
     cache = tuple(x.new_zeros(len(x), 0, matrix.shape[1]) for matrix in (W_key, W_value))
     outputs = []
@@ -393,18 +393,18 @@ def _words(batch: int, length: int, d_v: int, seed: int) -> tuple[Tensor, ...]:
     "6.4",
     "Repair the cache",
     {"outputs": "(B, T, d_v)"},
-    praise="You computed causal attention word by word. No mask was needed: the future isn't written yet.",
+    praise="You computed causal attention word by word. No mask was needed: there is no future yet.",
     use=_follow,
     cases=[_words(3, 5, 5, 400), _words(2, 7, 4, 410), *drawn(_words, (1, 4), (1, 9), (2, 6))],
     slips=slips(
         "You return the old cache, without the newest key and value. Return the longer one.",
         _step(kept=OLD),
-        _step(kept=OLD, place=lambda t: None),
+        _step(kept=OLD, position=lambda t: None),
         "The old cache is overwritten. Append: `torch.cat((keys, key.unsqueeze(1)), dim=1)`.",
         _step(kept=NEW),
         _step(kept=NEW, seen=NEW),
         _step(seen=NEW),
-        "You attend before appending, so the newest word does not see itself. Append, then attend.",
+        "You attend before appending, so the newest word doesn't attend to itself. Append, then attend.",
         _step(seen=OLD),
         "The position is one too far. It is the cache's length before appending: `positions[keys.shape[1]]`.",
         _step(lambda t: t + 1),
@@ -417,14 +417,14 @@ def _words(batch: int, length: int, d_v: int, seed: int) -> tuple[Tensor, ...]:
         _step(lambda t: None),
         "The scale is missing: divide the scores by √d before softmax.",
         _step(scale=0),
-        "Queries and keys are swapped. The newest word asks with its query; the cache holds keys.",
+        "Queries and keys are swapped. The newest word provides the query; the cache holds keys.",
         _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wk, x @ Wq, x @ Wv)),
         "You use the keys as values. The values are `x @ W_value`.",
         _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wq, x @ Wk, x @ Wk)),
         "The value lacks the position: project the same x three times.",
         _step(project=lambda x, word, Wq, Wk, Wv: (x @ Wq, x @ Wk, word @ Wv)),
     ),
-    rule="In [b, t, i], t is the word, counted from 0: all words before it are right. The newest word's "
+    rule="In [b, t, i], t is the word, counted from 0: all words before it are correct. The newest word's "
     "query, with its position, attends to its own key and those in the cache.",
 )
 def step(
@@ -439,7 +439,7 @@ def _packed(
     mask: Callable = lambda same, early: same & early,
     row: Callable = lambda reads, start: reads,
 ) -> Callable:
-    """The right answer; the keywords make the wrong ones, from a text's ids or from the whole row of ids."""
+    """The correct answer; the keywords make wrong ones, from a text's ids or from the whole row of ids."""
 
     def pack(texts: list[list[int]], start: int) -> tuple[Tensor, Tensor, Tensor]:
         which = torch.tensor([number for number, text in enumerate(texts) for _ in text])  # (T,)
@@ -463,7 +463,7 @@ def _texts(count: int, longest: int, start: int, seed: int) -> tuple[list[list[i
     "6.5",
     "Pack the texts",
     {"reads": "(T,)", "writes": "(T,)", "mask": "(T, T)"},
-    praise="No padding, each text learned as if alone, in one pass: large models are trained like this.",
+    praise="No padding, and each text is trained on as if it were alone: large models are trained this way.",
     cases=[
         ([[5, 9, 6, 2], [7, 3, 2], [8, 4, 4, 9, 2]], 1),
         ([[2]], 1),
@@ -473,14 +473,14 @@ def _texts(count: int, longest: int, start: int, seed: int) -> tuple[list[list[i
     slips=slips(
         "You shifted the whole row, so text 2 starts with the end of text 1. Start each text with `start`.",
         _packed(lambda text, start: text, row=lambda reads, start: [start, *reads[:-1]]),
-        "Nothing is shifted. Each position reads the token it must write, and the causal mask allows it.",
+        "Nothing is shifted. Each position reads the token it must predict, and the causal mask allows it.",
         _packed(lambda text, start: text),
-        "You shifted left. Shift right: each position reads what the previous position wrote.",
+        "You shifted left. Shift right: each position reads the token that the previous one predicts.",
         _packed(lambda text, start: [*text[1:], start]),
         _packed(lambda text, start: [*text[1:], 0]),
         "You replaced the first token by `start`. Shift every token right; the last one drops off.",
         _packed(lambda text, start: [start, *text[1:]]),
-        "One position too many in each text: the end is written but never read.",
+        "One position too many in each text: the end is predicted but never read.",
         _packed(lambda text, start: [start, *text]),
         "You rolled the last token to the front. The first position must read `start`, not the end.",
         _packed(lambda text, start: [text[-1], *text[:-1]]),
@@ -490,16 +490,16 @@ def _texts(count: int, longest: int, start: int, seed: int) -> tuple[list[list[i
         _packed(lambda text, start: [0, *text[:-1]]),
         "`start` is missing: the first position of each text has nothing to read.",
         _packed(lambda text, start: text[:-1]),
-        "What is written begins with `start`. It is given: the first token to write is the text's own.",
+        "`writes` begins with `start`, which is given. The first token to predict is the text's own.",
         _packed(writes=lambda text, start: [start, *text[:-1]]),
         _packed(writes=lambda text, start: [start, *text]),
-        "Your mask is only causal: text 2 sees text 1. Let a query see keys of its own text only.",
+        "Your mask is only causal: text 2 attends to text 1. A query may attend to its own text only.",
         _packed(mask=lambda same, early: early),
-        "Each position sees its whole text, even the future. Make the mask causal within a text.",
+        "Each position attends to its whole text, even the future. Make the mask causal within a text.",
         _packed(mask=lambda same, early: same),
         "The mask is inverted: True means may attend.",
         _packed(mask=lambda same, early: ~(same & early)),
-        "You hid the diagonal. Each position may see itself: after the shift it doesn't hold its answer.",
+        "You hid the diagonal. Each position may attend to itself: it holds the token before the answer.",
         _packed(mask=lambda same, early: same & early & ~early.T),
         "The mask is transposed: rows are queries and columns are keys, so the past is on the left.",
         _packed(mask=lambda same, early: same & early.T),
@@ -510,11 +510,11 @@ def pack(texts: list[list[int]], start: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _window(see: Callable = lambda back, window: (back >= 0) & (back < window), corner: bool = False):
-    """The right answer; another rule `see`, or queries that stand first, make wrong ones."""
+    """The correct answer; another rule `see`, or queries counted from position 0, make wrong ones."""
 
     def mask(new: int, total: int, window: int) -> Tensor:
-        place = torch.arange(new)[:, None] + (0 if corner else total - new)  # (N, 1)
-        return see(place - torch.arange(total), window)  # (N, T)
+        position = torch.arange(new)[:, None] + (0 if corner else total - new)  # (N, 1)
+        return see(position - torch.arange(total), window)  # (N, T)
 
     return mask
 
@@ -527,27 +527,27 @@ def _budget(new: int, old: int, window: int, seed: int) -> tuple[int, int, int]:
     "6.6",
     "A budget of keys",
     {"mask": "(N, T)"},
-    praise="With this mask a cache never holds more than `window` keys. new = total is training; new = 1 is "
+    praise="With this mask a cache needs at most `window` keys. new = total is training; new = 1 is "
     "a decoding step, with a single row.",
     cases=[(3, 8, 3), (5, 5, 2), (1, 6, 4), (4, 6, 1), (3, 4, 9), *drawn(_budget, (1, 6), (0, 6), (1, 8))],
     slips=slips(
         "Queries are the last words: query i is at position total - new + i, not i (unless new = total).",
         _window(corner=True),
-        "The window does nothing yet: every query still sees its whole past.",
+        "The window does nothing yet: every query still attends to its whole past.",
         _window(lambda back, window: back >= 0),
         "One key too many: the word's own key counts as one of the `window`.",
         _window(lambda back, window: (back >= 0) & (back <= window)),
-        "You hid the diagonal. Each word sees itself: its own key is one of the `window`.",
+        "You hid the diagonal. Each word attends to itself: its own key is one of the `window`.",
         _window(lambda back, window: (back > 0) & (back < window)),
         _window(lambda back, window: (back > 0) & (back <= window)),
         "The mask is inverted: True means may attend.",
         _window(lambda back, window: (back < 0) | (back >= window)),
-        "The window reaches into the future. Only the query's own key and earlier ones are open.",
+        "The window reaches into the future. Only the query's own key and earlier ones are allowed.",
         _window(lambda back, window: back.abs() < window),
         _window(lambda back, window: back < window),
-        "The mask is transposed: the future is open, the past hidden. Rows are queries, columns are keys.",
+        "The mask is transposed: it shows the future and hides the past. Rows are queries, columns keys.",
         _window(lambda back, window: (back <= 0) & (-back < window)),
-        "Each word also sees the next one, the token it must write. Stop at the word itself.",
+        "Each word also attends to the next one, which it must predict. Stop at the word itself.",
         _window(lambda back, window: (back >= -1) & (back < window)),
         "You kept the keys *outside* the window. Keep those inside.",
         _window(lambda back, window: back >= window),

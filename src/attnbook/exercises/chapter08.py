@@ -1,4 +1,4 @@
-"""Chapter 8: shapes, a budget of parameters, a writer, a leak, two scores, a head, and parts taken away."""
+"""Chapter 8: shapes, a parameter budget, a decoding loop, a leak, two measures, a head, and ablations."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -19,8 +19,8 @@ def _weights(name: str, queries: int, keys: int, letters: str) -> dict[Number, d
     orders = [(*order, queries, keys) for order in permutations((5, 2, 3)) if order != (5, 2, 3)]
     with_width = [(5, 2, 3, *pair) for pair in ((queries, 12), (12, keys), (12, 12), (keys, 12))]
     slips = {
-        (2, 3, queries, keys): "the axis of the layers is missing: each layer has maps of its own.",
-        (5, 2, queries, keys): "the axis of the heads is missing: each head has a map of its own.",
+        (2, 3, queries, keys): "the layer axis is missing: each layer has its own maps.",
+        (5, 2, queries, keys): "the head axis is missing: each head has its own map.",
         **dict.fromkeys(orders, "the right sizes in another order. Wanted: layers, batch, heads."),
         **dict.fromkeys(with_width, "the dot products sum over the width, so the weights have no such axis."),
         OTHER: f"Wanted {letters}, a row for each query and a column for each key.",
@@ -35,11 +35,11 @@ numbers(
     "Shapes through the whole model",
     {
         shape_of("logits", (2, 4, 19)): {
-            (2, 4, 17): "17 is the source's vocabulary. Scores are for tokens that may be *written*.",
-            (2, 7, 19): "there is one row of scores per *target* position: the source length is gone.",
-            (2, 4, 12): "this is the decoder's output. The output layer maps width to vocabulary.",
-            (2, 19): "each target position gets a row of scores, not only the last one.",
-            OTHER: "One score for every target token, at every target position: (B, T, V).",
+            (2, 4, 17): "17 is the source vocabulary. Logits are for tokens that may be *generated*.",
+            (2, 7, 19): "there is one row of logits per *target* position, whatever the source length.",
+            (2, 4, 12): "this is the decoder's output. The output layer maps it to the vocabulary.",
+            (2, 19): "each target position gets a row of logits, not only the last one.",
+            OTHER: "One logit for every token, at every target position: (B, T, V).",
         },
         **_weights("encoder", 7, 7, "(L, B, H, S, S)"),
         **_weights("decoder", 4, 4, "(L, B, H, T, T)"),
@@ -53,7 +53,7 @@ numbers(
             OTHER: "Multiply out the five sizes of `cross`.",
         },
     },
-    praise="Queries give the rows, keys the columns: that decides the last two axes of all three.",
+    praise="Rows are queries and columns are keys: that fixes the last two axes of all three.",
 )
 
 
@@ -76,7 +76,7 @@ def _largest(
     extra: Callable = lambda d_model, target: 0,
     **mistakes,
 ) -> Callable:
-    """The right search; the keywords make the wrong ones, and `mistakes` are those of `_count`."""
+    """The correct search; the keywords make wrong ones, and `mistakes` are those of `_count`."""
 
     def largest(source: int, target: int, layers: int, heads: int, budget: int) -> tuple[int, int]:
         def count(d_model: int) -> int:
@@ -107,11 +107,11 @@ def _largest(
         _largest(step=lambda heads: 1),
         "That is one step too far: this model exceeds the budget.",
         _largest(answer=lambda d_model, left, heads: (d_model + heads, left)),
-        "Something still fits: there is a wider model within the budget.",
+        "The budget allows more: there is a wider model within it.",
         _largest(answer=lambda d_model, left, heads: (d_model - heads, left)),
-        "A model that meets the budget to the last parameter fits as well.",
+        "A model with exactly `budget` parameters fits, too.",
         _largest(fits=lambda count, budget: count < budget),
-        "`left` is what is *not* spent: the budget without the model's parameters.",
+        "`left` is what is *not* spent: the budget minus the model's parameters.",
         lambda *case: (d_left := largest_model(*case)) and (d_left[0], case[-1] - d_left[1]),
         "The biases are missing. A linear layer from m to n has n of them.",
         _largest(biases=0),
@@ -145,7 +145,7 @@ def _largest(
         "The feed-forward network is four times as wide inside as outside: d_ff = 4 · d_model.",
         _largest(wide=1),
         _largest(wide=2),
-        "You counted a table of positions. Sinusoids are computed: they aren't parameters.",
+        "You counted a position table. Sinusoids are computed: they aren't parameters.",
         _largest(extra=lambda d_model, target: 512 * d_model),
     ),
     rule="Count one model first, and compare it with `sum(p.numel() for p in Transformer(…).parameters())`.",
@@ -157,7 +157,7 @@ def largest_model(
 
 
 class _Speller:
-    """A stand-in for a model: its scores depend on the source and on every token read so far, in order."""
+    """A stand-in for a model: its logits depend on the source and on all tokens read so far, in order."""
 
     def __init__(self, start: int, end: int, stops: int, seed: int, vocab: int = 9) -> None:
         self.table, self.vocab, self.steps = random(12, vocab, vocab, seed=seed), vocab, 0
@@ -173,7 +173,7 @@ class _Speller:
         source, before = state
         read = (*before, int(ids[0]))
         scores = self.table[len(read) % 12, read[-1]].clone()
-        scores += sum(self.table[place % 12, token] for place, token in enumerate(read))
+        scores += sum(self.table[t % 12, token] for t, token in enumerate(read))
         scores += self.table[0, source.sum() % self.vocab]
         scores[self.first] = -50.0
         scores[self.last] += 100.0 if len(read) == self.stops else -100.0
@@ -189,7 +189,7 @@ def _write(
     steps: Callable = lambda most: most,
     own: Callable = lambda start, end: (start, end),
 ) -> Callable:
-    """The right writer; the keywords make the wrong ones."""
+    """The correct decoding loop; the keywords make wrong ones."""
 
     def write(model, source: Tensor, start: int, end: int, max_length: int) -> list[int]:
         start, end = own(start, end)
@@ -233,22 +233,22 @@ def _writer_case(start: int, shift: int, stops: int, max_length: int, seed: int)
         *drawn(_writer_case, (0, 8), (1, 8), (1, 9), (1, 9)),
     ],
     slips=slips(
-        "Every step repeats the first: keep the new state, and read the token that was written last.",
+        "Every step repeats the first: keep the new state, and pass the token generated last.",
         _write(forget=True, again=True),
         _write(forget=True, again=True, on=True),
-        "You lose the new state, so every step begins again. Keep what `step` returns.",
+        "You discard the new state, so every step starts over. Keep the one that `step` returns.",
         _write(forget=True),
         _write(forget=True, on=True),
-        "Every step reads the start again. It must read the token that was written last.",
+        "Every step reads the start again. Pass the token generated last.",
         _write(again=True),
         _write(again=True, on=True),
-        "It writes on after the end. Stop there.",
+        "Your loop continues after the end. Stop there.",
         _write(on=True),
-        "The list is right, but the model went on after the end. Stop the loop there.",
+        "The list is correct, but the model took more steps after the end. Stop the loop there.",
         _write(on=True, change=lambda ids, start, end: ids[: [*ids, end].index(end) + 1]),
-        "The end is missing: it is a token that the model wrote, and belongs to the list.",
+        "The end is missing: the model generates it too, so it belongs to the list.",
         _write(change=lambda ids, start, end: [token for token in ids if token != end]),
-        "The start is in the list. It was given, not written.",
+        "The start is in the list. It is given, not generated.",
         _write(change=lambda ids, start, end: [start, *ids]),
         "That is the last token alone. Append each one to a list, and return the list.",
         _write(change=lambda ids, start, end: ids[-1:]),
@@ -256,7 +256,7 @@ def _writer_case(start: int, shift: int, stops: int, max_length: int, seed: int)
         "You took the *least* likely token. Use `argmax`.",
         _write(best=Tensor.argmin),
         _write(best=Tensor.argmin, on=True),
-        "You write one token too few at `max_length`: the start doesn't count.",
+        "You generate one token too few at `max_length`: the start doesn't count.",
         _write(steps=lambda most: most - 1),
         "The list is longer than `max_length`.",
         _write(steps=lambda most: most + 1),
@@ -271,8 +271,8 @@ def write_one(model, source: Tensor, start: int, end: int, max_length: int) -> l
     return _write()(model, source, start, end, max_length)
 
 
-def _share(rows: list[tuple], seen: list[tuple], part: Callable = lambda row: row[0]) -> float:
-    """The share of the rows of which `part` is also found in the others."""
+def _fraction(rows: list[tuple], seen: list[tuple], part: Callable = lambda row: row[0]) -> float:
+    """The fraction of `rows` whose `part` also occurs in `seen`."""
     known = {part(row) for row in seen}
     return sum(part(row) in known for row in rows) / len(rows)
 
@@ -292,8 +292,8 @@ DAYS = [Date(2001, 1, day) for day in range(1, 10)]
 @function(
     "8.4",
     "Measure a leak",
-    {"share": "a number"},
-    praise="Split by row, the share is near 1 on the book's data (27 rows per date). Split by date, it is 0.",
+    {"fraction": "a number"},
+    praise="Split by row, the fraction is near 1 on the book's data (27 rows per date), split by date 0.",
     cases=[
         (
             [(DAYS[i], "en", "full") for i in range(5)]
@@ -305,51 +305,51 @@ DAYS = [Date(2001, 1, day) for day in range(1, 10)]
         *drawn(_split_case, (1, 12), (1, 12), (2, 9), count=8),
     ],
     slips=slips(
-        "You compared whole rows. The same date in another language or form is the leak: compare dates.",
-        lambda train, test: _share(test, train, lambda row: row),
-        "This is the share of different dates. Count every row: three rows with one date count three times.",
-        lambda train, test: _share([(date,) for date in {row[0] for row in test}], train),
-        "You counted different dates and divided by rows. Count the test rows instead.",
+        "You compared whole rows. The same date in another language or format is the leak: compare dates.",
+        lambda train, test: _fraction(test, train, lambda row: row),
+        "This is the fraction of distinct dates. Count rows: three rows with one date count three times.",
+        lambda train, test: _fraction([(date,) for date in {row[0] for row in test}], train),
+        "You counted distinct dates and divided by rows. Count the test rows instead.",
         lambda train, test: len({row[0] for row in test} & {row[0] for row in train}) / len(test),
         "You dropped rows that occur more than once. Each row of the list counts.",
         lambda train, test: leak(train, list(set(test))),
-        "This is a share of the *training* rows. Divide by the number of test rows.",
+        "This is a fraction of the *training* rows. Divide by the number of test rows.",
         lambda train, test: leak(test, train),
         lambda train, test: leak(train, test) * len(test) / len(train),
-        "That is the share that does *not* leak.",
+        "That is the fraction that does *not* leak.",
         lambda train, test: 1 - leak(train, test),
-        "This is a percentage or a count. Give a share from 0 to 1.",
+        "This is a percentage or a count. Give a fraction from 0 to 1.",
         lambda train, test: 100 * leak(train, test),
         lambda train, test: len(test) * leak(train, test),
-        "You compared languages or forms, which occur on both sides. Compare dates.",
-        lambda train, test: _share(test, train, lambda row: row[1]),
-        lambda train, test: _share(test, train, lambda row: row[2]),
-        "You compared date and language or form. The date alone makes it a leak.",
-        lambda train, test: _share(test, train, lambda row: row[:2]),
-        lambda train, test: _share(test, train, lambda row: (row[0], row[2])),
+        "You compared languages or formats, which occur on both sides. Compare dates.",
+        lambda train, test: _fraction(test, train, lambda row: row[1]),
+        lambda train, test: _fraction(test, train, lambda row: row[2]),
+        "You compared date and language or format. The date alone makes it a leak.",
+        lambda train, test: _fraction(test, train, lambda row: row[:2]),
+        lambda train, test: _fraction(test, train, lambda row: (row[0], row[2])),
     ),
 )
 def leak(train: list[tuple], test: list[tuple]) -> float:
-    return _share(test, train)
+    return _fraction(test, train)
 
 
-def _same_places(a: str, b: str) -> int:
+def _matching(a: str, b: str) -> int:
     return sum(x == y for x, y in zip(a, b, strict=False))
 
 
 def _scores(
     exact: Callable = lambda a, b, all_wanted: a == b,
-    right: Callable = _same_places,
-    places: Callable = lambda a, b: max(len(a), len(b)),
-    total: Callable = lambda rights, places: sum(rights) / sum(places),
+    right: Callable = _matching,
+    positions: Callable = lambda a, b: max(len(a), len(b)),
+    total: Callable = lambda rights, positions: sum(rights) / sum(positions),
     change: Callable = lambda exact, characters, count: (exact, characters),
 ) -> Callable:
-    """The right scores; the keywords make the wrong ones."""
+    """The correct scores; the keywords make wrong ones."""
 
     def scores(written: list[str], wanted: list[str]) -> tuple[float, float]:
         pairs = list(zip(written, wanted, strict=True))
         whole = sum(exact(a, b, wanted) for a, b in pairs) / len(pairs)
-        characters = total([right(a, b) for a, b in pairs], [places(a, b) for a, b in pairs])
+        characters = total([right(a, b) for a, b in pairs], [positions(a, b) for a, b in pairs])
         return change(whole, characters, len(pairs))
 
     return scores
@@ -380,7 +380,7 @@ DATES_WANTED = ["2009-03-07", "1999-11-11", "2020-02-02", "1987", "2001-01-01", 
     "8.5",
     "Two measures of one result",
     {"exact": "a number", "characters": "a number"},
-    praise="Each misleads alone: most characters right but few dates, or all shifted by one extra character.",
+    praise="Each misleads alone: one wrong character spoils a date, and one extra character shifts the rest.",
     use=_without_zero,
     cases=[
         (
@@ -392,20 +392,20 @@ DATES_WANTED = ["2009-03-07", "1999-11-11", "2020-02-02", "1987", "2001-01-01", 
     ],
     slips=slips(
         "`zip` stops at the shorter text, so the rest was never counted. Divide by the longer length.",
-        _scores(places=lambda a, b: min(len(a), len(b))),
+        _scores(positions=lambda a, b: min(len(a), len(b))),
         "You divided by the wanted length. Extra characters are wrong too: divide by the longer length.",
-        _scores(places=lambda a, b: len(b)),
+        _scores(positions=lambda a, b: len(b)),
         "You divided by the written length, which rewards stopping early. Divide by the longer length.",
-        _scores(places=lambda a, b: len(a)),
-        "You averaged each text's own share. Count over all texts together, and divide once.",
+        _scores(positions=lambda a, b: len(a)),
+        "You averaged the texts' own fractions. Count over all texts together, and divide once.",
         _scores(total=lambda r, p: sum(a / b for a, b in zip(r, p, strict=True)) / len(r)),
         "You checked whether a character occurs anywhere. It must be at the same position.",
         _scores(right=lambda a, b: sum(character in b for character in a)),
-        _scores(right=lambda a, b: sum(character in b for character in a), places=lambda a, b: len(a)),
+        _scores(right=lambda a, b: sum(character in b for character in a), positions=lambda a, b: len(a)),
         _scores(right=lambda a, b: (Counter(a) & Counter(b)).total()),
-        "You padded the shorter text with spaces, which match real spaces. Count those places as wrong.",
+        "You padded the shorter text with spaces, which match real ones. Count those positions as wrong.",
         _scores(right=lambda a, b: sum(x == y for x, y in zip_longest(a, b, fillvalue=" "))),
-        "These are percentages. Give shares from 0 to 1.",
+        "These are percentages. Give fractions from 0 to 1.",
         _scores(change=lambda exact, characters, count: (100 * exact, 100 * characters)),
         "`exact` is a count. Divide by the number of texts.",
         _scores(change=lambda exact, characters, count: (exact * count, characters)),
@@ -415,9 +415,9 @@ DATES_WANTED = ["2009-03-07", "1999-11-11", "2020-02-02", "1987", "2001-01-01", 
         _scores(lambda a, b, all_wanted: a.lower() == b.lower()),
         "`exact` ignores spaces at the ends. An exact match doesn't.",
         _scores(lambda a, b, all_wanted: a.strip() == b.strip()),
-        "`exact` accepts a text that begins with the other. Both must end together.",
+        "`exact` accepts a text that begins with the other. Both must have the same length.",
         _scores(lambda a, b, all_wanted: a.startswith(b)),
-        _scores(lambda a, b, all_wanted: _same_places(a, b) == min(len(a), len(b))),
+        _scores(lambda a, b, all_wanted: _matching(a, b) == min(len(a), len(b))),
     ),
 )
 def two_scores(written: list[str], wanted: list[str]) -> tuple[float, float]:
@@ -428,7 +428,7 @@ def _on_field(weights: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return weights[:, :, rows][..., columns].sum(-1).mean(-1)  # (L, H)
 
 
-def _place(each: Tensor) -> tuple[int, int]:
+def _layer_and_head(each: Tensor) -> tuple[int, int]:
     return divmod(int(each.argmax()), each.shape[1])
 
 
@@ -436,7 +436,7 @@ def _not_flattened(find_head: Callable, weights: Tensor, rows: Tensor, columns: 
     found = find_head(weights, rows, columns)
     if isinstance(found, int) or (isinstance(found, Tensor) and found.numel() == 1):
         if int(found) == int(_on_field(weights, rows, columns).argmax()):
-            raise Wrong("That is the place in the flattened (L, H). `divmod(place, H)` takes it apart.")
+            raise Wrong("That is the index in the flattened (L, H). `divmod(index, H)` splits it.")
         raise Wrong("Wanted two numbers, the layer and the head; got one.")
     return found
 
@@ -452,7 +452,7 @@ def _maps(layers: int, heads: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     "8.6",
     "Find the head that reads the year",
     {"layer": "a number", "head": "a number"},
-    praise="This is the measure of section 8.10. It shows where a head reads, not what depends on it.",
+    praise="This is the measure of section 8.10. It shows where a head attends, not what depends on it.",
     use=_not_flattened,
     cases=[_maps(5, 6, 869), *drawn(_maps, (1, 6), (1, 8), count=10)],
     slips=slips(
@@ -461,28 +461,28 @@ def _maps(layers: int, heads: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
         "The right head, but counted from 1. Count from 0.",
         lambda *maps: tuple(number + 1 for number in find_head(*maps)),
         "That head has the largest *single* weight on the year. Take the largest sum.",
-        lambda weights, rows, columns: _place(weights[:, :, rows][..., columns].amax((-1, -2))),
-        lambda weights, rows, columns: _place(weights[:, :, rows][..., columns].amax(-1).mean(-1)),
-        "You averaged over all rows. Use only the rows where the year is written.",
-        lambda weights, rows, columns: _place(weights[..., columns].sum(-1).mean(-1)),
+        lambda weights, rows, columns: _layer_and_head(weights[:, :, rows][..., columns].amax((-1, -2))),
+        lambda weights, rows, columns: _layer_and_head(weights[:, :, rows][..., columns].amax(-1).mean(-1)),
+        "You averaged over all rows. Use only the rows where the year is generated.",
+        lambda weights, rows, columns: _layer_and_head(weights[..., columns].sum(-1).mean(-1)),
         "This head puts the *least* weight on the year.",
-        lambda *maps: _place(-_on_field(*maps)),
-        "You divided the place in the flattened (L, H) by the number of layers, not of heads.",
+        lambda *maps: _layer_and_head(-_on_field(*maps)),
+        "You divided the index in the flattened (L, H) by the number of layers, not of heads.",
         lambda *maps: divmod(int(_on_field(*maps).argmax()), len(maps[0])),
-        "You inverted `rows`: it is True where the year is written.",
-        lambda weights, rows, columns: _place(weights[:, :, ~rows][..., columns].sum(-1).mean(-1)),
+        "You inverted `rows`: it is True where the year is generated.",
+        lambda weights, rows, columns: _layer_and_head(weights[:, :, ~rows][..., columns].sum(-1).mean(-1)),
     ),
     rule="Sum over the columns, then average over the rows.",
 )
 def find_head(weights: Tensor, rows: Tensor, columns: Tensor) -> tuple[int, int]:
-    return _place(_on_field(weights, rows, columns))
+    return _layer_and_head(_on_field(weights, rows, columns))
 
 
-PERCENT = "that looks like a percentage. Give a share from 0 to 1, as `exact_match` does."
+PERCENT = "that looks like a percentage. Give a fraction from 0 to 1, as `exact_match` does."
 
 
-def _share_of(name: str, wanted: float, slips: dict[float, str]) -> Number:
-    """A measured share, right within .2: every machine's training ends a little differently."""
+def _fraction_of(name: str, wanted: float, slips: dict[float, str]) -> Number:
+    """A measured fraction, correct within 0.2: training ends a little differently on every machine."""
     rule = "Begin each training with `fresh_reverser()`, and score on `unseen_strings`."
     return number(name, wanted, rule, slips, near=0.2)
 
@@ -490,22 +490,22 @@ def _share_of(name: str, wanted: float, slips: dict[float, str]) -> Number:
 exercise(
     "8.7",
     "Take it out, or train without",
-    praise="Say which ablation you report: a trained model can miss a part that it never needed; only "
-    "training without the part shows what the task needs.",
+    praise="Say which ablation you report: a trained model can depend on a part that the task "
+    "doesn't need; only training without the part shows what the task needs.",
     judge=Numbers(
-        _share_of("whole", 1, {100: PERCENT, 0: "an untrained model gets nothing right. Train it first."}),
-        _share_of(
+        _fraction_of("whole", 1, {100: PERCENT, 0: "an untrained model scores 0. Train it first."}),
+        _fraction_of(
             "feed_forward_out",
             0,
-            {1: "nothing was lost. Is the network gone from *both* stacks, after the training?"},
+            {1: "the accuracy didn't drop. Did you remove the network from *both* stacks?"},
         ),
-        _share_of(
+        _fraction_of(
             "feed_forward_without",
             1,
-            {100: PERCENT, 0: "nothing is right. Remove the part from a *fresh* model, then train it."},
+            {100: PERCENT, 0: "the accuracy is 0. Remove the part from a *fresh* model, then train it."},
         ),
-        _share_of("positions_out", 0, {1: "nothing was lost. Are the positions really gone?"}),
-        _share_of(
+        _fraction_of("positions_out", 0, {1: "the accuracy didn't drop. Did you remove the positions?"}),
+        _fraction_of(
             "positions_without",
             0,
             {1: "without positions a reversal can't be learned. Were they removed *before* the training?"},

@@ -150,7 +150,7 @@ def by_sums(layer, x, tolerance=0.0):
     return False
 
 
-def own_place_too(layer, x):
+def own_position_too(layer, x):
     J = torch.autograd.functional.jacobian(layer, x)[0, :, :, 0].abs().sum((1, 3))
     return bool((J.triu(0) > 0).any())
 
@@ -203,26 +203,26 @@ def fresh(later):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (own_place_too, "convicts every layer"),
+        (own_position_too, "a leak in every layer"),
         (gradient_of(torch.sum, lambda g: g), "strictly later than the output"),
-        (the_past, "convicts every layer"),
-        (gradient_of(lambda y: y[0, -1].abs().sum(), lambda g: g[:, 6:]), "acquits every layer"),
+        (the_past, "a leak in every layer"),
+        (gradient_of(lambda y: y[0, -1].abs().sum(), lambda g: g[:, 6:]), "no leak in any layer"),
         (lambda layer, x: not by_jacobian(layer, x), "the opposite every time"),
         (by_sums, "LayerNorm"),
         (lambda layer, x: by_sums(layer, x, 1e-12), "LayerNorm"),
         (with_jacobian(lambda J: J.sum((1, 3))), "Take absolute values"),
-        (with_jacobian(lambda J: J[:, 0, :, 0]), "some of the D numbers only"),
-        (with_jacobian(lambda J: J.diagonal(dim1=1, dim2=3).abs().sum(-1)), "some of the D numbers only"),
+        (with_jacobian(lambda J: J[:, 0, :, 0]), "only some of the D features"),
+        (with_jacobian(lambda J: J.diagonal(dim1=1, dim2=3).abs().sum(-1)), "only some of the D features"),
         (with_change(lambda later: later + 1), "`torch.randn_like`"),
         (with_change(lambda later: 2 * later), "`torch.randn_like`"),
-        (with_change(lambda later: later.flip(1)), "in another order"),
+        (with_change(lambda later: later.flip(1)), "reordered the later words"),
         (with_change(fresh, tolerance=1e-3), "Compare more strictly"),
         (with_change(fresh, tolerance=1e-2), "Compare more strictly"),
         (with_change(fresh, tolerance=0.1), "your test says False; it is True"),
-        (gradient_of(lambda y: y[0, 0, 0], lambda g: g[:, 1:]), "some places only"),
-        (gradient_of(lambda y: y[0, 2, 0], lambda g: g[:, 3:]), "some places only"),
-        (the_last_word, "some places only"),
-        (next_door, "some places only"),
+        (gradient_of(lambda y: y[0, 0, 0], lambda g: g[:, 1:]), "only some positions"),
+        (gradient_of(lambda y: y[0, 2, 0], lambda g: g[:, 3:]), "only some positions"),
+        (the_last_word, "only some positions"),
+        (next_door, "only some positions"),
         (lambda layer, x: "yes", "should be True or False"),
         (lambda layer, x: None, "None"),
         (lambda layer: True, "leaks(layer, x)"),
@@ -304,9 +304,9 @@ def test_functions_with_dots_are_unfinished(check, number):
 # --- 6.4 ---------------------------------------------------------------------------------------------------
 
 
-def step(x, cache, positions, wq, wk, wv, place=0, scale=True):
+def step(x, cache, positions, wq, wk, wv, shift=0, scale=True):
     keys, values = cache
-    x = x + positions[keys.shape[1] + place]
+    x = x + positions[keys.shape[1] + shift]
     keys = torch.cat((keys, (x @ wk)[:, None]), 1)
     values = torch.cat((values, (x @ wv)[:, None]), 1)
     scores = torch.einsum("bd,btd->bt", x @ wq, keys)
@@ -359,10 +359,10 @@ def keeps_no_values(x, cache, positions, wq, wk, wv):
     [
         (lambda *inputs: (step(*inputs)[0][:, None], step(*inputs)[1]), "one row for the newest word"),
         (lambda *inputs: step(*inputs)[0], "wanted 2 things: output, cache"),
-        (lambda *inputs: (-step(*inputs)[0], step(*inputs)[1]), "all words before it are right"),
+        (lambda *inputs: (-step(*inputs)[0], step(*inputs)[1]), "all words before it are correct"),
         (
             lambda x, c, p, q, k, v: step(x, c, p, q * (1 if c[0].shape[1] < 2 else 2), k, v),
-            "all words before it are right",
+            "all words before it are correct",
         ),
         (
             lambda x, c, p, q, k, v: (step(x, c, p, q, k, v)[0], (step(x, c, p, q, k, v)[1][0], c[1])),
@@ -476,7 +476,7 @@ def test_wrongly_packed_texts(check, answer, words):
             torch.ones(new, total, dtype=torch.bool).tril(total - new).triu(total - new - window + 1)
         ),
         lambda new, total, window: [
-            [place - window < s <= place for s in range(total)] for place in range(total - new, total)
+            [t - window < s <= t for s in range(total)] for t in range(total - new, total)
         ],
         lambda new, total, window: (
             attnbook.causal_mask(total) & ~attnbook.causal_mask(total).roll(window, 0).tril(-window)

@@ -271,7 +271,10 @@ def filled_with_spaces(a, b):
         (exactly(lambda x, y, b: y in x), "wanted"),
         (filled_with_spaces, "wanted"),
         (lambda a, b: (scores(a, b)[0], np.mean([len(p) == len(q) for p, q in pairs(a, b)])), "wanted"),
-        (lambda a, b: (scores(a, b)[0], np.mean([scores([p], [q])[1] for p, q in pairs(a, b)])), "own share"),
+        (
+            lambda a, b: (scores(a, b)[0], np.mean([scores([p], [q])[1] for p, q in pairs(a, b)])),
+            "own fractions",
+        ),
         (lambda a, b: (scores(a, b)[0], np.mean([1 / len(p) for p in a])), "is empty"),
         (lambda a, b: scores(a, b)[::-1], "in another order: return exact, characters"),
         (lambda a, b: 0.5, "wanted 2 things"),
@@ -288,17 +291,17 @@ def on_field(w, r, c):
     return w[:, :, r][..., c].sum(-1).mean(-1)
 
 
-def place(each):
+def layer_and_head(each):
     return divmod(each.argmax().item(), each.shape[1])
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda w, r, c: list(place(on_field(w, r, c))),
-        lambda w, r, c: torch.tensor(place(on_field(w, r, c))),
+        lambda w, r, c: list(layer_and_head(on_field(w, r, c))),
+        lambda w, r, c: torch.tensor(layer_and_head(on_field(w, r, c))),
         lambda w, r, c: np.unravel_index(on_field(w, r, c).argmax(), w.shape[:2]),
-        lambda w, r, c: place((w * r[:, None] * c).sum((-1, -2))),
+        lambda w, r, c: layer_and_head((w * r[:, None] * c).sum((-1, -2))),
     ],
 )
 def test_any_search_for_the_head(check, answer):
@@ -308,7 +311,7 @@ def test_any_search_for_the_head(check, answer):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda w, r, c: divmod(on_field(w, r, c).argmax().item(), len(w)), "divided the place"),
+        (lambda w, r, c: divmod(on_field(w, r, c).argmax().item(), len(w)), "divided the index"),
         (lambda w, r, c: on_field(w, r, c).argmax(), "flattened"),
         (lambda w, r, c: int(on_field(w, r, c).argmax()), "flattened"),
         (lambda w, r, c: on_field(w, r, c), "wanted 2 things"),
@@ -331,22 +334,22 @@ MEASURED = {
 }
 
 
-def test_measured_shares(check):
+def test_measured_fractions(check):
     assert check("8.7", MEASURED).passed
-    assert check("8.7", {name: torch.tensor(share) for name, share in MEASURED.items()}).passed
+    assert check("8.7", {name: torch.tensor(fraction) for name, fraction in MEASURED.items()}).passed
 
 
 @pytest.mark.parametrize(
     ("other", "words"),
     [
         ({"whole": 0.5}, "Begin each training with"),
-        ({"feed_forward_out": 0.97}, "gone from *both* stacks"),
+        ({"feed_forward_out": 0.97}, "from *both* stacks"),
         ({"feed_forward_without": 0.01}, "*fresh* model"),
         ({"positions_without": 0.9}, "*before* the training"),
         ({"whole": "all"}, "should be a number"),
     ],
 )
-def test_wrong_shares(check, other, words):
+def test_wrong_fractions(check, other, words):
     assert_says(check("8.7", MEASURED | other), words)
 
 
