@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from bookpress import ROOT, address, inspection
 from bookpress.extension import shipping
@@ -131,6 +132,13 @@ def test_images_have_alternative_text(html, page_name):
 
 def test_links_inside_the_site_work(html, page_name):
     assert inspection.broken_links(html / page_name) == []
+
+
+def test_the_heading_that_a_link_leads_to_has_a_bar_beside_it_and_no_band(visit):
+    page = visit("chapters/04-self-attention.html#what-it-costs")
+    heading = page.locator(":target > h2")
+    expect(heading).to_have_css("background-color", "rgba(0, 0, 0, 0)")
+    expect(heading).to_have_css("background-size", "3px 100%")
 
 
 def test_an_arabic_date_begins_on_the_right(visit):
