@@ -1,4 +1,4 @@
-"""Chapter 5: an encoder layer counted, its norm, what a ReLU can do, leaks between positions, two masks."""
+"""Chapter 5: an encoder layer counted, its norm, what a ReLU can do, leaks between positions, two orders, two masks."""
 
 import math
 from collections.abc import Callable
@@ -269,6 +269,52 @@ def works_alone(module: Callable[[Tensor], Tensor], x: Tensor) -> bool:
     return torch.allclose(torch.stack(alone).view_as(x), module(x), atol=1e-5)
 
 
+def _ordered(norm_first: bool, gamma: float = 1.0, beta: float = 0.0) -> nn.Module:
+    """An encoder layer whose norms scale by `gamma` and shift by `beta`."""
+    layer = _seeded(lambda: EncoderLayer(6, 2, 11, norm_first=norm_first))
+    for add_norm in (layer.add_norm1, layer.add_norm2):
+        nn.init.constant_(add_norm.norm.weight, gamma)
+        nn.init.constant_(add_norm.norm.bias, beta)
+    return _Module(lambda x: layer(x, need_weights=False)[0])
+
+
+SIZE = (
+    "A trained γ and β can give the output any size and any mean. Compare the outputs for x and for 1e6 · x."
+)
+
+
+def _of_order(name: str, *settings) -> Suspect:
+    return Suspect(name, (_ordered(*settings), random(3, 5, 6, seed=530)), settings[0], SIZE)
+
+
+@suspects(
+    "5.5",
+    "Post-norm or pre-norm?",
+    (
+        _of_order("an untrained post-norm layer", False),
+        _of_order("an untrained pre-norm layer", True),
+        _of_order("a post-norm layer with a large γ", False, 50.0),
+        _of_order("a post-norm layer with a large β", False, 1.0, 20.0),
+        _of_order("a pre-norm layer with a small γ", True, 0.01),
+        _of_order("a pre-norm layer with a large γ", True, 50.0),
+        _of_order("a pre-norm layer with a large β", True, 1.0, 20.0),
+        _of_order("a post-norm layer with a small γ", False, 0.01),
+    ),
+    praise="Post-norm's output has the same size for any input; pre-norm adds to its input. So in a pre-norm "
+    "stack the vectors can grow from layer to layer, and one more norm follows the last.",
+    slips=slips(
+        "You look at the size of the output. γ can make that anything: see how it *grows* with x.",
+        lambda layer, x: bool(layer(x).std() > 1.2),
+        lambda layer, x: bool(layer(x).abs().max() > 5),
+        "You look at the mean of the output. β can make that anything: see how the output *grows* with x.",
+        lambda layer, x: bool(layer(x).mean(-1).abs().max() > 1e-3),
+    ),
+    pure="Your experiment changes `x` in place. Work on a copy: `1e6 * x` makes one.",
+)
+def is_pre_norm(layer: Callable[[Tensor], Tensor], x: Tensor) -> bool:
+    return bool(layer(1e6 * x).abs().max() > 1000 * layer(x).abs().max())
+
+
 PAD = 7  # not 0, and smaller than other ids: who compares with 0, or with <, is found out
 
 
@@ -299,7 +345,7 @@ def _masks_case(batch: int, length: int, pad: int, seed: int) -> tuple[Tensor, i
 
 
 @function(
-    "5.5",
+    "5.6",
     "Two masks, one meaning",
     {"ours": "(B, 1, 1, S)", "theirs": "(B, S)"},
     praise="Both hide padding keys and let every query ask. When you mix two libraries, test this first.",
@@ -360,7 +406,7 @@ def _layer_case(batch: int, length: int, width: int, seed: int, rescale: bool) -
 
 
 @function(
-    "5.6",
+    "5.7",
     "The whole layer",
     {"output": "(B, S, D)"},
     praise="This is an encoder layer. Stack N of them and you have the left half of the Transformer.",

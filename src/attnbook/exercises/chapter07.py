@@ -1,7 +1,9 @@
-"""Chapter 7: an embedding, sinusoids, rotations, sizes, tied matrices, padding."""
+"""Chapter 7: an embedding, sinusoids, rotations, bags, sizes, tied matrices, padding."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -180,6 +182,41 @@ def rotary(x: Tensor) -> Tensor:
     return _turned()(x)
 
 
+def _bags(texts: list[str]) -> Counter:
+    return Counter("".join(sorted(text)) for text in texts)
+
+
+def _texts_case(count: int, seed: int) -> tuple[list[str]]:
+    every = ["".join(letters) for letters in product("ab1", repeat=3)]  # 27 texts, 10 bags
+    return ([every[i] for i in random(len(every), seed=seed).argsort()[:count]],)
+
+
+@function(
+    "7.4",
+    "What a bag tells",
+    {"accuracy": "one number"},
+    praise="Each bag gives one correct answer, however many texts share it. Section 7.5 computes the same "
+    "for its test dates.",
+    cases=[(["on", "no", "son", "moon", "mono"],), *drawn(_texts_case, (8, 27), count=8)],
+    slips=slips(
+        "You count only the texts that are alone in their bag. Among k candidates, a guess is right 1 in k.",
+        lambda texts: sum(count == 1 for count in _bags(texts).values()) / len(texts),
+        "A bag knows how often each character occurs: *moon* and *mono* share one, *mon* has another.",
+        lambda texts: len(set(map(frozenset, texts))) / len(texts),
+        "This is the number of bags. Which fraction of the texts is read correctly?",
+        lambda texts: float(len(_bags(texts))),
+        "This is the accuracy in the largest bag only. Average over all texts.",
+        lambda texts: 1 / max(_bags(texts).values()),
+        "You averaged over bags. Average over texts: a bag with many texts is met more often.",
+        lambda texts: sum(1 / count for count in _bags(texts).values()) / len(_bags(texts)),
+        "You compared the texts themselves. Sort the characters of each: then only the bag is left.",
+        lambda texts: 1.0,
+    ),
+)
+def best_accuracy(texts: list[str]) -> float:
+    return len(_bags(texts)) / len(texts)
+
+
 def _rms(x: Tensor) -> Tensor:
     return x.square().mean().sqrt()
 
@@ -195,7 +232,7 @@ def _loudness_case(batch: int, length: int, half: int, seed: int) -> tuple[Tenso
 
 
 @function(
-    "7.4",
+    "7.5",
     "How large are the words?",
     {"ratio": "one number"},
     praise="This number finds the failing models before any training: about 11 or below 0.05.",
@@ -248,7 +285,7 @@ def _near(size: float, asked: float) -> bool:
 
 
 @function(
-    "7.5",
+    "7.6",
     "One matrix, two sizes",
     {"words": "a number", "scores": "a number"},
     praise="Choose the matrix for the output; the factor corrects the input. For words = scores = 1 that "
@@ -321,7 +358,7 @@ def _columns(real: Tensor) -> Tensor:
 
 
 @function(
-    "7.6",
+    "7.7",
     "Repair: padding in front",
     {"output": "(B, T, D)"},
     praise="A position counts the real tokens before it, which is the column only if padding is at the end.",

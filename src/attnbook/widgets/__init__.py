@@ -1,9 +1,17 @@
 """Interactive figures: each has one Python class and one ES module (in `js/`, built into `bundles/`)."""
 
+from attnbook.widgets.clocks import PositionClocks
 from attnbook.widgets.explorer import AttentionExplorer
 from attnbook.widgets.path import PathExplorer
 from attnbook.widgets.plane import QueryPlane
 from attnbook.widgets.stepper import AttentionStepper
 from attnbook.widgets.translator import DateTranslator
 
-__all__ = ["AttentionExplorer", "AttentionStepper", "DateTranslator", "PathExplorer", "QueryPlane"]
+__all__ = [
+    "AttentionExplorer",
+    "AttentionStepper",
+    "DateTranslator",
+    "PathExplorer",
+    "PositionClocks",
+    "QueryPlane",
+]

@@ -89,9 +89,9 @@ def test_one_full_step_upsets_a_deep_post_norm_stack(printed):
 
 
 def test_padding_masks_hide_keys(printed):
-    batched = printed.column("as batched, %", "keys (right)")
-    alone = printed.column("one at a time, %", "keys (right)")
-    assert batched["keys (right)"] > 90
+    batched = printed.column("as batched, %", "keys (correct)")
+    alone = printed.column("one at a time, %", "keys (correct)")
+    assert batched["keys (correct)"] > 90
     assert max(batched["none"], batched["rows instead of keys"]) < 40
     assert min(alone["none"], alone["rows instead of keys"]) > 90
     assert max(batched["inverted"], alone["inverted"]) < 1

@@ -191,7 +191,7 @@ def test_experiments_that_err(check, answer, words):
     assert_says(check("5.4", answer), words)
 
 
-# --- 5.5 ---------------------------------------------------------------------------------------------------
+# --- 5.6 ---------------------------------------------------------------------------------------------------
 
 
 def real(ids, pad):
@@ -207,7 +207,7 @@ def real(ids, pad):
     ],
 )
 def test_masks_by_many_roads(check, answer):
-    assert check("5.5", answer).passed
+    assert check("5.6", answer).passed
 
 
 def lengths_of(ids, pad):
@@ -229,14 +229,14 @@ def lengths_of(ids, pad):
     ],
 )
 def test_wrong_masks(check, answer, words):
-    assert_says(check("5.5", answer), words)
+    assert_says(check("5.6", answer), words)
 
 
-# --- 5.6 ---------------------------------------------------------------------------------------------------
+# --- 5.7 ---------------------------------------------------------------------------------------------------
 
 
 def test_the_layer_in_one_line(check):
-    assert check("5.6", lambda x, a, f, n1, n2: n2(n1(x + a(x)) + f(n1(x + a(x))))).passed
+    assert check("5.7", lambda x, a, f, n1, n2: n2(n1(x + a(x)) + f(n1(x + a(x))))).passed
 
 
 @pytest.mark.parametrize(
@@ -249,4 +249,24 @@ def test_the_layer_in_one_line(check):
     ],
 )
 def test_wrong_layers(check, answer, words):
-    assert_says(check("5.6", answer), words)
+    assert_says(check("5.7", answer), words)
+
+
+# --- 5.5 ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda layer, x: layer(1e5 * x).norm() > 100 * layer(x).norm(),
+        lambda layer, x: not torch.allclose(layer(1e4 * x), layer(1e5 * x), rtol=0.5, atol=5),
+    ],
+)
+def test_the_order_by_other_experiments(check, answer):
+    verdict = check("5.5", answer)
+    assert verdict.passed, verdict.message
+
+
+def test_a_size_is_no_experiment(check):
+    assert_says(check("5.5", lambda layer, x: layer(x).abs().max() > 5), "see how it *grows* with x")
+    assert_says(check("5.5", lambda layer, x: True), "a guess")

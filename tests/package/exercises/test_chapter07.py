@@ -167,7 +167,7 @@ def test_wrong_rotations(check, answer, words):
     assert_says(check("7.3", answer), words)
 
 
-# --- 7.4 ---------------------------------------------------------------------------------------------------
+# --- 7.5 ---------------------------------------------------------------------------------------------------
 
 
 def root_mean_square(x):
@@ -186,7 +186,7 @@ def root_mean_square(x):
     ],
 )
 def test_any_measure_of_loudness(check, answer):
-    assert check("7.4", answer).passed
+    assert check("7.5", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -197,10 +197,10 @@ def test_any_measure_of_loudness(check, answer):
     ],
 )
 def test_wrong_measures_of_loudness(check, answer, words):
-    assert_says(check("7.4", answer), words)
+    assert_says(check("7.5", answer), words)
 
 
-# --- 7.5 ---------------------------------------------------------------------------------------------------
+# --- 7.6 ---------------------------------------------------------------------------------------------------
 
 
 def by_measuring(vocab, d_model, words, scores):
@@ -222,7 +222,7 @@ def in_numpy(vocab, d_model, words, scores):
 
 @pytest.mark.parametrize("answer", [by_measuring, with_a_layer, in_numpy])
 def test_tables_drawn_in_any_way(check, answer):
-    verdict = check("7.5", answer)
+    verdict = check("7.6", answer)
     assert verdict.passed, verdict.message
 
 
@@ -244,10 +244,10 @@ def flat(vocab, d_model, words, scores):
     ],
 )
 def test_wrong_tables(check, answer, words):
-    assert_says(check("7.5", answer), words)
+    assert_says(check("7.6", answer), words)
 
 
-# --- 7.6 ---------------------------------------------------------------------------------------------------
+# --- 7.7 ---------------------------------------------------------------------------------------------------
 
 
 def from_the_first(x, table, real):
@@ -270,12 +270,12 @@ def in_place(x, table, real):
 
 @pytest.mark.parametrize("answer", [from_the_first, row_by_row])
 def test_any_repair(check, answer):
-    verdict = check("7.6", answer)
+    verdict = check("7.7", answer)
     assert verdict.passed, verdict.message
 
 
 def test_a_repair_in_place_passes_with_a_word_about_it(check):
-    verdict = check("7.6", in_place)
+    verdict = check("7.7", in_place)
     assert verdict.passed
     assert "changes `x` in place" in verdict.message
 
@@ -291,4 +291,18 @@ def test_a_repair_in_place_passes_with_a_word_about_it(check):
     ],
 )
 def test_wrong_repairs(check, answer, words):
-    assert_says(check("7.6", answer), words)
+    assert_says(check("7.7", answer), words)
+
+
+# --- 7.4 ---------------------------------------------------------------------------------------------------
+
+
+def test_the_best_reader_of_bags(check):
+    def by_groups(texts):
+        bags = ["".join(sorted(text)) for text in texts]
+        return sum(1 / bags.count(bag) for bag in bags) / len(bags)
+
+    verdict = check("7.4", by_groups)
+    assert verdict.passed, verdict.message
+    wrong = check("7.4", lambda texts: 0.5)
+    assert wrong.state == "wrong"

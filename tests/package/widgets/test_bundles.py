@@ -18,6 +18,7 @@ KINDS = [
     "attention_stepper.js",
     "date_translator.js",
     "path_explorer.js",
+    "position_clocks.js",
     "query_plane.js",
 ]
 

@@ -26,6 +26,7 @@ KINDS = {
     "explorer": ["attention_explorer"],
     "stepper": ["attention_stepper"],
     "path": ["path_explorer"],
+    "clocks": ["position_clocks"],
     "plane": ["query_plane"],
     "translator": ["attention_explorer", "date_translator"],
 }
@@ -74,6 +75,7 @@ ALT = {
     "stepper": "By hand: scores, attention weights and output as tables of numbers, 3 queries by 3 keys",
     "path": "From robot to it: the path between two of 11 positions through a recurrent network, "
     "2 convolutions of kernel 3, and attention",
+    "clocks": "Two positions: 4 dials, each with the hands of positions 0 and 3 and the angle between them",
     "plane": "Where it looks: a query among 5 keys in the plane, and the weights as bars",
     "translator": "Dates: the trained model's translation of “Saturday, March 7, 2009”, token by token, "
     "with its attention weights",
@@ -161,6 +163,7 @@ def axe(page, contrast: bool = True) -> list[str]:
 
 MISSING = {
     "path": ("From robot to it", ["tokens", "source", "kernel"]),
+    "clocks": ("Two positions", ["_speeds", "position"]),
     "plane": ("Where it looks", ["_keys", "_values", "labels", "_limit", "query", "score"]),
     "stepper": ("By hand", ["_query", "query_tokens", "_sizes"]),
     "translator": ("Dates", ["_first", "_known", "_writing", "_cross"]),

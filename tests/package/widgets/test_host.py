@@ -176,6 +176,7 @@ PLANE = {
     **{"_keys": NUMBERS, "_values": NUMBERS, "labels": ["a", "b"], "_limit": 2.0, "_tick": 1.0, "title": "t"},
     **{"query": [1.0, 0.0], "temperature": 1.0, "score": "dot"},
 }
+CLOCKS = {"_speeds": [1.0, 0.1], "position": 0, "offset": 3, "title": "t"}
 TRANSLATOR = {
     **{"title": "t", "text": "7", "target": "iso", "kind": "cross", "_known": "7"},
     **{"_languages": [["en", "English", "English"]], "_writing": {"en": {"long": [4]}}},
@@ -199,6 +200,12 @@ VIEWS = {
         "state": PLANE,
         "first": ["query", [0.0, 1.0]],
         "later": ["temperature", 2.0],
+    },
+    "clocks": {
+        "module": "/position_clocks.js",
+        "state": CLOCKS,
+        "first": ["position", 4],
+        "later": ["offset", 2],
     },
     "explorer": {"module": "/attention_explorer.js", "first": ["head", 1], "later": ["locked", 0]},
     **{

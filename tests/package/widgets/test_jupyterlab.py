@@ -69,6 +69,12 @@ dates""",
     """print(dates.text, dates.target, dates.kind, dates.translation.text, sep=" | ")""",
     """dates.text, dates.target = "7 mars 2009", "de"
 print(dates.translation.text)""",
+    """from attnbook.widgets import PositionClocks
+clocks = PositionClocks(title="Clocks")
+clocks""",
+    """print(clocks.position, clocks.offset)""",
+    """clocks.offset = 7
+print(f"{clocks.dot:.2f}")""",
 ]
 
 
@@ -343,6 +349,17 @@ def test_a_translator_and_python_stay_together(notebook):
     dates.locator(f"caption:has-text(' of {len(made) + 1}:')").wait_for(state="attached")
     dates.get_by_role("slider", name="Frame").press("End")
     assert dates.locator(".written").inner_text() == made
+
+
+def test_position_clocks_and_python_stay_together(notebook):
+    page = notebook
+    run(page, 20)
+    position = page.get_by_role("slider", name="position t")
+    for key in ("End", "ArrowLeft"):
+        position.press(key)
+    expect_said(page, 21, lambda: "99 3")
+    dot = run(page, 22)
+    expect(page.locator(".ab-total b data")).to_have_text(dot.replace("-", "−"))
 
 
 def test_what_only_graders_need_is_out_of_sight(notebook):

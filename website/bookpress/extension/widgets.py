@@ -36,6 +36,7 @@ STATE = "application/vnd.jupyter.widget-state+json"
 BYTES = "application/octet-stream"
 # Programs, which the site serves once, and the name of a layout, which changes with every run.
 UNSENT = ("_esm", "_css", "layout")
+DIAL = '<div class="ab-dial"></div>'
 LEGEND = '<div class="ab-legend"></div>'
 PANEL = '<div class="ab-panel"></div>'
 # The published model that a widget runs in the page.
@@ -224,6 +225,16 @@ def plane_place(state: dict) -> tuple[str, str, str, str]:
     return "ab-queries", style, ghosts(state, boxes), titled(state, words)
 
 
+def clocks_place(state: dict) -> tuple[str, str, str, str]:
+    """The position clocks' class, no style, empty boxes for their parts, and their picture in words."""
+    count = len(state["_speeds"])
+    here, there = state["position"], state["position"] + state["offset"]
+    words = f"{count} dials, each with the hands of positions {here} and {there} and the angle between them"
+    boxes = '<div class="ab-controls"></div>'
+    boxes += f'<div class="ab-dials">{count * DIAL}</div>{LEGEND}<p class="ab-total"></p>'
+    return "ab-clocks", "", ghosts(state, boxes), titled(state, words)
+
+
 def translator_place(state: dict) -> tuple[str, str, str, str]:
     """A translator's class, no style, empty boxes for its parts, and its picture in words."""
     first = state["_first"]
@@ -253,6 +264,7 @@ WIDGETS = {
     "DateTranslator": ("attention_explorer.js date_translator.js", translator_place),
     "AttentionStepper": ("attention_stepper.js", stepper_place),
     "PathExplorer": ("path_explorer.js", path_place),
+    "PositionClocks": ("position_clocks.js", clocks_place),
     "QueryPlane": ("query_plane.js", plane_place),
 }
 

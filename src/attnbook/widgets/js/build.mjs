@@ -31,6 +31,7 @@ const WIDGETS = {
   attention_stepper: ["stepper", "AttentionStepper"],
   path_explorer: ["path", "PathExplorer"],
   query_plane: ["plane", "QueryPlane"],
+  position_clocks: ["clocks", "PositionClocks"],
   date_translator: ["translator", "DateTranslator"],
 };
 
