@@ -1,4 +1,4 @@
-"""Chapter 5: an encoder layer counted, its norm, what a ReLU can do, leaks between positions, two orders, two masks."""
+"""Chapter 5: an encoder layer counted, its norm, one ReLU, leaks between positions, two orders, two masks."""
 
 import math
 from collections.abc import Callable

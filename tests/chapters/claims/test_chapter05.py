@@ -44,7 +44,7 @@ def test_what_is_missed_and_at_which_depth(printed):
     assert two["without Norm"] + 10 < two["complete"]
     assert two["… twice the steps"] > max(90, two["without Norm"] + 10)
     assert two["without feed-forward"] > two["complete"] - 15
-    assert eight["without Norm"] + 40 < eight["complete"]
+    assert eight["without Norm"] < 20 < eight["complete"] - 40
     assert eight["without feed-forward"] > eight["complete"] - 15
 
 
@@ -69,12 +69,12 @@ def test_deep_post_norm_needs_its_warm_up_and_pre_norm_less(printed):
     assert min(share for name, share in deviation.items() if name != "post-norm, none") > 0.5
 
 
-def test_most_seeds_collapse_without_a_warm_up_and_all_stay_behind_pre_norm(printed):
-    post, pre = (printed.column(f"{name}-norm, %", "seed 3") for name in ("post", "pre"))
+def test_most_seeds_collapse_without_a_warm_up_and_all_read_less_than_pre_norm(printed):
+    read = printed.column("characters, %", "seed 3")
     collapsed = [value < 1e-5 for value in printed.column("its deviation", "seed 3").values()]
     assert len(collapsed) == 4
     assert sum(collapsed) >= 3
-    assert all(post[seed] < pre[seed] for seed in post)
+    assert max(read.values()) + 15 < printed.column("12 layers, %", "post-norm, none")["pre-norm, none"]
 
 
 def test_one_full_step_upsets_a_deep_post_norm_stack(printed):
