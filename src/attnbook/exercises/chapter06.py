@@ -1,4 +1,4 @@
-"""Chapter 6: masks by hand, a test for leaks, beam search, cached decoding, packed texts, windows."""
+"""Chapter 6: masks by hand, a decoder layer, a test for leaks, beam search, a cache, packed texts."""
 
 import math
 from collections.abc import Callable
@@ -84,6 +84,82 @@ exercise(
         ),
     ),
 )
+
+
+Parts = tuple[Tensor, Tensor, Callable, Callable, Callable, Callable, Tensor, Tensor]
+
+
+def _decoder_case(batch: int, length: int, width: int, seed: int) -> Parts:
+    """The arguments of a decoder layer; source and target have one length, so that wrong masks fit."""
+    matrices = random(3, width, width, seed=seed + 2)
+
+    def attention(matrix: Tensor) -> Callable:
+        def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+            weights = masked_softmax(query @ key.transpose(-2, -1) / width**0.5, mask)
+            return weights @ value @ matrix.to(value)
+
+        return attend
+
+    def feed_forward(x: Tensor) -> Tensor:
+        return (x @ matrices[2].to(x)).relu() - 0.5
+
+    real = torch.arange(length) < torch.arange(length, length - batch, -1).clamp(min=1)[:, None]  # (B, S)
+    return (
+        *randoms((batch, length, width), (batch, length, width), seed=seed),
+        attention(matrices[0]),
+        attention(matrices[1]),
+        feed_forward,
+        partial(F.layer_norm, normalized_shape=(width,)),
+        torch.ones(length, length, dtype=torch.bool).tril(),
+        real[:, None],
+    )
+
+
+@function(
+    "6.2",
+    "Repair a decoder layer",
+    {"output": "(B, T, D)"},
+    praise="Target attends to target under the causal mask, then target to source under the padding mask, "
+    "and each sublayer's output is added to its own input.",
+    cases=[
+        _decoder_case(3, 5, 4, 640),
+        *drawn(lambda *sizes: _decoder_case(*sizes), (2, 4), (3, 6), (3, 7), count=4),
+    ],
+    slips=slips(
+        "Nothing is repaired yet.",
+        lambda x, m, look, cross, f, n, c, p: n((y := n(x + look(x, x, x, p))) + f(n(y + cross(m, y, y, c)))),
+        "The two masks are swapped: the causal mask is for the target, the padding mask for the source.",
+        lambda x, m, look, cross, f, n, c, p: decoder_layer(x, m, look, cross, f, n, p, c),
+        "Self-attention still has the padding mask of the source. The target needs the causal mask.",
+        lambda x, m, look, cross, f, n, c, p: decoder_layer(x, m, look, cross, f, n, p, p),
+        "Cross-attention still has the causal mask. The source has no future; only its padding is hidden.",
+        lambda x, m, look, cross, f, n, c, p: decoder_layer(x, m, look, cross, f, n, c, c),
+        "In cross-attention the queries come from the decoder, keys and values from the memory.",
+        lambda x, m, look, cross, f, n, c, p: n(
+            (z := n((y := n(x + look(x, x, x, c))) + cross(m, y, y, p))) + f(z)
+        ),
+        "Keys *and* values come from the memory.",
+        lambda x, m, look, cross, f, n, c, p: n(
+            (z := n((y := n(x + look(x, x, x, c))) + cross(y, m, y, p))) + f(z)
+        ),
+        "The last line adds the wrong vectors: add what the feed-forward network reads.",
+        lambda x, m, look, cross, f, n, c, p: n((y := n(x + look(x, x, x, c))) + f(n(y + cross(y, m, m, p)))),
+        lambda x, m, look, cross, f, n, c, p: n(x + f(n((y := n(x + look(x, x, x, c))) + cross(y, m, m, p)))),
+    ),
+)
+def decoder_layer(
+    x: Tensor,
+    memory: Tensor,
+    self_attention: Callable,
+    cross_attention: Callable,
+    feed_forward: Callable,
+    norm: Callable,
+    causal: Tensor,
+    padding: Tensor,
+) -> Tensor:
+    y = norm(x + self_attention(x, x, x, causal))
+    z = norm(y + cross_attention(y, memory, memory, padding))
+    return norm(z + feed_forward(z))
 
 
 WIDTH = 8
@@ -195,7 +271,7 @@ LINE_UP = (
 
 
 @suspects(
-    "6.2",
+    "6.3",
     "A leak test",
     LINE_UP,
     praise=f"Your test judged all {len(LINE_UP)} layers correctly. Run it on every decoder you write.",
@@ -286,7 +362,7 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
 
 
 @function(
-    "6.3",
+    "6.4",
     "Beam search",
     {f"ids of model {i + 1}": "a list of ids" for i in range(MODELS)},
     praise="A likely first token doesn't decide, and length is no disadvantage. With one beam it is greedy.",
@@ -390,7 +466,7 @@ def _words(batch: int, length: int, d_v: int, seed: int) -> tuple[Tensor, ...]:
 
 
 @function(
-    "6.4",
+    "6.5",
     "Repair the cache",
     {"outputs": "(B, T, d_v)"},
     praise="You computed causal attention word by word. No mask was needed: there is no future yet.",
@@ -460,7 +536,7 @@ def _texts(count: int, longest: int, start: int, seed: int) -> tuple[list[list[i
 
 
 @function(
-    "6.5",
+    "6.6",
     "Pack the texts",
     {"reads": "(T,)", "writes": "(T,)", "mask": "(T, T)"},
     praise="No padding, and each text is trained on as if it were alone: large models are trained this way.",
@@ -524,7 +600,7 @@ def _budget(new: int, old: int, window: int, seed: int) -> tuple[int, int, int]:
 
 
 @function(
-    "6.6",
+    "6.7",
     "A budget of keys",
     {"mask": "(N, T)"},
     praise="With this mask a cache needs at most `window` keys. new = total is training; new = 1 is "

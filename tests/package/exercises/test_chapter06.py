@@ -64,7 +64,7 @@ def test_wrong_numbers(check, other, words):
     assert_says(check("6.1", BY_HAND | other), words)
 
 
-# --- 6.2 ---------------------------------------------------------------------------------------------------
+# --- 6.3 ---------------------------------------------------------------------------------------------------
 
 
 def by_jacobian(layer, x):
@@ -119,12 +119,12 @@ def by_change_in_place(layer, x):
 
 @pytest.mark.parametrize("answer", [by_jacobian, by_gradient, by_random_mix, by_change, by_cutting])
 def test_leaks_found_by_many_roads(check, answer):
-    verdict = check("6.2", answer)
+    verdict = check("6.3", answer)
     assert verdict.passed, verdict.message
 
 
 def test_an_input_changed_in_place_is_mentioned(check):
-    verdict = check("6.2", by_change_in_place)
+    verdict = check("6.3", by_change_in_place)
     assert verdict.passed
     assert "in place" in verdict.message
 
@@ -229,10 +229,10 @@ def fresh(later):
     ],
 )
 def test_leak_tests_that_err(check, answer, words):
-    assert_says(check("6.2", answer), words)
+    assert_says(check("6.3", answer), words)
 
 
-# --- 6.3 ---------------------------------------------------------------------------------------------------
+# --- 6.4 ---------------------------------------------------------------------------------------------------
 
 
 def search(model, start, end, beams, most):
@@ -276,7 +276,7 @@ def with_a_queue(model, start, end, beams, most):
 
 @pytest.mark.parametrize("answer", [search, with_tensors, with_a_queue])
 def test_beam_search_by_many_roads(check, answer):
-    verdict = check("6.3", answer)
+    verdict = check("6.4", answer)
     assert verdict.passed, verdict.message
 
 
@@ -293,15 +293,15 @@ def test_beam_search_by_many_roads(check, answer):
     ],
 )
 def test_beam_searches_that_err(check, answer, words):
-    assert_says(check("6.3", answer), words)
+    assert_says(check("6.4", answer), words)
 
 
-@pytest.mark.parametrize("number", ["6.2", "6.3"])
+@pytest.mark.parametrize("number", ["6.3", "6.4"])
 def test_functions_with_dots_are_unfinished(check, number):
     assert check(number, lambda *inputs: ...).state == "pending"
 
 
-# --- 6.4 ---------------------------------------------------------------------------------------------------
+# --- 6.5 ---------------------------------------------------------------------------------------------------
 
 
 def step(x, cache, positions, wq, wk, wv, shift=0, scale=True):
@@ -332,7 +332,7 @@ def with_a_cache_of_its_own(x, cache, positions, wq, wk, wv):
 
 @pytest.mark.parametrize("answer", [step, in_front, with_a_cache_of_its_own])
 def test_cached_steps_by_many_roads(check, answer):
-    verdict = check("6.4", answer)
+    verdict = check("6.5", answer)
     assert verdict.passed, verdict.message
 
 
@@ -341,7 +341,7 @@ def test_the_input_changed_in_place_is_mentioned(check):
         x += positions[cache[0].shape[1]]
         return step(x, cache, positions * 0, *matrices)
 
-    verdict = check("6.4", answer)
+    verdict = check("6.5", answer)
     assert verdict.passed
     assert "changes `x` in place" in verdict.message
 
@@ -373,11 +373,11 @@ def keeps_no_values(x, cache, positions, wq, wk, wv):
     ],
 )
 def test_cached_steps_that_err(check, answer, words):
-    assert_says(check("6.4", answer), words)
+    assert_says(check("6.5", answer), words)
 
 
 def test_forgotten_values_are_not_blamed_on_the_keys(check):
-    verdict = check("6.4", keeps_no_values)
+    verdict = check("6.5", keeps_no_values)
     assert verdict.state == "wrong"
     assert "swap the key's last two axes" not in verdict.message
 
@@ -386,10 +386,10 @@ def test_forgotten_values_are_not_blamed_on_the_keys(check):
     "answer", [lambda *inputs: ..., lambda *inputs: (..., inputs[1]), lambda *inputs: (0, (..., ...))]
 )
 def test_a_step_with_dots_is_unfinished(check, answer):
-    assert check("6.4", answer).state == "pending"
+    assert check("6.5", answer).state == "pending"
 
 
-# --- 6.5 ---------------------------------------------------------------------------------------------------
+# --- 6.6 ---------------------------------------------------------------------------------------------------
 
 
 def pack(texts, start):
@@ -413,7 +413,7 @@ def by_counting_starts(texts, start):
 
 @pytest.mark.parametrize("answer", [pack, in_plain_python, by_counting_starts])
 def test_texts_packed_by_many_roads(check, answer):
-    verdict = check("6.5", answer)
+    verdict = check("6.6", answer)
     assert verdict.passed, verdict.message
 
 
@@ -436,7 +436,7 @@ def changes_the_texts(texts, start):
 
 
 def test_texts_changed_in_place_are_mentioned(check):
-    verdict = check("6.5", changes_the_texts)
+    verdict = check("6.6", changes_the_texts)
     assert verdict.passed
     assert "changes `texts` in place" in verdict.message
 
@@ -463,10 +463,10 @@ def with_parts(reads=lambda r: r, writes=lambda w: w, mask=lambda m: m):
     ],
 )
 def test_wrongly_packed_texts(check, answer, words):
-    assert_says(check("6.5", answer), words)
+    assert_says(check("6.6", answer), words)
 
 
-# --- 6.6 ---------------------------------------------------------------------------------------------------
+# --- 6.7 ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -484,7 +484,7 @@ def test_wrongly_packed_texts(check, answer, words):
     ],
 )
 def test_windows_by_many_roads(check, answer):
-    verdict = check("6.6", answer)
+    verdict = check("6.7", answer)
     assert verdict.passed, verdict.message
 
 
@@ -505,4 +505,25 @@ def test_windows_by_many_roads(check, answer):
     ],
 )
 def test_wrong_windows(check, answer, words):
-    assert_says(check("6.6", answer), words)
+    assert_says(check("6.7", answer), words)
+
+
+# --- 6.2 ---------------------------------------------------------------------------------------------------
+
+
+def test_a_decoder_layer_in_one_expression(check):
+    def layer(x, memory, look, cross, feed_forward, norm, causal, padding):
+        x = norm(look(x, x, x, causal) + x)
+        x = norm(cross(x, memory, memory, padding) + x)
+        return norm(feed_forward(x) + x)
+
+    verdict = check("6.2", layer)
+    assert verdict.passed, verdict.message
+
+
+def test_a_decoder_layer_without_cross_attention(check):
+    def layer(x, memory, look, cross, feed_forward, norm, causal, padding):
+        x = norm(x + look(x, x, x, causal))
+        return norm(x + feed_forward(x))
+
+    assert check("6.2", layer).state == "wrong"
