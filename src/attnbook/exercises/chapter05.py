@@ -299,6 +299,7 @@ def _of_order(name: str, *settings) -> Suspect:
         _of_order("a pre-norm layer with a large γ", True, 50.0),
         _of_order("a pre-norm layer with a large β", True, 1.0, 20.0),
         _of_order("a post-norm layer with a small γ", False, 0.01),
+        _of_order("a post-norm layer with a small β", False, 1.0, 0.1),
     ),
     praise="Post-norm's output has the same size for any input; pre-norm adds to its input. So in a pre-norm "
     "stack the vectors can grow from layer to layer, and one more norm follows the last.",
