@@ -120,6 +120,8 @@ def test_a_decoder_wants_a_memory_or_caches():
     with pytest.raises(ValueError, match="caches: wanted 2, one for each layer, got 1"):
         decoder(x, None, caches=caches[:1])
     attention = MultiHeadAttention(12, 3)
+    with pytest.raises(TypeError, match="query: wanted a tensor, got None"):
+        attention(None, x, x)
     with pytest.raises(TypeError, match="key: wanted a tensor, got None"):
         attention(x, None, None)
     with pytest.raises(TypeError, match="value: wanted a tensor, got None"):

@@ -167,10 +167,13 @@ class TestScaledDotProduct:
         ("shapes", "error"),
         [
             (((5,), (7, 3), (7, 2)), r"query: wanted shape \(…, length, width\), got \(5,\)"),
+            (((2, 5, 3), (7,), (7, 2)), r"key: wanted shape \(…, length, width\), got \(7,\)"),
+            (((2, 5, 3), (2, 7, 3), (7,)), r"value: wanted shape \(…, length, width\), got \(7,\)"),
             (((2, 5, 3), (2, 7, 4), (2, 7, 2)), r"key: wanted shape .*3.*, got \(2, 7, 4\)"),
             (((2, 5, 3), (2, 7, 3), (2, 6, 2)), r"value: wanted shape .*7.*, got \(2, 6, 2\)"),
             (((2, 5, 3), (4, 7, 3), (2, 7, 2)), r"key: wanted shape \(2, …\).*got \(4, 7, 3\)"),
             (((2, 5, 3), (2, 7, 3), (4, 7, 2)), r"value: wanted shape \(2, …\).*got \(4, 7, 2\)"),
+            (((2, 4, 5, 3), (2, 6, 7, 3), (2, 4, 7, 2)), r"key: wanted shape \(2, 4, …\)"),
         ],
     )
     def test_mismatched_shapes_are_rejected(self, shapes, error):
@@ -182,6 +185,8 @@ class TestScaledDotProduct:
         x = torch.randn(2, 5, 3)
         with pytest.raises(TypeError, match=r"query: wanted floating-point numbers, got torch.int64"):
             scaled_dot_product_attention(x.long(), x, x)
+        with pytest.raises(TypeError, match=r"key: wanted .* torch.float32, got torch.float64"):
+            scaled_dot_product_attention(x, x.double(), x)
         with pytest.raises(TypeError, match=r"value: wanted .* torch.float32, got torch.float64"):
             scaled_dot_product_attention(x, x, x.double())
         for need_weights in (True, False):
@@ -253,6 +258,14 @@ class TestMultiHead:
         fused, none = attention(query, key, key, need_weights=False)
         assert none is None
         torch.testing.assert_close(fused, output)
+
+    def test_attend_uses_keys_and_values_that_are_already_projected(self):
+        attention, query, key = MultiHeadAttention(6, 3), torch.randn(2, 5, 6), torch.randn(2, 7, 6)
+        known = attention.keys_and_values(key, key)
+        for got, wanted in zip(
+            attention.attend(query, known.keys, known.values), attention(query, key, key), strict=True
+        ):
+            torch.testing.assert_close(got, wanted)
 
     def test_merge_inverts_split(self):
         attention, x = MultiHeadAttention(6, 3), torch.randn(2, 5, 6)

@@ -6,14 +6,18 @@ from torch import nn
 
 from attnbook import (
     AdditiveAttention,
+    Bert,
     Decoder,
     DecoderLayer,
     DotAttention,
     Encoder,
     EncoderLayer,
     FeedForward,
+    GatedFeedForward,
+    LanguageModel,
     LearnedPositions,
     MultiHeadAttention,
+    RotaryPositions,
     SinusoidalPositions,
     Transformer,
     scaled_dot_product_attention,
@@ -49,6 +53,13 @@ PAIRS = {
             9, 9, **SIZES, dropout=0.1, norm_first=False, positions="sinusoidal", max_length=512, pad=0
         ),
     ),
+    "rotary positions": lambda: (RotaryPositions(8), RotaryPositions(8, base=10_000.0, interleaved=False)),
+    "gated feed-forward": lambda: (GatedFeedForward(8, 16), GatedFeedForward(8, 16, dropout=0.0)),
+    "language model": lambda: (
+        LanguageModel(9, 8, 2),
+        LanguageModel(9, 8, 2, 2, 6, 32, dropout=0.0, base=10_000.0, interleaved=False, epsilon=1e-5, pad=0),
+    ),
+    "bert": lambda: (Bert(9), Bert(9, 768, 12, 12, 3072, 512, types=2, dropout=0.1, epsilon=1e-12)),
     "recurrent": lambda: (
         RecurrentSeq2Seq(9, 9),
         RecurrentSeq2Seq(9, 9, 128, None, cell="gru", max_source_length=None, pad=0),
@@ -67,7 +78,8 @@ def test_the_defaults_are_the_ones_that_are_documented(name):
     with torch.device("meta"):  # nothing is drawn, so large models are built at once
         one, other = PAIRS[name]()
     assert_same_model(one, other)
-    for attribute in ("num_heads", "dropout", "norm_first", "pad", "max_source_length", "kernel"):
+    attributes = ("num_heads", "group", "dropout", "norm_first", "pad", "max_source_length", "kernel")
+    for attribute in (*attributes, "base", "interleaved"):
         for mine, theirs in zip(one.modules(), other.modules(), strict=True):
             value = getattr(mine, attribute, None)
             assert isinstance(value, nn.Module) or value == getattr(theirs, attribute, None)
@@ -103,6 +115,8 @@ def test_weights_are_returned_unless_they_are_not_wanted():
         lambda **need: Decoder(4, **small, num_layers=1)(x, x, **need),
         lambda **need: Transformer(5, 5, 4, **small, num_layers=1)(ids, ids, **need),
         lambda **need: RecurrentSeq2Seq(5, 5, 4, "dot")(ids, ids, **need),
+        lambda **need: LanguageModel(5, 4, 2, num_layers=1)(ids, **need),
+        lambda **need: Bert(5, 4, 2, 1, 8)(ids, **need),
     ]
     for call in calls:
         assert call()[1] is not None
