@@ -8,7 +8,7 @@ from nbgrader import api
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_question():
-    """nbgrader starts a process for each new gradebook, which always gives the same version of its tables."""
+    """nbgrader starts a process per new gradebook to ask for its tables' version, which never changes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(api, "get_alembic_version", cache(api.get_alembic_version))
         yield

@@ -1,4 +1,4 @@
-"""The students' edition: nothing in it, in what is built from it, or in its history gives a solution away."""
+"""The students' edition: its files, its history and everything built from it reveal no solution."""
 
 import html
 import json
@@ -27,7 +27,7 @@ def git(folder: Path, command: str) -> str:
 
 
 def texts(path: Path):
-    """What a reader can see in a file: as it is, in each file of an archive, and without the tags of HTML."""
+    """A file's readable texts: the file itself, the files of an archive, and HTML without its tags."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as pack:
             found = [(name, pack.read(name)) for name in pack.namelist()]
@@ -95,7 +95,7 @@ def test_nothing_of_its_packages_gives_a_solution_away(wheels):
 
 
 def test_nothing_of_the_site_gives_a_solution_away(html):
-    """The site, and what was packed or made from it."""
+    """The site, and the files packed or generated from it."""
     assert search(html, *html.parent.glob("*.zip"), *html.parent.glob("slides")) == []
 
 
@@ -118,7 +118,7 @@ def test_the_guide_is_built_without_assignments(edition):
     assert "**Assignment**" not in guide.facts(guide.chapters(edition)[0], edition)
 
 
-# What it refuses, on a small repository
+# Errors, tested on a small repository
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_a_place_that_is_taken_is_refused(small, tmp_path):
 
 
 def test_it_names_its_own_address(small, tmp_path):
-    (tmp_path / "out").mkdir()  # empty, which is fine
+    (tmp_path / "out").mkdir()  # an empty folder is allowed
     students_edition(small, str(tmp_path / "out"), "https://github.com/ann/for-students")
     assert (tmp_path / "out" / "README.md").read_text() == "See https://github.com/ann/for-students.\n"
     assert address.wanted(tmp_path / "out") == "https://github.com/ann/for-students"
@@ -227,7 +227,7 @@ def test_released_assignments_come_with_it_and_stay(small, tmp_path):
     students_edition(small, to, released=[notebook])
     git(tmp_path, f"clone {to} {clone}")
     assert (clone / "assignments" / "ch01.ipynb").read_text() == notebook.read_text()
-    assert "already up to date" in students_edition(small, to)  # and still holds the assignment
+    assert "already up to date" in students_edition(small, to)  # and still contains the assignment
     cell["source"] += "\n    return secret_of(x)"
     notebook.write_text(json.dumps({"cells": [cell]}))
     with pytest.raises(CourseError, match=r"assignments/ch01.ipynb: solution of ch01 f"):

@@ -39,7 +39,7 @@ def checked(url: str) -> str:
 
 
 def placeholder(url: str) -> str:
-    """A warning where the address is still the one that nobody owns; "" otherwise."""
+    """A warning if the address is still the placeholder; "" otherwise."""
     if "/OWNER/" not in url:
         return ""
     return (

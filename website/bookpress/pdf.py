@@ -75,7 +75,7 @@ PAPER = (
     "On paper, heatmaps are pictures, folded code is left out, and hints, solutions and answers are open "
     "under their questions."
 )
-PRINTED = "printed:"  # begins the links of the contents, before the number of a page
+PRINTED = "printed:"  # the prefix of links in the contents, followed by a page number
 PAGE_HEIGHT = 842  # of A4, in points
 SCRIPTS = {"Arabic": "ar", "Chinese": "zh-cn", "Devanagari": "hi"}  # and a language that is written in it
 
@@ -179,7 +179,7 @@ def bind(
 
 
 def destinations(reader: PdfReader, before: int) -> dict[str, tuple[int, float]]:
-    """The page and height of each destination that a part names, with `before` pages in front of it."""
+    """The page and height of each destination that a part names, with `before` pages before it."""
     return {
         name: (before + reader.get_destination_page_number(place), float(place.top or 0))
         for name, place in reader.named_destinations.items()
@@ -187,7 +187,7 @@ def destinations(reader: PdfReader, before: int) -> dict[str, tuple[int, float]]
 
 
 def turn_inside(annotation: DictionaryObject, own: dict, places: dict, site: str, pages: list) -> None:
-    """Let a link to the site lead to the place in this file; one to a page that isn't in it leads nowhere."""
+    """Turn a link to the site into a link inside this file; without a target in it, the link does nothing."""
     address = str(annotation.get("/A", {}).get("/URI", ""))
     found = target(annotation, address, own, places, site)
     if found:
@@ -213,7 +213,7 @@ def target(
 
 
 def add_bookmarks(writer: PdfWriter, chapter: list[Place], first: int) -> None:
-    """Bookmarks for a chapter and its sections, with `first` pages in front of the first chapter."""
+    """Bookmarks for a chapter and its sections, with `first` pages before the first chapter."""
     above = None
     for mark in (mark for mark in chapter if mark.level <= 2):
         parent = above if mark.level == 2 else None

@@ -87,7 +87,7 @@ class Classroom:
         self.folder, self.course = folder, Course(folder)
 
     def answer(self, drop=(), extra=(), **answers) -> nbformat.NotebookNode:
-        """The released notebook with the right answers, but for those given; `extra` cells come first."""
+        """The released notebook with the correct answers, except those given; `extra` cells come first."""
         notebook = copy.deepcopy(self.course.released("ch01"))
         for one in notebook.cells:
             name = one.metadata.nbgrader.grade_id
@@ -108,7 +108,7 @@ class Classroom:
 
 
 def grade_at_once(context, folder, name, student, unsafe):
-    """In place of a sandbox: every test passes."""
+    """Replaces the sandbox: every test passes."""
     course = Course(folder)
     submitted = read_cells(course.notebook("submitted", name, student).read_bytes())
     notebook, said = align(course.released(name), submitted)

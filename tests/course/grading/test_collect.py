@@ -1,4 +1,4 @@
-"""Submissions as students and platforms really name, nest and alter them."""
+"""Submissions named, nested and altered as by real students and platforms."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from coursework.release import release
 
 @pytest.fixture
 def come(classroom, tmp_path):
-    """Collects files given by path, the later the newer, from a folder or a zip; gives what was said."""
+    """Collect files from a folder or a zip, each newer than the one before; returns the report."""
 
     def come(files: dict[str, str | None], packed: bool = False) -> str:
         right = json.dumps(classroom.answer())
@@ -42,7 +42,7 @@ def come(classroom, tmp_path):
 
 
 def handed_in(room) -> dict[str, str]:
-    """By student, what is kept: the answer's function, or why the file was refused."""
+    """What is kept of each student: the answer's function, or the reason why the file was refused."""
     found = {}
     for folder in sorted((room.folder / "submitted").glob("*/ch01")):
         refused, path = folder / "refused.txt", folder / "ch01.ipynb"
@@ -115,7 +115,7 @@ def test_canvas_renames_and_its_other_kinds_of_submission_are_known(classroom, c
     assert kept["lovelaceada"].endswith("text typed into Canvas, not a file; wanted ch01.ipynb")
     assert kept["hoppergrace"].endswith("a link submitted in Canvas, not a file; wanted ch01.ipynb")
     about = classroom.folder / "submitted" / "anon-ab3xy" / "ch01" / "from.json"
-    assert json.loads(about.read_text("utf8"))["platform"] == "plain"  # Canvas knows nobody by this number
+    assert json.loads(about.read_text("utf8"))["platform"] == "plain"  # no user of Canvas has this number
     assert said.splitlines()[-1] == "ch01: 3 collected, 2 skipped"
 
 
@@ -275,7 +275,7 @@ def test_a_mark_on_unchanged_words_stays_closed(classroom, at_once):
             mark = gradebook.find_grade("why", "ch01", "ch01", "ada")
             return mark.manual_score, bool(mark.needs_manual_grade)
 
-    hostile = "It is [so](javascript:alert(1))."  # kept as plain text, and still the same words
+    hostile = "It is [so](javascript:alert(1))."  # kept as plain text, with the same words
     classroom.hand_in("ada", classroom.answer(why=hostile))
     grade(classroom.course, "1")
     assert state() == (None, True)
@@ -290,12 +290,12 @@ def test_a_mark_on_unchanged_words_stays_closed(classroom, at_once):
     classroom.hand_in("ada", classroom.answer(why="Something else."))
     grade(classroom.course, "1")
     assert state() == (2.5, True)
-    grade(classroom.course, "1", "ada")  # it stays open until somebody has looked
+    grade(classroom.course, "1", "ada")  # it stays open until it is marked again
     assert state() == (2.5, True)
 
 
 def test_one_question_is_graded_again(classroom, at_once, monkeypatch):
-    """After its test was fixed: its points change, all other points and marks stay."""
+    """After a test was fixed, its points change; all other points and marks stay."""
 
     def failing(*names):
         def one(*arguments):

@@ -77,14 +77,14 @@ def test_every_assignment_is_released_without_its_secrets(name, tmp_path):
     given = nbformat.reads(text, as_version=4)
     assert given_away(source, given) == []
     regions = sum(cell.source.count("### BEGIN ") for cell in source.cells)
-    assert len(given_away(source, source)) == regions > 4  # were nothing taken out, it would be seen
+    assert len(given_away(source, source)) == regions > 4  # if nothing were removed, the search would find it
     for cell in given.cells:
         if cell.metadata.nbgrader.solution and cell.cell_type == "code":
             assert "raise NotImplementedError(" in cell.source
 
 
 def given_away(source, given) -> list[str]:
-    """The secret regions of the source of which a line occurs in a notebook."""
+    """The secret regions of the source with a line that occurs in a notebook."""
     regions, public = [], set()
     for cell in source.cells:
         inside = False
@@ -338,7 +338,7 @@ def test_file_names_cannot_control_the_terminal(classroom, tmp_path):
 
 
 def hand_over(classroom, folder: Path, number: int, moment: int, code: str) -> str:
-    """Collects one file of an Ada Lovelace's."""
+    """Collect one file from a student named Ada Lovelace."""
     from coursework.collect import collect
 
     path = folder / str(moment) / f"Ada Lovelace_{number}_assignsubmission_file_" / "ch01.ipynb"
@@ -604,7 +604,7 @@ def points_of(classroom, platform: str, number: str, name: str) -> tuple[list[di
 
 
 def test_several_machines_give_the_same_grades_as_one(new_room, tmp_path):
-    """As in the guide: release on every machine, collect on one, and give each some students' folders."""
+    """As in the guide: release on every machine, collect on one, give each machine some students' folders."""
     from coursework.collect import collect
     from coursework.grade import grade
     from coursework.grades import grades
@@ -640,4 +640,4 @@ def test_several_machines_give_the_same_grades_as_one(new_room, tmp_path):
         ]
         assert without_time[0] == without_time[1]
     scores = {line.split(": ")[1].split(" of ")[0] for line in lines(one, "ch01-report.txt")}
-    assert len(scores) >= 3  # they differ, so that a mix-up would show
+    assert len(scores) >= 3  # different, so that a mix-up would be noticed

@@ -123,7 +123,7 @@ def test_unreadable_memory_figures_do_not_count_as_zero(monkeypatch):
         watch.count_files([1, here])
 
 
-# A grading process that comes to no end
+# A grading process that never ends
 
 
 def hold(pipe, folder, name, student, unsafe):

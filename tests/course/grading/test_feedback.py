@@ -174,7 +174,7 @@ def test_a_page_makes_no_requests_and_fits(visit, student, width):
 
 
 def test_active_content_is_removed_for_nbgraders_pages(room):
-    """Outputs are text and pictures before anyone opens them."""
+    """Outputs are reduced to text and images before anyone opens them."""
     notebook = nbformat.read(room.course.notebook("autograded", "ch01", "eve"), as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert len(outputs) > 5

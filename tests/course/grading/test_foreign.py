@@ -1,4 +1,4 @@
-"""The tool on a course that isn't this book's: other names, and cells that nbgrader leaves alone."""
+"""The tool on a course other than this book's: other names, and cells without nbgrader metadata."""
 
 import json
 
@@ -23,7 +23,7 @@ def cell(name: str, source: str, **about):
 
 @pytest.fixture
 def foreign(tmp_path):
-    """A course as nbgrader's own quickstart has it: plain cells between those that it knows."""
+    """A course like nbgrader's quickstart: plain cells between those with metadata."""
     folder = tmp_path / "foreign"
     solution = (
         "def squares(n):\n    ### BEGIN SOLUTION\n    return [i**2 for i in range(n)]\n    ### END SOLUTION"

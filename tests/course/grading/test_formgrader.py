@@ -91,7 +91,7 @@ NAME = f'Eve <img src=x onerror="{RUN}"> "O\'Hara"'
 
 @pytest.fixture(scope="module")
 def room(new_room, tmp_path_factory, at_once):
-    """Graded without a sandbox: an honest student, a hostile one, and one whose words nothing has cleaned."""
+    """Graded without a sandbox: an honest student, a hostile one, and one whose text wasn't sanitized."""
     from coursework.grade import grade
 
     room = new_room(tmp_path_factory.mktemp("formgrader"))
@@ -157,7 +157,7 @@ def formgrader(room, tmp_path_factory):
 
 @pytest.fixture
 def page(formgrader, browser):
-    """Signed in; `asked` lists what it asked of whom, `dialogs` and `errors` what it said."""
+    """A page that is signed in; `asked` lists its requests, `dialogs` and `errors` its messages."""
     page = browser.new_page(viewport={"width": 1200, "height": 900})
     page.set_default_timeout(60_000)
     page.asked, page.dialogs, page.errors = [], [], []
@@ -218,7 +218,7 @@ def test_answers_are_marked_by_hand_in_nbgraders_pages(formgrader, page, room):
 
 @pytest.mark.parametrize("student", ["eve", "raw"])
 def test_nothing_that_a_student_wrote_runs(formgrader, page, room, student):
-    """Neither where it was cleaned when it was graded, nor where only the page cleans it."""
+    """Neither text that was sanitized during grading, nor text that only the page sanitizes."""
     open_submission(page, formgrader, room, student)
     notebook = page.locator("#notebook-container")
     assert notebook.locator(".text_cell:not(:has(.nbgrader_cell))").count() >= len(PAYLOADS)
@@ -363,7 +363,7 @@ def test_other_options_are_refused(room, words, capsys):
 
 
 def test_make_hands_its_options_on():
-    """For a machine that is reached by ssh: `make formgrader LAB="--no-browser --port 8899"`."""
+    """For a machine used through ssh: `make formgrader LAB="--no-browser --port 8899"`."""
     options = ["--no-print-directory", "-n", "-o", ".venv/installed"]
     command = ["make", *options, "formgrader", "LAB=--no-browser --port 8899"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -374,7 +374,7 @@ def test_make_hands_its_options_on():
 def test_what_is_not_harmless_becomes_plain_text_and_is_read_in_full(name):
     text = PAYLOADS[name]
     told = inert(text)
-    assert told != text or name == "broken tag"  # which Markdown itself takes for text
+    assert told != text or name == "broken tag"  # plain text in Markdown, too
     assert is_harmless(told)
     assert told.startswith(NOTE) or told == text
     assert "href" not in re.sub(r"<pre>.*</pre>", "", prose(told), flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""A rehearsal says yes to an assignment that grades as it should, and names what doesn't."""
+"""A rehearsal confirms an assignment that is graded as expected, and names each deviation."""
 
 import re
 
@@ -17,7 +17,7 @@ LINES = [
 
 
 def table(said: str) -> dict[str, str]:
-    """What is said of each submission, without its points."""
+    """The verdict on each submission, without its points."""
     rows = (re.match(r"([a-zN][\w ]+?)  +(?:\S+ of \S+ +)?(yes|no: .*)$", line) for line in said.splitlines())
     return {row[1]: row[2] for row in rows if row}
 
@@ -30,11 +30,11 @@ def test_a_good_assignment_is_as_it_should_be(classroom, capsys):
     assert re.search(r"^last task unanswered +3 of 5 ", said, re.MULTILINE)
     assert {path.name for path in classroom.folder.iterdir()} == {
         *("nbgrader_config.py", "source", "release", "gradebook.db"),
-    }  # nothing of it entered the course
+    }  # the course itself is unchanged
 
 
 def test_what_is_not_as_it_should_be_is_named(classroom, capsys, at_once):
-    """Here every test passes, whatever was written."""
+    """Here every test passes, whatever the answer."""
     assert rehearse(classroom.course, "1") == 4
     told = table(capsys.readouterr().out)
     assert [name for name in LINES if told[name] == "yes"] == ["model solution"]

@@ -23,7 +23,7 @@ def came(text: str) -> float:
 
 @pytest.fixture
 def people(classroom, at_once):
-    """Four who handed in: one late, one on no list; one on the list did not."""
+    """Four students who submitted, one late and one not on the list; one on the list didn't submit."""
     (classroom.folder / "class.csv").write_text(LIST, "utf8")
     for student, name, number, time in (
         ("ada-lovelace", "Ada Lovelace", "101", "2026-03-01 12:00"),

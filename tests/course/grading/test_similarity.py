@@ -1,4 +1,4 @@
-"""The report on similar submissions: what copydetect is given, and what becomes of its answer.
+"""The report on similar submissions: copydetect's input, and the page made from its result.
 
 Copydetect isn't among the pinned packages, so a stand-in takes its place.
 """
@@ -16,7 +16,7 @@ COPY = "def double(x):\n    y = x\n    return y + y"
 
 
 class Stand:
-    """Takes copydetect's arguments and reports equal files as copies."""
+    """A stand-in for copydetect that reports equal files as copies."""
 
     def __init__(self, test_dirs, boilerplate_dirs, extensions, display_t, autoopen, silent):
         assert (extensions, autoopen, silent) == (["py"], False, True)

@@ -1,4 +1,4 @@
-"""What an instructor learns of the class, and the pages packed for upload."""
+"""Statistics on the class for its instructor, and feedback packed for upload."""
 
 import json
 import zipfile

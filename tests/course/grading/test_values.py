@@ -69,7 +69,7 @@ def test_too_many_hash_collisions_are_rejected():
 
 
 def shared(depth: int, times: int, inner: list) -> dict:
-    """The message of a list that holds one list `times` times, which does the same, `depth` levels deep."""
+    """The message of a list that contains one list `times` times, and so on, `depth` levels deep."""
     ways = [{"kind": "list", "value": [{"kind": "object", "value": n + 1}] * times} for n in range(depth)]
     last = {"kind": "list", "value": inner}
     return {"value": {"kind": "object", "value": 0}, "blocks": [], "objects": [*ways, last]}
@@ -318,7 +318,7 @@ def test_an_answer_cannot_change_an_objects_size_or_type():
     with pytest.raises(ValueRefusedError, match="bytes other than 0 and 1"):
         decode({"value": None, "objects": about, "blocks": ["AgI="]}, known)
     known = Known()
-    encode(x[:1], known)  # its other number is no part of the message
+    encode(x[:1], known)  # its other number isn't part of the message
     with pytest.raises(ValueRefusedError, match="extends beyond its memory"):
         decode(message(TENSOR | {"shape": [2]}), known)
 

@@ -16,7 +16,7 @@ def of_year(room, year: int) -> Course:
 
 
 def test_a_new_year_is_released_and_graded_in_its_variant(classroom):
-    """In a sandbox, with the recheck: last year's answers lose what this year's get."""
+    """In a sandbox, with the recheck: last year's answers lose the points that this year's get."""
     (classroom.folder / "source" / "ch01" / "variants.toml").write_text(CHANGES)
     last, course = of_year(classroom, 2026), of_year(classroom, 2027)
     texts = {one.year: "\n".join(cell.source for cell in one.source("ch01").cells) for one in (last, course)}

@@ -27,7 +27,7 @@ def span(columns: int, cell: float = CELL, gap: float = GAP) -> float:
 
 
 def signed(number: float, decimals: int = 1) -> str:
-    """A number with a true minus, and with none before a rounded zero."""
+    """A number with a typographic minus, and none before a rounded zero."""
     return f"{number:z.{decimals}f}".replace("-", "−")
 
 
@@ -176,12 +176,12 @@ def numbers(
 
 
 def mark(drawing: Drawing, x: float, y: float, width: float, height: float) -> None:
-    """A line round the cells that the text follows."""
+    """An outline around the cells that the text follows."""
     drawing.add("rect", kind="mark", x=x - 2, y=y - 2, width=width + 4, height=height + 4, rx=2)
 
 
 def raised(drawing: Drawing, middle: float, y: float, letter: str, above: str, kind: str = "bold") -> None:
-    """A letter with another one raised. (Not every font has all letters raised.)"""
+    """A letter with a superscript. (Not every font has superscripts of all letters.)"""
     drawing.text(middle + 1.5, y, letter, kind=f"word {kind}", size=13, anchor="end")
     drawing.text(middle + 2, y - 4, above, kind=f"word {kind}", size=11.5, anchor="start")
 

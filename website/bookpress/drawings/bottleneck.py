@@ -3,7 +3,7 @@
 from .pen import Drawing
 
 LETTERS = "dbcafeg"
-PITCH, FIRST, CELL = 44, 25, 32  # the reader's and the writer's cells, one for each letter
+PITCH, FIRST, CELL = 44, 25, 32  # the encoder's and the decoder's cells, one per letter
 
 
 def bottleneck() -> Drawing:

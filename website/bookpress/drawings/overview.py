@@ -66,7 +66,7 @@ class Map:
         return "lit" if name in self.lit else "quiet"
 
     def frame(self, name: str, x: float, row: float, words: str, heading: float) -> None:
-        """The dashed frame round a stack's layer, and its name."""
+        """The dashed frame around a stack's layer, and its name."""
         state = self.state(f"{name} frame")
         top = row - NORM - 8
         self.drawing.add(
