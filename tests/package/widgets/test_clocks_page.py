@@ -35,7 +35,7 @@ def test_the_hands_turn_and_the_angles_between_them_stay(visit):
     assert float(dot) == pytest.approx(model.dot)
     for key, position in (("ArrowRight", 1), ("PageUp", 11), ("End", 100)):  # by keyboard
         clocks.position.press(key)
-        expect(clocks.node.locator(".ab-legend span").first).to_have_text(f"P_t, position {position}")
+        expect(clocks.node.locator(".ab-legend span").first).to_have_text(f"position t = {position}")
         np.testing.assert_allclose(np.sin(clocks.hands("here")), np.sin(model.angles(position)), atol=1e-9)
         np.testing.assert_allclose(np.cos(clocks.hands("here")), np.cos(model.angles(position)), atol=1e-9)
         np.testing.assert_allclose(clocks.sectors(), before, atol=1e-9)

@@ -42,13 +42,15 @@ class PositionClocks extends View {
     for (const dial of this.dials) dial.show(position, offset);
     const products = this.dials.map(({ speed }) => Math.cos(speed * offset));
     const dot = products.reduce((a, b) => a + b, 0);
-    this.here.textContent = `P_t, position ${position}`;
-    this.there.textContent = `P_t+k, position ${other}`;
+    this.here.textContent = `position t = ${position}`;
+    this.there.textContent = `position t + k = ${other}`;
     const sum = element("b", {}, element("data", { value: String(dot) }, signed(dot)));
-    this.total.replaceChildren(`P_t · P_t+k = ${products.map(factor).join(" + ")} = `, sum, ", the same at every t");
+    this.total.replaceChildren(`P${below(position)} · P${below(other)} = ${products.map(factor).join(" + ")} = `, sum, ", the same at every t");
     if (changed) this.speaker.say(`positions ${position} and ${other}: dot product ${signed(dot)}`);
   }
 }
+
+const below = (number) => [...String(number)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
 
 // A hand at angle ωt: its height is the sine, its reach to the right the cosine.
 class Dial {
