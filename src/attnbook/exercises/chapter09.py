@@ -1,4 +1,4 @@
-"""Chapter 9: a word in pieces, where the parameters are, a head's habit, an honest choice, and padding."""
+"""Chapter 9: pieces of words, parameters, a head's habit, an honest choice, a head removed, and padding."""
 
 from collections.abc import Callable
 
@@ -216,6 +216,78 @@ def chosen(found: Tensor, train: Tensor) -> tuple[int, int, float]:
     return _choose(found, train, ~train)
 
 
+def _joined(outputs: Tensor) -> Tensor:
+    return outputs.transpose(0, 1).flatten(1)  # (H, T, d) -> (T, D)
+
+
+def _kept(outputs: Tensor, keep: Callable) -> Tensor:
+    """The heads' outputs where `keep(number)` is true, and zeros elsewhere."""
+    chosen = torch.tensor([keep(number) for number in range(len(outputs))])
+    return outputs * chosen[:, None, None]
+
+
+def _layer(heads: int, length: int, width: int, seed: int) -> tuple[Tensor, Tensor, Tensor, int]:
+    """Weights, values and output matrix of one layer, and a head that is neither the first nor the last."""
+    scores, values = (
+        random(heads, length, length + 1, seed=seed),
+        random(heads, length + 1, width, seed=seed + 1),
+    )
+    matrix = random(heads * width, heads * width, seed=seed + 2)
+    return (2 * scores).softmax(-1), values, matrix, 1
+
+
+@function(
+    "9.5",
+    "Remove a head by hand",
+    {"output": "(T, D)"},
+    praise="The other heads work as before: ablating a head removes one term of a sum.",
+    cases=[_layer(3, 4, 2, 940), _layer(4, 5, 3, 941), *drawn(_layer, (3, 5), (3, 6), (2, 4))],
+    slips=slips(
+        "The head still contributes. Set its output to zero before the heads are joined.",
+        lambda weights, values, output, head: _joined(weights @ values) @ output,
+        "You kept only this head. Remove it, and keep the others.",
+        lambda weights, values, output, head: (
+            _joined(_kept(weights @ values, lambda number: number == head)) @ output
+        ),
+        "You gave the head uniform weights, which adds the mean of its values. It should add nothing.",
+        lambda weights, values, output, head: (
+            without(weights, values, output, head)
+            + _joined(
+                _kept(values.mean(1, keepdim=True).expand_as(weights @ values), lambda number: number == head)
+            )
+            @ output
+        ),
+        "Multiply by `output` from the right, not by its transpose: `joined @ output`.",
+        lambda weights, values, output, head: (
+            _joined(_kept(weights @ values, lambda number: number != head)) @ output.T
+        ),
+        "The output matrix is missing: the joined heads are multiplied by it.",
+        lambda weights, values, output, head: _joined(_kept(weights @ values, lambda number: number != head)),
+        "The heads are joined in the wrong order. First `(H, T, d)` becomes `(T, H, d)`, then flatten.",
+        lambda weights, values, output, head: (
+            _kept(weights @ values, lambda number: number != head).reshape(weights.shape[1], -1) @ output
+        ),
+        lambda weights, values, output, head: (
+            _kept(weights @ values, lambda number: number != head).permute(1, 2, 0).flatten(1) @ output
+        ),
+        "You removed a key from all heads. Remove a head: the first axis, not the last.",
+        lambda weights, values, output, head: (
+            _joined((weights * (torch.arange(weights.shape[-1]) != head)) @ values) @ output
+        ),
+        "You removed a position's output. Remove a head: the first axis of `(H, T, d)`.",
+        lambda weights, values, output, head: (
+            _joined((weights * (torch.arange(weights.shape[1]) != head)[:, None]) @ values) @ output
+        ),
+        "You scaled the other heads up. Nothing is divided again: each head has a softmax of its own.",
+        lambda weights, values, output, head: (
+            without(weights, values, output, head) * len(weights) / (len(weights) - 1)
+        ),
+    ),
+)
+def without(weights: Tensor, values: Tensor, output: Tensor, head: int) -> Tensor:
+    return _joined(_kept(weights @ values, lambda number: number != head)) @ output
+
+
 def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
     """The right sentence vector: the mean over positions that are no padding."""
     return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
@@ -251,7 +323,7 @@ def _changed(embed: Callable, same: bool = False) -> bool:
 
 
 @suspects(
-    "9.5",
+    "9.6",
     "Does padding change a sentence?",
     line_up(
         _embedder("the mean over the words", _mean, True),

@@ -238,6 +238,83 @@ def test_choosing_traps(check, answer, words):
 # --- 9.5 ---------------------------------------------------------------------------------------------------
 
 
+def head_by_head(weights, values, output, head):
+    width = values.shape[-1]
+    parts = [
+        weights[h] @ values[h] @ output[h * width : (h + 1) * width] for h in range(len(weights)) if h != head
+    ]
+    return sum(parts)
+
+
+def by_subtraction(weights, values, output, head):
+    joined = torch.cat(list(weights @ values), dim=-1)
+    width = values.shape[-1]
+    gone = torch.zeros_like(joined)
+    gone[:, head * width : (head + 1) * width] = joined[:, head * width : (head + 1) * width]
+    return joined @ output - gone @ output
+
+
+def without_values(weights, values, output, head):
+    values = values.clone()
+    values[head] = 0
+    return torch.einsum("hts,hsd,hde->te", weights, values, output.unflatten(0, (len(weights), -1)))
+
+
+@pytest.mark.parametrize("answer", [head_by_head, by_subtraction, without_values])
+def test_heads_removed_in_many_ways(check, answer):
+    assert check("9.5", answer).passed
+
+
+def test_removing_a_head_by_hand_is_what_ablate_does():
+    from attnbook import MultiHeadAttention, ablate
+
+    class Stack(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.self_attention = MultiHeadAttention(12, 3, bias=False)
+
+    model = torch.nn.Module()
+    model.layers = torch.nn.ModuleList([Stack()])
+    attention, x = model.layers[0].self_attention, torch.randn(1, 5, 12)
+    with torch.no_grad(), ablate(model, [(0, 1)]):
+        output, weights = attention(x, x, x)
+        values = attention.value(x)[0].unflatten(-1, (3, -1)).transpose(0, 1)
+        by_hand = head_by_head(weights[0], values, attention.output.weight.T, 1)
+    torch.testing.assert_close(by_hand, output[0])
+
+
+def removed(weights, values, head):
+    outputs = weights @ values
+    outputs[head] = 0
+    return outputs
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda w, v, o, h: (w @ v).transpose(0, 1).flatten(1) @ o, "still contributes"),
+        (lambda w, v, o, h: w[h] @ v[h] @ o.unflatten(0, (len(w), -1))[h], "kept only this head"),
+        (lambda w, v, o, h: removed(w, v, h).transpose(0, 1).flatten(1) @ o.T, "from the right"),
+        (lambda w, v, o, h: removed(w, v, h).transpose(0, 1).flatten(1), "output matrix is missing"),
+        (lambda w, v, o, h: removed(w, v, h).reshape(w.shape[1], -1) @ o, "wrong order"),
+        (lambda w, v, o, h: head_by_head(w, v, o, h) * len(w) / (len(w) - 1), "scaled the other heads"),
+        (
+            lambda w, v, o, h: (
+                head_by_head(w, v, o, h)
+                + v[h].mean(0).expand(w.shape[1], -1) @ o.unflatten(0, (len(w), -1))[h]
+            ),
+            "uniform weights",
+        ),
+        (lambda w, v, o, h: removed(w, v, h), "wanted (T, D)"),
+    ],
+)
+def test_removal_traps(check, answer, words):
+    assert_says(check("9.5", answer), words)
+
+
+# --- 9.6 ---------------------------------------------------------------------------------------------------
+
+
 def masks(lengths):
     return torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
 
@@ -266,7 +343,7 @@ def two_amounts_of_padding(embed):
 
 @pytest.mark.parametrize("answer", [alone_and_together, two_amounts_of_padding])
 def test_detectors_of_padding(check, answer):
-    assert check("9.5", answer).passed
+    assert check("9.6", answer).passed
 
 
 def only_other_numbers(embed):
@@ -306,4 +383,4 @@ def against_the_mean(embed):
     ],
 )
 def test_padding_traps(check, answer, words):
-    assert_says(check("9.5", answer), words)
+    assert_says(check("9.6", answer), words)

@@ -15,6 +15,7 @@ TOKENS, EMBEDDING, FIRST, SECOND, THIRD, OUTPUT = (
 FRAME = 246  # where the layers' frames end
 ENCODER = {"encoder self", "encoder forward", "encoder norm"}
 DECODER = {"decoder self", "cross", "decoder forward", "decoder norm", "output"}
+EMBEDDINGS = {"encoder embeddings", "decoder embeddings"}
 PARTS = {
     1: {"encoder frame", "decoder frame", "memory"},
     2: {"projections"},
@@ -22,8 +23,9 @@ PARTS = {
     4: {"encoder self", "decoder self", "cross", "heads"},
     5: {*ENCODER, "encoder frame", "heads"},
     6: {*DECODER, "decoder frame", "heads"},
-    7: {"embeddings"},
-    8: {*ENCODER, *DECODER, "encoder frame", "decoder frame", "heads", "embeddings", "memory"},
+    7: {*EMBEDDINGS},
+    8: {*ENCODER, *DECODER, "encoder frame", "decoder frame", "heads", *EMBEDDINGS, "memory"},
+    9: {*ENCODER, "encoder frame", "heads", "encoder embeddings"},
 }
 TITLES = {
     1: "Why attention",
@@ -34,6 +36,7 @@ TITLES = {
     6: "The masked decoder",
     7: "Embeddings and position",
     8: "The whole Transformer",
+    9: "A published encoder",
 }
 
 
@@ -44,8 +47,8 @@ def overview(chapter: int) -> Drawing:
     page.drawing.text(8, 35, f"{chapter}. {TITLES[chapter]}", size=13, anchor="start")
     page.frame("encoder", LEFT, SECOND, "Encoder", 123)
     page.frame("decoder", RIGHT, THIRD, "Decoder", 33)
-    page.tokens(LEFT, "source")
-    page.tokens(RIGHT, "target so far")
+    page.tokens(LEFT, "source", "encoder")
+    page.tokens(RIGHT, "target so far", "decoder")
     page.attention(LEFT, FIRST, "Self-attention", "encoder self", "QKV")
     page.attention(RIGHT, FIRST, "Masked self-attention", "decoder self", "QKV")
     page.memory()
@@ -78,9 +81,9 @@ class Map:
         else:
             self.drawing.text(x + COLUMN + 4, heading, words, kind=kind, size=13, anchor="end")
 
-    def tokens(self, x: float, words: str) -> None:
+    def tokens(self, x: float, words: str, stack: str) -> None:
         """What comes in at the bottom, and what makes vectors of it."""
-        middle, state = x + COLUMN / 2, self.state("embeddings")
+        middle, state = x + COLUMN / 2, self.state(f"{stack} embeddings")
         self.drawing.text(middle, TOKENS, words, kind="word" if state == "lit" else "word quiet")
         self.drawing.wire((middle, TOKENS - 7), (middle, EMBEDDING + HIGH), kind="wire")
         self.drawing.box(x, EMBEDDING, COLUMN, HIGH, "Embedding + position", kind=f"box {state}")
