@@ -12,6 +12,7 @@ from attnbook import (
     Encoder,
     EncoderLayer,
     FeedForward,
+    GatedFeedForward,
     MultiHeadAttention,
     RecurrentSeq2Seq,
     SinusoidalPositions,
@@ -21,6 +22,7 @@ from attnbook import (
     greedy_decode,
     scaled_dot_product_attention,
 )
+from attnbook.bert import GeluFeedForward
 
 STACK = {"d_model": 12, "num_heads": 3, "num_layers": 2, "d_ff": 10, "dropout": 0.0}
 
@@ -104,8 +106,9 @@ def test_vectors_of_the_wrong_width_are_named(norm_first):
         decoder(right, torch.randn(3, 5, 12))
     with pytest.raises(ValueError, match=r"memory: wanted shape \(B, T, 12\), got \(2, 5, 10\)"):
         decoder.start(wrong)
-    with pytest.raises(ValueError, match=r"x: wanted shape \(B, T, 12\), got \(2, 5, 10\)"):
-        FeedForward(12, 8)(wrong)
+    for kind in (FeedForward, GatedFeedForward, GeluFeedForward):
+        with pytest.raises(ValueError, match=r"^x: wanted shape \(B, T, 12\), got \(2, 5, 10\)"):
+            kind(12, 8)(wrong)
 
 
 @pytest.mark.bad_input

@@ -5,11 +5,14 @@ import torch
 from torch import nn
 
 from attnbook import (
+    Bert,
     Decoder,
     DecoderLayer,
     Encoder,
     EncoderLayer,
     FeedForward,
+    GatedFeedForward,
+    LanguageModel,
     MultiHeadAttention,
     Transformer,
     causal_mask,
@@ -66,6 +69,15 @@ def test_feed_forward_drops_hidden_units():
     assert_dropped(block(x), x)
 
 
+def test_the_gated_feed_forward_drops_gated_units():
+    block = GatedFeedForward(100, 100, P)
+    with torch.no_grad():
+        for linear in (block.gate, block.inner, block.outer):
+            nn.init.eye_(linear.weight)
+    x = torch.rand(4, 5, 100)
+    assert_dropped(block(x), torch.nn.functional.silu(x) * x)
+
+
 def test_add_norm_drops_what_the_sublayer_returns_and_keeps_the_residual():
     x, y = torch.randn(4, 5, 100), torch.randn(4, 5, 100)
     post, pre = AddNorm(100, P), AddNorm(100, P, norm_first=True)
@@ -94,6 +106,8 @@ def call(block: nn.Module, need_weights: bool) -> torch.Tensor:
     x, memory = torch.linspace(-1, 1, 80).view(1, 5, 16), torch.linspace(2, -1, 96).view(1, 6, 16).cos()
     if isinstance(block, Transformer):
         return block(torch.arange(1, 6)[None], torch.arange(2, 8)[None], need_weights)[0]
+    if isinstance(block, Bert | LanguageModel):
+        return block(torch.arange(1, 6)[None], need_weights=need_weights)[0]
     memories = (memory,) if isinstance(block, Decoder | DecoderLayer) else ()
     return block(x, *memories, need_weights=need_weights)[0]
 
@@ -104,7 +118,12 @@ BLOCKS = {
     "encoder": lambda: Encoder(16, num_layers=2, **SIZES),
     "decoder": lambda: Decoder(16, num_layers=2, **SIZES),
     "transformer": lambda: Transformer(9, 9, 16, num_layers=2, **SIZES),
+    "bert": lambda: Bert(9, 16, num_layers=2, **SIZES),
+    "language model": lambda: LanguageModel(9, 16, num_layers=2, **SIZES),
 }
+# Each encoder layer has three dropouts, each decoder layer of the Transformer four; embeddings have one more.
+COUNTS = {"encoder layer": 3, "decoder layer": 4, "encoder": 6, "decoder": 8, "transformer": 15}
+COUNTS |= {"bert": 7, "language model": 7}
 
 
 @pytest.mark.parametrize("need_weights", [True, False])
@@ -121,9 +140,9 @@ def test_dropout_repeats_with_its_seed_and_stops_in_evaluation_mode(name, need_w
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-def test_every_dropout_in_a_block_has_the_share_that_was_asked_for(name):
-    shares = {p.p for p in BLOCKS[name]().modules() if isinstance(p, nn.Dropout)}
-    assert shares == {P}
+def test_every_dropout_in_a_block_has_the_given_rate(name):
+    rates = [module.p for module in BLOCKS[name]().modules() if isinstance(module, nn.Dropout)]
+    assert rates == [P] * COUNTS[name]
 
 
 @pytest.mark.parametrize("norm_first", [True, False])

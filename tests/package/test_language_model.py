@@ -112,6 +112,30 @@ def test_the_fused_kernel_gives_the_same(both):
     assert nothing is None
 
 
+def test_without_weights_no_head_computes_them(both):
+    _, ours = both
+    returned = []
+    for layer in ours.decoder.layers:
+        layer.self_attention.register_forward_hook(lambda module, inputs, output: returned.append(output[1]))
+    ours(texts(), need_weights=False)
+    ours.step(texts()[:, 0], ours.start(texts()))
+    assert returned == [None] * (3 * len(ours.decoder.layers))
+
+
+def test_interleaved_pairs_are_another_order_of_the_features():
+    halves, pairs = (
+        LanguageModel(VOCAB, 24, 3, num_layers=2, interleaved=order).double() for order in (False, True)
+    )
+    pairs.load_state_dict(halves.state_dict())
+    assert not torch.allclose(pairs(texts())[1].decoder, halves(texts())[1].decoder, atol=1e-6)
+    order = torch.arange(8).view(2, 4).T.flatten()  # 0, 4, 1, 5, 2, 6, 3, 7
+    with torch.no_grad():
+        for layer in pairs.decoder.layers:
+            for linear in (layer.self_attention.query, layer.self_attention.key):
+                linear.weight.copy_(linear.weight.unflatten(0, (3, 8))[:, order].flatten(0, 1))
+    assert torch.allclose(pairs(texts())[0], halves(texts())[0], atol=1e-12)
+
+
 def test_cached_steps_are_the_whole_pass(both):
     _, ours = both
     ids = texts()
