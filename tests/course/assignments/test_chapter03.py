@@ -7,11 +7,11 @@ SCORES, LENGTHS, OUTPUT = "located-scores", "located-lengths", "located-output"
 CLEAR, DOUBT = "verdict-clear", "verdict-doubt"
 END, SUM, BATCH = "general-end", "general-sum", "general-batch"
 
-FILL = "    scores = scores.masked_fill(~filled, torch.finfo(scores.dtype).min)\n"
-ZERO = ".masked_fill(~filled, 0.0)"
+FILL = "    scores = scores.masked_fill(~real, torch.finfo(scores.dtype).min)\n"
+ZERO = ".masked_fill(~real, 0.0)"
 LESS = "torch.arange(V.shape[1]) < lengths[:, None]"
 ENDS = "torch.arange(key.shape[1]) < lengths[:, None, None]"
-MASKED = "scores.masked_fill(~filled, -math.inf).softmax(dim=-1)"
+MASKED = "scores.masked_fill(~real, -math.inf).softmax(dim=-1)"
 COMBINED = "torch.cat((Q, weights @ V), dim=-1)"
 MOVED = "torch.allclose(after, before[..., order], rtol=0, atol=1e-4)"
 STAYED = "torch.allclose(after, before, rtol=0, atol=1e-4)"
@@ -20,7 +20,7 @@ BOTH = '    if stayed and moved:\n        return "both"\n'
 RIGHT = [
     (
         "located",
-        "one item after the other",
+        "item by item",
         """
 def located_attention(Q, K, V, lengths, state):
     outputs, rows = [], []
@@ -49,7 +49,7 @@ def verdict(before, after, order):
     (
         "general",
         "renormalise after the mask",
-        [(MASKED, "scores.softmax(dim=-1) * filled\n    weights = weights / weights.sum(-1, keepdim=True)")],
+        [(MASKED, "scores.softmax(dim=-1) * real\n    weights = weights / weights.sum(-1, keepdim=True)")],
     ),
 ]
 
@@ -59,7 +59,7 @@ WRONG = [
         "softmax over the queries",
         [("scores.softmax(dim=-1)", "scores.softmax(dim=1)")],
         {SCORES: 2, LENGTHS: 2},
-        "softmax over the places",
+        "softmax over the positions",
     ),
     ("located", "the key first", [("(Q, K), dim=-1", "(K, Q), dim=-1")], {SCORES: 2}, "the query first"),
     (
@@ -72,13 +72,13 @@ WRONG = [
     (
         "located",
         "the weights of item 0 for all",
-        [("    filled = torch", "    scores = scores[:1].expand_as(scores)\n    filled = torch")],
+        [("    real = torch", "    scores = scores[:1].expand_as(scores)\n    real = torch")],
         {SCORES: 2},
         "for this item alone",
     ),
     (
         "located",
-        "32 bits for all",
+        "always 32 bits",
         [
             ("    pair = ", "    Q, K, V = Q.float(), K.float(), V.float()\n    pair = "),
             ("    scores = F", "    state = {n: p.float() for n, p in state.items()}\n    scores = F"),
@@ -87,8 +87,8 @@ WRONG = [
         "64-bit numbers",
     ),
     ("located", "no mask", [(FILL, ""), (ZERO, "")], {LENGTHS: 2}, "weight exactly 0"),
-    ("located", "mask after softmax", [(FILL, "")], {LENGTHS: 2}, "don't share the whole 1"),
-    ("located", "one place too many", [(LESS, LESS.replace("<", "<="))], {LENGTHS: 2}, "weight exactly 0"),
+    ("located", "mask after softmax", [(FILL, "")], {LENGTHS: 2}, "don't sum to 1"),
+    ("located", "one position too many", [(LESS, LESS.replace("<", "<="))], {LENGTHS: 2}, "weight exactly 0"),
     (
         "located",
         "the length of item 0 for all",
@@ -103,10 +103,10 @@ WRONG = [
         {LENGTHS: 2},
         "length 0 gives NaN",
     ),
-    ("located", "even weights for an empty text", [(ZERO, "")], {LENGTHS: 2}, "all 0 for the empty text"),
+    ("located", "uniform weights for an empty text", [(ZERO, "")], {LENGTHS: 2}, "all 0 for the empty text"),
     (
         "located",
-        "the blend first",
+        "the weighted sum first",
         [(COMBINED, "torch.cat((weights @ V, Q), dim=-1)")],
         {OUTPUT: 2},
         "query first",
@@ -148,7 +148,7 @@ WRONG = [
     ),
     (
         "verdict",
-        "the queries moved, not the places",
+        "the queries moved, not the keys",
         [("before[..., order]", "before[:, order[: before.shape[1]]]")],
         {CLEAR: 2, DOUBT: 2},
         "order[i]",
@@ -166,18 +166,18 @@ WRONG = [
         "content unless it stayed",
         [(' if moved else "neither"', "")],
         {DOUBT: 2},
-        "neither stayed nor went",
+        "neither stayed nor moved",
     ),
     (
         "verdict",
-        "the first item speaks for all",
+        "the verdict on the first item for all",
         [("    stayed =", "    before, after = before[:1], after[:1]\n    stayed =")],
         {DOUBT: 2},
         "neither holds for all",
     ),
     (
         "verdict",
-        "the largest weight speaks for its row",
+        "the largest weight decides for its row",
         [
             (STAYED, "torch.equal(after.argmax(-1), before.argmax(-1))"),
             (MOVED, "torch.equal(after.argmax(-1), before[..., order].argmax(-1))"),
@@ -195,11 +195,11 @@ WRONG = [
         {CLEAR: 2, DOUBT: 2},
         "did not move",
     ),
-    ("general", "one place too many", [(ENDS, ENDS.replace("<", "<="))], {END: 2}, "first behind its end"),
+    ("general", "one position too many", [(ENDS, ENDS.replace("<", "<="))], {END: 2}, "first after its end"),
     (
         "general",
         "mask after softmax",
-        [(MASKED, "scores.softmax(dim=-1) * filled")],
+        [(MASKED, "scores.softmax(dim=-1) * real")],
         {SUM: 2},
         "missing afterwards",
     ),
@@ -215,10 +215,10 @@ WRONG = [
         "as found",
         [
             (ENDS, "torch.arange(key.shape[1]) <= lengths[0]"),
-            (MASKED, "scores.softmax(dim=-1) * filled"),
+            (MASKED, "scores.softmax(dim=-1) * real"),
         ],
         {END: 2, SUM: 2, BATCH: 2},
-        "first behind its end",
+        "first after its end",
     ),
     (
         "general",
@@ -239,7 +239,7 @@ WRONG = [
         "no mask at all",
         [(MASKED, "scores.softmax(dim=-1)")],
         {END: 2, SUM: 2},
-        "first behind its end",
+        "first after its end",
     ),
     (
         "located",
@@ -250,7 +250,7 @@ WRONG = [
     ),
     (
         "general",
-        "two places, whatever the length",
+        "two positions, whatever the length",
         [(ENDS, ENDS.replace("lengths", "torch.full_like(lengths, 2)"))],
         {END: 2, SUM: 2, BATCH: 2},
         "a text of 1",
@@ -277,8 +277,8 @@ def test_a_wrong_solution_loses_exactly_its_points(homework, task, title, change
     homework.judge("03", task, changes, loses, says)
 
 
-def test_what_the_model_answer_says_of_empty_places():
-    """Ten characters among a hundred places: equal scores make the blend a tenth of the mean."""
+def test_what_the_model_answer_says_of_padding():
+    """Ten characters among a hundred positions: equal scores make the weighted sum a tenth of the mean."""
     values = torch.cat((torch.randn(10, 3), torch.zeros(90, 3)))
     weights = torch.zeros(100).softmax(-1)
     torch.testing.assert_close(weights[:10], torch.full((10,), 0.01))
