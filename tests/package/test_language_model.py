@@ -304,6 +304,22 @@ def test_the_same_generator_gives_the_same_text_and_no_other_draws(ours):
     )
 
 
+def test_in_16_bits_the_scores_keep_their_digits(ours):
+    model, ids = ours.to(torch.bfloat16), texts(1, 4)
+    found = sample(model, ids, max_length=1, temperature=0)
+    logits, _, _ = model.step(ids[:, -1], model.start(ids[:, :-1]))
+    wanted = logits.double().log_softmax(-1).max()
+    assert found.scores.dtype == torch.float32
+    assert found.scores.item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_a_prompt_may_be_a_single_token(ours):
+    ids = texts(2, 1)
+    drawn = sample(ours, ids, max_length=3, temperature=0)
+    wanted = greedy_decode(ours, ids[:, :0], start=ids[:, 0], end=PAD, max_length=3)
+    assert torch.equal(drawn.ids, wanted.ids)
+
+
 def test_a_row_stops_at_its_end(ours):
     ids = texts(1, 4).expand(50, -1)
     end = sample(ours, ids[:1], max_length=1, temperature=0).ids[0, 0].item()
