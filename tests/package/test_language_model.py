@@ -208,6 +208,42 @@ def test_greedy_and_beam_search_write_what_the_library_writes(both):
     assert torch.equal(beam_search(ours, ids[:, :-1], beams=4, **limits).ids, beams)
 
 
+@pytest.mark.parametrize("beams", [1, 3])
+def test_beams_continue_unequal_prompts_as_each_alone(both, beams):
+    _, ours = both
+    prompts = [texts(1, length, seed=length) for length in (6, 2, 4)]
+    before = torch.full((3, 5), PAD)
+    for row, prompt in zip(before, prompts, strict=True):
+        row[: prompt.shape[1] - 1] = prompt[0, :-1]
+    limits = {"end": 2, "max_length": 5, "beams": beams}
+    last = torch.cat([prompt[:, -1] for prompt in prompts])
+    together = beam_search(ours, before, start=last, need_weights=True, **limits)
+    for row, prompt in enumerate(prompts):
+        alone = beam_search(ours, prompt[:, :-1], start=prompt[:, -1], **limits)
+        written = alone.ids.shape[1]
+        assert torch.equal(alone.ids[0], together.ids[row, :written])
+        assert (together.ids[row, written:] == PAD).all()
+        assert torch.allclose(alone.scores[0], together.scores[row], atol=1e-9)
+
+
+def test_beam_search_with_the_cache_is_beam_search_over_whole_prefixes(both):
+    """The same search written out: every step runs the whole model over every prefix."""
+    _, ours = both
+    prompt, beams, end = texts(1, 4), 3, 2
+    live = [(0.0, prompt[0].tolist())]
+    for _ in range(5):
+        grown = [each for each in live if each[1][-1] == end]
+        for score, ids in live:
+            if ids[-1] != end:
+                logits, _ = ours(torch.tensor([ids]), need_weights=False)
+                gains = logits[0, -1].log_softmax(-1).tolist()
+                grown += [(score + gain, [*ids, token]) for token, gain in enumerate(gains)]
+        live = sorted(grown, reverse=True)[:beams]
+    found = beam_search(ours, prompt[:, :-1], start=prompt[:, -1], end=end, max_length=5, beams=beams)
+    assert [token for token in found.ids[0].tolist() if token != PAD] == live[0][1][4:]
+    assert math.isclose(found.scores.item(), live[0][0], rel_tol=1e-9)
+
+
 def test_a_start_for_each_row_is_replayed_with_its_weights(both):
     _, ours = both
     ids = texts(2, 5)
@@ -236,6 +272,28 @@ def test_the_two_layouts_are_one_after_a_permutation():
     pairs = RotaryPositions(8, interleaved=True)(x, offset=2)
     assert torch.allclose(halves, pairs[..., order], atol=1e-12)
     assert not torch.allclose(halves, pairs, atol=1e-3)
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_a_model_of_one_layout_becomes_one_of_the_other(sizes):
+    """It is enough to permute the rows of each head's queries and keys."""
+    _, halves = pair(sizes)
+    d_model, heads, key_heads, layers, d_ff = sizes
+    options = {"interleaved": True, "pad": PAD}
+    neighbours = LanguageModel(VOCAB, d_model, heads, key_heads, layers, d_ff, **options).double().eval()
+    d = d_model // heads
+    order = torch.arange(d).view(2, d // 2).T.flatten()  # feature 2i of a head was i, 2i + 1 was i + d / 2
+    state = halves.state_dict()
+    for name, tensor in state.items():
+        if name.endswith(("attention.query.weight", "attention.key.weight")):
+            state[name] = tensor.unflatten(0, (-1, d))[:, order].flatten(0, 1)
+    neighbours.load_state_dict(state)
+    ids = texts()
+    (logits, attentions), (wanted, maps) = neighbours(ids), halves(ids)
+    assert torch.allclose(logits, wanted, atol=1e-12)
+    assert torch.allclose(attentions.decoder, maps.decoder, atol=1e-12)
+    step, _, _ = neighbours.step(ids[:, -1], neighbours.start(ids[:, :-1]))
+    assert torch.allclose(step, wanted[:, -1], atol=1e-12)
 
 
 def test_a_turn_keeps_lengths_and_follows_the_formula():

@@ -10,6 +10,7 @@ from attnbook.data.dates import (
     write_date,
 )
 from attnbook.data.pronouns import PronounTask
+from attnbook.data.prose import extract_prose, load_prose
 from attnbook.data.reversal import ReversalTask
 from attnbook.data.splits import SPLITS, split_of
 from attnbook.data.translation import TARGETS, TranslationTask
@@ -29,6 +30,8 @@ __all__ = [
     "WordVocabulary",
     "date_pieces",
     "dates_in",
+    "extract_prose",
+    "load_prose",
     "split_of",
     "write_date",
 ]
