@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnbook import Encoder, MultiHeadAttention, Transformer, ablate, greedy_decode
+from attnbook import Decoder, Encoder, MultiHeadAttention, Transformer, ablate, greedy_decode
 from attnbook.seq2seq import RecurrentSeq2Seq
 
 HEADS, LAYERS, WIDTH = 3, 2, 12
@@ -164,6 +164,15 @@ def test_heads_that_the_model_does_not_have_are_refused(model, heads, words):
 def test_a_model_without_heads_is_refused():
     message = "model: wanted one with layers of multi-head attention, got RecurrentSeq2Seq"
     with pytest.raises(TypeError, match=message), ablate(RecurrentSeq2Seq(5, 5, 4), [(0, 0)]):
+        pass
+
+
+@pytest.mark.bad_input
+def test_pairs_are_ambiguous_in_a_decoder_with_two_kinds():
+    model = torch.nn.Module()
+    model.decoder = Decoder(WIDTH, HEADS, 16, num_layers=LAYERS)
+    message = "heads: wanted 'decoder' or 'cross' as the first element"
+    with pytest.raises(ValueError, match=message), ablate(model, [(0, 0)]):
         pass
 
 

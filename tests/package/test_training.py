@@ -7,11 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from tqdm.auto import tqdm
 
-from attnbook import Transformer
+from attnbook import Transformer, training
 from attnbook.data import DateTask, ReversalTask
 from attnbook.seq2seq import ConvolutionalSeq2Seq, RecurrentSeq2Seq
-from attnbook.training import exact_match, fit, matches, schedule, token_loss
+from attnbook.training import descend, exact_match, fit, matches, schedule, token_loss
 
 TASK = ReversalTask("abc", shortest=1, longest=3)
 VOCAB = len(TASK.source)
@@ -93,6 +94,13 @@ def test_the_loss_ignores_padding():
     )
 
 
+def test_the_loss_needs_no_weights():
+    model, returned = build(), []
+    model.register_forward_hook(lambda module, inputs, output: returned.append(output[1]))
+    token_loss(model, *TASK.batch(8, torch.Generator().manual_seed(0)))
+    assert returned == [None]
+
+
 def test_the_schedule_rises_then_falls():
     shares = [schedule(step, 100, warmup=10) for step in range(100)]
     assert max(shares) == shares[10] == 1.0
@@ -150,7 +158,9 @@ def test_an_interrupt_is_raised_and_keeps_the_learned_weights():
 
 def test_no_batch_is_drawn_unused():
     batches = iter([TASK.batch(4, torch.Generator().manual_seed(0))] * 3)
-    fit(build(), batches, steps=2, progress=False)
+    history = fit(build(), batches, steps=2, progress=False)
+    assert len(history.losses) == 2
+    assert history.seconds > 0
     assert len(list(batches)) == 1
 
 
@@ -163,6 +173,36 @@ def test_the_progress_bar_can_be_switched_off(capfd, monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
     fit(build(), TASK.batches(4, seed=0), steps=2)
     assert capfd.readouterr().err == ""
+
+
+class Bar(tqdm):
+    """A hidden progress bar that records what it is given."""
+
+    def __init__(self, **options):
+        super().__init__(disable=True)
+        self.options, self.losses, self.steps = options, [], 0
+
+    def set_postfix(self, *, loss, refresh):
+        self.losses.append(loss)
+
+    def update(self):
+        self.steps += 1
+
+
+def test_a_resumed_bar_starts_where_the_run_stopped_and_shows_each_loss(monkeypatch):
+    bars = []
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(training, "tqdm", lambda **options: bars.append(Bar(**options)) or bars[-1])
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.Adam(model.parameters())
+    losses = ((model(torch.ones(1)).sum(), number) for number in (0.12345, 2.0, math.nan))
+    taken = descend(model, optimizer, losses, [0.1] * 3, clip=1.0, steps=6, done=3)
+    assert [next(taken), next(taken)] == [0.12345, 2.0]
+    with pytest.raises(ValueError, match=r"loss: .*nan at step 5"):
+        next(taken)
+    (bar,) = bars
+    assert bar.options == {"total": 6, "initial": 3, "leave": False, "disable": False}
+    assert (bar.losses, bar.steps) == (["0.1235", "2.0000"], 2)
 
 
 class Parrot(nn.Module):
@@ -196,6 +236,14 @@ def test_a_row_counts_only_if_all_of_it_matches(written, right):
     model = Parrot(torch.tensor([written, [5, 2, 4]]))
     assert matches(model, torch.ones(2, 3).long(), target).tolist() == [right, True]
     assert exact_match(model, torch.ones(2, 3).long(), target) == (1.0 if right else 0.5)
+
+
+def test_an_empty_target_is_only_start_and_end():
+    target = torch.tensor([[1, 2], [1, 2]])
+    assert matches(Parrot(torch.tensor([[2], [3]])), torch.ones(2, 3).long(), target).tolist() == [
+        True,
+        False,
+    ]
 
 
 def test_targets_may_be_wider_than_the_output():
