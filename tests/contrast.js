@@ -4,21 +4,22 @@
   const canvas = Object.assign(document.createElement("canvas"), {width: 1, height: 1});
   const pen = canvas.getContext("2d", {willReadFrequently: true});
 
-  const rgba = (colour) => { // any CSS colour, as the browser paints it
+  const remembered = (compute, known = new Map()) => (given) => {
+    if (!known.has(given)) known.set(given, compute(given));
+    return known.get(given);
+  };
+  const rgba = remembered((colour) => { // any CSS colour, as the browser paints it
     pen.clearRect(0, 0, 1, 1);
     pen.fillStyle = colour;
     pen.fillRect(0, 0, 1, 1);
     const [r, g, b, a] = pen.getImageData(0, 0, 1, 1).data;
     return [r, g, b, a / 255];
-  };
+  });
   const over = (top, below) => below.map((c, i) => top[i] * top[3] + c * (1 - top[3]));
-  const behind = (node) => {
-    const layers = [];
-    for (let element = node; element; element = element.parentElement ?? element.getRootNode().host) {
-      layers.push(rgba(getComputedStyle(element).backgroundColor));
-    }
-    return layers.reduceRight((below, top) => over(top, below), [255, 255, 255]);
-  };
+  const behind = remembered((element) => {
+    const around = element.parentElement ?? element.getRootNode().host;
+    return over(rgba(getComputedStyle(element).backgroundColor), around ? behind(around) : [255, 255, 255]);
+  });
   const luminance = (rgb) => rgb
     .map((c) => c / 255)
     .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))

@@ -16,6 +16,7 @@ import pytest
 
 from bookpress import ROOT
 from bookpress.extension import maths
+from tests.tabs import Tabs
 
 SOURCES = ("script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self'")
 POLICY = "; ".join(["default-src 'none'", *SOURCES])
@@ -316,17 +317,31 @@ class Widget:
         )
 
 
+@pytest.fixture(scope="session")
+def widget_tabs(browser, address) -> Tabs:
+    """Tabs for pages of the site."""
+    return Tabs(lambda: new_tab(browser, address), f"{address}blank.html")
+
+
+def new_tab(browser, address, **options):
+    """A page in a window of its own that sends no requests to other hosts, with a `Visit` that notes them."""
+    page = browser.new_context(**options).new_page()
+    page.route(lambda url: not url.startswith((address, "data:")), lambda route: route.abort())
+    page.visit = Visit(page)
+    return page
+
+
 @pytest.fixture
-def visit(browser, address):
+def visit(browser, widget_tabs, address):
     """Opens a page: `visit("index.html", width=360, theme="dark")`; requests to other hosts are blocked."""
-    with visitor(browser, address) as open_page:
+    with visitor(browser, widget_tabs, address) as open_page:
         yield open_page
 
 
 @pytest.fixture(scope="module")
-def opened(browser, address, name):
+def opened(browser, widget_tabs, address, name):
     """Opens the page called `name` for all tests of a module, once per width, with or without its script."""
-    with visitor(browser, address) as open_page:
+    with visitor(browser, widget_tabs, address) as open_page:
 
         @functools.cache
         def show(width, scripts=True):
@@ -339,8 +354,9 @@ def opened(browser, address, name):
 
 
 @contextmanager
-def visitor(browser, address):
-    contexts = []
+def visitor(browser, tabs, address):
+    """A function that opens pages; `fresh`, and what a used tab can't have, opens a new one."""
+    used = []
 
     def open_page(
         name="index.html",
@@ -348,16 +364,19 @@ def visitor(browser, address):
         width=1000,
         height=900,
         theme="light",
+        reduced_motion="null",
         prepare=None,
         touched=True,
+        fresh=False,
         **options,
     ) -> Visit:
-        size = {"width": width, "height": height}
-        context = browser.new_context(viewport=size, color_scheme=theme, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.route(lambda url: not url.startswith((address, "data:")), lambda route: route.abort())
-        opened = Visit(page)
+        fresh = fresh or prepare or not touched or options
+        page = new_tab(browser, address, **options) if fresh else tabs.take()
+        used.append((page, fresh))
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=theme, reduced_motion=reduced_motion)
+        page.visit.faults.clear()
+        page.visit.requests.clear()
         if prepare:
             prepare(page)
         page.goto(address + name, wait_until="load")
@@ -368,8 +387,11 @@ def visitor(browser, address):
             page.wait_for_function(
                 "() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)"
             )
-        return opened
+        return page.visit
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page, fresh in used:
+        if fresh:
+            page.context.close()
+        else:
+            tabs.give_back(page)

@@ -47,8 +47,8 @@ def test_all_frames_share_one_colour_scale(opened, truth):
     assert darkest[0] > darkest[2] > darkest[4]
 
 
-def test_play_runs_to_the_end_and_starts_again(opened):
-    widget = opened.widget(TRAINING)
+def test_play_runs_to_the_end_and_starts_again(visit):
+    widget = visit("explorer.html", fresh=True).widget(TRAINING)
     widget.page.clock.install()
     play = widget.node.locator(".ab-frames button")
     assert play.inner_text() == "Play"
@@ -66,8 +66,8 @@ def test_play_runs_to_the_end_and_starts_again(opened):
     assert frame(widget) == "step 0"
 
 
-def test_the_slider_stops_playback(opened):
-    widget = opened.widget(TRAINING)
+def test_the_slider_stops_playback(visit):
+    widget = visit("explorer.html", fresh=True).widget(TRAINING)
     widget.page.clock.install()
     widget.node.locator(".ab-frames button").click()
     widget.node.get_by_role("slider", name="Frame").fill("1")
@@ -76,7 +76,7 @@ def test_the_slider_stops_playback(opened):
 
 
 def test_nothing_plays_with_reduced_motion(visit):
-    widget = visit("explorer.html", reduced_motion="reduce").widget(TRAINING)
+    widget = visit("explorer.html", reduced_motion="reduce", fresh=True).widget(TRAINING)
     widget.page.clock.install()
     step = widget.node.get_by_role("button", name="Next", exact=True)
     step.click()

@@ -1,0 +1,26 @@
+"""Browser tabs that many tests use, one after another."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page
+
+
+class Tabs:
+    """Tabs that tests use one after another: opening one costs more than loading a page in it.
+
+    A tab is given back without storage, and nothing of its last page is left. What can't be undone, such as
+    a fake clock or a script that runs before a page's own, needs a new tab.
+    """
+
+    def __init__(self, new: Callable[[], Page], blank: str):
+        self.new, self.blank, self.free = new, blank, []
+
+    def take(self) -> Page:
+        return self.free.pop() if self.free else self.new()
+
+    def give_back(self, tab: Page) -> None:
+        tab.goto(self.blank)  # before its storage is cleared, because a page may write to it as it is left
+        tab.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        tab.emulate_media(media="null", color_scheme="null", reduced_motion="null", forced_colors="null")
+        tab.mouse.move(0, 0)
+        self.free.append(tab)
