@@ -21,6 +21,7 @@ from bookpress import ROOT
 from bookpress.chromium import MISSING, arguments, find_chromium
 from bookpress.inspection import AT_REST, listen, mount, toc_pages
 from bookpress.serve import server
+from tests.tabs import Tabs
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 HTML = ROOT / "_build" / "html"
@@ -164,20 +165,32 @@ def patient(opens: Callable) -> Callable:
     return opened
 
 
+@pytest.fixture(scope="session")
+def tabs(browser, site) -> Tabs:
+    """Tabs for pages of the site; they note its faults in `faults`."""
+
+    def new():
+        page = browser.new_context().new_page()
+        page.faults = listen(page, site)
+        return page
+
+    return Tabs(new, f"{site}_static/favicon.svg")
+
+
 @pytest.fixture
-def visit(browser, site):
+def visit(tabs, site):
     """Opens a page of the site: `visit("chapters/index.html", width=360, theme="dark")`."""
-    with visitor(browser, site) as open_page:
+    with visitor(tabs, site) as open_page:
         yield open_page
 
 
 @pytest.fixture(scope="module")
-def opened(browser, site, page_name):
+def opened(tabs, site, page_name):
     """The page in a window of this width and theme: `opened(360, "dark")`.
 
     It is loaded once per width for all tests of a module, so a test may find it scrolled and with open folds.
     """
-    with visitor(browser, site) as open_page:
+    with visitor(tabs, site) as open_page:
         load = functools.cache(lambda width: open_page(page_name, width=width))
 
         def show(width: int = 1440, theme: str = "light"):
@@ -191,15 +204,17 @@ def opened(browser, site, page_name):
 
 
 @contextmanager
-def visitor(browser, site):
-    """A function that opens pages and notes their faults in `page.faults`; they are closed at the end."""
-    contexts = []
+def visitor(tabs, site):
+    """A function that opens pages, whose faults are in `page.faults`; `fresh` opens a new tab."""
+    used = []
 
-    def open_page(name: str, *, width=1440, height=900, theme="light", watch=None, mounted=True):
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
-        contexts.append(context)
-        page = context.new_page()
-        page.faults = listen(page, site)
+    def open_page(name: str, *, width=1440, height=900, theme="light", watch=None, mounted=True, fresh=False):
+        fresh = fresh or watch or not mounted
+        page = tabs.new() if fresh else tabs.take()
+        used.append((page, fresh))
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=theme)
+        page.faults.clear()
         if watch:
             watch(page)
         page.goto(site + name)
@@ -210,5 +225,8 @@ def visitor(browser, site):
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page, fresh in used:
+        if fresh:
+            page.context.close()
+        else:
+            tabs.give_back(page)

@@ -4,13 +4,14 @@ import re
 import threading
 import urllib.request
 import zipfile
-from functools import partial
+from functools import cache, partial
 from http.server import ThreadingHTTPServer
 
 import pytest
 
 from bookpress import ROOT, pack, serve
 from bookpress.inspection import listen, mount
+from tests.tabs import Tabs
 
 STATES = "nodes => nodes.map(node => node.dataset.state)"
 
@@ -26,27 +27,50 @@ def unpacked(html, tmp_path_factory):
     return place / "book"
 
 
+@pytest.fixture(scope="module")
+def places(browser):
+    """Tabs for the pages below an address, without a network; they note what is asked of other hosts."""
+
+    @cache
+    def below(own: str) -> Tabs:
+        def new():
+            page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+            page.route(lambda url: not url.startswith((own, "data:", "blob:")), lambda route: route.abort())
+            page.faults = listen(page, own)
+            return page
+
+        return Tabs(new, f"{own}_static/favicon.svg")
+
+    return below
+
+
 @pytest.fixture
-def watched(browser):
+def watched(places):
     """Opens a page at an address, and records errors and requests to any host but `own`."""
-    contexts = []
+    used = []
 
     def open_page(address: str, own: str, *, mounted=True):
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
-        contexts.append(context)
-        page = context.new_page()
-        page.route(
-            lambda url: not url.startswith((own, "data:", "blob:")), lambda route: route.abort()
-        )  # block the network
-        faults = listen(page, own)
+        page = places(own).take()
+        used.append((places(own), page))
+        page.faults.clear()
         page.goto(address)
         if mounted:
             mount(page)
-        return page, faults
+        return page, page.faults
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for tabs, page in used:
+        tabs.give_back(page)
+
+
+@pytest.fixture(scope="module")
+def below(unpacked) -> str:
+    """The address of the unpacked site on a server that has it in a folder."""
+    handler = partial(serve.Quiet, directory=str(unpacked.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/book/"
+        server.shutdown()
 
 
 def touch(page) -> None:
@@ -116,14 +140,9 @@ def test_a_file_can_be_searched(unpacked, watched):
     assert faults == []
 
 
-def test_page_works_in_a_sub_folder(unpacked, watched, page_name):
-    handler = partial(serve.Quiet, directory=str(unpacked.parent))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        own = f"http://127.0.0.1:{server.server_port}/book/"
-        page, faults = watched(own + page_name, own=own)
-        works(page)
-        server.shutdown()
+def test_page_works_in_a_sub_folder(below, watched, page_name):
+    page, faults = watched(below + page_name, own=below)
+    works(page)
     assert faults == []
 
 

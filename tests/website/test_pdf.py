@@ -97,14 +97,20 @@ TOO_LARGE = """([width, height]) => [...document.querySelectorAll("article *")]
   .map((node) => node.outerHTML.slice(0, 100))"""
 
 
-def test_nothing_is_cut_off_at_the_end_of_a_page(browser, site, page_name):
+@pytest.fixture(scope="module")
+def paper(browser):
+    """A tab in which pages look as they are printed."""
     page = browser.new_page(bypass_csp=True, viewport={"width": pdf.WIDTH, "height": pdf.HEIGHT})
     page.emulate_media(media="print")
-    page.goto(site + page_name)
-    mount(page)
-    pdf.ready(page, "A Title", 0)
-    assert page.evaluate(TOO_LARGE, [pdf.WIDTH, pdf.HEIGHT]) == []
+    yield page
     page.close()
+
+
+def test_nothing_is_cut_off_at_the_end_of_a_page(paper, site, page_name):
+    paper.goto(site + page_name)
+    mount(paper)
+    pdf.ready(paper, "A Title", 0)
+    assert paper.evaluate(TOO_LARGE, [pdf.WIDTH, pdf.HEIGHT]) == []
 
 
 def test_each_bookmark_points_to_its_heading(printed, marks):

@@ -168,7 +168,7 @@ def test_answered_questions_are_accessible(visit, theme):
 
 
 def test_progress_is_on_the_home_page_until_it_is_cleared(visit, site):
-    page = visit(HOME)
+    page = visit(HOME, fresh=True)  # for its script
     progress = page.locator(".ab-progress")
     expect(progress).to_be_hidden()
     page.goto(site + CHAPTER)

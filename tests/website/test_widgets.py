@@ -87,14 +87,20 @@ def test_a_page_loads_little(html, page_name):
 SETTLED = "() => Promise.all(document.getAnimations().map(one => one.finished))"
 
 
-def test_nothing_moves_when_explorers_are_mounted(opened, visit, page_name):
+@pytest.fixture(scope="module")
+def waiting(browser):
+    """A tab in which no widget's script arrives."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route("**/widgets/*.js*", lambda route: route.abort())
+        yield page
+
+
+def test_nothing_moves_when_explorers_are_mounted(opened, waiting, site, page_name):
     """Each explorer's container has the same height before and after its script has run."""
     heights = "places => places.map(place => place.getBoundingClientRect().height)"
-    waiting = visit(
-        page_name,
-        watch=lambda page: page.route("**/widgets/*.js*", lambda route: route.abort()),
-        mounted=False,
-    )
+    waiting.goto(site + page_name)
+    waiting.evaluate("document.fonts.ready.then(() => true)")
     for width in (360, 1200):
         waiting.set_viewport_size({"width": width, "height": 900})
         waiting.evaluate(SETTLED)  # the contents rail slides in
@@ -128,12 +134,17 @@ def test_every_explorer_reads_and_locks(opened, states, width, theme):
     assert page.faults == []
 
 
-def test_without_scripts_the_picture_is_shown(browser, site, states, page_name):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
+@pytest.fixture(scope="module")
+def without_scripts(browser):
+    """A tab that runs no scripts."""
+    with browser.new_context(java_script_enabled=False) as context:
+        yield context.new_page()
+
+
+def test_without_scripts_the_picture_is_shown(without_scripts, site, states, page_name):
+    page = without_scripts
     page.goto(site + page_name)
     for picture in page.locator(".ab-widget img.ab-static").all():
         picture.scroll_into_view_if_needed()
         assert picture.is_visible()
     assert page.locator(".ab-explorer img.ab-static").count() == len(states)
-    context.close()
