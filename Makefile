@@ -7,7 +7,7 @@
 #   make zip      pack the built site into one file (MODELS=yes: with the models that pages can load, for a server)
 #   make pdf      print the whole book as one PDF (needs Chromium)
 #   make slides CH=04   turn a chapter into slides (CH=all: every chapter)
-#   make test     build, lint, and run every test on two workers (WORKERS=4: on four; some tests need Chromium)
+#   make test     build, lint, and run every test on three workers (WORKERS=4: on four; some tests need Chromium)
 #   make test-fast  lint, and run the package's quick tests: no build, no browser
 #   make lint     run ruff on everything
 #   make bench    measure the package's speed, compared with torch.nn
@@ -38,7 +38,8 @@ BOOK ?= .
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 COURSE = "$(BIN)/python" -m coursework
-WORKERS ?= 2
+# One more than cores, on a machine with two: tests often wait, for a browser or a kernel.
+WORKERS ?= 3
 # Python keeps what it has compiled, so that the hundreds of processes of a build and its tests start fast.
 export PYTHONDONTWRITEBYTECODE =
 PYTEST = "$(BIN)/python" -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder

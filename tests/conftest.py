@@ -28,19 +28,12 @@ HTML = ROOT / "_build" / "html"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 CHECKER = inspect.getsourcefile(jaxtyped)  # where the checks stand around each function
 PATIENCE = 120_000  # milliseconds that a page gets for each step: a busy machine makes tests slow, not red
-# The files that take longest, longest first: a worker that began one last would leave the other idle.
+# The files that take longest, longest first: a worker that began one last would leave the others idle.
 LONGEST = (
-    "hostile",
-    "every_page",
-    "site",
-    "anywhere",
-    "course",
-    "tools",
-    "widgets",
-    "build",
-    "explorer_page",
+    *("hostile", "every_page", "site", "course", "faults", "anywhere", "stepper_page", "jupyterlab"),
+    *("explorer_page", "translator_page", "build", "tools", "widgets", "static_page", "slides", "pdf"),
+    *("edition", "colab", "train", "formgrader"),
 )
-LONGEST += ("colab", "train", "jupyterlab", "static_page", "stepper_page", "translator_page", "pdf", "slides")
 
 
 def pytest_configure(config):
