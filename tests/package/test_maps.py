@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from attnbook.maps import check_maps, visible
+from attnbook.maps import check_frames, check_maps, visible
 from attnbook.plots import plot_attention
 from attnbook.widgets import AttentionExplorer
 
@@ -63,6 +63,79 @@ def test_a_cell_of_a_mean_is_masked_only_where_every_map_masks_it():
     assert check_maps(weights, THREE, FIVE).at(-1, -1)[1] is None
 
 
+def test_a_mean_is_taken_over_layers_heads_or_both():
+    weights = torch.softmax(torch.randn(2, 4, 3, 5), -1).numpy()
+    maps = check_maps(weights, THREE, FIVE)
+    wanted = {
+        (1, 2): weights[1, 2],
+        (0, -1): weights[0].mean(0),
+        (-1, 3): weights[:, 3].mean(0),
+        (-1, -1): weights.mean((0, 1)),
+    }
+    for (layer, head), mean in wanted.items():
+        np.testing.assert_allclose(maps.at(layer, head)[0], mean, rtol=1e-6)
+    assert maps.peak == weights.max()
+
+
+FRAMES = torch.softmax(torch.randn(3, 2, 3, 5, generator=torch.Generator().manual_seed(0)), -1)
+NAMES = ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("weights", [FRAMES, FRAMES.numpy(), list(FRAMES), tuple(FRAMES)])
+def test_frames_come_in_a_list_or_along_an_axis(weights):
+    maps = check_frames(weights, THREE, FIVE, frames=NAMES)
+    assert len(maps) == 3
+    for one, wanted in zip(maps, FRAMES, strict=True):
+        np.testing.assert_array_equal(one.weights[0], wanted)
+        assert (one.queries, one.keys, one.mask) == (THREE, FIVE, None)
+
+
+def test_a_mask_is_for_all_frames_or_one_for_each():
+    allowed = torch.ones(3, 2, 3, 5, dtype=torch.bool)
+    allowed[1, ..., 4] = False
+    weights = FRAMES * allowed
+    weights = weights / weights.sum(-1, keepdim=True)
+    for mask in (allowed, allowed.numpy(), list(allowed)):
+        maps = check_frames(weights, THREE, FIVE, mask, frames=NAMES)
+        for one, wanted in zip(maps, allowed, strict=True):
+            np.testing.assert_array_equal(one.mask[0], wanted)
+    weights[..., 4] = 0
+    weights = weights / weights.sum(-1, keepdim=True)
+    for mask in (allowed[1], allowed[1, 0], allowed[1:2], [allowed[1]]):
+        maps = check_frames(weights, THREE, FIVE, mask, frames=NAMES)
+        assert all((one.mask[0] == allowed[1].numpy()).all() for one in maps)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [
+        ({"frames": NAMES[:2]}, ValueError, "^frames: got 2 tokens, wanted 3, one for each of the frames"),
+        ({"weights": FRAMES[0, 0]}, ValueError, r"^weights: got shape \(3, 5\), wanted a leading axis"),
+        ({"weights": []}, ValueError, "^weights: got no frame, wanted one or more"),
+        ({"weights": FRAMES[:0]}, ValueError, "^weights: got no frame, wanted one or more"),
+        ({"weights": [FRAMES[0], None]}, TypeError, "^weights: got NoneType, wanted a torch tensor"),
+        (
+            {"weights": [*FRAMES[:2], FRAMES[2, :1]]},
+            ValueError,
+            r"^weights: frame 2 has shape \(1, 3, 5\), wanted \(2, 3, 5\) as frame 0 has",
+        ),
+        (
+            {"mask": torch.ones(2, 2, 3, 5, dtype=torch.bool)},
+            ValueError,
+            "^mask: got 2 frames, wanted 3, as many as weights",
+        ),
+        ({"mask": []}, ValueError, "^mask: got no frame"),
+        ({"mask": torch.zeros(3, 5, dtype=torch.bool)}, ValueError, r"^mask: is .* \(in frame 0, 'first'\)$"),
+        ({"weights": [*FRAMES[:2], FRAMES[2] * 2]}, ValueError, r"^weights: .* \(in frame 2, 'third'\)$"),
+        ({"queries": ["a", "b", 3]}, TypeError, r"^queries: item 2 .* \(in frame 0, 'first'\)$"),
+    ],
+)
+def test_wrong_frames_are_named(wrong, error, says):
+    with pytest.raises(error, match=says):
+        check_frames(**{"weights": FRAMES, "queries": THREE, "keys": FIVE, "frames": NAMES} | wrong)
+
+
 def wrong_row():
     weights = uniform(2, 3, 5)
     weights[1, 2] *= 1.1
@@ -93,11 +166,11 @@ BAD = [
     ({"weights": with_value(-0.1)}, ValueError, r"weights: got -0.1 at \[1, 2\], wanted no negative"),
     ({"weights": wrong_row()}, ValueError, r"weights: row \[1, 2\] sums to 1.1, wanted 1"),
     ({"weights": torch.randn(3, 5).abs() * 10}, ValueError, "are these scores, or is the softmax"),
-    ({"queries": ["a", "b"]}, ValueError, "queries: got 2 tokens, wanted 3"),
+    ({"queries": ["a", "b"]}, ValueError, "queries: got 2 tokens, wanted 3, one for each of the rows of"),
     ({"queries": "abc"}, TypeError, r"queries: got one string, wanted a list of 3 tokens; list\(text\)"),
     ({"queries": ["a", 2, "c"]}, TypeError, r"queries: item 1 is 2 \(int\), wanted a string"),
     ({"queries": 7}, TypeError, "queries: got int, wanted a list of 3 strings"),
-    ({"keys": THREE}, ValueError, "keys: got 3 tokens, wanted 5"),
+    ({"keys": THREE}, ValueError, "keys: got 3 tokens, wanted 5, one for each of the columns of weights"),
     ({"keys": [*FIVE[:4], None]}, TypeError, r"keys: item 4 is None \(NoneType\), wanted a string"),
     ({"keys": None}, ValueError, r"keys: without them the queries are the keys, but weights \(3, 5\)"),
     ({"mask": torch.ones(3, 5)}, TypeError, r"mask: got dtype float32, wanted bool"),
@@ -136,6 +209,12 @@ def test_half_precision_rounding_is_tolerated_and_no_more():
         ("", "∅"),
         (" ", "␠"),
         ("  a b ", "␠␠a b␠"),
+        ("\u00a0a\u202f", "⍽a⍽"),
+        ("\x1f\x7f\x9f", "[U+001F][U+007F][U+009F]"),
+        ("\u200d\ufeff", "[U+200D][U+FEFF]"),
+        ("a\ufeff", "a\ufeff"),
+        ("\ud7ff\udfff\ue000", "\ud7ff\N{REPLACEMENT CHARACTER}\ue000"),
+        ("~\u00a1", "~\u00a1"),
         ("a\nb", "a↵b"),
         ("\t", "⇥"),
         ("\u202eabc", "[U+202E]abc"),
