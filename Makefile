@@ -13,6 +13,7 @@
 #   make bench    measure the package's speed, compared with torch.nn
 #   make bench-widgets     measure the attention explorer, compared with other libraries (installed into _build/peers)
 #   make bench-translator  measure the in-page translator, compared with PyTorch
+#   make bench-sentences   measure the in-page encoder, compared with bertviz and inspectus (installed into _build/peers)
 #   make bench-chapters    measure each chapter's running time and memory
 #   make bench-grading     measure how long it takes to grade a class of 200
 #   make bench-training    measure how long it takes to train the shipped models
@@ -44,7 +45,7 @@ WORKERS ?= 3
 export PYTHONDONTWRITEBYTECODE =
 PYTEST = "$(BIN)/python" -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder
 
-.PHONY: book models serve lab zip pdf slides test test-fast lint bench bench-widgets bench-translator bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats similar grades clean
+.PHONY: book models serve lab zip pdf slides test test-fast lint bench bench-widgets bench-translator bench-sentences bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats similar grades clean
 
 book: $(STAMP) .venv/models
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -85,6 +86,9 @@ bench-widgets: $(STAMP)
 
 bench-translator: book
 	"$(BIN)/python" -m benchmarks.translator
+
+bench-sentences: $(STAMP) .venv/models
+	"$(BIN)/python" -m benchmarks.sentences
 
 bench-chapters: $(STAMP)
 	"$(BIN)/python" -m benchmarks.chapters

@@ -31,6 +31,7 @@ LAZY = {
     "PathExplorer": "attnbook.widgets",
     "PositionClocks": "attnbook.widgets",
     "QueryPlane": "attnbook.widgets",
+    "SentenceExplorer": "attnbook.widgets",
     "check": "attnbook.exercises",
     "plot_attention": "attnbook.plots",
 }
@@ -62,6 +63,7 @@ __all__ = [
     "RecurrentSeq2Seq",
     "RotaryAttention",
     "RotaryPositions",
+    "SentenceExplorer",
     "SinusoidalPositions",
     "Transformer",
     "ablate",

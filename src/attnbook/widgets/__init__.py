@@ -4,6 +4,7 @@ from attnbook.widgets.clocks import PositionClocks
 from attnbook.widgets.explorer import AttentionExplorer
 from attnbook.widgets.path import PathExplorer
 from attnbook.widgets.plane import QueryPlane
+from attnbook.widgets.sentences import SentenceExplorer
 from attnbook.widgets.stepper import AttentionStepper
 from attnbook.widgets.translator import DateTranslator
 
@@ -14,4 +15,5 @@ __all__ = [
     "PathExplorer",
     "PositionClocks",
     "QueryPlane",
+    "SentenceExplorer",
 ]

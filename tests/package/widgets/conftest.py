@@ -16,10 +16,8 @@ import pytest
 
 from bookpress import ROOT
 from bookpress.extension import maths
+from bookpress.serve import POLICY
 from tests.tabs import Tabs
-
-SOURCES = ("script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self'")
-POLICY = "; ".join(["default-src 'none'", *SOURCES])
 
 CONF = f"""
 project = "widgets"
@@ -36,9 +34,9 @@ nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 
 def setup(app):
-    from bookpress.extension import maths, widgets
-    maths.setup(app)
-    widgets.setup(app)
+    from bookpress.extension import maths, models, widgets
+    for part in (maths, models, widgets):
+        part.setup(app)
 """
 
 PAGES = sorted((Path(__file__).parent).glob("*.md"))

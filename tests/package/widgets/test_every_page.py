@@ -29,6 +29,7 @@ KINDS = {
     "clocks": ["position_clocks"],
     "plane": ["query_plane"],
     "translator": ["attention_explorer", "date_translator"],
+    "sentences": ["sentence_explorer"],
 }
 every_page = pytest.mark.parametrize("name", KINDS, scope="module")
 both_themes = pytest.mark.parametrize("theme", ["light", "dark"])
@@ -77,6 +78,8 @@ ALT = {
     "2 convolutions of kernel 3, and attention",
     "clocks": "Two positions: 4 dials, each with the hands of positions 0 and 3 and the angle between them",
     "plane": "Where it looks: a query among 5 keys in the plane, and the weights as bars",
+    "sentences": "Pronoun: layer 7, head 0 on “机器人必须遵守人类给它的命令，除非该命令违背了第一法则。” "
+    "as a heatmap of weights",
     "translator": "Dates: the trained model's translation of “Saturday, March 7, 2009”, token by token, "
     "with its attention weights",
 }
@@ -166,6 +169,7 @@ MISSING = {
     "clocks": ("Two positions", ["_speeds", "position"]),
     "plane": ("Where it looks", ["_keys", "_values", "labels", "_limit", "query", "score"]),
     "stepper": ("By hand", ["_query", "query_tokens", "_sizes"]),
+    "sentences": ("Pronoun", ["sentences", "_tokens", "_maps"]),
     "translator": ("Dates", ["_first", "_known", "_writing", "_cross"]),
 }
 

@@ -25,6 +25,7 @@ from sphinx.util import logging
 from attnbook import checkpoints, widgets
 from attnbook.maps import visible
 from attnbook.widgets.explorer import gutters
+from attnbook.widgets.sentences import shown
 from attnbook.widgets.stepper_sizes import height_of, is_long, widest
 from attnbook.widgets.translation import CHECKPOINT, sides
 from bookpress.extension.models import needs_models
@@ -252,6 +253,18 @@ def translator_place(state: dict) -> tuple[str, str, str, str]:
     return "ab-translator", "--wide:900px", ghosts(state, parts, hint=False), titled(state, words)
 
 
+def sentences_place(state: dict) -> tuple[str, str, str, str]:
+    """A sentence explorer's class, no style, empty boxes for its parts, and its picture in words."""
+    tokens = state["_tokens"][state["sentences"].index(state["text"])]
+    words = "".join(f'<span class="ab-token">{escape(visible(shown(token))[:24])}</span>' for token in tokens)
+    row = f'<div class="ab-words"><span class="ab-side"></span><div class="ab-row">{words}</div></div>'
+    boxes = '<div class="ab-typed"></div><div class="ab-load"></div><p class="ab-note"></p>'
+    boxes += f'{2 * row}<p class="ab-line"></p><div class="ab-both"></div>'
+    boxes += '<div class="ab-compare"></div><div class="ab-foot"></div>'
+    picture = f"layer {state['layer']}, head {state['head']} on “{state['text']}” as a heatmap of weights"
+    return "ab-sentences", "--wide:900px", ghosts(state, boxes, hint=False), titled(state, picture)
+
+
 def ghosts(state: dict, boxes: str, *, hint: bool = True) -> str:
     """Boxes that reserve a widget's room until it is mounted, under its title and its hint, if it has one."""
     title = f'<div class="ab-title" data-title="{escape(state["title"])}"></div>' if state["title"] else ""
@@ -266,6 +279,7 @@ WIDGETS = {
     "PathExplorer": ("path_explorer.js", path_place),
     "PositionClocks": ("position_clocks.js", clocks_place),
     "QueryPlane": ("query_plane.js", plane_place),
+    "SentenceExplorer": ("sentence_explorer.js", sentences_place),
 }
 
 

@@ -26,6 +26,18 @@ const styles = {
     }),
 };
 
+// A worker's program as text.
+const workers = {
+  name: "workers",
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^worker:/ }, ({ path, resolveDir }) => ({ path: new URL(path.slice(7), `file://${resolveDir}/`).pathname, namespace: "worker" }));
+    onLoad({ filter: /.*/, namespace: "worker" }, async ({ path }) => {
+      const { outputFiles } = await esbuild.build({ ...common, entryPoints: [path], format: "iife", write: false });
+      return { contents: outputFiles[0].text, loader: "text" };
+    });
+  },
+};
+
 const WIDGETS = {
   attention_explorer: ["explorer", "AttentionExplorer"],
   attention_stepper: ["stepper", "AttentionStepper"],
@@ -33,10 +45,14 @@ const WIDGETS = {
   query_plane: ["plane", "QueryPlane"],
   position_clocks: ["clocks", "PositionClocks"],
   date_translator: ["translator", "DateTranslator"],
+  sentence_explorer: ["sentences", "SentenceExplorer"],
 };
 
 // Modules that a page loads on demand: `SITE ? attnbook.load("stepper_explain") : import("./explain.js")`.
-const PARTS = { explorer_parts: ["explorer", "parts.js"], stepper_explain: ["stepper", "explain.js"], date_model: ["translator", "model.js"] };
+const PARTS = { explorer_parts: ["explorer", "parts.js"], stepper_explain: ["stepper", "explain.js"], date_model: ["translator", "model.js"], sentence_model: ["sentences", "model.js"] };
+
+// Workers: files of the site, and text in the modules for JupyterLab and Colab: `import program from "worker:./worker.js"`.
+const WORKERS = { sentence_worker: ["sentences", "worker.js"] };
 
 // On a page, the modules listed in host/shared.js come from the host; for each module this collects the names that are imported.
 const read = (name) => readFileSync(new URL(name, here), "utf8");
@@ -67,7 +83,7 @@ const build = (source, target, options) =>
     ...common,
     define: { SITE: String(target.startsWith("site/")) },
     banner: { js: banner },
-    plugins: [styles],
+    plugins: [styles, workers],
     ...options,
     ...(typeof source === "string" ? { entryPoints: [source] } : { stdin: source }),
     outfile: `../bundles/${target}`,
@@ -76,11 +92,12 @@ const build = (source, target, options) =>
 for (const [bundle, [folder, name]] of Object.entries(WIDGETS)) {
   await build(`${folder}/index.js`, `${bundle}.js`, { format: "esm" });
   const contents = `import widget from "./${folder}/index.js"; attnbook.define("${name}", widget); attnbook.provide("${bundle}", widget);`;
-  await build({ contents, resolveDir: here.pathname }, `site/${bundle}.js`, { format: "iife", plugins: [styles, shared(folder)] });
+  await build({ contents, resolveDir: here.pathname }, `site/${bundle}.js`, { format: "iife", plugins: [styles, workers, shared(folder)] });
 }
 for (const [part, [folder, name]] of Object.entries(PARTS)) {
   const contents = `import * as part from "./${folder}/${name}"; attnbook.provide("${part}", part);`;
-  await build({ contents, resolveDir: here.pathname }, `site/${part}.js`, { format: "iife", plugins: [styles, shared(folder)] });
+  await build({ contents, resolveDir: here.pathname }, `site/${part}.js`, { format: "iife", plugins: [styles, workers, shared(folder)] });
 }
+for (const [worker, [folder, name]] of Object.entries(WORKERS)) await build(`${folder}/${name}`, `site/${worker}.js`, { format: "iife" });
 await build("host/index.js", "site/attnbook-host.js", { format: "iife" });
 await build("host/style.css", "site/attnbook-host.css", { plugins: [], banner: { css: banner } });

@@ -33,7 +33,7 @@ export function siteFiles(address, name) {
   };
   const ready = () => {
     if (folder.protocol === "file:") throw new StoreError("file", "This page was opened from a file, and browsers don't let such a page fetch a model. Read the book from a web server to use it.");
-    if (!globalThis.crypto?.subtle) throw new StoreError("insecure", "Browsers check and keep files only for pages at https:// or localhost, so the model can't be used here.");
+    if (!globalThis.crypto?.subtle) throw new StoreError("insecure", "Browsers check and keep files only for pages from an https address or from localhost, so the model can't be used here.");
   };
   return { name, get, ready, kept: true };
 }

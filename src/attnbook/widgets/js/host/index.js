@@ -115,7 +115,7 @@ function reachAll() {
 function approach(script, go) {
   const place = places(script);
   const first = document.querySelector(VIEW) === script; // measure only the first: measuring lays out the whole page
-  if (/^#attention-/.test(location.hash) || (first && place.getBoundingClientRect().top < 2 * innerHeight)) return go();
+  if (/^#(attention-|sentence=)/.test(location.hash) || (first && place.getBoundingClientRect().top < 2 * innerHeight)) return go();
   far.set(place, go);
   near.observe(place);
 }
@@ -157,17 +157,22 @@ function partOf(name) {
   return parts.get(name);
 }
 
+// The address of a file beside this one, with this one's version.
+function address(file) {
+  const there = new URL(file, host);
+  there.search = new URL(host).search;
+  return there.href;
+}
+
 function load(name) {
   const part = partOf(name);
   if (!part.asked) {
     part.asked = true;
-    const address = new URL(`${name}.js`, host);
-    address.search = new URL(host).search; // the version
     const fail = () => {
       parts.delete(name);
       part.reject(new Error(`${name} could not be loaded`));
     };
-    document.head.append(Object.assign(document.createElement("script"), { src: address.href, onerror: fail }));
+    document.head.append(Object.assign(document.createElement("script"), { src: address(`${name}.js`), onerror: fail }));
   }
   return part.promise;
 }
@@ -178,6 +183,6 @@ function provide(name, module) {
   part.resolve(module);
 }
 
-globalThis.attnbook = { shared, define, load, provide };
+globalThis.attnbook = { shared, define, load, provide, address };
 // Scripts are in the page or added after its first frame; in that case the book's first.js fires "programs-here".
 for (const event of ["DOMContentLoaded", "programs-here"]) document.addEventListener(event, end, { once: true });
