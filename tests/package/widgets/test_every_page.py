@@ -32,7 +32,6 @@ KINDS = {
     "sentences": ["sentence_explorer"],
 }
 every_page = pytest.mark.parametrize("name", KINDS, scope="module")
-both_themes = pytest.mark.parametrize("theme", ["light", "dark"])
 
 
 def test_the_list_of_pages_is_complete():
@@ -121,20 +120,18 @@ def everything(opened):
 
 
 @every_page
-@pytest.mark.parametrize("width", [360, 1200])
-@both_themes
+@pytest.mark.parametrize(("width", "theme"), [(360, "light"), (1200, "light"), (1200, "dark")])
 def test_axe_finds_nothing(everything, width, theme):
+    """Colours, whose check takes long, don't depend on the width, and nothing else depends on the theme."""
     page = everything(width)
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     page.evaluate(AT_REST)
-    assert axe(page, contrast=width == 1200) == []  # colours don't depend on the width, and this takes long
+    assert axe(page, contrast=width == 1200) == []
 
 
-@both_themes
 @pytest.mark.parametrize("part", ["Text", "Table", "Options", "Save or share"])
-def test_axe_finds_nothing_in_the_explorers_panels(visit, part, theme):
-    page = visit("explorer.html", theme=theme).page
-    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+def test_axe_finds_nothing_in_the_explorers_panels(visit, part):
+    page = visit("explorer.html").page
     for widget in page.locator(".ab-widget").all():
         widget.locator(".map").press("ArrowDown")
         widget.locator(".map").press("Enter")
@@ -143,8 +140,11 @@ def test_axe_finds_nothing_in_the_explorers_panels(visit, part, theme):
     page.mouse.move(1, 1)
     page.evaluate(AT_REST)
     assert axe(page, contrast=False) == []
-    for root in page.locator(".ab-widget .root").all():
-        assert root.evaluate(CONTRAST) == []  # as axe's own check of contrast takes long
+    for theme in ("light", "dark"):
+        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        page.evaluate(AT_REST)
+        for root in page.locator(".ab-widget .root").all():
+            assert root.evaluate(CONTRAST) == []  # as axe's own check of contrast takes long
 
 
 def test_axe_finds_a_planted_fault(visit):
