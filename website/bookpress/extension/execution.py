@@ -12,6 +12,8 @@ import logging
 import os
 import shutil
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from jupyter_cache import get_cache
@@ -23,6 +25,11 @@ from sphinx.environment import BuildEnvironment
 from bookpress import kernels
 
 KEPT = 3
+# The chapters by their running time in benchmarks/chapters.md, longest first.
+LONGEST = (
+    *("08-transformer", "07-embeddings", "01-why-attention", "06-masked-decoder", "05-encoder", "03-attn"),
+    *("09-published-encoder", "04-self-attention", "02-query-key-value"),
+)
 IGNORED = {"__pycache__", "node_modules", ".ipynb_checkpoints"}
 
 
@@ -69,11 +76,26 @@ def run_ahead(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
     notebooks = [path for path in notebooks if not any(Path(path).match(pattern) for pattern in excluded)]
     for path in notebooks:
         cache.add_nb_to_project(path)
-    if cache.list_unexecuted(filter_uris=notebooks):
-        quiet = logging.getLogger(__name__)
-        quiet.setLevel(logging.ERROR)
-        executor = load_executor("local-parallel", cache, quiet)
-        executor.run_and_cache(filter_uris=notebooks, timeout=app.config.nb_execution_timeout)
+    missing = [record.uri for record in cache.list_unexecuted(filter_uris=notebooks)]
+    if missing:
+        # jupyter-cache's own parallel executor deals the notebooks out in advance; here a core that is done
+        # takes the next.
+        run = partial(run_and_cache, app.config.nb_execution_cache_path, app.config.nb_execution_timeout)
+        with ProcessPoolExecutor() as pool:
+            list(pool.map(run, sorted(missing, key=place)))
+
+
+def place(notebook: str) -> int:
+    """What is expected to take long comes first, so that the last core is done soon after the others."""
+    name = Path(notebook).stem
+    return LONGEST.index(name) if name in LONGEST else 0
+
+
+def run_and_cache(cache: str, timeout: int, notebook: str) -> None:
+    quiet = logging.getLogger(__name__)
+    quiet.setLevel(logging.ERROR)
+    executor = load_executor("local-serial", get_cache(cache), quiet)
+    executor.run_and_cache(filter_uris=[notebook], timeout=timeout)
 
 
 def forget_old_caches(app: Sphinx, exception: Exception | None) -> None:
