@@ -14,6 +14,7 @@
 #   make bench-widgets     measure the attention explorer, compared with other libraries (installed into _build/peers)
 #   make bench-translator  measure the in-page translator, compared with PyTorch
 #   make bench-sentences   measure the in-page encoder, compared with bertviz and inspectus (installed into _build/peers)
+#   make bench-language-model  measure the in-page language model, compared with wllama (installed into _build/language-model)
 #   make bench-chapters    measure each chapter's running time and memory
 #   make bench-grading     measure how long it takes to grade a class of 200
 #   make bench-training    measure how long it takes to train the shipped models
@@ -45,7 +46,7 @@ WORKERS ?= 3
 export PYTHONDONTWRITEBYTECODE =
 PYTEST = "$(BIN)/python" -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder
 
-.PHONY: book models serve lab zip pdf slides test test-fast lint bench bench-widgets bench-translator bench-sentences bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats similar grades clean
+.PHONY: book models serve lab zip pdf slides test test-fast lint bench bench-widgets bench-translator bench-sentences bench-language-model bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats similar grades clean
 
 book: $(STAMP) .venv/models
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -89,6 +90,9 @@ bench-translator: book
 
 bench-sentences: $(STAMP) .venv/models
 	"$(BIN)/python" -m benchmarks.sentences
+
+bench-language-model: $(STAMP) .venv/models
+	"$(BIN)/python" -m benchmarks.language_model
 
 bench-chapters: $(STAMP)
 	"$(BIN)/python" -m benchmarks.chapters

@@ -2,6 +2,7 @@
 
 from attnbook.widgets.clocks import PositionClocks
 from attnbook.widgets.explorer import AttentionExplorer
+from attnbook.widgets.language import LanguageModelExplorer
 from attnbook.widgets.path import PathExplorer
 from attnbook.widgets.plane import QueryPlane
 from attnbook.widgets.sentences import SentenceExplorer
@@ -12,6 +13,7 @@ __all__ = [
     "AttentionExplorer",
     "AttentionStepper",
     "DateTranslator",
+    "LanguageModelExplorer",
     "PathExplorer",
     "PositionClocks",
     "QueryPlane",

@@ -53,6 +53,10 @@ def published() -> Callable:
 
 @pytest.fixture(scope="session")
 def texts() -> list[str]:
+    return make_texts()
+
+
+def make_texts() -> list[str]:
     """1,000 texts in 43 languages with odd characters among them."""
     chosen = random.Random(0)
     names = []

@@ -15,6 +15,8 @@ SOURCES, BUNDLES = WIDGETS / "js", sorted((WIDGETS / "bundles").rglob("*.*"))
 PARTS = [
     "date_model.js",
     "explorer_parts.js",
+    "language_remote.js",
+    "language_worker.js",
     "sentence_model.js",
     "sentence_worker.js",
     "stepper_explain.js",
@@ -23,6 +25,7 @@ KINDS = [
     "attention_explorer.js",
     "attention_stepper.js",
     "date_translator.js",
+    "language_model_explorer.js",
     "path_explorer.js",
     "position_clocks.js",
     "query_plane.js",

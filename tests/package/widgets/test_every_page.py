@@ -24,6 +24,7 @@ TOO_WIDE = "nodes => nodes.filter(node => node.scrollWidth > node.clientWidth + 
 KINDS = {
     "index": ["attention_explorer"],
     "explorer": ["attention_explorer"],
+    "language": ["language_model_explorer"],
     "stepper": ["attention_stepper"],
     "path": ["path_explorer"],
     "clocks": ["position_clocks"],
@@ -73,6 +74,9 @@ def test_mounting_moves_nothing_and_nothing_is_too_wide(opened, places, width):
 ALT = {
     "index": "Plain: heatmap of attention weights, 8 queries by 8 keys",
     "stepper": "By hand: scores, attention weights and output as tables of numbers, 3 queries by 3 keys",
+    "language": "Repeated: the attention weights of one head of a language model over "
+    "“owl seven paper green lamp sea clock fifty road pencil owl seven paper green lamp sea clock fifty "
+    "road”",
     "path": "From robot to it: the path between two of 11 positions through a recurrent network, "
     "2 convolutions of kernel 3, and attention",
     "clocks": "Two positions: 4 dials, each with the hands of positions 0 and 3 and the angle between them",
@@ -165,6 +169,7 @@ def axe(page, contrast: bool = True) -> list[str]:
 
 
 MISSING = {
+    "language": ("Repeated", ["_readings", "_maps", "_shape"]),
     "path": ("From robot to it", ["tokens", "source", "kernel"]),
     "clocks": ("Two positions", ["_speeds", "position"]),
     "plane": ("Where it looks", ["_keys", "_values", "labels", "_limit", "query", "score"]),

@@ -265,6 +265,15 @@ def sentences_place(state: dict) -> tuple[str, str, str, str]:
     return "ab-sentences", "--wide:900px", ghosts(state, boxes, hint=False), titled(state, picture)
 
 
+def language_place(state: dict) -> tuple[str, str, str, str]:
+    """A language model explorer's class, no style, empty boxes for its parts, and its picture in words."""
+    names = ("ask", "load", "note", "text", "both", "heads")
+    inner = {"both": '<div class="ab-lm-side"></div><div class="ab-lm-map"></div>'}
+    boxes = "".join(f'<div class="ab-lm-{name}">{inner.get(name, "")}</div>' for name in names)
+    words = f"the attention weights of one head of a language model over “{state['prompt']}”"
+    return "ab-language", "--wide:900px", ghosts(state, boxes, hint=False), titled(state, words)
+
+
 def ghosts(state: dict, boxes: str, *, hint: bool = True) -> str:
     """Boxes that reserve a widget's room until it is mounted, under its title and its hint, if it has one."""
     title = f'<div class="ab-title" data-title="{escape(state["title"])}"></div>' if state["title"] else ""
@@ -275,6 +284,7 @@ def ghosts(state: dict, boxes: str, *, hint: bool = True) -> str:
 WIDGETS = {
     "AttentionExplorer": ("attention_explorer.js", explorer_place),
     "DateTranslator": ("attention_explorer.js date_translator.js", translator_place),
+    "LanguageModelExplorer": ("language_model_explorer.js", language_place),
     "AttentionStepper": ("attention_stepper.js", stepper_place),
     "PathExplorer": ("path_explorer.js", path_place),
     "PositionClocks": ("position_clocks.js", clocks_place),

@@ -46,13 +46,20 @@ const WIDGETS = {
   position_clocks: ["clocks", "PositionClocks"],
   date_translator: ["translator", "DateTranslator"],
   sentence_explorer: ["sentences", "SentenceExplorer"],
+  language_model_explorer: ["language", "LanguageModelExplorer"],
 };
 
 // Modules that a page loads on demand: `SITE ? attnbook.load("stepper_explain") : import("./explain.js")`.
-const PARTS = { explorer_parts: ["explorer", "parts.js"], stepper_explain: ["stepper", "explain.js"], date_model: ["translator", "model.js"], sentence_model: ["sentences", "model.js"] };
+const PARTS = {
+  explorer_parts: ["explorer", "parts.js"],
+  stepper_explain: ["stepper", "explain.js"],
+  date_model: ["translator", "model.js"],
+  sentence_model: ["sentences", "model.js"],
+  language_remote: ["language", "remote.js"],
+};
 
 // Workers: files of the site, and text in the modules for JupyterLab and Colab: `import program from "worker:./worker.js"`.
-const WORKERS = { sentence_worker: ["sentences", "worker.js"] };
+const WORKERS = { sentence_worker: ["sentences", "worker.js"], language_worker: ["language", "worker.js"] };
 
 // On a page, the modules listed in host/shared.js come from the host; for each module this collects the names that are imported.
 const read = (name) => readFileSync(new URL(name, here), "utf8");

@@ -1,12 +1,14 @@
 // Where the model is: not loaded, on its way, running or failed, with the button for what can be done about it.
 
-import { say } from "../shared/controls.js";
-import { element } from "../shared/dom.js";
+import { say } from "./controls.js";
+import { element } from "./dom.js";
 
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
 export class Loading {
-  constructor({ load, cancel, remove, signal }) {
+  // `purpose`: what the model is needed for, such as "read any sentence".
+  constructor({ purpose, load, cancel, remove, signal }) {
+    this.purpose = purpose;
     this.words = element("span", { class: "words-of-model", role: "status" });
     this.bar = element("progress", { "aria-label": "Loading the model", hidden: true });
     this.button = element("button", { type: "button", class: "button" });
@@ -25,8 +27,8 @@ export class Loading {
 
   // `kept`: whether the browser has some of the files.
   offer(bytes, kept) {
-    if (kept) this.#show("To read any sentence, start the model. Your browser has kept what it loaded before.", "load", "Start the model");
-    else this.#show(`To read any sentence, load the model: ${megabytes(bytes)} MB${SITE ? ", which your browser keeps" : ""}.`, "load", "Load the model");
+    if (kept) this.#show(`To ${this.purpose}, start the model. Your browser has kept what it loaded before.`, "load", "Start the model");
+    else this.#show(`To ${this.purpose}, load the model: ${megabytes(bytes)} MB${SITE ? ", which your browser keeps" : ""}.`, "load", "Load the model");
   }
 
   progress(done, all) {

@@ -1,0 +1,111 @@
+// All heads as a grid, layers from left to right, coloured by what they are ranked by; the highest ones as a list; the cut ones.
+
+import { element } from "../shared/dom.js";
+import { swatch } from "../shared/palette.js";
+import { SORTS } from "./reading.js";
+
+const RANKED = 6;
+const percent = (score) => `${Math.round(100 * score)} %`;
+
+export class Heads {
+  // `choose(layer, head)`, `cut(list of [layer, head])`, `sort(name)`.
+  constructor([layers, heads], { choose, cut, sort, signal }) {
+    Object.assign(this, { layers, heads, choose });
+    const on = (node, type, call) => node.addEventListener(type, call, { signal });
+    const options = [...Object.entries(SORTS).map(([name, [words]]) => [name, words]), ["pair", "the chosen pair of tokens"]];
+    this.sort = element("select", { class: "field" }, ...options.map(([value, words]) => element("option", { value }, words)));
+    on(this.sort, "change", () => sort(this.sort.value));
+    const label = element("label", { class: "asked" }, element("span", {}, `${layers * heads} heads by their weight on`), this.sort);
+    this.cells = Array.from({ length: layers * heads }, (_, index) => {
+      const cell = element("button", { type: "button", class: "cell", role: "radio" });
+      cell.dataset.index = index;
+      return cell;
+    });
+    const number = (text, kind = "") => element("span", { class: `mark ${kind}`, "aria-hidden": "true" }, text);
+    const rows = Array.from({ length: heads }, (_, head) => [number(head, "side"), ...Array.from({ length: layers }, (_, layer) => this.cells[layer * heads + head])]).flat();
+    const top = [number("", "side"), ...Array.from({ length: layers }, (_, layer) => number(layer % 5 ? "" : layer))];
+    this.grid = element("div", { class: "grid", role: "radiogroup", "aria-label": "Head: layers from left to right" }, ...top, ...rows);
+    this.grid.style.gridTemplateColumns = `18px repeat(${layers}, minmax(22px, 1fr))`;
+    on(this.grid, "click", (event) => this.#pick(event.target.closest("[data-index]")));
+    on(this.grid, "keydown", (event) => this.#key(event));
+    this.toggle = element("button", { type: "button", class: "button" });
+    on(this.toggle, "click", () => this.flip(this.chosen));
+    this.all = element("button", { type: "button", class: "button" }, "Restore all heads");
+    on(this.all, "click", () => cut([]));
+    this.flip = (index) => {
+      const pair = this.#pair(index);
+      cut(this.isCut(index) ? this.cutHeads.filter((one) => String(one) !== String(pair)) : [...this.cutHeads, pair]);
+    };
+    this.ranked = element("div", { class: "ranked", role: "group", "aria-label": "Highest heads" });
+    on(this.ranked, "click", (event) => this.#pick(event.target.closest("[data-index]")));
+    this.recorded = element("div", { class: "ranked", role: "group", "aria-label": "Heads to cut" });
+    on(this.recorded, "click", (event) => {
+      const at = event.target.closest("[data-at]")?.dataset.at;
+      if (at !== undefined) cut(this.sets[at].heads);
+    });
+    this.list = element("p", { class: "cut-list", role: "status" });
+    const box = element("div", { class: "grid-box" }, this.grid);
+    const names = element("p", { class: "axes", "aria-hidden": "true" }, "layer →, head ↓");
+    this.node = element("div", { class: "ab-lm-heads" }, label, names, box, this.ranked, element("div", { class: "cuts" }, this.toggle, this.all, this.recorded), this.list);
+  }
+
+  #pair = (index) => [Math.floor(index / this.heads), index % this.heads];
+  #name = (index) => this.#pair(index).join("·");
+  isCut = (index) => this.cutHeads.some((one) => String(one) === String(this.#pair(index)));
+
+  #pick(cell) {
+    if (cell) this.choose(...this.#pair(Number(cell.dataset.index)));
+  }
+
+  #key(event) {
+    if (event.key === "x" || event.key === "Delete") return this.flip(this.chosen);
+    const { heads, layers } = this;
+    const [layer, head] = this.#pair(this.chosen);
+    const to = { ArrowLeft: [layer - 1, head], ArrowRight: [layer + 1, head], ArrowUp: [layer, head - 1], ArrowDown: [layer, head + 1], Home: [0, head], End: [layers - 1, head] }[event.key];
+    if (!to || event.ctrlKey || event.metaKey || event.altKey) return undefined;
+    event.preventDefault();
+    if (to[0] < 0 || to[0] >= layers || to[1] < 0 || to[1] >= heads) return undefined;
+    this.choose(...to);
+    return this.cells[to[0] * heads + to[1]].focus();
+  }
+
+  // `values`: one score per head, or null if the text has no such keys. `pair`: the chosen pair in words, if heads are ranked
+  // by it; `sets`: recorded sets of heads to cut.
+  show({ values, sort, pair, layer, head, cut, sets, theme }) {
+    Object.assign(this, { chosen: layer * this.heads + head, cutHeads: cut, sets });
+    this.sort.value = sort;
+    this.cells.forEach((cell, index) => {
+      const out = this.isCut(index);
+      const score = values?.[index] ?? 0;
+      cell.setAttribute("aria-label", `Layer ${this.#pair(index)[0]}, head ${this.#pair(index)[1]}: ${values ? percent(score) : "no score"}${out ? ", cut" : ""}`);
+      cell.title = `${this.#name(index)}: ${values ? percent(score) : "–"}`;
+      cell.setAttribute("aria-checked", String(index === this.chosen));
+      cell.tabIndex = index === this.chosen ? 0 : -1;
+      cell.textContent = out ? "✕" : "";
+      Object.assign(cell.style, swatch(score, 1, theme));
+    });
+    const order = values ? [...values.keys()].sort((a, b) => values[b] - values[a]).slice(0, RANKED) : [];
+    const button = (index) => {
+      const node = element("button", { type: "button", class: "small" }, element("b", {}, this.#name(index)), ` ${percent(values[index])}`);
+      node.dataset.index = index;
+      node.setAttribute("aria-pressed", String(index === this.chosen));
+      return node;
+    };
+    this.ranked.replaceChildren(...(values ? [element("span", { class: "muted" }, pair ? `highest, ${pair}:` : "highest:"), ...order.map(button)] : [element("span", { class: "muted" }, "No token of this text occurs twice, so nothing can be continued.")]));
+    this.toggle.textContent = `${this.isCut(this.chosen) ? "Restore" : "Cut"} head ${this.#name(this.chosen)}`;
+    this.all.hidden = !cut.length;
+    this.recorded.replaceChildren(...sets.map(({ name, heads }, at) => {
+      const node = element("button", { type: "button", class: "button" }, `Cut ${name}`);
+      node.dataset.at = at;
+      node.setAttribute("aria-pressed", String(same(heads, cut)));
+      return node;
+    }));
+  }
+
+  tell(words) {
+    if (this.list.textContent !== words) this.list.textContent = words;
+  }
+}
+
+// Whether two lists name the same heads.
+export const same = (a, b) => String([...a].map(String).sort()) === String([...b].map(String).sort());

@@ -1,0 +1,277 @@
+"""The language model in the page: equal to PyTorch, and the explorer operated by mouse and keyboard."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+from gguf import GGUFReader
+from playwright.sync_api import expect
+
+from attnbook.pretrained import smollm2
+from attnbook.pretrained.files import cache_folder, given
+from attnbook.widgets import language_prompts as prompts
+from tests.package.pretrained.conftest import make_texts
+from tests.package.widgets.conftest import visitor
+from tests.package.widgets.language_reference import FILE
+
+FIRST, MARY = range(2)
+# Opens the model as `window.remote`, without the widget.
+OPEN = """async script => {
+  const { Remote } = await attnbook.load("language_remote");
+  const { signal } = window.stop = new AbortController();
+  window.remote = await Remote.open({ name: "smollm2-135m-instruct", script, signal });
+  return remote.kernel;
+}"""
+READ = """async text => {
+  const { ids, likeliest } = await remote.read(text);
+  return { ids, likeliest };
+}"""
+# All weights of a text in turn as base64, token by token.
+MAPS = """async text => {
+  const { rows } = await remote.read(text);
+  const bytes = rows.map(row => new Uint8Array(row.buffer));
+  const letters = each => Array.from(each, one => String.fromCharCode(one)).join("");
+  return bytes.map(each => btoa(letters(each)));
+}"""
+ENCODE = """async texts => {
+  const all = [];
+  for (const text of texts) all.push((await remote.call("encode", { text })).ids);
+  return all;
+}"""
+
+
+@pytest.fixture(scope="module")
+def remote(browser, widget_tabs, address):
+    """A page with the model as `window.remote`."""
+    with visitor(browser, widget_tabs, address) as open_page:
+        opened = open_page("language.html", fresh=True)
+        assert opened.page.evaluate(OPEN, False) == "WebAssembly"
+        yield opened.page
+        assert opened.faults == []
+
+
+def test_it_predicts_what_pytorch_predicts(remote):
+    """The same most likely token on at least 98 % of 500 positions, the same order where margins allow."""
+    same, all_, worst = 0, 0, 0.0
+    for row in json.loads(FILE.read_text("utf8")):
+        got = remote.evaluate(READ, row["text"])
+        assert got["ids"] == row["ids"]
+        for true, made in zip(row["likeliest"], got["likeliest"], strict=True):
+            names, shares = zip(*true, strict=True)
+            mine = dict(made)
+            same += made[0][0] == names[0]
+            all_ += 1
+            worst = max(worst, *(abs(mine.get(name, 0) - share) for name, share in true if share > 0.02))
+            clear = [i for i in range(4) if shares[i] - shares[i + 1] > 0.002]
+            for i in clear:
+                assert {name for name, _ in made[: i + 1]} == set(names[: i + 1])
+    assert all_ >= 500
+    assert same >= 0.98 * all_
+    assert worst < 0.01
+
+
+@pytest.mark.parametrize("name", ["Random words, twice", "Mary and John"])
+def test_all_270_maps_are_pytorchs(remote, name):
+    reading = prompts.recorded()[name]
+    rows = remote.evaluate(MAPS, reading.text)
+    for t, row in enumerate(rows):
+        made = np.frombuffer(base64.b64decode(row), np.float32).reshape(30, 9, t + 1)
+        np.testing.assert_allclose(made, reading.maps[:, :, t, : t + 1], atol=0.006)
+
+
+def test_cut_heads_change_what_they_change_in_pytorch(remote):
+    reading = prompts.recorded()["Random words, twice"]
+    for cut in reading.cuts:
+        heads = sorted(9 * layer + head for layer, head in cut["heads"])
+        changes = remote.evaluate("([ids, cut]) => remote.compare(ids, cut)", [reading.ids, heads])
+        for made, true in zip(changes, cut["changes"], strict=True):
+            mine = {token: shares for token, *shares in made}
+            for token, *shares in true[:3]:
+                if max(shares) > 0.02:
+                    assert mine[token] == pytest.approx(shares, abs=0.005)
+
+
+def test_token_by_token_equals_all_at_once(remote):
+    text = prompts.PROMPTS["Robots"]
+    whole = remote.evaluate(READ, text)
+    remote.evaluate("() => remote.read('Something else')")
+    steps = remote.evaluate(
+        """async ids => {
+          let reading;
+          for (const i of ids.keys()) reading = await remote.read("", ids.slice(0, i + 1), 1);
+          return reading.likeliest;
+        }""",
+        whole["ids"],
+    )
+    for one, other in zip(steps, whole["likeliest"], strict=True):
+        assert one[0][0] == other[0][0]
+        assert one[0][1] == pytest.approx(other[0][1], abs=1e-4)
+
+
+def test_its_tokenizer_is_the_published_one(remote):
+    path = given(prompts.MODEL, cache_folder() / prompts.MODEL)
+    tokenizer = smollm2.read_tokenizer(GGUFReader(path))
+    texts = make_texts()
+    wanted = [tokenizer.encode(text) for text in texts]
+    got = remote.evaluate(ENCODE, texts)
+    assert [text for text, mine, true in zip(texts, got, wanted, strict=True) if mine != true] == []
+    some = [[number for number in row if number < 49_152] for row in wanted[:50]]
+    spelled = remote.evaluate("rows => Promise.all(rows.map(ids => remote.call('tokens', { ids })))", some)
+    assert spelled == [tokenizer.tokens(row) for row in some]
+
+
+def test_sampling_follows_temperature_and_top_p(remote):
+    remote.evaluate("text => remote.read(text)", prompts.PROMPTS["Mary and John"])
+    draw = """async settings => {
+      const tokens = [];
+      for (let i = 0; i < 50; i++) {
+        const { token } = await remote.call("next", { ...settings, random: (i + 0.5) / 50 });
+        tokens.push(token);
+      }
+      return tokens;
+    }"""
+    assert set(remote.evaluate(draw, {"temperature": 0, "topP": 1})) == {" Mary"}
+    assert set(remote.evaluate(draw, {"temperature": 1, "topP": 0.9})) == {" Mary"}
+    drawn = remote.evaluate(draw, {"temperature": 1, "topP": 1})
+    assert drawn.count(" Mary") == pytest.approx(46, abs=1)
+    assert remote.evaluate(draw, {"temperature": 2, "topP": 1}).count(" Mary") < drawn.count(" Mary")
+
+
+def test_without_webassembly_it_computes_the_same(visit):
+    page = visit("language.html").page
+    assert page.evaluate(OPEN, True) == "JavaScript"
+    got = page.evaluate(READ, prompts.PROMPTS["A capital"])
+    for made, true in zip(got["likeliest"], prompts.recorded()["A capital"].likeliest, strict=True):
+        assert made[0][0] == true[0][0]
+        assert made[0][1] == pytest.approx(true[0][1], abs=2e-3)
+
+
+class Explorer:
+    """One explorer, operated as a reader would."""
+
+    def __init__(self, opened, index):
+        self.opened, self.page = opened, opened.page
+        self.live = opened.page.locator(".ab-language").nth(index).locator(".ab-live")
+
+    def button(self, name):
+        return self.live.get_by_role("button", name=name)
+
+    @property
+    def rows(self):
+        return self.live.locator("tbody tr")
+
+    @property
+    def tokens(self):
+        return self.live.locator(".chip")
+
+    @property
+    def head(self):
+        return self.live.locator(".cell[aria-checked=true]")
+
+    def load(self):
+        self.button("Load the model").click()
+        expect(self.button("Remove")).to_be_visible(timeout=120_000)
+
+
+@pytest.fixture
+def explore(visit):
+    return lambda index=FIRST, **options: Explorer(visit("language.html", **options), index)
+
+
+def test_recorded_prompts_work_without_the_model(explore):
+    explorer = explore()
+    expect(explorer.rows.first).to_contain_text("pencil0.637")
+    expect(explorer.tokens).to_have_count(19)
+    for name, reading in prompts.recorded().items():
+        explorer.live.get_by_label("Recorded prompts").select_option(name)
+        expect(explorer.tokens).to_have_count(len(reading.ids))
+        token, share = reading.likeliest[-1][0]
+        expect(explorer.rows.first).to_contain_text(f"{token.strip()}{share:.3f}")
+    assert not any("models/" in url or "language_remote" in url for url in explorer.opened.requests)
+    explorer.live.get_by_label("Prompt", exact=True).fill("Another text")
+    explorer.button("Read this prompt").click()
+    expect(explorer.live.locator(".ab-lm-note")).to_contain_text("load the model to read it")
+    assert explorer.opened.faults == []
+
+
+def test_a_recorded_cut_is_shown_beside_the_whole_model(explore):
+    explorer = explore()
+    explorer.button("Cut the four induction heads").click()
+    expect(explorer.rows.first).to_contain_text("pencil0.6370.009")
+    expect(explorer.live.locator(".cut-list")).to_have_text(
+        "Cut: 17·3, 17·4, 17·5, 18·6. The probability of “pencil” goes from 0.637 to 0.009."
+    )
+    assert explorer.live.locator(".cell", has_text="✕").count() == 4
+    explorer.button("Cut four other heads").click()
+    expect(explorer.rows.first).to_contain_text("pencil0.6370.602")
+    explorer.button("Restore all heads").click()
+    expect(explorer.live.locator("thead th")).to_have_count(2)
+    explorer.button("Cut head 18·6").click()
+    expect(explorer.live.locator(".cut-list")).to_contain_text("only the recorded cuts can be shown")
+
+
+def test_heads_are_ranked_by_what_they_attend_to(explore):
+    explorer = explore(MARY)
+    maps = prompts.recorded()["Mary and John"].maps
+    sort = explorer.live.get_by_label("270 heads by their weight on")
+    diagonal = np.diagonal(maps, -1, 2, 3).mean(-1)
+    for name, scores in {"first": maps[:, :, 1:, 0].mean(-1), "previous": diagonal}.items():
+        sort.select_option(name)
+        layer, head = np.unravel_index(scores.argmax(), scores.shape)
+        best = explorer.live.locator(".ranked .small").first
+        expect(best).to_have_text(re.compile(rf"{layer}·{head} {round(100 * scores.max())} %"))
+    sort.select_option("pair")
+    explorer.tokens.nth(3).click()
+    layer, head = np.unravel_index(maps[:, :, -1, 3].argmax(), (30, 9))
+    expect(explorer.live.locator(".ranked .small b").first).to_have_text(f"{layer}·{head}")
+
+
+def test_the_keyboard_reaches_tokens_and_heads(explore):
+    explorer = explore()
+    explorer.live.locator(".chip[aria-checked=true]").focus()
+    explorer.page.keyboard.press("ArrowLeft")
+    expect(explorer.live.locator("caption")).to_have_text("Next token after ␠fifty, where the text has ␠road")
+    explorer.page.keyboard.press("End")
+    expect(explorer.live.locator("caption")).to_have_text("Next token after ␠road")
+    explorer.head.focus()
+    explorer.page.keyboard.press("ArrowLeft")
+    expect(explorer.head).to_have_attribute("aria-label", re.compile("^Layer 17, head 6: "))
+    explorer.page.keyboard.press("ArrowUp")
+    expect(explorer.head).to_have_attribute("aria-label", re.compile("^Layer 17, head 5: "))
+    explorer.page.keyboard.press("x")
+    expect(explorer.head).to_have_attribute("aria-label", re.compile("cut$"))
+
+
+def test_the_loaded_model_reads_generates_and_cuts(explore):
+    explorer = explore()
+    explorer.load()
+    explorer.button("Next token").click()
+    expect(explorer.live.locator(".is-made")).to_have_text("␠pencil")
+    expect(explorer.live.locator(".cache")).to_contain_text("20 tokens")
+    explorer.button("Start over").click()
+    expect(explorer.live.locator(".is-made")).to_have_count(0)
+    explorer.live.get_by_label("Prompt", exact=True).fill("<b>The</b> capital of Italy is")
+    explorer.button("Read this prompt").click()
+    expect(explorer.rows.first).to_contain_text("Rome")
+    explorer.button("Append").first.click()
+    expect(explorer.live.locator(".is-made")).to_have_text("␠Rome")
+    explorer.button("Cut head 18·6").click()
+    expect(explorer.live.locator("thead th")).to_have_count(3)
+    explorer.button("Generate 12 tokens").click()
+    expect(explorer.live.locator(".is-made")).to_have_count(13, timeout=120_000)
+    expect(explorer.button("Generate 12 tokens")).to_be_enabled()
+    explorer.button("Remove").click()
+    expect(explorer.button("Load the model")).to_be_visible()
+    assert explorer.page.evaluate("caches.keys()") == []
+    assert explorer.opened.faults == []
+
+
+def test_a_phone_is_told_why_the_model_is_not_offered(explore):
+    agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Mobile/15E148"
+    hide = """for (const name of ["deviceMemory", "userAgentData"])
+      Object.defineProperty(Navigator.prototype, name, { get: () => undefined });"""
+    explorer = explore(user_agent=agent, prepare=lambda page: page.add_init_script(hide))
+    expect(explorer.live.locator(".ab-lm-load")).to_contain_text("isn't offered on this phone")
+    assert explorer.button("Load the model").count() == 0
