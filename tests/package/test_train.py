@@ -17,6 +17,7 @@ from attnbook import checkpoints, training
 from attnbook.data import DateTask
 from attnbook.data.dates import dates_in
 from attnbook.train import __main__ as command
+from attnbook.train import loop
 from attnbook.train.loop import Run, train
 from attnbook.train.processes import Process
 from attnbook.train.report import measure
@@ -91,6 +92,56 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_weights(tmp_path, monkeypa
     assert len(again.losses) == 6
     for name, tensor in alone.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_the_learning_rate_follows_its_schedule_after_a_stop_too(tmp_path, monkeypatch):
+    rates, update = [], training.update
+
+    def recorded(*arguments, learning_rate, clip):
+        rates.append(learning_rate)
+        update(*arguments, learning_rate=learning_rate, clip=clip)
+
+    monkeypatch.setattr(training, "update", recorded)
+    state = tmp_path / "run.state"
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "check_loss", at_step(2, ask_to_stop))
+        with pytest.raises(KeyboardInterrupt):
+            train(new_run(), Process("cpu"), state, save_every=100)
+    train(new_run(), Process("cpu"), state, save_every=100)
+    assert rates == [1e-2 * training.schedule(step, 6, 1) for step in range(6)]
+
+
+def test_every_step_and_seed_has_a_batch_that_processes_divide():
+    task, process = DateTask(), Process("cpu")
+
+    def batch(step=2, **settings):
+        return loop._batch(task, new_run(**settings), step, process)
+
+    source, target = batch()
+    assert torch.equal(batch()[0], source)
+    assert batch(step=3)[0].tolist() != source.tolist()
+    assert batch(seed=4)[0].tolist() != source.tolist()
+    process.count = 2
+    for process.rank in (0, 1):
+        assert torch.equal(batch()[0], source[process.rank :: 2])
+        assert torch.equal(batch()[1], target[process.rank :: 2])
+
+
+def test_every_id_of_a_batch_counts_the_same_in_two_processes(monkeypatch):
+    run, process = new_run(sizes=SIZES | {"dropout": 0.0}), Process("cpu")
+    model, task = checkpoints.Recipe("iso", run.sizes).build()
+    source, target = loop._batch(task, run, 0, process)
+    whole = training.token_loss(model, source, target)
+    count = (target[:, 1:] != model.pad).sum()
+    # The count of ids is summed over both processes, and the reported losses are summed below.
+    monkeypatch.setattr(process, "all_reduce", lambda number: number if number.is_floating_point() else count)
+    process.count, parts, reported = 2, [], []
+    for process.rank in (0, 1):
+        loss, number = loop._loss(model, task, run, 0, process)
+        parts.append(loss)
+        reported.append(number)
+    torch.testing.assert_close(sum(parts) / 2, whole)  # gradients are averaged over the processes
+    assert sum(reported) == pytest.approx(whole.item())
 
 
 def test_a_killed_run_resumes_from_the_last_save(tmp_path, monkeypatch):
