@@ -84,9 +84,10 @@ def test_joined_pieces_are_the_text(language, format):
             return piece[day.month - 1] if len(piece) == 12 else piece[day.weekday()]
         return piece if isinstance(piece, str) else str(day.year) if piece == 4 else f"{day.day:0{piece}}"
 
+    pieces = date_pieces(language, format)
+    assert {len(piece) for piece in pieces if isinstance(piece, list)} <= {7, 12}
     for day in dates_in("test")[::23]:
-        text = "".join(part(piece, day) for piece in date_pieces(language, format))
-        assert text == write_date(day, language, format)
+        assert "".join(part(piece, day) for piece in pieces) == write_date(day, language, format)
 
 
 def test_every_date_is_in_exactly_one_split():
@@ -138,11 +139,14 @@ def test_a_task_with_some_languages_only():
         (lambda: write_date("2100-01-01", "en", "full"), "date: .*got 2100-01-01"),
         (lambda: write_date("2009-03-07", "xx", "full"), "language: .*got 'xx'"),
         (lambda: write_date("2009-03-07", "en", "short"), "format: .*got 'short'"),
+        (lambda: date_pieces("xx", "full"), "language: .*got 'xx'"),
+        (lambda: date_pieces("en", "short"), "format: .*got 'short'"),
         (lambda: DateTask(languages=["en", "xx"]), "language: .*got 'xx'"),
         (lambda: DateTask(languages=[]), r"languages: .*got \[\]"),
         (lambda: DateTask(languages="en"), "languages: .*got 'en'"),
         (lambda: DateTask(formats=["tiny"]), "format: .*got 'tiny'"),
         (lambda: DateTask(languages=["en"]).example("2009-03-07", "de", "full"), "language: .*got 'de'"),
+        (lambda: DateTask(formats=["full"]).example("2009-03-07", "de", "long"), "format: .*got 'long'"),
         (lambda: TASK.batch(0), "size: .*got 0"),
         (lambda: TASK.batch(4, split="tests"), "split: .*got 'tests'"),
         (lambda: TASK.encode([]), "rows: .*got none"),
