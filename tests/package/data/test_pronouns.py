@@ -60,7 +60,7 @@ def test_no_pronoun_is_ambiguous(pairs):
 
 def test_every_noun_pronoun_and_frame_is_drawn(pairs):
     words = {word for sentence, _ in pairs for word in sentence.split()}
-    assert words == set(TASK.words.characters)
+    assert words == set(PronounTask().words.characters)
     meant = {noun for s, m in pairs for word, noun in zip(s.split(), m.split(), strict=True) if word != noun}
     assert meant == set(KIND_OF)
 
@@ -70,6 +70,15 @@ def test_articles_fit_their_nouns(pairs):
     assert re.search(r"\ban [aeiou]", text)
     assert re.search(r"\ba [^aeiou ]", text)
     assert not re.search(r"\ba [aeiou]|\ban [^aeiou]", text)
+    assert not re.search(rf"\ban? ({'|'.join(NOUNS['they'])})", text)
+
+
+def test_every_article_is_drawn(pairs):
+    text = " / ".join(sentence for sentence, _ in pairs)
+    for form in ("the robot", "a robot", "such a robot", "the first robot"):
+        assert re.search(rf"\b{form}\b", text), form
+    for form in ("/ keys", "the keys", "such keys", "the first keys"):
+        assert form in text, form
 
 
 def test_the_nouns_in_a_sentence_decide_its_split():
