@@ -17,7 +17,7 @@ from attnbook import checkpoints, training
 from attnbook.data import DateTask
 from attnbook.data.dates import dates_in
 from attnbook.train import __main__ as command
-from attnbook.train import loop
+from attnbook.train import loop, report
 from attnbook.train.loop import Run, train
 from attnbook.train.processes import Process
 from attnbook.train.report import measure
@@ -480,11 +480,98 @@ def test_each_process_uses_its_own_gpu(monkeypatch):
     assert chosen == [torch.device("cuda", 1)]
     assert Process("cpu").device == torch.device("cpu")
     assert len(chosen) == 1
+    monkeypatch.delenv("LOCAL_RANK")
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    assert Process("cuda").device == torch.device("cuda", 0)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"  # the user's own setting stays
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    Process("cuda")
+    assert os.environ.pop("CUBLAS_WORKSPACE_CONFIG") == ":4096:8"
+
+
+def test_a_process_alone_starts_no_group(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    process, model = Process("cpu"), torch.nn.Linear(1, 1)
+    assert (process.rank, process.count, process.first) == (0, 1, True)
+    assert process.wrap(model) is model
+    assert process.broadcast("state") == "state"
+    assert process.all_reduce(torch.tensor(3.0)).item() == 3
+    process.close()
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_several_processes_form_a_group(monkeypatch, device):
+    calls = []
+    for name in ("init_process_group", "all_reduce", "broadcast_object_list", "destroy_process_group"):
+        monkeypatch.setattr(
+            torch.distributed, name, lambda *given, name=name, **options: calls.append((name, given, options))
+        )
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda chosen: None)
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    process, number = Process(device), torch.tensor(3.0)
+    assert (process.rank, process.count, process.first) == (1, 2, False)
+    process.all_reduce(number)
+    process.broadcast("state")
+    process.close()
+    assert calls == [
+        ("init_process_group", ("gloo" if device == "cpu" else "nccl",), {}),
+        ("all_reduce", (number,), {}),
+        ("broadcast_object_list", (["state"],), {"src": 0}),
+        ("destroy_process_group", (), {}),
+    ]
 
 
 def test_the_curve_has_the_means_of_equal_intervals():
     assert command.curve([4.0, 2.0, 1.0], points=2) == [3.0, 1.0]
     assert command.curve([4.0, 2.0, 1.0]) == [4.0, 2.0, 1.0]
+
+
+def test_measure_takes_every_example_once_and_gives_fractions(monkeypatch):
+    """Every German date counts as correct, and no other; 600 examples are more than two batches."""
+    task = DateTask(languages=["de", "en"])
+    german, splits, sample = set(), [], task.sample
+
+    def recorded(size, generator, split):
+        splits.append(split)
+        rows = sample(size, generator, split)
+        german.update(i for i, row in enumerate(rows) if row[1] == "de")
+        return rows
+
+    seen = []
+
+    def correct(model, source, target):
+        start = sum(map(len, seen))
+        seen.append(source)
+        return torch.tensor([start + i in german for i in range(len(source))])
+
+    monkeypatch.setattr(task, "sample", recorded)
+    monkeypatch.setattr(report, "matches", correct)
+    results = measure(torch.nn.Identity(), task, 600, seed=0)
+    assert list(results) == ["all", "from de", "from en"]
+    assert (results["from de"], results["from en"]) == (1, 0)
+    assert results["all"] == len(german) / 600
+    assert sum(map(len, seen)) == 600
+    german.clear()
+    seen.clear()
+    measure(torch.nn.Identity(), task, 5, seed=0, split="validation")
+    assert splits == ["test", "validation"]
+
+
+def test_the_model_card_lists_sizes_settings_and_results():
+    recipe = checkpoints.Recipe(
+        "iso", {"d_model": 16, "num_heads": 2}, {"steps": 6, "seed": 3}, {"all": 0.5, "from de": 0.25}
+    )
+    card = report.card(Path("folder/dates-iso.safetensors"), recipe, "python -m attnbook.train iso")
+    assert card.startswith("# dates-iso\n")
+    assert "(d_model 16, num_heads 2), trained on DateTask:\nRead a date in one of several languages" in card
+    assert "\n    python -m attnbook.train iso\n" in card
+    assert "|:--|--:|\n| steps | 6 |\n| seed | 3 |\n" in card
+    assert "|:--|--:|\n| all | 50.00 % |\n| from de | 25.00 % |\n" in card
 
 
 def test_measure_counts_by_language_and_target():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from attnbook.data import LANGUAGES, TARGETS, TranslationTask, dates_in, write_date
+from attnbook.data import LANGUAGES, TARGETS, DateTask, TranslationTask, dates_in, write_date
 
 TASK = TranslationTask()
 
@@ -12,6 +12,20 @@ def test_examples_in_several_languages():
     assert TASK.example("2009-03-07", "en", "full", "zh") == ("Saturday, March 7, 2009", "2009年3月7日星期六")
     assert TASK.example("2009-03-07", "fr", "medium", "de") == ("7 mars 2009", "7. März 2009")
     assert TASK.example("2009-03-07", "zh", "long", "iso") == ("2009年3月7日", "2009-03-07")
+    assert TASK.example("2009-03-07", "zh", "long") == ("2009年3月7日", "2009-03-07")
+
+
+def test_lengths_are_those_of_the_longest_date_with_its_tag_or_start_and_end():
+    task, languages = TranslationTask(targets=["en", "zh"]), ["en", "zh"]
+    assert task.source_length == DateTask().source_length + 1
+    assert task.target_length == DateTask(languages, ["long", "full"]).source_length + 2
+    assert TranslationTask(targets=["iso"]).target_length == len("yyyy-mm-dd") + 2
+
+
+def test_the_same_seed_gives_the_same_rows():
+    assert TASK.sample(5, torch.Generator().manual_seed(0)) == TASK.sample(
+        5, torch.Generator().manual_seed(0)
+    )
 
 
 @pytest.mark.parametrize("target", TARGETS)
