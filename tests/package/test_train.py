@@ -386,6 +386,57 @@ def test_the_command_writes_a_checkpoint_and_its_model_card(tmp_path, capsys, mo
     assert all(torch.equal(tensor, weights(out)[name]) for name, tensor in before.items())
 
 
+DEFAULTS = {"batch": 128, "learning_rate": 2e-3, "warmup": 200, "clip": 1.0, "dropout": 0.0, "seed": 0}
+DEFAULTS |= {"d_model": 96, "num_heads": 4, "num_layers": 2, "d_ff": 256}
+DEFAULTS |= {"save_every": 250, "examples": 3000, "device": "auto", "fresh": False}
+
+
+@pytest.mark.parametrize(("task", "steps"), [("iso", 2000), ("translate", 3500)])
+def test_the_defaults_are_those_of_the_shipped_models(tmp_path, monkeypatch, task, steps):
+    monkeypatch.chdir(tmp_path)
+    out = Path(f"dates-{task}.safetensors")
+    chosen = command.parse([task])
+    assert vars(chosen) == DEFAULTS | {"task": task, "steps": steps, "out": out}
+    sizes = {name: DEFAULTS[name] for name in ("d_model", "num_heads", "num_layers", "d_ff", "dropout")}
+    settings = {name: DEFAULTS[name] for name in ("batch", "learning_rate", "warmup", "clip", "seed")}
+    assert command.run_of(chosen) == Run(task, sizes | {"norm_first": True}, steps, **settings)
+
+
+WHOLE = [
+    "steps",
+    "batch",
+    "warmup",
+    "seed",
+    "d-model",
+    "num-heads",
+    "num-layers",
+    "d-ff",
+    "save-every",
+    "examples",
+]
+
+
+@pytest.mark.parametrize("option", [*WHOLE, "learning-rate", "clip", "dropout"])
+def test_every_number_is_read_and_checked(tmp_path, monkeypatch, capsys, option):
+    monkeypatch.chdir(tmp_path)
+    least = 0 if option in ("warmup", "seed", "dropout") else 1
+    chosen = command.parse(["iso", "--num-heads=1", "--warmup=0", f"--{option}={least}"])
+    assert vars(chosen)[option.replace("-", "_")] == least
+    for wrong in ("x", "-1", "nan", *(["1.5"] if option in WHOLE else [])):
+        with pytest.raises(SystemExit):
+            command.parse(["iso", f"--{option}={wrong}"])
+        assert f"argument --{option}: wanted a" in capsys.readouterr().err
+
+
+def test_processes_divide_the_batch(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    assert command.parse(["iso", "--batch=6"]).batch == 6
+    with pytest.raises(SystemExit):
+        command.parse(["iso"])
+    assert "argument --batch: wanted a multiple of the 3 processes" in capsys.readouterr().err
+
+
 def test_help_shows_every_option(capsys):
     with pytest.raises(SystemExit) as stopped:
         command.main(["--help"])
