@@ -136,7 +136,7 @@ def measure_page(browser, address: str, texts: list[str]) -> dict:
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     page = context.new_page()
     answers = []
-    page.on("response", answers.append)
+    page.on("response", lambda answer: answers.append(answer))
     page.goto(address + "page.html")
     page.mouse.move(1, 1)
     host = page.locator(".ab-live .attnbook-widget")

@@ -6,6 +6,7 @@ import pytest
 
 from attnbook.pretrained.chunks import MANIFEST, chunk_names, manifest
 from bookpress.extension.models import is_complete, write_model
+from bookpress.extension.widgets import MODELS
 
 NAME = "multilingual-e5-small"
 
@@ -15,6 +16,21 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("models") / NAME
     write_model(NAME, place)
     return place
+
+
+def test_the_site_has_the_models_of_its_pages_and_nothing_else_beside_them(html):
+    used = {
+        model
+        for page in html.rglob("*.html")
+        for kind, model in MODELS.items()
+        if f'.{kind}"' in page.read_text("utf8")
+    }
+    places = {place.name: place for place in (html / "_static" / "models").glob("*")}
+    assert used == set(places)
+    for name, place in places.items():
+        listed = json.loads((place / MANIFEST).read_text())
+        wanted = {MANIFEST, *listed["notices"], *chunk_names(listed)}
+        assert {file.name for file in place.iterdir()} == wanted, name
 
 
 def times(folder):
