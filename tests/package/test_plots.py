@@ -222,8 +222,15 @@ def test_a_mask_is_drawn_with_the_hatch_of_the_heatmaps():
         (2, 3, 1),
     }
     assert all(patch.get_hatch() for patch in ax.patches)
-    assert (ax.collections[0].get_array().reshape(3, 4).mask == ~mask.numpy()).all()
-    assert ax.yaxis_inverted()
+    cells = ax.collections[0]
+    assert (cells.get_array().reshape(3, 4).mask == ~mask.numpy()).all()
+    assert cells.get_cmap() == signed_colormap()
+    assert cells.get_clim() == (-1, 1)
+    assert (ax.get_xlim(), ax.get_ylim(), ax.get_aspect()) == ((0, 4), (3, 0), 1)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("key", "query")
+    assert (ax.get_title(), ax.title.get_parse_math()) == ("$x$", False)
+    assert not any(spine.get_visible() for spine in ax.spines.values())
+    assert (len(ax.get_xticks()), len(ax.get_yticks())) == (0, 0)
 
 
 @pytest.mark.bad_input
