@@ -126,9 +126,11 @@ def dynamic(inputs: Callable) -> dict[str, tuple]:
 
 @pytest.mark.parametrize(("name", "need_weights"), FEW)
 def test_compiles_as_one_graph(name, need_weights):
+    """One model's graph is traced further, to single operations, which takes much longer."""
     torch._dynamo.reset()
     model, inputs = build(name, need_weights)
-    compiled = torch.compile(model, fullgraph=True, backend="aot_eager", dynamic=True)
+    backend = "aot_eager" if (name, need_weights) == FEW[0] else "eager"
+    compiled = torch.compile(model, fullgraph=True, backend=backend, dynamic=True)
     for sizes in ((B, S, T), (4, 6, 9)):
         given = inputs(*sizes)
         assert_same(compiled(*given), model(*given))
@@ -143,7 +145,7 @@ def test_a_recurrent_model_compiles_around_its_packed_sequences():
 def test_a_step_compiles_as_one_graph():
     torch._dynamo.reset()
     model, (source, target) = Transformer(11, 13, **STACK).eval(), sequences()
-    step = torch.compile(model.step, fullgraph=True, backend="aot_eager", dynamic=True)
+    step = torch.compile(model.step, fullgraph=True, backend="eager", dynamic=True)
     mine = theirs = model.start(source)
     for token in target[:, :3].unbind(dim=1):
         logits, mine, weights = step(token, mine, need_weights=True)
