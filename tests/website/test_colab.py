@@ -26,7 +26,7 @@ from bookpress import ROOT, address
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 # The chapters to run completely, such as "01 08" or "all"; the others run up to their imports.
-CHOSEN = os.environ.get("COLAB_CHAPTERS", "03").split()
+CHOSEN = os.environ.get("COLAB_CHAPTERS", "02").split()
 WHOLE = [chapter for chapter in CHAPTERS if chapter.name[:2] in CHOSEN or CHOSEN == ["all"]]
 TOOLS = ("beartype", "bs4", "hypothesis", "jupyter_book", "playwright", "pytest")
 AFTER = (
