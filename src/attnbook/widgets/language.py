@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from attnbook.maps import check_maps
 from attnbook.plots import map_figure
+from attnbook.pretrained.models import find
 from attnbook.widgets import language_prompts as prompts
 from attnbook.widgets.base import BUNDLES, Widget, check_title
 from attnbook.widgets.language_prompts import HEADS, LAYERS, Reading, check_prompt
@@ -43,6 +44,7 @@ class LanguageModelExplorer(Widget):
 
     _shape = traitlets.List(read_only=True).tag(sync=True)  # layers and heads
     _model = traitlets.Unicode(prompts.MODEL, read_only=True).tag(sync=True)
+    _bytes = traitlets.Dict(read_only=True).tag(sync=True)  # of the file, and cached per token
     _names = traitlets.List(read_only=True).tag(sync=True)  # of the recorded prompts
     _readings = traitlets.List(read_only=True).tag(sync=True)
     _maps = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
@@ -58,6 +60,8 @@ class LanguageModelExplorer(Widget):
             readings = {"Your prompt": prompts.read(text)} | readings
         self._known = {reading.text: reading for reading in readings.values()}
         self.set_trait("_shape", [LAYERS, HEADS])
+        size = find(prompts.MODEL).files[0].size
+        self.set_trait("_bytes", {"file": size, "cached": prompts.CACHED})
         self.set_trait("_names", [*readings])
         self.set_trait("_readings", [reading.summary() for reading in readings.values()])
         self.set_trait("_maps", [reading.codes() for reading in readings.values()])

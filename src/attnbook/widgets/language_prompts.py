@@ -18,6 +18,7 @@ RECORDED = Path(__file__).with_suffix(".npz")
 LONGEST = 128  # tokens
 LIKELIEST = 10
 LAYERS, HEADS = 30, 9
+CACHED = LAYERS * 2 * 3 * 64 * 4  # bytes per token: keys and values of 3 heads of width 64, in float32
 CODES = 255
 # Heads that attend to what followed a token the last time, found on repeated random tokens; and others.
 INDUCTION = [(17, 3), (17, 4), (17, 5), (18, 6)]

@@ -16,9 +16,7 @@ import { decodeRows, Reading, scores } from "./reading.js";
 import css from "./style.css";
 import { Text } from "./text.js";
 
-const SIZE = 98_362_432; // bytes of the model's file
 const [LONGEST, MADE] = [128, 12]; // tokens in all, and generated at a time
-const CACHED = 4 * 2 * 30 * 192; // bytes per token: keys and values of all layers in float32
 const MAP = 200; // pixels
 const remote = () => (SITE ? attnbook.load("language_remote") : import("./remote.js"));
 const quoted = (token) => `“${visible(token.trim() || token)}”`;
@@ -26,6 +24,7 @@ const TRAITS = ["prompt", "position", "key", "layer", "head", "cut", "sort", "te
 
 // Why the model isn't offered on this device, or "".
 function refusal() {
+  if (SITE && location.protocol === "file:") return "This page was opened from a file, and browsers don't let it fetch the model. It works from a web server; the recorded prompts work here too.";
   const phone = navigator.userAgentData?.mobile ?? /Android|iPhone|iPad|Mobile/.test(navigator.userAgent);
   const memory = navigator.deviceMemory;
   if (phone && !(memory >= 8)) return "The model needs about 300 MB of memory in this page, so it isn't offered on this phone. The recorded prompts work.";
@@ -110,9 +109,17 @@ class LanguageModelExplorer extends View {
     this.speaker = new Speaker(signal);
     const both = element("div", { class: "ab-lm-both" }, element("div", { class: "ab-lm-side" }, this.chances.node, making), map);
     this.root.append(ask, this.loading.node, this.note, this.text.node, both, this.heads.node, this.speaker.node);
+    this.#offer();
+  }
+
+  // What the page says about the model before anybody asks for it.
+  async #offer() {
     const refused = refusal();
-    if (refused) this.loading.failed(refused, false);
-    else this.loading.offer(SIZE, false);
+    if (refused) return this.loading.failed(refused, false);
+    this.loading.offer(this.get("_bytes").file, false);
+    const kept = SITE && (await globalThis.caches?.has(`attnbook-models-${this.get("_model")}`).catch(() => false));
+    if (kept && !this.#remote && !this.#loading) this.loading.offer(this.get("_bytes").file, true);
+    return undefined;
   }
 
   #ask() {
@@ -130,7 +137,7 @@ class LanguageModelExplorer extends View {
   show(changed) {
     if (changed === "prompt") return this.#prompt();
     if (changed === "cut") this.#compare();
-    const { layer, head, sort, cut, key, temperature, top_p } = this.get(...TRAITS);
+    const { layer, head, sort, cut, key, temperature, top_p, _bytes } = this.get("_bytes", ...TRAITS);
     const { reading, theme } = this;
     const position = this.#position;
     const index = layer * this.shape[1] + head;
@@ -148,7 +155,7 @@ class LanguageModelExplorer extends View {
     const paper = getComputedStyle(this.root).getPropertyValue("--bg").trim() || "#fff";
     this.heatmap.show(reading.map(index), { rows: reading.length, columns: reading.length, width: MAP, height: MAP, peak: 1, theme, paper });
     this.heatmap.draw({ ink: "", paper, accent: "" });
-    this.cache.textContent = `Key/value cache: ${reading.length} tokens, ${((reading.length * CACHED) / 1e6).toFixed(2)} MB`;
+    this.cache.textContent = `Key/value cache: ${reading.length} tokens, ${((reading.length * _bytes.cached) / 1e6).toFixed(2)} MB`;
     this.fill.style.width = `${(100 * reading.length) / LONGEST}%`;
     this.make.textContent = this.#making ? "Stop" : `Generate ${MADE} tokens`;
     this.again.hidden = reading.length === reading.promptLength;
@@ -266,7 +273,7 @@ class LanguageModelExplorer extends View {
   async #load() {
     this.#loading = new AbortController();
     const { signal } = this.#loading;
-    this.loading.progress(0, SIZE);
+    this.loading.progress(0, this.get("_bytes").file);
     try {
       const { Remote } = await remote();
       const progress = (done, all) => signal.aborted || this.loading.progress(done, all);
@@ -274,10 +281,14 @@ class LanguageModelExplorer extends View {
       this.loading.running(this.#remote.kernel, await this.#remote.store.kept(), this.#remote.store.full);
       await this.#prompt();
     } catch (problem) {
-      if (signal.aborted) return this.loading.offer(SIZE, false);
+      if (signal.aborted) {
+        this.#loading = null;
+        return this.#offer();
+      }
       console.info("attnbook: the model could not be loaded", problem);
-      this.loading.failed(problem.message, true);
+      this.loading.failed(`${problem.message} The recorded prompts work.`, problem.reason !== "insecure");
     }
+    this.#loading = null;
     return undefined;
   }
 
@@ -287,7 +298,7 @@ class LanguageModelExplorer extends View {
     this.#remote = null;
     this.#run++;
     await Store.remove(this.get("_model"));
-    this.loading.offer(SIZE, false);
+    this.#offer();
     await this.#prompt();
     this.show();
   }
