@@ -24,6 +24,7 @@ MOST_CODE = {
     "06": 150,
     "07": 150,
     "08": 150,
+    "10": 150,
 }  # lines a chapter may show before its exercises; 600 if not listed
 PARTS = ["Reading the article closely", "Exercises", "Check yourself", "Recap", "References"]
 

@@ -15,7 +15,7 @@ from bookpress.deck.prose import split_table
 from bookpress.deck.slides import Section, stacks
 from bookpress.serve import server
 
-CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("0*.ipynb"))
+CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("[01]*.ipynb"))
 SEEN = (Path(__file__).parent / "slides.js").read_text("utf8")  # the content of each slide
 # The smallest font size on a slide of 1280 × 720 pixels, and the smallest scale of a widget.
 LEAST = {"points": 28, "takeaway": 28, "headline": 28, "table": 22, "code": 16}

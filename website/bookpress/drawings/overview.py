@@ -26,6 +26,7 @@ PARTS = {
     7: {*EMBEDDINGS},
     8: {*ENCODER, *DECODER, "encoder frame", "decoder frame", "heads", *EMBEDDINGS, "memory"},
     9: {*ENCODER, "encoder frame", "heads", "encoder embeddings"},
+    10: {*(DECODER - {"cross"}), "decoder frame", "heads", "decoder embeddings"},
 }
 TITLES = {
     1: "Why attention",
@@ -37,6 +38,7 @@ TITLES = {
     7: "Embeddings and position",
     8: "The whole Transformer",
     9: "A published encoder",
+    10: "A language model",
 }
 
 

@@ -1,0 +1,318 @@
+"""Chapter 10: unusual correct answers pass, and each known mistake gets its own message."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+
+def assert_says(verdict, words: str) -> None:
+    assert verdict.state == "wrong"
+    assert words in verdict.message
+
+
+# --- 10.1 --------------------------------------------------------------------------------------------------
+
+
+def by_cross_entropy(logits, ids):
+    return math.exp(F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()))
+
+
+def by_powers_of_two(logits, ids):
+    bits = F.cross_entropy(logits[:, :-1].transpose(1, 2), ids[:, 1:]) / math.log(2)
+    return 2**bits
+
+
+@pytest.mark.parametrize("answer", [by_cross_entropy, by_powers_of_two])
+def test_perplexity_in_many_ways(check, answer):
+    assert check("10.1", answer).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda logits, ids: F.cross_entropy(logits.transpose(1, 2), ids).exp(), "No shift"),
+        (
+            lambda logits, ids: F.cross_entropy(logits[:, 1:].transpose(1, 2), ids[:, :-1]).exp(),
+            "the other way",
+        ),
+        (lambda logits, ids: math.log(by_cross_entropy(logits, ids)), "This is the mean loss"),
+        (lambda logits, ids: 1 / by_cross_entropy(logits, ids), "The sign is wrong"),
+        (
+            lambda logits, ids: (
+                F.cross_entropy(logits[:, :-1].transpose(1, 2), ids[:, 1:], reduction="none").exp().mean()
+            ),
+            "averaged the exponentials",
+        ),
+        (
+            lambda logits, ids: math.log(by_cross_entropy(logits, ids)) / math.log(2),
+            "",
+        ),
+        (lambda logits, ids: 2 ** math.log(by_cross_entropy(logits, ids)), "mixed two bases"),
+    ],
+)
+def test_perplexity_traps(check, answer, words):
+    assert_says(check("10.1", answer), words)
+
+
+# --- 10.2 --------------------------------------------------------------------------------------------------
+
+
+def by_torch(x, gain, epsilon):
+    return F.rms_norm(x, x.shape[-1:], gain, epsilon)
+
+
+def by_length(x, gain, epsilon):
+    width = x.shape[-1]
+    return gain * x * width**0.5 / (x.square().sum(-1, keepdim=True) + width * epsilon) ** 0.5
+
+
+@pytest.mark.parametrize("answer", [by_torch, by_length])
+def test_rms_norm_in_many_ways(check, answer):
+    assert check("10.2", answer).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda x, gain, epsilon: F.rms_norm(x, x.shape[-1:], None, epsilon), "The gain is missing"),
+        (lambda x, gain, epsilon: F.layer_norm(x, x.shape[-1:], gain, None, epsilon), "subtracts the mean"),
+        (lambda x, gain, epsilon: F.rms_norm(x, x.shape[-1:], gain, 0.0), "ε is missing"),
+        (lambda x, gain, epsilon: F.rms_norm(x, x.shape, None, epsilon) * gain, "features of one position"),
+        (
+            lambda x, gain, epsilon: x / (x.square().mean(-1, keepdim=True).sqrt() + epsilon) * gain,
+            "inside the root",
+        ),
+        (lambda x, gain, epsilon: by_torch(x, 1 + gain, epsilon), "multiply by g itself"),
+    ],
+)
+def test_rms_norm_traps(check, answer, words):
+    assert_says(check("10.2", answer), words)
+
+
+# --- 10.3 --------------------------------------------------------------------------------------------------
+
+
+def by_popping(ids, pair, new):
+    rest, merged = list(ids), []
+    while rest:
+        if rest[:2] == list(pair):
+            merged.append(new)
+            del rest[:2]
+        else:
+            merged.append(rest.pop(0))
+    return merged
+
+
+def by_joining_backwards_in_time(ids, pair, new):
+    merged, open_ = [], False  # whether the last id may begin a pair
+    for each in ids:
+        if open_ and (merged[-1], each) == tuple(pair):
+            merged[-1], open_ = new, False
+        else:
+            merged.append(each)
+            open_ = True
+    return merged
+
+
+@pytest.mark.parametrize("answer", [by_popping, by_joining_backwards_in_time])
+def test_pairs_merged_in_many_ways(check, answer):
+    assert check("10.3", answer).passed
+
+
+def merged_once(ids, pair, new):
+    for i in range(len(ids) - 1):
+        if (ids[i], ids[i + 1]) == tuple(pair):
+            return [*ids[:i], new, *ids[i + 2 :]]
+    return list(ids)
+
+
+def from_the_end(ids, pair, new):
+    return by_popping(ids[::-1], pair[::-1], new)[::-1]
+
+
+def used_twice(ids, pair, new):
+    merged, i = [], 0
+    while i < len(ids):
+        found = tuple(ids[i : i + 2]) == tuple(pair)
+        merged.append(new if found else ids[i])
+        i += 1
+    return merged
+
+
+def last_lost(ids, pair, new):
+    merged, i = [], 0
+    while i < len(ids) - 1:
+        found = (ids[i], ids[i + 1]) == tuple(pair)
+        merged.append(new if found else ids[i])
+        i += 2 if found else 1
+    return merged
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (merged_once, "Only the first occurrence"),
+        (from_the_end, "from right to left"),
+        (used_twice, "used twice"),
+        (last_lost, "The last id is lost"),
+        (lambda ids, pair, new: [new if each in pair else each for each in ids], "wherever they are"),
+    ],
+)
+def test_merge_traps(check, answer, words):
+    assert_says(check("10.3", answer), words)
+
+
+# --- 10.4 --------------------------------------------------------------------------------------------------
+
+
+def by_loop(logits, temperature, p):
+    shares = (logits / temperature).softmax(0)
+    kept, total = torch.zeros_like(shares), 0.0
+    for i in shares.argsort(descending=True).tolist():
+        if total >= p:
+            break
+        kept[i] = shares[i]
+        total += shares[i].item()
+    return kept / total
+
+
+def by_masked_logits(logits, temperature, p):
+    logits = logits / temperature
+    shares = logits.softmax(0)
+    before = torch.stack([shares[shares > each].sum() for each in shares])
+    return logits.masked_fill(before >= p, -torch.inf).softmax(0)
+
+
+@pytest.mark.parametrize("answer", [by_loop, by_masked_logits])
+def test_the_nucleus_in_many_ways(check, answer):
+    assert check("10.4", answer).passed
+
+
+def without_the_crossing_one(logits, temperature, p):
+    values, order = (logits / temperature).softmax(0).sort(descending=True)
+    values = values * (values.cumsum(0) <= p)
+    return torch.zeros_like(values).scatter(0, order, values / values.sum())
+
+
+def not_scaled(logits, temperature, p):
+    shares = (logits / temperature).softmax(0)
+    return shares * (by_loop(logits, temperature, p) > 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (without_the_crossing_one, "The token that crosses p is missing"),
+        (not_scaled, "don't sum to 1"),
+        (lambda logits, temperature, p: by_loop(logits, 1.0, p), "The temperature is missing"),
+        (lambda logits, temperature, p: by_loop(logits, 1 / temperature, p), "You multiplied"),
+        (
+            lambda logits, temperature, p: by_loop(logits, temperature, p).sort(descending=True).values,
+            "bring them back",
+        ),
+        (lambda logits, temperature, p: (logits / temperature).softmax(0), "All tokens are still there"),
+        (
+            lambda logits, temperature, p: (by_loop(logits, 1.0, p).log() / temperature).softmax(0),
+            "The temperature comes first",
+        ),
+    ],
+)
+def test_nucleus_traps(check, answer, words):
+    assert_says(check("10.4", answer), words)
+
+
+# --- 10.5 --------------------------------------------------------------------------------------------------
+
+
+def by_indexing(keys, num_heads):
+    group = num_heads // keys.shape[1]
+    return keys[:, torch.arange(num_heads) // group]
+
+
+def by_expanding(keys, num_heads):
+    batch, heads, length, width = keys.shape
+    return (
+        keys[:, :, None].expand(-1, -1, num_heads // heads, -1, -1).reshape(batch, num_heads, length, width)
+    )
+
+
+@pytest.mark.parametrize("answer", [by_indexing, by_expanding])
+def test_keys_shared_in_many_ways(check, answer):
+    assert check("10.5", answer).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda keys, num_heads: keys.repeat(1, num_heads // keys.shape[1], 1, 1), "alternate"),
+        (lambda keys, num_heads: keys[:, torch.zeros(num_heads, dtype=torch.long)], "key head 0"),
+        (lambda keys, num_heads: keys.repeat_interleave(num_heads, dim=1), "H times"),
+        (lambda keys, num_heads: keys.repeat_interleave(num_heads // keys.shape[1], 2), "positions"),
+        (lambda keys, num_heads: keys, "Nothing is repeated"),
+    ],
+)
+def test_shared_keys_traps(check, answer, words):
+    assert_says(check("10.5", answer), words)
+
+
+# --- 10.6 --------------------------------------------------------------------------------------------------
+
+
+def by_diagonal(weights, half):
+    return weights.diagonal(-(half - 1), dim1=1, dim2=2)[:, 1:half].mean(-1)
+
+
+def one_by_one(weights, half):
+    found = [weights[:, t, t - half + 1] for t in range(half, 2 * half - 1)]
+    return sum(found) / len(found)
+
+
+@pytest.mark.parametrize("answer", [by_diagonal, one_by_one])
+def test_induction_in_many_ways(check, answer):
+    assert check("10.6", answer).passed
+
+
+def back(weights, start, stop, steps):
+    return sum(weights[:, t, t - steps] for t in range(start, stop)) / (stop - start)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda weights, half: back(weights, half, 2 * half - 1, half), "the *same* token"),
+        (lambda weights, half: back(weights, half, 2 * half, half - 1), "The last query is included"),
+        (lambda weights, half: back(weights, half - 1, 2 * half - 1, half - 1), "from `half` on"),
+        (lambda weights, half: back(weights, half, 2 * half - 1, 1), "the previous token"),
+        (lambda weights, half: back(weights.transpose(1, 2), half, 2 * half - 1, half - 1), ""),
+        (lambda weights, half: by_diagonal(weights, half) * (half - 1), "added up"),
+    ],
+)
+def test_induction_traps(check, answer, words):
+    assert_says(check("10.6", answer), words)
+
+
+# --- 10.7 --------------------------------------------------------------------------------------------------
+
+BUDGET = {"per_token": 23_040, "one_text": 180, "nine_heads": 3, "texts": 5}
+
+
+def test_a_budget_of_a_cache(check):
+    assert check("10.7", BUDGET).passed
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"per_token": 11_520}, "keys *and* values"),
+        ({"per_token": 46_080}, "16 bits are 2 bytes"),
+        ({"per_token": 69_120}, "only the key heads"),
+        ({"one_text": 188.74368}, "10^6"),
+        ({"nine_heads": 9}, "with 3 key heads"),
+        ({"texts": 1024 / 180}, "round down"),
+        ({"texts": 6}, "rounds up"),
+    ],
+)
+def test_cache_budget_traps(check, wrong, words):
+    assert_says(check("10.7", BUDGET | wrong), words)
