@@ -145,7 +145,7 @@ class LanguageModelExplorer extends View {
     this.text.show(reading, { position, key: sort === "pair" ? key : -1, weights, peak: 1, theme });
     const listed = this.#changes?.[position] ?? reading.likeliest[position];
     this.chances.show({ token: reading.tokens[position], listed, next: reading.tokens[position + 1], cut: this.#changes?.[position], live: this.#remote && position === reading.length - 1 });
-    this.temperature.show(temperature, temperature === 0 ? "0 (greedy)" : temperature.toFixed(2));
+    this.temperature.show(temperature, temperature ? temperature.toFixed(2) : "greedy");
     this.topP.show(top_p, top_p.toFixed(2));
     const values = scores(reading, sort, this.shape[0] * this.shape[1], { position, key });
     const pair = sort === "pair" && key <= position && [reading.tokens[position], reading.tokens[key]].map(quoted).join(" on ");
