@@ -199,6 +199,8 @@ def test_bad_input_is_rejected(entrance, wrong, error, says):
 def test_half_precision_rounding_is_tolerated_and_no_more():
     weights = uniform(3, 5) * 1.01
     check_maps(weights.half(), THREE, FIVE)
+    with pytest.raises(ValueError, match=r"sums to 1\.0498"):
+        check_maps(uniform(3, 5).half() * 1.05, THREE, FIVE)
     with pytest.raises(ValueError, match=r"sums to 1\.01"):
         check_maps(weights, THREE, FIVE)
 
