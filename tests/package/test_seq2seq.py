@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from attnbook import AdditiveAttention
 from attnbook.contexts import ArticleContext, Memory
@@ -290,3 +291,18 @@ def test_the_convolutional_model_rejects_longer_sequences():
     model = ConvolutionalSeq2Seq(11, 13, 6, max_length=4)
     with pytest.raises(ValueError, match="max_length is 4"):
         model(torch.ones(1, 5).long(), torch.ones(1, 2).long())
+
+
+def test_the_convolutional_model_follows_its_formula():
+    model = ConvolutionalSeq2Seq(9, 9, 6, kernel=3, num_layers=2).double()
+    source, target = torch.tensor([[3, 4, 5, 6]]), torch.tensor([[1, 3, 4]])
+    assert len(model.encoder) == len(model.decoder) == 2
+    x = model.source_embeddings(source) + model.source_positions.table[:4]
+    for layer in model.encoder:
+        x = x + F.glu(F.conv1d(x.mT, layer.weight, layer.bias, padding=1), dim=1).mT
+    y = model.target_embeddings(target) + model.target_positions.table[:3]
+    for layer in model.decoder:
+        y = y + F.glu(F.conv1d(F.pad(y.mT, (2, 0)), layer.weight, layer.bias), dim=1).mT
+    summary = x.mean(dim=1, keepdim=True).expand_as(y)
+    wanted = model.output(torch.tanh(model.combine(torch.cat((y, summary), dim=-1))))
+    torch.testing.assert_close(model(source, target)[0], wanted)
