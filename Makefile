@@ -9,6 +9,7 @@
 #   make slides CH=04   turn a chapter into slides (CH=all: every chapter)
 #   make test     build, lint, and run every test on three workers (WORKERS=4: on four; some tests need Chromium)
 #   make test-fast  lint, and run the package's quick tests: no build, no browser
+#   make test-hub  start a JupyterHub on this machine and use it as a student does (needs npm and git)
 #   make lint     run ruff on everything
 #   make bench    measure the package's speed, compared with torch.nn
 #   make bench-widgets     measure the attention explorer, compared with other libraries (installed into _build/peers)
@@ -46,7 +47,7 @@ WORKERS ?= 3
 export PYTHONDONTWRITEBYTECODE =
 PYTEST = "$(BIN)/python" -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder
 
-.PHONY: book models serve lab zip pdf slides test test-fast lint bench bench-widgets bench-translator bench-sentences bench-language-model bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats similar grades clean
+.PHONY: book models serve lab zip pdf slides test test-fast test-hub lint bench bench-widgets bench-translator bench-sentences bench-language-model bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats similar grades clean
 
 book: $(STAMP) .venv/models
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -75,6 +76,9 @@ test: lint book
 
 test-fast: lint
 	$(PYTEST) -m "not slow" tests/package tests/chapters/test_notebooks.py
+
+test-hub: $(STAMP)
+	ATTNBOOK_TEST_HUB=yes "$(BIN)/python" -m pytest tests/website/test_hub.py
 
 lint: $(STAMP)
 	"$(BIN)/ruff" check . && "$(BIN)/ruff" format --check .

@@ -1,5 +1,6 @@
 """The date translator: the book's trained Transformer translates a date that the reader types."""
 
+import re
 from functools import lru_cache
 
 import traitlets
@@ -15,6 +16,7 @@ from attnbook.widgets.encoding import encode_weights
 from attnbook.widgets.translation import CHECKPOINT, LONGEST, Translation, readable, shipped, translate
 
 KINDS = ("cross", "decoder", "encoder")
+CUT = re.compile(r"(cross|decoder|encoder)(\.(\d{1,4}|\*)){1,4}")  # kind, layer, head, row, column
 
 
 class DateTranslator(Widget):
@@ -22,7 +24,10 @@ class DateTranslator(Widget):
 
     `text` is a date in one of nine languages, `target` the language to translate into, or "iso". The first
     translation is computed in Python, later ones by the model in the page. Traits to set and observe: `text`,
-    `target`, and `kind`, the attention shown ("cross", "decoder" or "encoder"). The model is the checkpoint
+    `target`, `kind`, the attention shown ("cross", "decoder" or "encoder"), and `cuts`, what the model in the
+    page may not use: "cross.1.2" is head 2 of layer 1, "cross.1.2.3.0" one weight, at row 3 and column 0, and
+    "*" means all, as in "cross.*.*.*.0". The other weights of a row are renormalized; a row without weights
+    outputs zeros, so cutting a head is `attnbook.ablate`. The model is the checkpoint
     "dates-translate"; its model card states its accuracy. It answers text that isn't a date with a date too,
     and that date is wrong. Raises `TypeError` and `ValueError` that name the argument.
     """
@@ -32,6 +37,7 @@ class DateTranslator(Widget):
     text = traitlets.Unicode("").tag(sync=True)
     target = traitlets.Unicode("").tag(sync=True)
     kind = traitlets.Unicode("cross").tag(sync=True)
+    cuts = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     # Code, English name and native name, in the order of the model's tags. A list, because saving a notebook
     # sorts the keys of a dictionary.
@@ -45,7 +51,7 @@ class DateTranslator(Widget):
 
     def __init__(self, text="Saturday, March 7, 2009", target="fr", title="", **settings):
         check_title(title)
-        unknown = sorted(set(settings) - {"kind", "layout"})
+        unknown = sorted(set(settings) - {"kind", "cuts", "layout"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
         first = translate(check_text(text), check_target(target))
@@ -84,9 +90,16 @@ class DateTranslator(Widget):
             raise ValueError(f"kind: got {proposal['value']!r}, wanted one of {', '.join(KINDS)}")
         return proposal["value"]
 
+    @traitlets.validate("cuts")
+    def _are_cuts(self, proposal):
+        for cut in proposal["value"]:
+            if not CUT.fullmatch(cut):
+                raise ValueError(f"cuts: got {cut!r}, wanted kind.layer.head, such as 'cross.1.2'")
+        return proposal["value"]
+
     @property
     def translation(self) -> Translation:
-        """The model's translation of `text`, computed in Python."""
+        """The model's translation of `text`, computed in Python without any cuts."""
         return translate(self.text, self.target)
 
     def describe(self) -> str:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
-from attnbook import checkpoints
+from attnbook import ablate, checkpoints
 from attnbook.data import FORMATS, LANGUAGES, dates_in, write_date
 from attnbook.generation import greedy_decode
 from attnbook.widgets.encoding import decode_weights
@@ -19,15 +19,17 @@ DATES, ARABIC, STRANGE = range(3)
 EXAMPLES = 500
 # Loads the model in the page as `window.model`.
 OPEN = """async tags => {
-  const [{ Model }, text] = await Promise.all(["date_model", "dates-translate"].map(attnbook.load));
+  const [{ Model, readCut }, text] = await Promise.all(["date_model", "dates-translate"].map(attnbook.load));
+  Model.readCut = readCut;
   window.model = new Model(attnbook.shared.base64.fromBase64(text).buffer, tags);
 }"""
 # Greedy decoding of every text; returns the ids of each, and the logits of all steps in turn as base64.
-DECODE = """([texts, tags, longest]) => {
+DECODE = """([texts, tags, longest, cuts]) => {
   const { network } = model, rows = [], all = [];
   texts.forEach((text, row) => {
     const ids = [];
-    let state = network.start(model.encode(text, tags[row]));
+    const taken = (cuts?.[row] ?? []).map(model.constructor.readCut);
+    let state = network.start(model.encode(text, tags[row]), taken);
     for (let id = 1; id !== 2 && ids.length < longest; ids.push(id)) {
       const step = network.step(id, state);
       state = step.state;
@@ -137,28 +139,183 @@ def trained():
     return checkpoints.load(CHECKPOINT)
 
 
-def test_its_logits_equal_pytorchs_on_held_out_dates(visit, trained):
-    """500 held-out dates, from all languages into all targets: same text, logits within 1e-4."""
-    page = visit("translator.html").page
-    page.evaluate(OPEN, list(trained.task.targets))
+@pytest.fixture(scope="module")
+def held_out(trained):
+    """500 held-out dates, from all languages into all targets: texts, targets and source ids (B, S)."""
     drawn = trained.task.sample(EXAMPLES + 50, torch.Generator().manual_seed(11), "test")
     rows = list({day: (day, *row) for day, *row in drawn}.values())  # each day once
     assert len(rows) >= EXAMPLES
     texts, targets = [write_date(*row[:3]) for row in rows], [row[3] for row in rows]
+    return texts, targets, trained.task.source.batch(texts, tags=targets)
+
+
+def decoded_by_pytorch(trained, source):
+    """Greedy ids (B, T), and the logits (B, T, V) of their steps."""
     vocabulary, longest = trained.task.target, trained.task.target_length - 1
-    decoded, logits = page.evaluate(DECODE, [texts, targets, longest])
-    source = trained.task.source.batch(texts, tags=targets)
     with torch.no_grad():
-        ours = greedy_decode(
+        ids = greedy_decode(
             trained.model, source, start=vocabulary.start, end=vocabulary.end, max_length=longest
         ).ids
-        read = torch.cat([torch.full((len(rows), 1), vocabulary.start), ours[:, :-1]], 1)
-        true = trained.model(source, read, need_weights=False)[0]
-    for ids, row in zip(decoded, ours, strict=True):
-        assert vocabulary.decode(ids) == vocabulary.decode(row)
+        read = torch.cat([torch.full((len(source), 1), vocabulary.start), ids[:, :-1]], 1)
+        return ids, trained.model(source, read, need_weights=False)[0]
+
+
+def expect_the_same(trained, decoded, logits, ids, true):
+    """The page's ids and logits (base64) are PyTorch's to 1e-4."""
+    vocabulary = trained.task.target
+    for row, ours in zip(decoded, ids, strict=True):
+        assert vocabulary.decode(row) == vocabulary.decode(ours)
     true = torch.cat([row[: len(ids)] for ids, row in zip(decoded, true, strict=True)]).numpy()
     got = np.frombuffer(base64.b64decode(logits), "<f4").reshape(true.shape)
     np.testing.assert_allclose(got, true, rtol=0, atol=1e-4)
+
+
+def test_its_logits_equal_pytorchs_on_held_out_dates(visit, trained, held_out):
+    """Same text, logits within 1e-4."""
+    texts, targets, source = held_out
+    page = visit("translator.html").page
+    page.evaluate(OPEN, list(trained.task.targets))
+    decoded, logits = page.evaluate(DECODE, [texts, targets, trained.task.target_length - 1])
+    expect_the_same(trained, decoded, logits, *decoded_by_pytorch(trained, source))
+
+
+HEADS = [
+    (kind, layer, head) for kind in ("cross", "decoder", "encoder") for layer in (0, 1) for head in range(4)
+]
+
+
+def test_a_cut_head_in_the_page_is_an_ablated_head_in_python(visit, trained, held_out):
+    """200 held-out dates, each with another one or two of the 24 heads cut: same text, logits within 1e-4."""
+    texts, targets, source = (part[:200] for part in held_out)
+    rows = range(len(texts))
+    chosen = [[HEADS[row % 24]] + [HEADS[(5 * row + 7) % 24]] * (row % 2) for row in rows]
+    cuts = [[".".join(map(str, head)) for head in heads] for heads in chosen]
+    page = visit("translator.html").page
+    page.evaluate(OPEN, list(trained.task.targets))
+    decoded, logits = page.evaluate(DECODE, [texts, targets, trained.task.target_length - 1, cuts])
+    ours = []
+    for row in rows:
+        with ablate(trained.model, chosen[row]):
+            ours.append(decoded_by_pytorch(trained, source[row : row + 1]))
+    expect_the_same(trained, decoded, logits, [ids[0] for ids, _ in ours], [true[0] for _, true in ours])
+    whole = decoded_by_pytorch(trained, source)[0]
+    answers = [trained.task.target.decode(ids) for ids in decoded]
+    assert (
+        sum(one != trained.task.target.decode(other) for one, other in zip(answers, whole, strict=True)) > 10
+    )
+
+
+@pytest.mark.parametrize(
+    "cut", ["cross.1.2.3.0", "cross.*.*.*.5", "cross.0.*.2", "decoder.*.1.*.0", "encoder.0.0.4.4"]
+)
+def test_forbidden_weights_are_zero_and_the_others_of_the_row_add_up_to_1(visit, trained, cut):
+    page = visit("translator.html").page
+    page.evaluate(OPEN, list(trained.task.targets))
+    made = page.evaluate(
+        """async cut => {
+          const cuts = cut ? [model.constructor.readCut(cut)] : [];
+          const options = { longest: 12, stopped: () => false, cuts };
+          const made = await model.translate("March 7, 2009", "de", options);
+          const lists = Object.entries(made.maps).map(([kind, all]) => [kind, all.map((map) => [...map])]);
+          const [written, source] = [made.written.length, made.source.length];
+          return { maps: Object.fromEntries(lists), written, source };
+        }""",
+        cut,
+    )
+    kind, *fields = cut.split(".")
+    cut_at = [None if one == "*" else int(one) for one in (*fields, *"****")[:4]]
+    for name, maps in made["maps"].items():
+        columns = made["written"] if name == "decoder" else made["source"]
+        weights = np.array(maps).reshape(2, 4, -1, columns)
+        cells = np.zeros(weights.shape, bool)
+        if name == kind:
+            cells[tuple(slice(None) if one is None else one for one in cut_at)] = True
+        assert (weights[cells] == 0).all()
+        empty = cells.all(-1) | (cells[..., 0] & (np.arange(weights.shape[2]) == 0) & (name == "decoder"))
+        np.testing.assert_allclose(weights.sum(-1), np.where(empty, 0, 1), atol=1e-5)
+
+
+def head_by_head(trained, text, target, kind):
+    """By how much ablating each head of a kind lowers the log-probability of the answer, `(L, H)`."""
+    made, vocabulary = translate(text, target), trained.task.target
+    source = trained.task.source.batch([text], tags=[target])
+    ids = greedy_decode(
+        trained.model,
+        source,
+        start=vocabulary.start,
+        end=vocabulary.end,
+        max_length=trained.task.target_length - 1,
+    ).ids
+    assert vocabulary.tokens(ids[0]) == made.written
+    read = torch.cat([torch.full((1, 1), vocabulary.start), ids[:, :-1]], 1)
+
+    def total() -> float:
+        log = trained.model(source, read, need_weights=False)[0].log_softmax(-1)
+        return log.gather(-1, ids[..., None]).sum().item()
+
+    with torch.no_grad():
+        whole, found = total(), np.zeros((2, 4))
+        for layer, head in np.ndindex(2, 4):
+            with ablate(trained.model, [(kind, layer, head)]):
+                found[layer, head] = whole - total()
+    return found
+
+
+def test_a_reader_cuts_heads_and_sees_what_changes(open_translator, trained):
+    translator, text = open_translator(), "Saturday, March 7, 2009"
+    translator.into("fr")
+    translator.finish(text, "fr")
+    live = translator.live
+    effect = live.locator(".ab-effect")
+    before = translator.written
+
+    # Every head's damage is written in its thumbnail.
+    live.get_by_role("button", name="damage").click()
+    expect(live.locator(".thumb.is-weighed")).to_have_count(8)
+    damage = head_by_head(trained, text, "fr", "cross")
+    for layer, head in np.ndindex(2, 4):
+        thumb = live.get_by_role("radio", name=f"Layer {layer}, head {head}:")
+        expect(thumb.locator("small")).to_have_text(re.compile(rf"^{damage[layer, head]:.1f}|-0\.0$"))
+    layer, head = 1, 1  # without it, Saturday becomes mardi
+
+    # A cut: the new answer beside the old, in the traits' names, and in the address.
+    live.get_by_role("button", name="✂ cut").click()
+    live.get_by_role("radio", name=f"Layer {layer}, head {head}:").click()
+    expect(effect).to_be_visible()
+    expect(effect.locator("li")).to_contain_text(f"cross-attention, layer {layer}, head {head}")
+    with ablate(trained.model, [("cross", layer, head)]):
+        ids, _ = decoded_by_pytorch(trained, trained.task.source.batch([text], tags=["fr"]))
+    expect(live.locator(".new bdi")).to_have_text(trained.task.target.decode(ids[0]))
+    expect(live.locator(".old bdi s").first).to_be_visible()
+    falls = re.search(r"falls by ([\d.]+) nats", effect.locator(".effect").inner_text())[1]
+    assert float(falls) == pytest.approx(damage[layer, head], abs=0.02)
+    expect(live.locator(".thumb.is-cut")).to_have_count(1)
+    translator.page.wait_for_function(f"() => location.hash.includes('cut-cross.{layer}.{head}')")
+
+    # A second cut, by the label of a column; then both are undone.
+    live.locator(".keys .label").nth(3).click()
+    expect(effect.locator("li")).to_have_count(2)
+    effect.get_by_role("button", name="undo: attending to").click()
+    expect(effect.locator("li")).to_have_count(1)
+    live.get_by_role("radio", name=f"Layer {layer}, head {head}:").click()
+    expect(effect).to_be_hidden()
+    expect(live.locator(".written")).to_have_text(before)
+    translator.page.wait_for_function("() => !location.hash.includes('cut-')")
+    assert translator.opened.faults == []
+
+
+def test_a_link_leads_to_a_cut(visit):
+    opened = visit(
+        "translator.html#dates-1_text-1.%20Mai%202001_into-de_cut-cross.1.2_cut-nonsense",
+        reduced_motion="reduce",
+    )
+    translator = Translator(opened, DATES)
+    expect(translator.live.locator(".cuts li")).to_have_count(1)
+    assert translator.live.get_by_label("Type a date").input_value() == "1. Mai 2001"
+    assert translator.live.get_by_label("translate into").input_value() == "de"
+    translator.type("2. Mai 2001")
+    expect(translator.live.locator(".cuts li")).to_have_count(1)  # a head stays cut for another date
+    assert opened.faults == []
 
 
 def test_days_are_written_as_in_cldr(open_translator):
@@ -361,9 +518,7 @@ def test_each_kind_of_attention_keeps_its_layer_and_head(open_translator):
     pick("Layer 1, head 0")
     translator.live.get_by_role("button", name="Cross-attention").click()
     assert checked() == "Layer 0, head 3"
-    pressed = translator.live.locator(".ab-kinds button").evaluate_all(
-        "all => all.map(one => one.ariaPressed)"
-    )
+    pressed = translator.live.locator(".kinds button").evaluate_all("all => all.map(one => one.ariaPressed)")
     assert pressed == ["true", "false", "false"]
 
 

@@ -6,7 +6,7 @@ import { CHOICES, TRAITS } from "./state.js";
 const BETWEEN = "__"; // separates explorers
 const PATIENCE = 300; // milliseconds: browsers limit the rate of address changes
 
-const segments = () => location.hash.slice(1).split(BETWEEN).filter((one) => /^attention-\d+(_|$)/.test(one));
+const segments = () => location.hash.slice(1).split(BETWEEN).filter((one) => /^[a-z]+-\d+(_|$)/.test(one));
 
 // The valid settings of a segment; others are ignored.
 function read(segment, state) {

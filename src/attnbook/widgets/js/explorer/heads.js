@@ -16,8 +16,9 @@ export class Heads {
   #timer = 0;
   #frame = 0;
 
-  constructor(maps, { names, choose, signal }) {
-    Object.assign(this, { maps, names, choose });
+  // `choose(item)` shows a map; `pick(item)` is told which one was clicked.
+  constructor(maps, { names, choose, pick = () => {}, signal }) {
+    Object.assign(this, { maps, names, choose, pick, damage: null, cut: [] });
     this.layers = numbers(maps.layers, maps.layers > 1);
     this.heads = numbers(maps.heads, maps.heads > 1 && !names.length);
     this.across = this.heads.length;
@@ -96,10 +97,17 @@ export class Heads {
     requestAnimationFrame(() => slide(before));
     this.grid.classList.toggle("is-sorted", this.sorted);
     for (const item of this.items) {
-      const [short, long] = this.sorted ? this.told(item) : [];
-      item.node.title = this.sorted ? `${item.name}: ${long}` : "";
-      item.caption.replaceChildren(this.#short(item), ...(short ? [element("br"), element("small", {}, short)] : []));
-      item.caption.hidden = !this.strip && !this.sorted;
+      const [nats, part] = this.#damageOf(item);
+      const told = nats === undefined ? null : [nats.toFixed(1), `without it, the answer's log-probability falls by ${nats.toFixed(2)} nats`];
+      const [short, long] = told ?? (this.sorted ? this.told(item) : []);
+      item.node.title = long ? `${item.name}: ${long}` : "";
+      item.node.setAttribute("aria-label", told ? `${item.name}: ${long}` : item.name);
+      item.node.style.setProperty("--damage", `${Math.round(100 * (part ?? 0))}%`);
+      item.node.classList.toggle("is-weighed", Boolean(told));
+      item.node.classList.toggle("is-cut", this.cut.includes(`${item.layer}.${item.head}`));
+      const named = told && !this.strip && !this.sorted ? [] : [this.#short(item), ...(short ? [element("br")] : [])];
+      item.caption.replaceChildren(...named, ...(short ? [element("small", {}, short)] : []));
+      item.caption.hidden = !this.strip && !this.sorted && !told;
     }
     if (this.strip && !this.names.length) nodes.unshift(name(this.maps.layers > 1 ? "Layer" : "Head"));
     if (this.strip || this.sorted) return this.grid.replaceChildren(...nodes);
@@ -123,7 +131,21 @@ export class Heads {
 
   #pick(node) {
     const item = this.items.find((item) => item.node === node);
-    if (item) this.choose(item);
+    if (!item) return;
+    this.choose(item);
+    this.pick(item);
+  }
+
+  // Marks what was cut, and shows each head's damage in nats ([layer][head], or null) under its thumbnail.
+  weigh(damage, cut) {
+    Object.assign(this, { damage, cut });
+    if (this.items[0].node) this.#lay();
+  }
+
+  // A head's damage as [in nats, of the largest], or none for means.
+  #damageOf({ layer, head }) {
+    const value = this.damage?.[layer]?.[head];
+    return value === undefined ? [] : [value, Math.max(0, value) / Math.max(0.1, ...this.damage.flat())];
   }
 
   #key(event) {

@@ -38,6 +38,11 @@ class Explorer extends View {
     this.#build();
     watchInput(this, signal);
     watchModel(model, { "msg:custom": (message, buffers) => this.#receive(message, buffers) }, signal);
+    const weigh = () => this.heads.weigh(model.get("_damage") ?? null, cutHeads(model.get("_cuts") ?? []));
+    const showTool = () => (this.root.dataset.cutting = String(this.cutting));
+    watchModel(model, { "change:_damage": weigh, "change:_cutting": showTool }, signal);
+    showTool();
+    weigh();
     this.follow(TRAITS);
     this.fit(this.root);
     if (this.page) followAddress(this, signal);
@@ -51,7 +56,8 @@ class Explorer extends View {
     const { maps, signal, state } = this;
     const choose = ({ layer, head }) => state.set({ layer, head });
     this.frames = new Frames(maps.names, { signal, choose: (frame) => state.set({ frame }) });
-    this.heads = new Heads(maps, { names: this.headNames, choose, signal });
+    const pick = () => this.cutting && this.cut({});
+    this.heads = new Heads(maps, { names: this.headNames, choose, pick, signal });
     this.help = KEYS + (maps.layers * maps.heads > 1 ? ", PgUp and PgDn change the map." : ".");
     this.figure = new Figure(maps, { help: this.help, signal });
     this.hatched = this.get("_hatched") ?? "masked"; // what hatched cells are called
@@ -81,6 +87,18 @@ class Explorer extends View {
   // The row in view: the locked one, else the one under the cursor.
   get row() {
     return this.locked >= 0 ? this.locked : (this.cursor?.row ?? -1);
+  }
+
+  // Whether a click cuts instead of locking: only where a model in the page computes the maps (see translator/index.js).
+  get cutting() {
+    return Boolean(this.get("_cutting"));
+  }
+
+  // Asks for the shown map without a cell, a row, a column or, by default, anything. A column is cut in all layers and heads.
+  cut({ row = null, column = null }) {
+    const { layer, head } = this.state.place;
+    const all = row === null && column !== null;
+    this.model.set("_cut", { layer: all || layer < 0 ? null : layer, head: all || head < 0 ? null : head, row, column });
   }
 
   get title() {
@@ -192,5 +210,8 @@ class Explorer extends View {
     return this.reading.strongest({ row: Math.floor(best / maps.columns), column: best % maps.columns }, map.weights[best], look);
   }
 }
+
+// The whole heads among cuts such as "cross.1.2".
+const cutHeads = (cuts) => cuts.filter((cut) => cut.split(".").length === 3).map((cut) => cut.split(".").slice(1).join("."));
 
 export default widget(Explorer);

@@ -29,9 +29,15 @@ export function watchInput(view, signal) {
     const label = event.target.closest("[data-index]");
     if (!label) return;
     grid.focus({ preventScroll: true }); // so that Esc unlocks
-    view.lock(Number(label.dataset.index));
+    if (view.cutting) view.cut({ row: Number(label.dataset.index) });
+    else view.lock(Number(label.dataset.index));
   };
   boxes.queries.addEventListener("click", lockLabel, { signal });
+  const cutLabel = (event) => {
+    const label = event.target.closest("[data-index]");
+    if (label && view.cutting) view.cut({ column: Number(label.dataset.index) });
+  };
+  boxes.keys.addEventListener("click", cutLabel, { signal });
   const unlock = (event) => event.key === "Escape" && view.locked >= 0 && view.lock(view.locked);
   view.root.addEventListener("keydown", unlock, { signal });
 }
@@ -43,9 +49,11 @@ function slide(view, { row, column }) {
 
 // A tap reads a cell of the locked row without unlocking it; a second tap on the same cell unlocks.
 function click(view, cell, touch, before) {
+  if (view.cutting) return view.cut(cell);
   const again = before?.row === cell.row && before?.column === cell.column;
   view.read(cell);
   if (!touch || view.locked !== cell.row || again) view.lock(cell.row);
+  return undefined;
 }
 
 // Handles a key; returns whether it did.
@@ -61,7 +69,8 @@ function key(view, name) {
   else if (name === "PageUp" || name === "PageDown") return view.step(name === "PageUp" ? -1 : 1);
   else if (name === "Enter" || name === " ") {
     view.read(at);
-    view.lock(at.row);
+    if (view.cutting) view.cut(at);
+    else view.lock(at.row);
   } else if (name === "Escape" && view.locked >= 0) view.lock(view.locked);
   else return false;
   return true;

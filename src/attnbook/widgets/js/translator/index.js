@@ -9,6 +9,7 @@ import share from "../shared/share.css";
 import { visible } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
 import { watchModel, widget } from "../shared/widget.js";
+import { followAddress } from "./address.js";
 import { Answer, END } from "./answer.js";
 import { Asking, LONGEST } from "./asking.js";
 import layout from "./layout.css";
@@ -23,11 +24,14 @@ const KINDS = {
   decoder: ["Masked self-attention", "Each row is the newest token; it attends to the tokens written so far and nothing later."],
   encoder: ["Encoder self-attention", "Every token of your text attends to all of them; the tag in front names the target language."],
 };
+const CUT = "Click a head, a cell, or a label of a row or column: the model answers again without it. Click it again to undo.";
+const pressed = (button) => button.getAttribute("aria-pressed") === "true";
 const explorer = () => (SITE ? attnbook.load("attention_explorer") : import("../explorer/index.js").then((module) => module.default));
 const program = () => (SITE ? attnbook.load("date_model") : import("./model.js"));
 
 const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-const identity = ({ text, target }) => JSON.stringify([text, target]);
+const identity = ({ text, target, cuts = [] }) => JSON.stringify([text, target, ...cuts]);
+const wholeHeads = (cuts) => cuts.filter((cut) => cut.split(".").length < 4); // the others name positions of one text
 
 class DateTranslator extends View {
   #run = 0;
@@ -35,6 +39,7 @@ class DateTranslator extends View {
   #played = false;
   #chosen = {}; // layer and head of each kind
   #removeExplorer = () => {};
+  #damaging = 0;
   #model;
 
   constructor(model, el, signal) {
@@ -42,20 +47,23 @@ class DateTranslator extends View {
     const { _languages, _writing, _known, _first } = this.get("_languages", "_writing", "_known", "_first");
     if (!_first?.written?.length || !_known || !_writing || !_languages) throw new Error("the first translation is missing");
     this.known = new Set(_known);
+    this.targets = _languages.map(([code]) => code);
+    this.page = el.closest(".ab-translator"); // the container on a static page, or null
     const maps = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, this.get(`_${kind}`).map(decodeMap)]));
-    this.translation = { ..._first, maps };
+    this.translation = this.whole = { ..._first, maps }; // `whole`: the translation without cuts
     this.asked = identity(_first); // the latest request
     this.step = still() ? _first.written.length - 1 : 0;
     this.#build(_languages, _writing);
     this.#remark(this.get("text"));
-    this.follow(["text", "target", "kind"]);
+    this.follow(["text", "target", "kind", "cuts"]);
+    followAddress(this, signal);
     signal.addEventListener("abort", () => this.#removeExplorer());
     const prepare = () => this.#load().catch(() => {}); // an error is reported when a translation is requested
     for (const name of ["pointerenter", "focusin"]) this.root.addEventListener(name, prepare, { once: true, signal });
   }
 
   get #wanted() {
-    return identity(this.get("text", "target"));
+    return identity(this.get("text", "target", "cuts"));
   }
 
   #build(languages, writing) {
@@ -72,11 +80,24 @@ class DateTranslator extends View {
         return [kind, button];
       }),
     );
-    const kinds = element("div", { class: "ab-kinds", role: "group", "aria-label": "Attention shown" }, ...Object.values(this.kinds));
+    const toggle = (text, title, call) => {
+      const button = element("button", { type: "button", class: "button tool", "aria-pressed": "false", title }, text);
+      button.addEventListener("click", () => {
+        button.setAttribute("aria-pressed", String(!pressed(button)));
+        call();
+      }, { signal });
+      return button;
+    };
+    this.cutting = toggle("✂ cut", "Then click a head, a cell, a row's label or a column's label: the model answers again without it", () => this.#tell());
+    this.damage = toggle("damage", "How much less likely the answer becomes without each head", () => this.#damage());
+    const shown = element("div", { class: "kinds", role: "group", "aria-label": "Attention shown" }, ...Object.values(this.kinds));
+    const tools = element("div", { class: "tools", role: "group", "aria-label": "Take parts away" }, this.cutting, this.damage);
+    const kinds = element("div", { class: "ab-kinds" }, shown, tools);
+    this.effect = element("div", { class: "place-of-effect" });
     this.caption = element("p", { class: "ab-caption" });
     this.inner = element("div", { class: "ab-inner" });
     this.speaker = new Speaker(signal);
-    this.root.append(this.asking.node, this.note, this.answer.node, kinds, this.caption, this.inner, this.speaker.node);
+    this.root.append(this.asking.node, this.note, this.answer.node, this.effect, kinds, this.caption, this.inner, this.speaker.node);
   }
 
   get #kind() {
@@ -86,17 +107,26 @@ class DateTranslator extends View {
   show(changed) {
     this.asking.show(this.get("text", "target"));
     for (const [kind, button] of Object.entries(this.kinds)) button.setAttribute("aria-pressed", String(kind === this.#kind));
-    this.caption.textContent = KINDS[this.#kind][1];
+    this.#tell();
     if (this.asked !== this.#wanted) return this.#translate();
     if (!changed && this.#opened) return undefined; // a theme change; the explorer handles it itself
     return changed === "kind" || !changed ? this.#open() : undefined;
+  }
+
+  // The line above the map: what it shows, or what a click cuts.
+  #tell() {
+    const cutting = pressed(this.cutting);
+    this.caption.textContent = cutting ? CUT : KINDS[this.#kind][1];
+    this.maps?.set("_cutting", cutting);
+    if (cutting) this.#load().catch(() => {});
   }
 
   // Accepts the reader's input if any of it is readable. A repeated request repeats the remark.
   #ask(changes) {
     if ("text" in changes && !this.#read(changes.text)) return this.#remark(changes.text);
     const before = this.#wanted;
-    this.set(changes);
+    const kept = wholeHeads(this.get("cuts"));
+    this.set(kept.length < this.get("cuts").length ? { ...changes, cuts: kept } : changes);
     if (this.#wanted !== before) return undefined; // `show` has handled it
     return this.failed ? this.#translate() : this.#remark(this.get("text"));
   }
@@ -110,17 +140,26 @@ class DateTranslator extends View {
   async #translate() {
     const run = ++this.#run;
     const stale = () => run !== this.#run || this.signal.aborted;
-    const { text, target } = this.get("text", "target");
+    const { text, target, cuts: texts } = this.get("text", "target", "cuts");
     this.asked = this.#wanted;
     this.failed = false;
     this.#remark(text);
     try {
       if (!this.#model) this.root.dataset.busy = "true";
       const model = await this.#load();
-      const translation = await model.translate(this.#read(text), target, { longest: this.get("_first").longest, stopped: stale });
+      const read = this.#read(text);
+      const cuts = texts.map(this.program.readCut).filter(Boolean);
+      const translate = (cuts) => model.translate(read, target, { longest: this.get("_first").longest, stopped: stale, cuts });
+      if (identity(this.whole) !== identity({ text, target })) {
+        const whole = await translate([]);
+        if (!whole || stale()) return;
+        this.whole = { ...whole, text, target };
+      }
+      const translation = cuts.length ? await translate(cuts) : this.whole;
       if (!translation || stale()) return;
-      this.translation = { ...translation, text, target };
+      this.translation = { ...translation, text, target, cuts: texts };
       this.#remark(text);
+      this.#showEffect(model, read, cuts);
       this.speaker.say(`${translation.written.slice(0, translation.ended ? -1 : undefined).join("")}`);
       this.#open(true);
     } catch (error) {
@@ -132,6 +171,52 @@ class DateTranslator extends View {
     } finally {
       delete this.root.dataset.busy;
     }
+  }
+
+  // What the cuts changed, beside the answer without them.
+  #showEffect(model, read, cuts) {
+    const { cutInWords, Effect, writeCut } = this.program;
+    const undo = (text) => this.set({ cuts: text ? this.get("cuts").filter((one) => one !== text) : [] });
+    if (!this.effects && !cuts.length) return;
+    if (!this.effects) {
+      this.effects = new Effect({ undo, signal: this.signal });
+      this.effect.append(this.effects.node);
+    }
+    const { whole, translation } = this;
+    const score = (cuts) => model.score(read, whole.target, whole.written, cuts);
+    const [before, after] = cuts.length ? [score([]), score(cuts)] : [[], []];
+    const named = cuts.map((cut) => {
+      const { query_tokens: queries, key_tokens: keys } = explorerState(whole, cut.kind);
+      return [writeCut(cut), cutInWords(cut, queries, keys)];
+    });
+    this.effects.show(named, whole.written, translation.written, before.map((value, i) => value - after[i]));
+    this.speaker.say(this.effects.words.textContent);
+  }
+
+  // Cuts what the reader clicked, or undoes the cut.
+  #cut({ layer, head, row, column }) {
+    const text = this.program.writeCut({ kind: this.#kind, layer, head, row, column });
+    const cuts = this.get("cuts");
+    this.set({ cuts: cuts.includes(text) ? cuts.filter((one) => one !== text) : [...cuts, text] });
+  }
+
+  // Shows the damage of each head in the map's thumbnails, or hides it.
+  async #damage() {
+    const run = ++this.#damaging;
+    const { maps } = this;
+    if (!pressed(this.damage)) return maps.set("_damage", null);
+    const stopped = () => run !== this.#damaging || maps !== this.maps || this.signal.aborted;
+    try {
+      const model = await this.#load();
+      const { text, target, written, cuts = [] } = this.translation;
+      const read = cuts.map(this.program.readCut).filter(Boolean);
+      const found = await model.damage(this.#read(text), target, written, this.#kind, { stopped, cuts: read });
+      if (found && !stopped()) maps.set("_damage", found);
+    } catch (error) {
+      console.warn("attnbook: the model cannot be used", error);
+      say(this.note, "The model could not be loaded, so the damage is unknown.");
+    }
+    return undefined;
   }
 
   // Warns about input that the model was not trained on.
@@ -153,7 +238,10 @@ class DateTranslator extends View {
 
   // Loads the model once: from the site on the book's pages, from Python in a notebook.
   #load() {
-    this.loading ??= Promise.all([program(), this.#bytes()]).then(([{ Model }, bytes]) => new Model(bytes, this.get("_languages").map(([code]) => code)));
+    this.loading ??= Promise.all([program(), this.#bytes()]).then(([program, bytes]) => {
+      this.program = program;
+      return new program.Model(bytes, this.get("_languages").map(([code]) => code));
+    });
     this.loading.then((model) => (this.#model = model), () => (this.loading = null));
     return this.loading;
   }
@@ -177,16 +265,21 @@ class DateTranslator extends View {
     const opened = ++this.#opened;
     const kind = this.#kind;
     if (play) this.step = this.translation.written.length - 1;
-    const { layers } = this.translation;
+    this.step = Math.min(this.step, this.translation.written.length - 1);
+    const { layers, cuts = [] } = this.translation;
     const chosen = (this.#chosen[kind] ??= { layer: layers - 1, head: -1 });
-    this.maps = new LocalModel({ ...explorerState(this.translation, kind), ...chosen, frame: this.step, _play: play });
+    this.maps = new LocalModel({ ...explorerState(this.translation, kind), ...chosen, frame: this.step, _play: play, _cutting: pressed(this.cutting), _cuts: cuts.filter((cut) => cut.startsWith(`${kind}.`)) });
+    this.maps.on("change:_cut", (_, cut) => this.#load().then(() => this.#cut(cut), () => {}));
     this.maps.on("change:frame", () => this.#see(this.maps.get("frame")));
     for (const name of ["layer", "head"]) this.maps.on(`change:${name}`, (maps, value) => (chosen[name] = value));
     this.#see(this.step);
     const { render } = await explorer();
     if (opened !== this.#opened || this.signal.aborted) return;
+    const focused = this.inner.getRootNode().activeElement === this.inner.firstElementChild && this.inner.firstElementChild;
     this.#removeExplorer();
     this.#removeExplorer = render({ model: this.maps, el: this.inner });
+    if (focused) this.inner.firstElementChild.shadowRoot.querySelector(".map").focus({ preventScroll: true });
+    if (pressed(this.damage)) this.#damage();
     if (!this.#played && !play && !still()) this.#playOnce();
     this.#played = true;
   }

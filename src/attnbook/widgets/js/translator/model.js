@@ -3,6 +3,8 @@
 import { readCheckpoint } from "./checkpoint.js";
 import { softmax, Transformer } from "./network.js";
 
+export { cutInWords, Effect, readCut, writeCut } from "./cuts.js";
+
 const SPECIAL = ["⟨pad⟩", "⟨start⟩", "⟨end⟩"]; // as in attnbook.data.Vocabulary
 const [START, END] = [1, 2];
 const LIKELIEST = 5;
@@ -26,11 +28,11 @@ export class Model {
     return [`⟨${tag}⟩`, ...text].map((label) => this.ids.get(label));
   }
 
-  // Greedy decoding until the end token or `longest` tokens; null once `stopped()` is true.
-  async translate(text, tag, { longest, stopped }) {
+  // Greedy decoding until the end token or `longest` tokens; null once `stopped()` is true. `cuts` forbids weights (see cuts.js).
+  async translate(text, tag, { longest, stopped, cuts = [] }) {
     const { sizes } = this.network;
     const ids = this.encode(text, tag);
-    let state = this.network.start(ids);
+    let state = this.network.start(ids, cuts);
     const steps = [];
     for (let id = START; id !== END && steps.length < longest; ) {
       await breath();
@@ -56,6 +58,36 @@ export class Model {
         cross: stack(steps.map(({ cross }) => heads(cross)), ids.length),
       },
     };
+  }
+
+  // The log-probability of each token of `written`, given the tokens before it.
+  score(text, tag, written, cuts = []) {
+    let state = this.network.start(this.encode(text, tag), cuts);
+    let id = START;
+    return written.map((token) => {
+      const step = this.network.step(id, state);
+      state = step.state;
+      id = this.target.indexOf(token);
+      const highest = Math.max(...step.logits);
+      return step.logits[id] - highest - Math.log(step.logits.reduce((sum, logit) => sum + Math.exp(logit - highest), 0));
+    });
+  }
+
+  // The damage of each head of a kind, [layer][head]: by how much cutting it lowers the log-probability of `written`, in nats.
+  // Null once `stopped()` is true.
+  async damage(text, tag, written, kind, { stopped, cuts = [] }) {
+    const total = (more) => this.score(text, tag, written, [...cuts, ...more]).reduce((sum, value) => sum + value, 0);
+    const whole = total([]);
+    const { num_layers: layers, num_heads: heads } = this.network.sizes;
+    const found = Array.from({ length: layers }, () => Array(heads).fill(0));
+    for (let layer = 0; layer < layers; layer++) {
+      for (let head = 0; head < heads; head++) {
+        await breath();
+        if (stopped()) return null;
+        found[layer][head] = whole - total([{ kind, layer, head, row: null, column: null }]);
+      }
+    }
+    return found;
   }
 }
 

@@ -42,9 +42,10 @@ export function softmax(scores) {
   return powers.map((power) => power / sum);
 }
 
-// Multi-head attention of projected queries (T rows) over projected keys and values (S rows).
-// Returns the heads' concatenated outputs and the weights, one T × S matrix per head.
-function attend(queries, keys, values, width, heads) {
+// Multi-head attention of projected queries (T rows, the first of them at position `from`) over projected keys and values (S rows).
+// Returns the heads' concatenated outputs and the weights, one T × S matrix per head. `cuts` forbids some weights (see cuts.js):
+// the others of the row are renormalized, and a row without any allowed key outputs zeros.
+function attend(queries, keys, values, width, heads, cuts, from) {
   const [T, S, d] = [queries.length / width, keys.length / width, width / heads];
   const output = new Float32Array(T * width);
   const weights = Array.from({ length: heads }, () => new Float32Array(T * S));
@@ -57,6 +58,7 @@ function attend(queries, keys, values, width, heads) {
         for (let i = 0, k = s * width + h * d; i < d; i++) sum += queries[q + i] * keys[k + i];
         scores[s] = sum / Math.sqrt(d);
       }
+      if (forbid(scores, cuts, h, from + t)) continue;
       const row = softmax(scores);
       weights[h].set(row, t * S);
       for (let s = 0; s < S; s++) {
@@ -66,6 +68,19 @@ function attend(queries, keys, values, width, heads) {
   }
   return { output, weights };
 }
+
+// Sets the scores of forbidden keys to -∞; returns whether no key is left.
+function forbid(scores, cuts, h, row) {
+  for (const cut of cuts) {
+    if ((cut.head ?? h) !== h || (cut.row ?? row) !== row) continue;
+    if (cut.column === null) return true;
+    if (cut.column < scores.length) scores[cut.column] = -Infinity;
+  }
+  return cuts.length > 0 && !scores.some((score) => score > -Infinity);
+}
+
+// The cuts that concern one layer's attention.
+const of = (cuts, kind, layer) => cuts.filter((cut) => cut.kind === kind && (cut.layer ?? layer) === layer);
 
 function concatenate(x, y) {
   const joined = new Float32Array(x.length + y.length);
@@ -105,12 +120,12 @@ export class Transformer {
   }
 
   // One attention sublayer, pre-norm with residual connection; keys and values are cached or computed from x.
-  #attention(layer, kind, norm, x, memory) {
+  #attention(layer, kind, norm, x, memory, cuts, from = 0) {
     const { d_model: width, num_heads: heads } = this.sizes;
     const y = layerNorm(this.#part(`${layer}.${norm}.norm`), x);
     const project = (name, input) => linear(this.#part(`${layer}.${kind}.${name}`), input);
     const { keys, values } = memory(project, y);
-    const { output, weights } = attend(project("query", y), keys, values, width, heads);
+    const { output, weights } = attend(project("query", y), keys, values, width, heads, cuts, from);
     return { x: add(x, project("output", output)), weights, keys, values };
   }
 
@@ -119,14 +134,15 @@ export class Transformer {
     return add(x, linear(this.#part(`${layer}.feed_forward.outer`), inner.map((value) => Math.max(0, value))));
   }
 
-  // Encodes the source; returns the state for the first `step`, with the encoder's weights [layer][head], S × S.
-  start(ids) {
+  // Encodes the source; returns the state for the first `step`, with the encoder's weights [layer][head], S × S. `cuts` forbids
+  // weights, here and in every step.
+  start(ids, cuts = []) {
     let x = this.#embed("source", ids);
     const encoder = [];
     for (let l = 0; l < this.sizes.num_layers; l++) {
       const layer = `encoder.layers.${l}`;
       const own = (project, y) => ({ keys: project("key", y), values: project("value", y) });
-      const attended = this.#attention(layer, "self_attention", "add_norm1", x, own);
+      const attended = this.#attention(layer, "self_attention", "add_norm1", x, own, of(cuts, "encoder", l));
       encoder.push(attended.weights);
       x = this.#feedForward(layer, "add_norm2", attended.x);
     }
@@ -136,7 +152,7 @@ export class Transformer {
       const none = new Float32Array(0);
       return { keys: none, values: none, memory: { keys: project("key"), values: project("value") } };
     });
-    return { length: 0, caches, encoder };
+    return { length: 0, caches, encoder, cuts };
   }
 
   // Decodes one more token; returns the logits of the next, the new state (the old one is unchanged) and this step's
@@ -150,8 +166,8 @@ export class Transformer {
         keys: concatenate(cache.keys, project("key", y)),
         values: concatenate(cache.values, project("value", y)),
       });
-      const own = this.#attention(layer, "self_attention", "add_norm1", x, grown);
-      const cross = this.#attention(layer, "cross_attention", "add_norm2", own.x, () => cache.memory);
+      const own = this.#attention(layer, "self_attention", "add_norm1", x, grown, of(state.cuts, "decoder", l), state.length);
+      const cross = this.#attention(layer, "cross_attention", "add_norm2", own.x, () => cache.memory, of(state.cuts, "cross", l), state.length);
       x = this.#feedForward(layer, "add_norm3", cross.x);
       weights.decoder.push(own.weights);
       weights.cross.push(cross.weights);
