@@ -155,7 +155,7 @@ def _without_last(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
             for i in range(len(ids))
             for part in ([new] if tuple(ids[i : i + 2]) == tuple(pair) else [ids[i]])
         ],
-        "The last id is lost where it belongs to no pair.",
+        "The last id is lost if it belongs to no pair.",
         _without_last,
         "You went from right to left. In *aaa*, the first two belong together.",
         lambda ids, pair, new: _merge(ids[::-1], pair[::-1], new)[::-1],
@@ -216,7 +216,7 @@ def _choice(vocab: int, seed: int) -> tuple[Tensor, float, float]:
         *drawn(_choice, (5, 12)),
     ],
     slips=slips(
-        "They don't sum to 1 any more: divide by what is left.",
+        "They don't sum to 1 any more: divide by the sum of those you kept.",
         lambda logits, temperature, p: _cut((logits / temperature).softmax(-1), p, scale=False),
         "The token that crosses p is missing. Look at the sum *before* a token: `cumsum - values`.",
         lambda logits, temperature, p: _cut((logits / temperature).softmax(-1), p, crossing=False),
@@ -252,10 +252,10 @@ def _keys(batch: int, heads: int, length: int, group: int, seed: int) -> tuple[T
     "10.5",
     "Share the keys",
     {"keys": "(B, H, S, d)"},
-    praise="Query heads that share a key head are neighbours, as the published models have them.",
+    praise="Query heads that share a key head are neighbours, as in the published models.",
     cases=[_keys(2, 2, 4, 3, 1060), _keys(1, 3, 2, 2, 1061), *drawn(_keys, (1, 3), (2, 4), (3, 5), (2, 3))],
     slips=slips(
-        "The key heads alternate: 0, 1, 0, 1. Each serves a *row* of query heads: 0, 0, 1, 1.",
+        "The key heads alternate: 0, 1, 0, 1. Each serves *adjacent* query heads: 0, 0, 1, 1.",
         lambda keys, num_heads: keys.repeat(1, num_heads // keys.shape[1], 1, 1),
         "You repeated along the positions. The heads are axis 1.",
         lambda keys, num_heads: keys.repeat_interleave(num_heads // keys.shape[1], dim=2),
@@ -319,7 +319,7 @@ def _at(weights: Tensor, start: int, stop: int, back: int) -> Tensor:
         lambda weights, half: _at(weights, half, 2 * half - 1, half - 1) * (half - 1),
         "You averaged over all pairs of a query and a key. Index with two tensors of the same length.",
         lambda weights, half: weights[:, half : 2 * half - 1, 1:half].mean((1, 2)),
-        "You averaged over the heads too. Give one number for each.",
+        "You averaged over the heads too. Return one number per head.",
         lambda weights, half: induction(weights, half).mean().expand(len(weights)),
     ),
 )
@@ -361,5 +361,5 @@ numbers(
             OTHER: "1 GiB is 1,024 MiB. Divide by one text's, and round down.",
         },
     },
-    praise="Three key heads in place of nine: three times as many readers at once.",
+    praise="Three key heads in place of nine: three times as many texts at once.",
 )

@@ -2,6 +2,8 @@
 
 import math
 
+from attnbook.widgets.language_prompts import recorded
+
 CHAPTER = "10-language-model"
 
 
@@ -60,6 +62,7 @@ def test_rope_wins_at_the_trained_length_and_loses_beyond(printed):
     assert max(noise.values()) < 0.05
     assert far["RoPE"] > far["sinusoids"] > far["none"]
     assert all(middle[name] > near[name] for name in middle)
+    assert middle["RoPE"] < min(middle[name] for name in others) - 0.2
 
 
 def test_the_other_three_changes_are_within_noise(printed):
@@ -87,12 +90,19 @@ def test_little_text_is_overfitted(printed):
     assert 50 <= step["little text"] <= 150
 
 
+def test_the_published_model_saw_seventy_million_times_as_much_text(printed):
+    letters = rows(printed, "letters per token", "SmolLM2")["SmolLM2"]
+    here = printed.number("letters for training:")
+    assert 113_500 < here < 114_500
+    assert 6.5e7 < 2e12 * letters / here < 8e7
+
+
 def test_tokens_of_three_vocabularies(printed):
     letters = rows(printed, "letters per token", "150 merges")
     assert letters["letters"] == 1
     assert 1.7 < letters["150 merges"] < 2.3
     assert letters["SmolLM2"] > 4
-    assert "\\xe" in line(printed, "SmolLM2, 机器人: ")
+    assert line(printed, "SmolLM2, 机器人: ").endswith("| \\xe5 | \\x99 | \\xa8 | 人")
     assert line(printed, "SmolLM2, unputdownable 2025: ").endswith("2 | 0 | 2 | 5")
 
 
@@ -112,6 +122,9 @@ def test_the_first_law_needs_the_robot(printed):
     assert law[robot] > 0.7
     assert robotics[robot] > 0.9
     assert all(robotics[name] < robotics[robot] / 40 for name in others[:2])
+    last = others[2]
+    heat = rows(printed, "Therm(odynamics), after Law of", robot)
+    assert heat[last] > 2 * robotics[last]
 
 
 def test_the_nucleus_adapts(printed):
@@ -134,6 +147,8 @@ def test_the_first_position_is_a_sink_whatever_the_word(printed):
     )
     assert all(mean[name] > 3 * equal[name] for name in mean)
     assert abs(mean["the law"] - mean["the law without its first word"]) < 0.1
+    assert min(mean.values()) > 0.5
+    assert min(rows(printed, "heads above 0.5, of 270", "the law").values()) > 270 / 2
 
 
 def test_four_heads_are_found_and_cutting_them_matters(printed):
@@ -161,6 +176,25 @@ def test_names_need_them_less(printed):
     assert due["4 strongest cut"] < min(due[name] for name in controls)
     assert other["4 strongest cut"] > max(other[name] for name in controls)
     assert due["8 strongest cut"] > due["intact"] / 2
+
+
+def without(name, token):
+    """A token's probability after a recorded prompt: intact, without four induction heads, without others."""
+    four, others = ({each[0]: each[1:] for each in cut["changes"][-1]} for cut in recorded()[name].cuts)
+    return four[token][0], four[token][1], others[token][1]
+
+
+def test_the_explorers_recorded_cuts():
+    reading = recorded()["Random words, twice"]
+    assert [token.strip() for token in reading.tokens[10:]] == [token.strip() for token in reading.tokens[:9]]
+    intact, four, others = without("Random words, twice", " pencil")
+    assert reading.likeliest[-1][0][0] == " pencil"
+    assert four < intact / 20
+    assert others > 0.9 * intact
+    intact, four, _ = without("Robots", " Law")
+    assert abs(four - intact) < 0.02
+    intact, four, others = without("Mary and John", " Mary")
+    assert others < four < intact
 
 
 def test_the_first_token_is_missed_only_when_nothing_replaces_it(printed):
