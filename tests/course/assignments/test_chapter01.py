@@ -12,8 +12,8 @@ SEES = "(away % dilation == 0) & (away.abs() <= dilation * (kernel // 2))"
 PRODUCT = "sees.double() @ reach.double() > 0"
 BY_WIDTH = """
 def convolution_reach(length, layers):
-    place = torch.arange(length)
-    return (place[:, None] - place).abs() <= {far}
+    position = torch.arange(length)
+    return (position[:, None] - position).abs() <= {far}
 """
 NOTES = "min(2**bits, len(probabilities))"
 LOOP = "range(x.shape[1])"
@@ -37,7 +37,7 @@ def convolution_reach(length, layers):
     ),
     (
         "reach",
-        "sets of places",
+        "sets of positions",
         """
 def convolution_reach(length, layers):
     reach = [{t} for t in range(length)]
@@ -72,7 +72,7 @@ WRONG = [
         "the width of formula 1.5, without dilation",
         BY_WIDTH.format(far="sum(k // 2 for k, _ in layers)"),
         {DILATED: 2, HOLES: 2},
-        "1 + 2 + 4 places",
+        "1 + 2 + 4 positions",
     ),
     (
         "reach",
@@ -86,21 +86,21 @@ WRONG = [
         "the widest layer only",
         BY_WIDTH.format(far="max((k // 2 * d for k, d in layers), default=0)"),
         {WINDOW: 2, DILATED: 2, HOLES: 2},
-        "two places to both",
+        "two positions to both",
     ),
     (
         "reach",
         "the last layer only",
         [(PRODUCT, "sees")],
         {WINDOW: 2, DILATED: 2, HOLES: 2},
-        "two places to both",
+        "two positions to both",
     ),
     (
         "reach",
         "what any layer sees, not a way through all",
         [(PRODUCT, "sees | reach")],
         {WINDOW: 2, DILATED: 2, HOLES: 2},
-        "two places to both",
+        "two positions to both",
     ),
     (
         "reach",
@@ -114,7 +114,7 @@ WRONG = [
         "the kernel as a distance",
         [("dilation * (kernel // 2)", "dilation * kernel")],
         {WINDOW: 2, DILATED: 2, HOLES: 2},
-        "two places to both",
+        "two positions to both",
     ),
     (
         "reach",
@@ -146,7 +146,12 @@ def convolution_reach(length, layers):
     (
         "reach",
         "a circle: the end meets the start",
-        [("place[:, None] - place ", "(place[:, None] - place + length // 2) % length - length // 2 ")],
+        [
+            (
+                "position[:, None] - position ",
+                "(position[:, None] - position + length // 2) % length - length // 2 ",
+            )
+        ],
         {WINDOW: 2, DILATED: 2, HOLES: 2},
         "as far as the sentence goes",
     ),
@@ -157,24 +162,24 @@ def convolution_reach(length, layers):
         {WINDOW: 2, DILATED: 2, HOLES: 2},
         "boolean table",
     ),
-    ("door", "as many notes as bits", [("2**bits", "bits")], {EVEN: 2, SKEWED: 2}, "32 different notes"),
+    ("door", "as many codes as bits", [("2**bits", "bits")], {EVEN: 2, SKEWED: 2}, "32 different codes"),
     (
         "door",
         "as if all were equally likely",
-        [("probabilities.topk(notes).values.sum().item()", "notes / len(probabilities)")],
+        [("probabilities.topk(codes).values.sum().item()", "codes / len(probabilities)")],
         {SKEWED: 2},
         "two likeliest",
     ),
     (
         "door",
         "the first messages, not the likeliest",
-        [("probabilities.topk(notes).values", "probabilities[:notes]")],
+        [("probabilities.topk(codes).values", "probabilities[:codes]")],
         {SKEWED: 2},
         "two likeliest",
     ),
     (
         "door",
-        "more notes than messages",
+        "more codes than messages",
         [(NOTES, "2**bits")],
         {EVEN: 2},
         "Overflow",
@@ -182,7 +187,7 @@ def convolution_reach(length, layers):
     (
         "door",
         "the smallest instead of the largest",
-        [("topk(notes)", "topk(notes, largest=False)")],
+        [("topk(codes)", "topk(codes, largest=False)")],
         {SKEWED: 2},
         "two likeliest",
     ),
@@ -197,7 +202,7 @@ def best_exact_match(probabilities, bits):
         {SKEWED: 2},
         "two likeliest",
     ),
-    ("encoder", "reads on behind the end", [(WHERE, "after")], {END: 2}, "not from what fills it up"),
+    ("encoder", "reads on after the end", [(WHERE, "after")], {END: 2}, "not from padding"),
     (
         "encoder",
         "one length for all",
@@ -208,7 +213,7 @@ def best_exact_match(probabilities, bits):
     ("encoder", "one word too many", [("(s < lengths)", "(s <= lengths)")], {END: 2}, "own last word"),
     (
         "encoder",
-        "forgets the sentences that have ended",
+        "discards the sentences that have ended",
         [(WHERE, "after * reads")],
         {END: 2},
         "own last word",
@@ -245,7 +250,7 @@ def best_exact_match(probabilities, bits):
             (WHERE, "after"),
         ],
         {END: 2, START: 2, STEP: 2},
-        "not from what fills it up",
+        "not from padding",
     ),
     (
         "reach",
@@ -256,10 +261,10 @@ def best_exact_match(probabilities, bits):
     ),
     (
         "door",
-        "two notes for each bit",
+        "two codes for each bit",
         [("2**bits", "max(1, 2 * bits)")],
         {EVEN: 2, SKEWED: 2},
-        "32 different notes",
+        "32 different codes",
     ),
     (
         "encoder",
@@ -284,7 +289,7 @@ def test_a_wrong_solution_loses_exactly_its_points(homework, task, title, change
 
 
 def test_what_the_model_answer_says_of_the_reach_of_ten_dilated_layers():
-    """Measured on real convolutions: 1023 places to both sides, and no hole between."""
+    """Measured on real convolutions: 1023 positions to both sides, without holes."""
     x = torch.ones(1, 1, 2101, requires_grad=True)
     y = x
     for power in range(10):

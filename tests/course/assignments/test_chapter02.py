@@ -125,7 +125,7 @@ WRONG = [
     ),
     (
         "top",
-        "blends the keys",
+        "averages the keys",
         [("weights @ values", "weights @ keys")],
         {ALL: 2},
         "times the values",
@@ -264,10 +264,10 @@ def test_what_the_model_answer_says_of_the_few_best(homework, seed):
     keys, values = torch.randn(5, 8), torch.randn(5, 3)
 
     def learned(k, loud=1.0):
-        query, places = (loud * torch.randn(1, 8)).requires_grad_(), keys.clone().requires_grad_()
-        namespace["top_k_lookup"](query, places, values, k)[0].sum().backward()
+        query, tracked = (loud * torch.randn(1, 8)).requires_grad_(), keys.clone().requires_grad_()
+        namespace["top_k_lookup"](query, tracked, values, k)[0].sum().backward()
         ranked = (query @ keys.T).detach()[0].argsort(descending=True)
-        return query.grad.abs().max().item(), places.grad.abs().amax(-1)[ranked]
+        return query.grad.abs().max().item(), tracked.grad.abs().amax(-1)[ranked]
 
     assert learned(1)[0] == 0
     to_query, to_keys = learned(2)

@@ -11,7 +11,7 @@ COUNT, SIDES = "orders-count", "orders-both-sides"
 
 FILL = "        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)\n"
 ZERO = ".masked_fill(~mask, 0.0)"
-BLEND = "blend * shrink + powers"
+WEIGHTED = "weighted * shrink + powers"
 START = "empty - math.inf, empty"
 PER_ROW = "scores.amax(dim=-1, keepdim=True)"
 COMPARE = "torch.allclose(attend(order), output[list(order)])"
@@ -35,8 +35,8 @@ def grouped_attention(query, key, value, mask=None):
     if mask is not None:
         scores = torch.where(mask, scores, -torch.inf)
     weights = torch.nan_to_num(torch.softmax(scores, -1))
-    blend = torch.einsum("bghts,bgsv->bghtv", weights.reshape(B, G, H // G, T, S), value)
-    return blend.reshape(B, H, T, -1), weights
+    output = torch.einsum("bghts,bgsv->bghtv", weights.reshape(B, G, H // G, T, S), value)
+    return output.reshape(B, H, T, -1), weights
 """,
     ),
     (
@@ -60,8 +60,8 @@ WRONG = [
         "grouped",
         "heads take turns: repeat instead of repeat_interleave",
         [
-            ("key.repeat_interleave(share, dim=1)", "key.repeat(1, share, 1, 1)"),
-            ("value.repeat_interleave(share, dim=1)", "value.repeat(1, share, 1, 1)"),
+            ("key.repeat_interleave(group, dim=1)", "key.repeat(1, group, 1, 1)"),
+            ("value.repeat_interleave(group, dim=1)", "value.repeat(1, group, 1, 1)"),
         ],
         {SHARING: 2},
         "heads 0 and 1 read key head 0",
@@ -69,7 +69,7 @@ WRONG = [
     (
         "grouped",
         "the values take turns",
-        [("value.repeat_interleave(share, dim=1)", "value.repeat(1, share, 1, 1)")],
+        [("value.repeat_interleave(group, dim=1)", "value.repeat(1, group, 1, 1)")],
         {SHARING: 2},
         "the values aren't",
     ),
@@ -77,9 +77,9 @@ WRONG = [
         "grouped",
         "head h reads key head h // G, which is right for 4 heads and 2",
         [
-            ("key.repeat_interleave(share, dim=1)", "key[:, torch.arange(query.shape[1]) // key.shape[1]]"),
+            ("key.repeat_interleave(group, dim=1)", "key[:, torch.arange(query.shape[1]) // key.shape[1]]"),
             (
-                "value.repeat_interleave(share, dim=1)",
+                "value.repeat_interleave(group, dim=1)",
                 "value[:, torch.arange(query.shape[1]) // value.shape[1]]",
             ),
         ],
@@ -129,7 +129,7 @@ WRONG = [
         "softmax over the queries, without a mask",
         [("weights = scores.softmax(dim=-1)\n    else", "weights = scores.softmax(dim=-2)\n    else")],
         {SHARING: 2, WEIGHTS: 2},
-        "loud key",
+        "large key",
     ),
     ("grouped", "mask after softmax", [(FILL, "")], {MASK: 2}, "the mask belongs before softmax"),
     (
@@ -169,7 +169,7 @@ WRONG = [
         "grouped",
         "queries scaled in place",
         [
-            ("    share =", "    query /= math.sqrt(query.shape[-1])\n    share ="),
+            ("    group =", "    query /= math.sqrt(query.shape[-1])\n    group ="),
             (" / math.sqrt(query.shape[-1])", ""),
         ],
         {WEIGHTS: 2},
@@ -184,10 +184,10 @@ WRONG = [
     ),
     (
         "blocks",
-        "the blend stays on the old scale",
-        [(BLEND, "blend + powers")],
+        "the weighted sum stays on the old scale",
+        [(WEIGHTED, "weighted + powers")],
         {RESCALE: 2},
-        "`blend` should",
+        "`weighted` should",
     ),
     (
         "blocks",
@@ -199,7 +199,7 @@ WRONG = [
     (
         "blocks",
         "the last block alone",
-        [(BLEND, "powers"), ("total * shrink + ", "")],
+        [(WEIGHTED, "powers"), ("total * shrink + ", "")],
         {RESCALE: 2},
         "`total` is the sum",
     ),
@@ -208,7 +208,7 @@ WRONG = [
         "the highest of this block, not of all",
         [
             (f"torch.maximum(before, {PER_ROW})", PER_ROW),
-            (BLEND, "blend + powers"),
+            (WEIGHTED, "weighted + powers"),
             ("total * shrink", "total"),
         ],
         {RESCALE: 2},
@@ -255,9 +255,9 @@ WRONG = [
     (
         "blocks",
         "as found",
-        [(START, "empty, empty"), (PER_ROW, "scores.amax()"), (BLEND, "blend + powers")],
+        [(START, "empty, empty"), (PER_ROW, "scores.amax()"), (WEIGHTED, "weighted + powers")],
         {RESCALE: 2, LOW: 2, ROWS: 2},
-        "`blend` should",
+        "`weighted` should",
     ),
     (
         "orders",
@@ -282,7 +282,7 @@ WRONG = [
     ),
     (
         "orders",
-        "NaN for a word that may look at nobody",
+        "NaN for a fully masked word",
         [
             (
                 "scaled_dot_product_attention(query, key, value, mask)[0]",
@@ -324,7 +324,7 @@ def test_a_wrong_solution_loses_exactly_its_points(homework, task, title, change
 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_the_model_answer_says_of_one_layer_and_two(seed):
-    """One causal layer: the last place doesn't notice the order before it, others do; with two it does."""
+    """One causal layer: the last position doesn't notice the order before it, others do; with two it does."""
     torch.manual_seed(seed)
     first, second = (MultiHeadAttention(12, num_heads=3).double() for _ in range(2))
     x = torch.randn(1, 3, 12, dtype=torch.float64)  # (B, T, D): dog, bites, man

@@ -11,7 +11,7 @@ SHIFT, STRETCH = " - shift", " - stretch"
 FILLED = "~filled[:, None, :]"
 NORMED = "F.layer_norm(added, added.shape[-1:])"
 VECTOR = "(normed * words).sum(dim=1) / counts"
-DIVIDE = "share / (share @ parts).square().mean().sqrt()"
+DIVIDE = "c / (c @ parts).square().mean().sqrt()"
 
 RIGHT = [
     (
@@ -51,7 +51,7 @@ def sentence_vector(x, filled, W_query, W_key, W_value):
         "stream",
         "divide as it goes",
         """
-def shares(x, updates, order):
+def coefficients(x, updates, order):
     c, total = [1.0], x
     for u in updates:
         c, total = [*c, 1.0], total + u
@@ -101,21 +101,21 @@ WRONG = [
     (
         "norm",
         "gamma without eps",
-        [("(upstream * pattern).sum", "(upstream * pattern * spread / variance.sqrt()).sum")],
+        [("(upstream * pattern).sum", "(upstream * pattern * deviation / variance.sqrt()).sum")],
         {PARAMETERS: 2},
         "inside the root",
     ),
-    ("norm", "no way through the mean", [(SHIFT, "")], {INPUT: 2, GAMMA: 2}, "the way through the mean"),
+    ("norm", "no path through the mean", [(SHIFT, "")], {INPUT: 2, GAMMA: 2}, "the path through the mean"),
     (
         "norm",
-        "no way through the spread",
+        "no path through the standard deviation",
         [(STRETCH, "")],
         {INPUT: 2, GAMMA: 2},
-        "the way through the spread",
+        "the path through the standard deviation",
     ),
     (
         "norm",
-        "mean and spread as constants",
+        "mean and standard deviation as constants",
         [(SHIFT + STRETCH, "")],
         {INPUT: 2, GAMMA: 2},
         "through the mean",
@@ -126,7 +126,7 @@ WRONG = [
         "gamma at the end",
         [
             ("back = upstream * gamma", "back = upstream"),
-            (") / spread  # (B, S, D)\n    return", ") / spread * gamma\n    return"),
+            (") / deviation  # (B, S, D)\n    return", ") / deviation * gamma\n    return"),
         ],
         {GAMMA: 2},
         "before anything else",
@@ -150,9 +150,9 @@ WRONG = [
         "no mask",
         [(FILLED, "torch.tensor(False)")],
         {WEIGHTS: 2},
-        "not at all at the empty places",
+        "none to padding",
     ),
-    ("sentence", "the mask upside down", [(FILLED, "filled[:, None, :]")], {WEIGHTS: 2}, "half and half"),
+    ("sentence", "the mask inverted", [(FILLED, "filled[:, None, :]")], {WEIGHTS: 2}, "half of its weight"),
     (
         "sentence",
         "the mask of the first sentence",
@@ -180,7 +180,7 @@ WRONG = [
         "no add",
         [("added = x + weights", "added = weights")],
         {NORM: 2},
-        "Norm should stand behind Add",
+        "Norm should come after Add",
     ),
     ("sentence", "no norm", [(NORMED, "added")], {NORM: 2}, "mean 0"),
     (
@@ -188,17 +188,17 @@ WRONG = [
         "centred, but not brought to one size",
         [(NORMED, "added - added.mean(-1, keepdim=True)")],
         {NORM: 2},
-        "Norm should stand behind Add",
+        "Norm should come after Add",
     ),
-    ("sentence", "the mean over all places", [(VECTOR, "normed.mean(dim=1)")], {MEAN: 2}, "own words"),
+    ("sentence", "the mean over all positions", [(VECTOR, "normed.mean(dim=1)")], {MEAN: 2}, "own words"),
     (
         "sentence",
-        "divided by all places",
+        "divided by all positions",
         [("/ counts", "/ x.shape[1]")],
         {MEAN: 2},
         "own words",
     ),
-    ("sentence", "the first place alone", [(VECTOR, "normed[:, 0]")], {MEAN: 2}, "own words"),
+    ("sentence", "the first position alone", [(VECTOR, "normed[:, 0]")], {MEAN: 2}, "own words"),
     ("sentence", "NaN for no words", [(".clamp_min(1)", "")], {MEAN: 2}, "without words gives NaN"),
     (
         "sentence",
@@ -210,7 +210,7 @@ WRONG = [
             )
         ],
         {MEAN: 2},
-        "Words may stand anywhere",
+        "Words may be anywhere",
     ),
     (
         "sentence",
@@ -225,17 +225,17 @@ WRONG = [
     ),
     (
         "stream",
-        "no norm behind the last layer",
-        [('    share = normed(share) if order == "pre" else share\n', "")],
+        "no norm after the last layer",
+        [('    c = normed(c) if order == "pre" else c\n', "")],
         {PRE: 2},
-        "behind the last layer",
+        "after the last layer",
     ),
     (
         "stream",
         "pre-norm everywhere",
         [
-            ('if order == "post" else share', "if False else share"),
-            ('if order == "pre" else share', "if True else share"),
+            ('if order == "post" else c', "if False else c"),
+            ('if order == "pre" else c', "if True else c"),
         ],
         {POST: 2},
         "by √2 again",
@@ -243,7 +243,7 @@ WRONG = [
     (
         "stream",
         "post-norm everywhere",
-        [('if order == "post" else share', "if True else share")],
+        [('if order == "post" else c', "if True else c")],
         {PRE: 2},
         "the RMS √3",
     ),
@@ -258,8 +258,8 @@ WRONG = [
         "stream",
         "norm before the update is added",
         [
-            ("share = share.clone()", 'share = normed(share) if order == "post" else share.clone()'),
-            ('        share = normed(share) if order == "post" else share\n', ""),
+            ("c = c.clone()", 'c = normed(c) if order == "post" else c.clone()'),
+            ('        c = normed(c) if order == "post" else c\n', ""),
         ],
         {POST: 2},
         "by √2 again",
@@ -267,7 +267,7 @@ WRONG = [
     (
         "stream",
         "the output before the last norm",
-        [("return share, share @ parts", "return share, x + updates.sum(0)")],
+        [("return c, c @ parts", "return c, x + updates.sum(0)")],
         {PRE: 2, POST: 2},
         "the sum of the parts",
     ),
@@ -281,14 +281,14 @@ WRONG = [
     (
         "stream",
         "pre-norm as if all updates stood at right angles",
-        [('normed(share) if order == "pre"', 'share / len(parts) ** 0.5 if order == "pre"')],
+        [('normed(c) if order == "pre"', 'c / len(parts) ** 0.5 if order == "pre"')],
         {PRE: 2},
         "Eleven random updates",
     ),
     (
         "stream",
         "√2 each time",
-        [('normed(share) if order == "post"', 'share / 2**0.5 if order == "post"')],
+        [('normed(c) if order == "post"', 'c / 2**0.5 if order == "post"')],
         {POST: 2},
         "Nine random updates",
     ),
@@ -311,10 +311,10 @@ def test_what_the_model_answer_says_of_twelve_layers(homework):
     namespace = {"torch": torch}
     exec(homework.find("05", "stream").source, namespace)
     parts = 5 * torch.eye(25, dtype=torch.float64)  # 25 numbers, one of them 5: an RMS of 1
-    post, output = namespace["shares"](parts[0], parts[1:], "post")
+    post, output = namespace["coefficients"](parts[0], parts[1:], "post")
     assert post[0] == pytest.approx(2**-12)
     assert post[1] == pytest.approx(2**-12)
     assert post[-1] == pytest.approx(0.5**0.5)
-    pre, _ = namespace["shares"](parts[0], parts[1:], "pre")
+    pre, _ = namespace["coefficients"](parts[0], parts[1:], "pre")
     torch.testing.assert_close(pre, torch.full((25,), 0.2, dtype=torch.float64))
     assert output.square().mean().sqrt() == pytest.approx(1)

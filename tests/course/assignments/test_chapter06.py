@@ -70,7 +70,7 @@ def likeliest(table, start, end, max_length):
 WRONG = [
     (
         "window",
-        "one place more",
+        "one position more",
         [(SEEN, SEEN.replace("< window", "<= window"))],
         {MASK: 2},
         "the one before it",
@@ -79,7 +79,7 @@ WRONG = [
     ("window", "not itself", [(SEEN, "(behind > 0) & (behind <= window)")], {MASK: 2}, "sees itself"),
     (
         "window",
-        "upside down",
+        "inverted",
         [(SEEN, "~((behind >= 0) & (behind < window))")],
         {MASK: 2},
         "True = may attend",
@@ -87,7 +87,7 @@ WRONG = [
     (
         "window",
         "queries as columns",
-        [("place[:, None] - place ", "place - place[:, None] ")],
+        [("position[:, None] - position ", "position - position[:, None] ")],
         {MASK: 2},
         "queries as rows",
     ),
@@ -161,7 +161,7 @@ WRONG = [
     (
         "packed",
         "a word doesn't see itself",
-        [("place[:, None] >= place", "place[:, None] > place")],
+        [("position[:, None] >= position", "position[:, None] > position")],
         {ORDER: 2},
         "see itself",
     ),
@@ -175,7 +175,7 @@ WRONG = [
     (
         "packed",
         "backwards in time",
-        [("place[:, None] >= place", "place[:, None] <= place")],
+        [("position[:, None] >= position", "position[:, None] <= position")],
         {ORDER: 2, SEGMENTS: 2},
         "the words before it",
     ),
@@ -188,17 +188,17 @@ WRONG = [
     ),
     (
         "packed",
-        "empty places see one another",
+        "padding sees padding",
         [(SELF, "so_far & same")],
         {SEGMENTS: 2},
-        "an empty place sees something",
+        "padding sees something",
     ),
     (
         "packed",
-        "empty places cross to empty places",
+        "padding crosses to padding",
         [(BOTH, "cross")],
         {CROSS: 2},
-        "empty places see nothing",
+        "padding sees nothing",
     ),
     (
         "packed",
@@ -225,7 +225,7 @@ WRONG = [
         "packed",
         "as found",
         [
-            ("place[:, None] >= place", "place[:, None] > place"),
+            ("position[:, None] >= position", "position[:, None] > position"),
             (SELF, "so_far & real & (target_segments != 0)[:, None, :]"),
             (BOTH, "cross"),
         ],
@@ -245,7 +245,7 @@ def likeliest(table, start, end, max_length):
     return ids, score
 """,
         {IDS: 2, LENGTH: 2},
-        "although 1 is the likelier beginning",
+        "although 1 is the likelier first token",
     ),
     (
         "likeliest",
@@ -298,7 +298,7 @@ def likeliest(table, start, end, max_length):
     ),
     (
         "likeliest",
-        "goes on behind the end",
+        "goes on after the end",
         [("elif way[0]", "if way[0]")],
         {LENGTH: 2},
         "Two tokens are allowed",

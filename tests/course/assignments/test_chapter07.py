@@ -6,8 +6,8 @@ import pytest
 import torch
 
 PAIR, MANY, ANY = "shift-pair", "shift-many", "shift-any"
-MEAN, SPREAD = "profile-mean", "profile-spread"
-DISTANCE, PLACE, VALUES = "rotary-distance", "rotary-place", "rotary-values"
+MEAN, RANGE = "profile-mean", "profile-range"
+DISTANCE, POSITION, VALUES = "rotary-distance", "rotary-position", "rotary-values"
 
 ANGLE = "offset * 10000.0 ** (-even.double() / d_model)"
 UP, DOWN = "matrix[odd, even] = angle.sin()", "matrix[even, odd] = -angle.sin()"
@@ -36,12 +36,12 @@ def shift_matrix(offset, d_model):
         "pair by pair",
         """
 def distance_profile(table):
-    means, spreads = [], []
+    means, ranges = [], []
     for k in range(len(table)):
         found = [(table[t] @ table[t + k]).item() for t in range(len(table) - k)]
         means.append(sum(found) / len(found))
-        spreads.append(max(found) - min(found))
-    return torch.tensor(means), max(spreads)
+        ranges.append(max(found) - min(found))
+    return torch.tensor(means), max(ranges)
 """,
     ),
     (
@@ -120,7 +120,7 @@ WRONG = [
                 "unit = torch.nn.functional.normalize(table, dim=-1)\n    products = unit @ unit.T",
             )
         ],
-        {MEAN: 2, SPREAD: 2},
+        {MEAN: 2, RANGE: 2},
         "plain dot products",
     ),
     ("profile", "sums instead of means", [("line.mean()", "line.sum()")], {MEAN: 2}, "Wanted are the means"),
@@ -128,7 +128,7 @@ WRONG = [
         "profile",
         "from the first row only",
         [(LINES, "[products[:1, distance] for distance in range(len(table))]")],
-        {MEAN: 2, SPREAD: 2},
+        {MEAN: 2, RANGE: 2},
         "at distance 0 the products are",
     ),
     (
@@ -142,42 +142,42 @@ WRONG = [
         "profile",
         "standard deviation",
         [("(line.max() - line.min())", "line.std(unbiased=False)")],
-        {SPREAD: 2},
+        {RANGE: 2},
         "9 − 1 = 8",
     ),
     (
         "profile",
-        "the mean of the spreads",
+        "the mean of the ranges",
         [(DIFFERENCE, "sum((line.max() - line.min()).item() for line in lines) / len(lines)")],
-        {SPREAD: 2},
+        {RANGE: 2},
         "the largest is 8",
     ),
     (
         "profile",
         "distance 0 alone",
         [(DIFFERENCE, "(lines[0].max() - lines[0].min()).item()")],
-        {SPREAD: 2},
+        {RANGE: 2},
         "at distance 1 the products are 0, 1 and 1",
     ),
     (
         "profile",
         "over all distances at once",
         [(DIFFERENCE, "(products.max() - products.min()).item()")],
-        {SPREAD: 2},
+        {RANGE: 2},
         "9 − 1 = 8",
     ),
     (
         "rotary",
         "the queries at the beginning",
         [(LAST, "torch.arange(query.shape[1])")],
-        {PLACE: 2},
+        {POSITION: 2},
         "Where does yours stand",
     ),
     (
         "rotary",
         "all queries at the last position",
         [(LAST, "positions[-1:]")],
-        {DISTANCE: 2, PLACE: 2},
+        {DISTANCE: 2, POSITION: 2},
         "something else than the distance",
     ),
     (
@@ -205,7 +205,7 @@ WRONG = [
         "rotary",
         "no scale",
         [(" / math.sqrt(query.shape[-1])", "")],
-        {DISTANCE: 2, PLACE: 2},
+        {DISTANCE: 2, POSITION: 2},
         "cos(t − s) / √2",
     ),
     (
@@ -216,7 +216,7 @@ WRONG = [
             (KEYS, "    key = rotated(key, -positions)"),
             (BLEND, "return weights @ rotated(value, positions), weights"),
         ],
-        {DISTANCE: 2, PLACE: 2, VALUES: 2},
+        {DISTANCE: 2, POSITION: 2, VALUES: 2},
         "something else than the distance",
     ),
     (
@@ -238,7 +238,7 @@ WRONG = [
         "rotary",
         "d is always 2",
         [("math.sqrt(query.shape[-1])", "math.sqrt(2)")],
-        {DISTANCE: 2, PLACE: 2},
+        {DISTANCE: 2, POSITION: 2},
         "A batch of 2",
     ),
     (

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 PLAIN, PADDING, SMOOTHING = "loss-plain", "loss-padding", "loss-smoothing"
-SHARES, LANGUAGES, ODD = "fields-shares", "fields-languages", "fields-odd"
+FRACTIONS, LANGUAGES, ODD = "fields-fractions", "fields-languages", "fields-odd"
 MEAN, COUNTERS, HALF = "average-mean", "average-counters", "average-half"
 
 OTHERS = "smoothing / (logits.shape[-1] - 2)"
@@ -40,13 +40,13 @@ def field_report(written, wanted, languages):
     report = {}
     for language in set(languages):
         rows = [(a.split("-"), b.split("-")) for a, b, c in zip(written, wanted, languages) if c == language]
-        def share(right):
+        def fraction(right):
             return sum(map(right, rows)) / len(rows)
         report[language] = {
-            name: share(lambda row: len(row[0]) == 3 and row[0][i] == row[1][i])
+            name: fraction(lambda row: len(row[0]) == 3 and row[0][i] == row[1][i])
             for i, name in enumerate(["year", "month", "day"])
         }
-        report[language]["all"] = share(lambda row: row[0] == row[1])
+        report[language]["all"] = fraction(lambda row: row[0] == row[1])
     return report
 """,
     ),
@@ -79,7 +79,7 @@ WRONG = [
     ),
     (
         "loss",
-        "softmax over the places",
+        "softmax over the positions",
         [("log_softmax(dim=-1)", "log_softmax(dim=1)")],
         {PLAIN: 2, PADDING: 2, SMOOTHING: 2},
         "log 4 and log 2",
@@ -107,7 +107,7 @@ WRONG = [
     ),
     (
         "loss",
-        "divided by all places",
+        "divided by all positions",
         [(RESULT, "each[real].sum() / target.numel()")],
         {PADDING: 2},
         "over the 4 real tokens",
@@ -141,7 +141,7 @@ WRONG = [
         {SMOOTHING: 2},
         "0.3 / 3 = 0.1",
     ),
-    ("loss", "padding gets a share", [(NO_PAD, "")], {SMOOTHING: 2}, "padding with 0"),
+    ("loss", "padding gets a probability", [(NO_PAD, "")], {SMOOTHING: 2}, "padding with 0"),
     (
         "loss",
         "padding is always 0 in the smoothing",
@@ -165,28 +165,28 @@ def smoothed_loss(logits, target, pad, smoothing):
         "fields",
         "all is the mean of the fields",
         [("[*same, ours == right]", "[*same, sum(same) / 3]")],
-        {SHARES: 2, LANGUAGES: 1, ODD: 1},
+        {FRACTIONS: 2, LANGUAGES: 1, ODD: 1},
         "all of them in 1 of 4",
     ),
     (
         "fields",
         "fields as sets of characters",
         [("a == b for a, b", "sorted(a or '') == sorted(b) for a, b")],
-        {SHARES: 2},
+        {FRACTIONS: 2},
         "An anagram",
     ),
     (
         "fields",
         "fields in any order",
         [(SAME, "[b in fields for b in right.split('-')]")],
-        {SHARES: 2},
-        "in each other's place",
+        {FRACTIONS: 2},
+        "month and day exchanged",
     ),
     (
         "fields",
-        "counts instead of shares",
+        "counts instead of fractions",
         [("/ len(rows)", "")],
-        {SHARES: 2, LANGUAGES: 1, ODD: 1},
+        {FRACTIONS: 2, LANGUAGES: 1, ODD: 1},
         "right in 3 of 4",
     ),
     (
@@ -204,11 +204,11 @@ def smoothed_loss(logits, target, pad, smoothing):
             ("hits[language].append", "hits[languages[0]].append"),
         ],
         {LANGUAGES: 1},
-        "its own shares",
+        "its own fractions",
     ),
     (
         "fields",
-        "cut by places, not by hyphens",
+        "cut by position, not by hyphens",
         [
             (
                 '        fields = ours.split("-")\n' + THREE,
@@ -322,7 +322,7 @@ def smoothed_loss(logits, target, pad, smoothing):
     ),
     (
         "fields",
-        "somebody always reads English",
+        "the language is always English",
         [("for language in languages}", 'for language in languages} or {"en": []}')],
         {LANGUAGES: 1},
         "division by zero",
