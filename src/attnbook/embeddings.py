@@ -40,7 +40,8 @@ def sinusoids(length: int, d_model: int) -> Float[Tensor, "T D"]:
     position = torch.arange(length, dtype=torch.float64)[:, None]  # (T, 1)
     column = torch.arange(d_model)  # (D,)
     angle = position / 10000 ** (2 * (column // 2) / d_model)  # (T, D)
-    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).to(torch.get_default_dtype())
+    table = torch.where(column % 2 == 0, angle.sin(), angle.cos())
+    return table.to(torch.get_default_dtype())
 
 
 class SinusoidalPositions(nn.Module):
@@ -60,7 +61,11 @@ class SinusoidalPositions(nn.Module):
         """Compute the table again, for a model that was built on the meta device."""
         self.table.copy_(sinusoids(*self.table.shape))
 
-    def forward(self, x: Float[Tensor, "B T D"], offset: int = 0) -> Float[Tensor, "B T D"]:
+    def forward(
+        self,
+        x: Float[Tensor, "B T D"],
+        offset: int = 0,
+    ) -> Float[Tensor, "B T D"]:
         return x + rows(self.table, x, offset)
 
 
@@ -81,7 +86,11 @@ class LearnedPositions(nn.Module):
         """Initialize the table from N(0, 1/d_model)."""
         nn.init.normal_(self.table, std=self.table.shape[1] ** -0.5)
 
-    def forward(self, x: Float[Tensor, "B T D"], offset: int = 0) -> Float[Tensor, "B T D"]:
+    def forward(
+        self,
+        x: Float[Tensor, "B T D"],
+        offset: int = 0,
+    ) -> Float[Tensor, "B T D"]:
         return x + rows(self.table, x, offset)
 
 

