@@ -87,8 +87,6 @@ def _found(weights: Tensor, columns: Tensor) -> float:
         lambda weights: weights.flip(1).diagonal().sum().item(),
         "You are one column off: with S letters, row t writes the letter of column S − 1 − t.",
         lambda weights: _found(weights, len(weights) - torch.arange(len(weights))),
-        "These are the rows one by one. Return the fraction of them.",
-        lambda weights: weights.argmax(-1) == torch.arange(len(weights)).flip(0),
     ),
 )
 def on_the_letter(weights: Tensor) -> float:

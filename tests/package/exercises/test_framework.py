@@ -54,7 +54,7 @@ def test_no_exercise_starts_from_numbers_that_a_usual_seed_gives():
 
 
 def test_two_exercises_cannot_share_an_id():
-    with pytest.raises(ValueError, match=r"'3\.3' is taken"):
+    with pytest.raises(ValueError, match=r"'3\.4' is taken"):
         exercise("3.4", "Another", praise="", judge=lambda answer: "")
 
 
@@ -530,7 +530,7 @@ def test_a_page_needs_nothing_but_the_card_and_follows_the_books_colours(fresh):
 def test_plain_python_prints_a_verdict_once(fresh, capsys):
     verdict = fresh("3.4", right_dot)
     assert capsys.readouterr().out == f"{verdict}\n"
-    assert str(verdict).startswith("✓ Passed · Exercise 3.3")
+    assert str(verdict).startswith("✓ Passed · Exercise 3.4")
 
 
 def run_cells(*cells: str) -> list[list[dict]]:

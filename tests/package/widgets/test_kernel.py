@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,11 @@ def engine() -> MiniRacer:
     racer = MiniRacer()
     racer.eval(source.replace("export ", ""))
     racer.eval("const kernels = {}, keep = (kernel) => (kernels[kernel.name] = kernel);")
-    racer.eval("Promise.all([{}, { script: true }].map((options) => openKernel(options).then(keep)))").get(
-        timeout=60
-    )
+    both = "[{}, { script: true }].map((options) => openKernel(options).then(keep))"
+    opened = racer.eval(f"Promise.all({both})")
+    # In a thread of its own: in this one, another test's browser may have left an event loop running.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(opened.get, timeout=60).result()
     return racer
 
 

@@ -107,7 +107,7 @@ class Sentences:
     def __init__(self, page, index=0):
         self.page = page
         self.node = page.locator(".ab-sentences .ab-live").nth(index)
-        self.line, self.note = self.node.locator(".ab-line"), self.node.locator(".ab-note")
+        self.line, self.note = self.node.locator(".ab-line"), self.node.locator(".ab-remark")
         self.said = self.node.locator(".words-of-model")
 
     def words(self, side):

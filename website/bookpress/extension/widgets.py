@@ -257,9 +257,9 @@ def sentences_place(state: dict) -> tuple[str, str, str, str]:
     """A sentence explorer's class, no style, empty boxes for its parts, and its picture in words."""
     tokens = state["_tokens"][state["sentences"].index(state["text"])]
     words = "".join(f'<span class="ab-token">{escape(visible(shown(token))[:24])}</span>' for token in tokens)
-    row = f'<div class="ab-words"><span class="ab-side"></span><div class="ab-row">{words}</div></div>'
-    boxes = '<div class="ab-typed"></div><div class="ab-load"></div><p class="ab-note"></p>'
-    boxes += f'{2 * row}<p class="ab-line"></p><div class="ab-both"></div>'
+    row = f'<div class="ab-words"><span class="ab-word-side"></span><div class="ab-row">{words}</div></div>'
+    boxes = '<div class="ab-typed"></div><div class="ab-load"></div><p class="ab-remark"></p>'
+    boxes += f'{2 * row}<p class="ab-line"></p><div class="ab-three"></div>'
     boxes += '<div class="ab-compare"></div><div class="ab-foot"></div>'
     picture = f"layer {state['layer']}, head {state['head']} on “{state['text']}” as a heatmap of weights"
     return "ab-sentences", "--wide:900px", ghosts(state, boxes, hint=False), titled(state, picture)

@@ -72,7 +72,7 @@ class SentenceExplorer extends View {
     this.examples = element("select", { class: "field", "aria-label": "Recorded sentences" }, element("option", { value: "" }, "recorded sentences"), ...sentences.map((text) => element("option", { value: text }, text)));
     on(this.examples, "change", () => this.examples.value && this.#ask(this.examples.value));
     this.loading = new Loading({ purpose: "read any sentence", load: () => this.#load(), cancel: () => this.#stop?.abort(), remove: () => this.#remove(), signal });
-    this.note = element("p", { class: "ab-note", role: "status" });
+    this.note = element("p", { class: "ab-remark", role: "status" });
     this.from = new Words("from", { pick: (query) => this.set({ query }), signal });
     this.to = new Words("to", { pick: (key) => this.set({ key }), signal });
     this.line = element("p", { class: "ab-line" });
@@ -93,7 +93,7 @@ class SentenceExplorer extends View {
       if (at) this.set({ layer: Math.floor(at / HEADS), head: at % HEADS });
     });
     const map = element("div", { class: "ab-one" }, element("div", { class: "over" }, this.about, this.cutButton), this.canvas, this.legend.node);
-    const both = element("div", { class: "ab-both" }, this.grid.node, map, element("div", { class: "ab-ranks" }, this.ranksCaption, this.ranks));
+    const both = element("div", { class: "ab-three" }, this.grid.node, map, element("div", { class: "ab-ranks" }, this.ranksCaption, this.ranks));
     this.cutList = element("p", { class: "cut-list" });
     on(this.cutList, "click", (event) => {
       const at = event.target.closest("button")?.dataset.at;

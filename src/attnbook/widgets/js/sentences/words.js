@@ -16,7 +16,7 @@ export class Words {
   constructor(name, { pick, signal }) {
     this.name = name;
     this.row = element("div", { class: "ab-row", role: "toolbar", "aria-label": name });
-    this.node = element("div", { class: "ab-words" }, element("span", { class: "ab-side", "aria-hidden": "true" }, name), this.row);
+    this.node = element("div", { class: "ab-words" }, element("span", { class: "ab-word-side", "aria-hidden": "true" }, name), this.row);
     this.row.addEventListener("click", (event) => {
       const at = this.#index(event);
       if (at >= 0) pick(at === this.picked ? -1 : at);
