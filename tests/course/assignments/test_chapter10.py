@@ -7,9 +7,9 @@ ANGLES, ROWS, DISTANCE = "rotary-angles", "rotary-rows", "rotary-distance"
 GIVEN, CHANCE = "copies-given", "copies-chance"
 KEPT, TEMPERATURE, ORDER = "sampler-kept", "sampler-temperature", "sampler-order"
 
-SPEED = "base ** (-torch.arange(0, d, 2) / d)"
-ANGLE = "positions[:, None, :, None] * speed"
-HALVES = "x.chunk(2, dim=-1)"
+SPEEDS = "base ** -(torch.arange(half) / half)"
+ANGLE = "positions[:, None, :, None] * speeds"
+HALVES = "x[..., :half], x[..., half:]"
 JOINED = "torch.cat((left, right), dim=-1)"
 KEY = "pairs.append((t, max(earlier) + 1))"
 WEIGHT = "weights[:, :, queries, keys].mean(dim=-1)"
@@ -72,14 +72,14 @@ WRONG = [
     (
         "rotary",
         "neighbours as pairs",
-        [(HALVES, "(x[..., ::2], x[..., 1::2])"), (JOINED, "torch.stack((left, right), dim=-1).flatten(-2)")],
+        [(HALVES, "x[..., ::2], x[..., 1::2]"), (JOINED, "torch.stack((left, right), dim=-1).flatten(-2)")],
         {ANGLES: 2},
         "the features i and i + d/2",
     ),
     (
         "rotary",
         "pairs from neighbours, put back as halves",
-        [(HALVES, "(x[..., ::2], x[..., 1::2])")],
+        [(HALVES, "x[..., ::2], x[..., 1::2]")],
         {ANGLES: 2},
         "Position 0 changes nothing",
     ),
@@ -100,35 +100,35 @@ WRONG = [
     (
         "rotary",
         "always positions 0, 1, 2, …",
-        [(ANGLE, "torch.arange(x.shape[2])[:, None] * speed")],
+        [(ANGLE, "torch.arange(x.shape[2])[:, None] * speeds")],
         {ROWS: 2, DISTANCE: 2},
         "Every row has its own positions",
     ),
     (
         "rotary",
         "the first row's positions for all rows",
-        [(ANGLE, "positions[:1, None, :, None] * speed")],
+        [(ANGLE, "positions[:1, None, :, None] * speeds")],
         {ROWS: 2},
         "Every row has its own positions",
     ),
     (
         "rotary",
         "the first position of a row, then one after another",
-        [(ANGLE, "(positions[:, :1] + torch.arange(x.shape[2]))[:, None, :, None] * speed")],
+        [(ANGLE, "(positions[:, :1] + torch.arange(x.shape[2]))[:, None, :, None] * speeds")],
         {ROWS: 2, DISTANCE: 2},
         "Every row has its own positions",
     ),
     (
         "rotary",
         "the base is fixed",
-        [(SPEED, "10_000.0 ** (-torch.arange(0, d, 2) / d)")],
+        [(SPEEDS, "10_000.0 ** -(torch.arange(half) / half)")],
         {ANGLES: 2},
         "100 ** (-2 / 4) = 0.1",
     ),
     (
         "rotary",
         "the pair's number without the 2",
-        [(SPEED, "base ** (-torch.arange(d // 2) / d)")],
+        [(SPEEDS, "base ** -(torch.arange(half) / (2 * half))")],
         {ANGLES: 2},
         "100 ** (-2 / 4) = 0.1",
     ),
