@@ -98,7 +98,7 @@ export class Heads {
     this.grid.classList.toggle("is-sorted", this.sorted);
     for (const item of this.items) {
       const [nats, part] = this.#damageOf(item);
-      const told = nats === undefined ? null : [nats.toFixed(1), `without it, the answer's log-probability falls by ${nats.toFixed(2)} nats`];
+      const told = nats === undefined ? null : [nats.toFixed(1).replace(/^-0\.0$/, "0.0").replace("-", "−"), `without it, the answer's log-probability falls by ${nats.toFixed(2)} nats`];
       const [short, long] = told ?? (this.sorted ? this.told(item) : []);
       item.node.title = long ? `${item.name}: ${long}` : "";
       item.node.setAttribute("aria-label", told ? `${item.name}: ${long}` : item.name);
