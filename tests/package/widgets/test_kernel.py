@@ -19,7 +19,16 @@ KINDS = {"Q4_0": 2, "Q4_1": 3, "Q8_0": 8}
 
 @pytest.fixture(scope="module")
 def engine() -> MiniRacer:
-    """V8 with both kernels, `kernels.WebAssembly` and `kernels.JavaScript`."""
+    """V8 with both kernels, `kernels.WebAssembly` and `kernels.JavaScript`.
+
+    It starts in its own thread: in this one, a browser of other tests may have left an event loop running, for
+    which promises would wait.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(start_engine).result()
+
+
+def start_engine() -> MiniRacer:
     source = (ENGINE / "kernel.js").read_text("utf-8")
     wasm = json.dumps([*(ENGINE / "kernel.wasm").read_bytes()])
     source, imports = re.subn(
@@ -30,10 +39,7 @@ def engine() -> MiniRacer:
     racer.eval(source.replace("export ", ""))
     racer.eval("const kernels = {}, keep = (kernel) => (kernels[kernel.name] = kernel);")
     both = "[{}, { script: true }].map((options) => openKernel(options).then(keep))"
-    opened = racer.eval(f"Promise.all({both})")
-    # In a thread of its own: in this one, another test's browser may have left an event loop running.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(opened.get, timeout=60).result()
+    racer.eval(f"Promise.all({both})").get(timeout=60)
     return racer
 
 
