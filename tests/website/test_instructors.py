@@ -93,7 +93,7 @@ def test_the_lecture_takes_ninety_minutes(visit):
     page = visit(PAGE)
     assert sum(int(row[0]) for row in rows(page, "one-lecture")) == 90
     assert [row[0] for row in rows(page, "one-week")] == ["1", "2", "3", "4", "5"]
-    assert [row[0] for row in rows(page, "one-term")] == [str(week) for week in range(1, 15)]
+    assert [row[0] for row in rows(page, "one-term")] == [str(week) for week in range(1, 16)]
 
 
 def test_the_plans_name_exercises_that_exist():

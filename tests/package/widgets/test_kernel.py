@@ -21,8 +21,8 @@ KINDS = {"Q4_0": 2, "Q4_1": 3, "Q8_0": 8}
 def engine() -> MiniRacer:
     """V8 with both kernels, `kernels.WebAssembly` and `kernels.JavaScript`.
 
-    It starts in its own thread: in this one, a browser of other tests may have left an event loop running, for
-    which promises would wait.
+    It starts in its own thread: in this one, a browser of other tests may have left an event loop running,
+    for which promises would wait.
     """
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(start_engine).result()
