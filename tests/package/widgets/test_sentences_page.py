@@ -332,7 +332,9 @@ def test_loading_can_be_cancelled_and_resumed(opened):
     explorer.requests.clear()
     explorer.button("Start the model").click()
     expect(explorer.said).to_contain_text("The model runs in this page")
-    assert [url.rpartition("/")[2] for url in explorer.requests if "layers" in url] == ["layers-3.bin"]
+    again = {url.rpartition("/")[2] for url in explorer.requests if "layers" in url}
+    assert "layers-3.bin" in again
+    assert again <= {"layers-2.bin", "layers-3.bin"}  # a chunk that was still being kept may be lost
 
 
 def test_a_page_opened_from_a_file_shows_recorded_maps(browser, built):
