@@ -334,7 +334,7 @@ def test_loading_can_be_cancelled_and_resumed(opened):
     expect(explorer.said).to_contain_text("The model runs in this page")
     again = {url.rpartition("/")[2] for url in explorer.requests if "layers" in url}
     assert "layers-3.bin" in again
-    assert again <= {"layers-2.bin", "layers-3.bin"}  # a chunk that was still being kept may be lost
+    assert len(again) < 4  # chunks that were still being kept may be lost, but not all
 
 
 def test_a_page_opened_from_a_file_shows_recorded_maps(browser, built):
