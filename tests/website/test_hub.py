@@ -8,13 +8,9 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
-import time
-import urllib.error
-import urllib.request
 import venv
 from pathlib import Path
 
@@ -23,6 +19,7 @@ from playwright.sync_api import expect
 
 from bookpress import ROOT, hub_links
 from coursework.edition import students_edition
+from tests.servers import free_ports, wait_until_it_answers
 
 ASKED = os.environ.get("ATTNBOOK_TEST_HUB")
 pytestmark = pytest.mark.skipif(not ASKED, reason="starts a JupyterHub, which only `make test-hub` installs")
@@ -50,15 +47,6 @@ c.Spawner.start_timeout = c.Spawner.http_timeout = 300
 c.ConfigurableHTTPProxy.command = {proxy_command!r}
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api}"
 """
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nothing listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def install(folder: Path) -> None:
@@ -149,22 +137,11 @@ def hub(tmp_path_factory):
         )
     address = f"http://127.0.0.1:{proxy}"
     try:
-        wait_for(f"{address}/hub/login", process, folder / "log.txt")
+        wait_until_it_answers(f"{address}/hub/login", process, folder / "log.txt")
         yield address, homes
     finally:
         end(process)
         print((folder / "log.txt").read_text("utf8"))
-
-
-def wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            assert process.poll() is None, log.read_text("utf8")
-            time.sleep(0.5)
-    pytest.fail(f"the hub did not start:\n{log.read_text('utf8')}")
 
 
 def follow(page, link: str) -> None:

@@ -16,6 +16,7 @@ from jupyter_client.session import Session
 
 import attnbook
 from bookpress import ROOT
+from tests.servers import wait_until_it_answers
 
 TOKEN = "the-lab-under-test"
 
@@ -32,7 +33,8 @@ def lab(tmp_path_factory):
     with open(folder / "log.txt", "wb") as log:
         server = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
     try:
-        address = wait_for_address(server, folder / "log.txt")
+        address = announced_address(server, folder / "log.txt")
+        wait_until_it_answers(f"{address}api", server, folder / "log.txt")
 
         def ask(path: str, given: dict | None = None):
             data = None if given is None else json.dumps(given).encode()
@@ -47,8 +49,8 @@ def lab(tmp_path_factory):
         server.wait(timeout=60)
 
 
-def wait_for_address(server: subprocess.Popen, log: Path) -> str:
-    """The address at which the server says it listens."""
+def announced_address(server: subprocess.Popen, log: Path) -> str:
+    """The address in the server's log, which it writes before it listens there."""
     for _ in range(600):
         found = re.search(r"(http://127\.0\.0\.1:\d+/)lab", log.read_text("utf8"))
         if found:

@@ -3,17 +3,16 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 
 import nbformat
 import pytest
 from playwright.sync_api import expect
+
+from tests.servers import free_ports, wait_until_it_answers
 
 TOKEN = "widgets-under-test"
 PATIENCE = 120  # seconds
@@ -89,9 +88,7 @@ def lab(tmp_path_factory):
     settings.mkdir(parents=True)
     quiet = {"fetchNews": "false", "checkForUpdates": False}
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     folders = {f"JUPYTER_{name}_DIR": str(root / name.lower()) for name in ("CONFIG", "RUNTIME", "DATA")}
     folders |= {
         "JUPYTERLAB_SETTINGS_DIR": str(root / "settings"),
@@ -118,7 +115,7 @@ def lab(tmp_path_factory):
         )
     address = f"http://127.0.0.1:{port}/"
     try:
-        wait_for(address, process, root / "log.txt")
+        wait_until_it_answers(f"{address}api", process, root / "log.txt")
         yield address
     finally:
         process.terminate()
@@ -127,17 +124,6 @@ def lab(tmp_path_factory):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def wait_for(address, process, log):
-    for _ in range(240):
-        try:
-            urllib.request.urlopen(f"{address}api", timeout=5).close()
-            return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.5)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="module")

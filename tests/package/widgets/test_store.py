@@ -111,8 +111,11 @@ def test_an_interrupted_part_resumes(page):
     page.route("**/weights-2.bin", lambda route: route.abort())
     assert run(page, WHOLE)["reason"] == "offline"
     page.unroute("**/weights-2.bin")
-    page.wait_for_function(
-        "async () => (await (await caches.open('attnbook-models-tiny')).keys()).length === 2"
+    page.evaluate(
+        """async () => {
+        const cache = await caches.open("attnbook-models-tiny");
+        while ((await cache.keys()).length < 2) await new Promise((go) => setTimeout(go, 20));
+    }"""
     )
     assert bytes(run(page, WHOLE)["bytes"]) == CONTENT
     assert chunks_of(page) == ["weights-2.bin"]

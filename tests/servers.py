@@ -1,0 +1,32 @@
+"""Servers that tests start on this machine."""
+
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nothing listens on."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def wait_until_it_answers(address: str, process: subprocess.Popen, log: Path, seconds: float = 300) -> None:
+    """Wait until the server `process`, which writes to `log`, answers at `address`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except urllib.error.HTTPError:  # it answers, if only to say no
+            return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            assert process.poll() is None, f"the server ended:\n{log.read_text('utf8')}"
+            time.sleep(0.2)
+    raise AssertionError(f"the server did not start:\n{log.read_text('utf8')}")
