@@ -1,17 +1,12 @@
 // The explorer's state in the page's address: `#attention-2_head-3_locked-4` is the page's second explorer with head 3, row 4.
 
-import { watchModel } from "../shared/widget.js";
+import { addressWith, syncAddress } from "../shared/address.js";
 import { CHOICES, TRAITS } from "./state.js";
 
-const BETWEEN = "__"; // separates explorers
-const PATIENCE = 300; // milliseconds: browsers limit the rate of address changes
-
-const segments = () => location.hash.slice(1).split(BETWEEN).filter((one) => /^[a-z]+-\d+(_|$)/.test(one));
-
-// The valid settings of a segment; others are ignored.
-function read(segment, state) {
+// The valid settings among those of the address; others are ignored.
+function read(parts, state) {
   const settings = {};
-  for (const part of segment.split("_").slice(1)) {
+  for (const part of parts) {
     const [, name, value] = part.match(/^([a-z]+)-(-?\w+)$/) ?? [];
     const trait = name === "hide" ? "hide_first" : name;
     if (!TRAITS.includes(trait)) continue;
@@ -27,41 +22,16 @@ function read(segment, state) {
 
 const written = (name, value) => (name === "hide_first" ? "hide-first" : `${name}-${value}`);
 
-// The page's address for what the explorer shows now. With `always` it names the explorer even if nothing was changed.
-export function addressOf({ state, origin, number }, always = false) {
-  const changed = TRAITS.filter((name) => state.get(name) !== origin[name]).map((name) => written(name, state.get(name)));
-  const own = `attention-${number}`;
-  const others = segments().filter((one) => one.split("_")[0] !== own);
-  const all = always || changed.length ? [[own, ...changed].join("_"), ...others] : others;
-  return all.join(BETWEEN);
-}
+const changed = ({ state, origin }) => TRAITS.filter((name) => state.get(name) !== origin[name]).map((name) => written(name, state.get(name)));
 
-// Applies the address to the explorer and keeps it up to date. Only on a static page, which has no other way to keep state.
+// The page's address for what the explorer shows now, even if nothing was changed.
+export const addressOf = (view) => addressWith(view.owner, changed(view), true);
+
+// Applies the address to the explorer and keeps it up to date.
 export function followAddress(view, signal) {
-  const { state, page } = view;
+  const { state, page, model } = view;
   view.origin = Object.fromEntries(TRAITS.map((name) => [name, state.get(name)]));
-  view.number = [...document.querySelectorAll(".ab-explorer")].indexOf(page) + 1;
-  const take = () => {
-    const index = segments().findIndex((one) => one.split("_")[0] === `attention-${view.number}`);
-    if (index < 0) return;
-    const settings = read(segments()[index], state);
-    state.set({ ...view.origin, ...settings });
-    if (index === 0) requestAnimationFrame(() => page.scrollIntoView({ block: page.offsetHeight > innerHeight ? "start" : "center" }));
-  };
-  let timer = 0;
-  const write = () => {
-    const address = addressOf(view);
-    if (address === segments().join(BETWEEN)) return;
-    try {
-      history.replaceState(history.state, "", address ? `#${address}` : location.pathname + location.search);
-    } catch {} // some pages are not allowed to change their address
-  };
-  const later = () => {
-    clearTimeout(timer);
-    timer = setTimeout(write, PATIENCE);
-  };
-  take();
-  window.addEventListener("hashchange", take, { signal });
-  watchModel(view.model, Object.fromEntries(TRAITS.map((name) => [`change:${name}`, later])), signal);
-  signal.addEventListener("abort", () => clearTimeout(timer));
+  view.owner = `attention-${[...document.querySelectorAll(".ab-explorer")].indexOf(page) + 1}`;
+  const take = (parts) => state.set({ ...view.origin, ...read(parts, state) });
+  syncAddress({ own: view.owner, page, model, traits: TRAITS, take, settings: () => changed(view) }, signal);
 }

@@ -21,13 +21,13 @@ export class Save {
     const save = element("div", { class: "line-of-buttons" }, element("span", {}, "Save as"), ...files.map((file) => button(...file)), this.done);
     this.call = this.#copied("Python call", button);
     this.link = this.#copied("Link to this view", button);
-    this.link.node.hidden = !view.number;
+    this.link.node.hidden = !view.owner;
     this.node = element("div", { class: "save" }, save, this.call.node, this.link.node);
   }
 
   update() {
     this.call.field.value = pythonCall(this.view);
-    if (this.view.number) this.link.field.value = `${location.href.split("#")[0]}#${addressOf(this.view, true)}`;
+    if (this.view.owner) this.link.field.value = `${location.href.split("#")[0]}#${addressOf(this.view)}`;
   }
 
   // A text field with a button that copies it. If the page isn't allowed to copy, the text is selected instead.

@@ -1,5 +1,6 @@
 // Modules shared by the widgets of a page: loaded once with the host; build.mjs leaves them out of the widgets' scripts.
 
+import * as address from "../shared/address.js";
 import * as base64 from "../shared/base64.js";
 import * as controls from "../shared/controls.js";
 import * as dom from "../shared/dom.js";
@@ -12,4 +13,4 @@ import * as tokens from "../shared/tokens.js";
 import * as view from "../shared/view.js";
 import * as widget from "../shared/widget.js";
 
-export { base64, controls, dom, legend, model, numbers, palette, theme, tokens, view, widget };
+export { address, base64, controls, dom, legend, model, numbers, palette, theme, tokens, view, widget };

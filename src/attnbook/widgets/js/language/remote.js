@@ -1,35 +1,22 @@
 // The page's side of the model: fetches its file, starts the worker and asks it. Loaded when the reader asks for the model.
 
-import { Store, kernelFiles, siteFiles } from "../engine/store.js";
+import { Client, filesOf, workerOf } from "../engine/client.js";
+import { Store } from "../engine/store.js";
 import program from "worker:./worker.js";
 import { Reading } from "./reading.js";
 
 const PART = "weights";
 
-function fromText(text) {
-  const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-  try {
-    return new Worker(address);
-  } finally {
-    URL.revokeObjectURL(address);
-  }
-}
+const startWorker = () => (SITE ? new Worker(attnbook.address("language_worker.js")) : workerOf(program));
 
-const startWorker = () => (SITE ? new Worker(attnbook.address("language_worker.js")) : fromText(program));
-
-export class Remote {
-  #worker;
-  #calls = new Map();
-  #count = 0;
+export class Remote extends Client {
   #whole = { ids: [], rows: [], likeliest: [] };
 
   // `progress(done, all)` gets bytes. Aborting the signal stops the worker.
   static async open({ model, name, progress = () => {}, script = false, signal }) {
-    const files = SITE ? siteFiles(attnbook.address(`../models/${name}/`).split("?")[0], name) : kernelFiles(model, name, signal);
-    const store = await Store.open(files);
-    const remote = new Remote();
+    const store = await Store.open(filesOf(name, model, signal));
+    const remote = new Remote(startWorker(), ({ chunk }) => remote.#send(chunk));
     remote.store = store;
-    remote.#worker = startWorker();
     signal.addEventListener("abort", () => remote.close(), { once: true });
     const [from, to] = store.bounds(PART);
     const { size: step } = store.manifest.parts[PART];
@@ -41,7 +28,6 @@ export class Remote {
       };
       return store.chunk(PART, index, { progress: tell, signal });
     };
-    remote.#listen();
     try {
       Object.assign(remote, await remote.call("open", { script, size: to - from, step }));
     } catch (problem) {
@@ -51,36 +37,14 @@ export class Remote {
     return remote;
   }
 
-  #listen() {
-    this.#worker.onmessage = async ({ data: { id, result, problem, chunk } }) => {
-      if (chunk !== undefined) return this.#send(chunk);
-      const { resolve, reject } = this.#calls.get(id);
-      this.#calls.delete(id);
-      if (problem) reject(new Error(problem));
-      else resolve(result);
-    };
-    this.#worker.onerror = (event) => {
-      for (const { reject } of this.#calls.values()) reject(new Error(event.message || "the worker stopped"));
-      this.#calls.clear();
-    };
-  }
-
   async #send(chunk) {
     try {
       const bytes = await this.chunk(chunk);
-      this.#worker.postMessage({ chunk, bytes }, [bytes.buffer]);
+      this.tell({ chunk, bytes }, [bytes.buffer]);
     } catch (problem) {
       this.problem ??= problem;
-      this.#worker.postMessage({ chunk, problem: problem.message });
+      this.tell({ chunk, problem: problem.message });
     }
-  }
-
-  call(name, values) {
-    const id = this.#count++;
-    return new Promise((resolve, reject) => {
-      this.#calls.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, name, values });
-    });
   }
 
   // Reads a text, or ids whose first `promptLength` are the prompt.
@@ -100,9 +64,7 @@ export class Remote {
   }
 
   close() {
-    this.#worker?.terminate();
-    for (const { reject } of this.#calls.values()) reject(new Error("stopped"));
-    this.#calls.clear();
+    super.close("stopped");
   }
 }
 

@@ -1,6 +1,6 @@
-// The worker that holds the model. A call is { id, name, values }, its answer { id, result } or { id, problem }; while the model loads, it
-// reports { loaded, size } in bytes.
+// The worker that holds the model. Besides answering calls, it asks the page for chunks of the file.
 
+import { answer } from "../engine/answer.js";
 import { openKernel } from "../engine/kernel.js";
 import { readHead } from "./gguf.js";
 import { openNetwork } from "./network.js";
@@ -67,18 +67,9 @@ function chunk(index) {
   });
 }
 
-onmessage = async ({ data }) => {
-  if ("chunk" in data) {
-    const { resolve, reject } = waiting.get(data.chunk);
-    waiting.delete(data.chunk);
-    if (data.bytes) resolve(data.bytes);
-    else reject(new Error(data.problem));
-    return;
-  }
-  try {
-    const result = await calls[data.name](data.values ?? {});
-    postMessage({ id: data.id, result });
-  } catch (problem) {
-    postMessage({ id: data.id, problem: String(problem?.message ?? problem) });
-  }
+onmessage = ({ data }) => {
+  if (!("chunk" in data)) return answer(calls, data);
+  const { resolve, reject } = waiting.get(data.chunk);
+  waiting.delete(data.chunk);
+  return data.bytes ? resolve(data.bytes) : reject(new Error(data.problem));
 };

@@ -1,6 +1,7 @@
 // The encoder in a worker, and its files. Loaded when a reader asks for the model; one model serves all widgets of a page.
 
-import { kernelFiles, siteFiles, Store } from "../engine/store.js";
+import { Client, filesOf, workerOf } from "../engine/client.js";
+import { Store } from "../engine/store.js";
 import program from "worker:./worker.js";
 
 export const LONGEST = 64; // tokens
@@ -12,22 +13,12 @@ const GONE = "attnbook-model-gone";
 
 let opened = null;
 
-// A worker from its program's text.
-function workerOf(text) {
-  const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-  try {
-    return new Worker(address);
-  } finally {
-    URL.revokeObjectURL(address);
-  }
-}
-
 const startWorker = () => (SITE ? new Worker(attnbook.address("sentence_worker.js")) : workerOf(program));
 
 // The model named `name`. `widget` is the widget's model, which asks Python for the files in a notebook; `script` does without
 // WebAssembly. `progress` gets the bytes that have arrived, and how many will.
 export function openModel(name, widget, { progress, signal, script = false } = {}) {
-  opened ??= Model.open(SITE ? siteFiles(attnbook.address(`../models/${name}/`).split("?")[0], name) : kernelFiles(widget, name), { progress, signal, script });
+  opened ??= Model.open(filesOf(name, widget), { progress, signal, script });
   opened.then(
     () => dispatchEvent(new Event(HERE)),
     () => (opened = null),
@@ -44,12 +35,7 @@ export async function removeModel(name) {
   model?.close();
 }
 
-export class Model {
-  #worker;
-  #asked = new Map();
-  #count = 0;
-  #closed = false;
-
+export class Model extends Client {
   static async open(files, { progress = () => {}, signal, script }) {
     const store = await Store.open(files);
     const parts = ["head", "layers"];
@@ -60,10 +46,11 @@ export class Model {
       progress(done[0] + done[1], sizes[0] + sizes[1]);
     };
     const [head, layers] = await Promise.all(parts.map((part, i) => store.part(part, { signal, progress: tell(i) })));
-    const model = new Model(store, startWorker());
+    const model = new Model(startWorker());
+    model.store = store;
     try {
       const start = store.bounds("layers")[0];
-      Object.assign(model, await model.#ask("open", { head, layers, start, table: store.manifest.parts.rows, script }, [head.buffer, layers.buffer]));
+      Object.assign(model, await model.call("open", { head, layers, start, table: store.manifest.parts.rows, script }, [head.buffer, layers.buffer]));
     } catch (error) {
       model.close();
       throw error;
@@ -71,41 +58,13 @@ export class Model {
     return model;
   }
 
-  constructor(store, worker) {
-    this.store = store;
-    this.#worker = worker;
-    worker.addEventListener("message", ({ data: { id, problem, ...answer } }) => {
-      const { resolve, reject } = this.#asked.get(id);
-      this.#asked.delete(id);
-      if (problem) reject(new Error(problem));
-      else resolve(answer);
-    });
-    worker.addEventListener("error", (event) => {
-      for (const { reject } of this.#asked.values()) reject(new Error(event.message || "the worker could not be started"));
-      this.#asked.clear();
-    });
-  }
-
-  #ask(task, request, buffers = []) {
-    const id = ++this.#count;
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(new Error("the model was removed"));
-      this.#asked.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, task, ...request }, buffers);
-      return undefined;
-    });
-  }
-
   close() {
-    this.#closed = true;
-    this.#worker.terminate();
-    for (const { reject } of this.#asked.values()) reject(new Error("the model was removed"));
-    this.#asked.clear();
+    super.close("the model was removed");
   }
 
   // The tokens of a text, and the part of the token embedding that they need, as [index, bytes].
   async #read(text, signal) {
-    const { missing, ...read } = await this.#ask("encode", { text, longest: LONGEST });
+    const { missing, ...read } = await this.call("encode", { text, longest: LONGEST });
     const chunks = await Promise.all(missing.map(async (index) => [index, await this.store.chunk("rows", index, { signal })]));
     return { ...read, chunks };
   }
@@ -114,7 +73,7 @@ export class Model {
   // LONGEST (`whole`), `weights` (L × H × T × T) and `hidden` (T × D).
   async run(text, { cut = [], signal } = {}) {
     const { chunks, ...read } = await this.#read(text, signal);
-    const result = await this.#ask("run", { ids: read.ids, chunks, cut }, chunks.map(([, bytes]) => bytes.buffer));
+    const result = await this.call("run", { ids: read.ids, chunks, cut }, chunks.map(([, bytes]) => bytes.buffer));
     return { ...read, ...result };
   }
 }

@@ -1,11 +1,12 @@
-// The encoder in a worker. Each request { id, task, ... } gets one answer { id, ... } or { id, problem }.
+// The worker that holds the encoder.
 
+import { answer } from "../engine/answer.js";
 import { openKernel } from "../engine/kernel.js";
 import { Encoder } from "./encoder.js";
 
 let encoder;
 
-const TASKS = {
+const calls = {
   // `script`: don't use WebAssembly.
   async open({ head, layers, start, table, script }) {
     const kernel = await openKernel({ script });
@@ -27,12 +28,4 @@ const TASKS = {
   },
 };
 
-addEventListener("message", async ({ data: { id, task, ...request } }) => {
-  try {
-    const answer = await TASKS[task](request);
-    const buffers = [answer.hidden?.buffer, answer.weights?.buffer].filter(Boolean);
-    postMessage({ id, ...answer }, buffers);
-  } catch (error) {
-    postMessage({ id, problem: String(error?.message ?? error) });
-  }
-});
+onmessage = ({ data }) => answer(calls, data, ({ hidden, weights }) => (hidden ? [hidden.buffer, weights.buffer] : []));

@@ -13,7 +13,7 @@ import { followAddress } from "./address.js";
 import { Answer, END } from "./answer.js";
 import { Asking, LONGEST } from "./asking.js";
 import layout from "./layout.css";
-import { decodeMap, explorerState } from "./maps.js";
+import { decodeMap, explorerState, sides } from "./maps.js";
 import css from "./style.css";
 import { judge, readable } from "./writing.js";
 
@@ -56,7 +56,7 @@ class DateTranslator extends View {
     this.#build(_languages, _writing);
     this.#remark(this.get("text"));
     this.follow(["text", "target", "kind", "cuts"]);
-    followAddress(this, signal);
+    if (this.page) followAddress(this, signal);
     signal.addEventListener("abort", () => this.#removeExplorer());
     const prepare = () => this.#load().catch(() => {}); // an error is reported when a translation is requested
     for (const name of ["pointerenter", "focusin"]) this.root.addEventListener(name, prepare, { once: true, signal });
@@ -185,10 +185,7 @@ class DateTranslator extends View {
     const { whole, translation } = this;
     const score = (cuts) => model.score(read, whole.target, whole.written, cuts);
     const [before, after] = cuts.length ? [score([]), score(cuts)] : [[], []];
-    const named = cuts.map((cut) => {
-      const { query_tokens: queries, key_tokens: keys } = explorerState(whole, cut.kind);
-      return [writeCut(cut), cutInWords(cut, queries, keys)];
-    });
+    const named = cuts.map((cut) => [writeCut(cut), cutInWords(cut, ...sides(whole, cut.kind))]);
     this.effects.show(named, whole.written, translation.written, before.map((value, i) => value - after[i]));
     this.speaker.say(this.effects.words.textContent);
   }

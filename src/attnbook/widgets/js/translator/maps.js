@@ -38,12 +38,17 @@ function bits(cells, may) {
   return packed;
 }
 
-// `kind`: "encoder", complete in every frame; "decoder" and "cross" gain one row per frame.
-export function explorerState({ source, written, layers, heads, maps }, kind) {
+// The labels of queries and keys in the maps of one kind, as in translation.py.
+export function sides({ source, written }, kind) {
   const read = [START, ...written.slice(0, -1)];
   const pairs = written.map((token, i) => `${read[i]}→${token}`); // what the model reads and writes at each step
-  const queries = kind === "encoder" ? source : pairs;
-  const keys = kind === "decoder" ? read : source;
+  return [kind === "encoder" ? source : pairs, kind === "decoder" ? read : source];
+}
+
+// `kind`: "encoder", complete in every frame; "decoder" and "cross" gain one row per frame.
+export function explorerState(translation, kind) {
+  const { written, layers, heads, maps } = translation;
+  const [queries, keys] = sides(translation, kind);
   const [rows, columns, steps] = [queries.length, keys.length, written.length];
   const last = (frame) => (kind === "encoder" ? rows - 1 : frame); // the last row so far
   const frames = written.map((_, frame) => frame);

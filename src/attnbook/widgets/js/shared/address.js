@@ -1,0 +1,44 @@
+// The state of a page's widgets in its address, one segment each: `#attention-2_head-3__dates-1_into-de`. Only on a static page, which has
+// no other way to keep state.
+
+import { watchModel } from "./widget.js";
+
+const BETWEEN = "__";
+const PATIENCE = 300; // milliseconds: browsers limit the rate of address changes
+
+const segments = () => location.hash.slice(1).split(BETWEEN).filter((one) => /^[a-z]+-\d+(_|$)/.test(one));
+const ownerOf = (segment) => segment.split("_")[0];
+
+// The page's address with these settings of the widget `own`, such as "attention-2". `always` names the widget even without settings.
+export function addressWith(own, settings, always = false) {
+  const others = segments().filter((one) => ownerOf(one) !== own);
+  const all = always || settings.length ? [[own, ...settings].join("_"), ...others] : others;
+  return all.join(BETWEEN);
+}
+
+// Hands the widget's settings in the address to `take` and scrolls to the first widget named there; writes `settings()` into the address
+// when one of the model's `traits` changes.
+export function syncAddress({ own, page, model, traits, take, settings }, signal) {
+  const read = () => {
+    const index = segments().findIndex((one) => ownerOf(one) === own);
+    if (index < 0) return;
+    take(segments()[index].split("_").slice(1));
+    if (index === 0) requestAnimationFrame(() => page.scrollIntoView({ block: page.offsetHeight > innerHeight ? "start" : "center" }));
+  };
+  let timer = 0;
+  const write = () => {
+    const address = addressWith(own, settings());
+    if (address === segments().join(BETWEEN)) return;
+    try {
+      history.replaceState(history.state, "", address ? `#${address}` : location.pathname + location.search);
+    } catch {} // some pages are not allowed to change their address
+  };
+  const later = () => {
+    clearTimeout(timer);
+    timer = setTimeout(write, PATIENCE);
+  };
+  read();
+  window.addEventListener("hashchange", read, { signal });
+  watchModel(model, Object.fromEntries(traits.map((name) => [`change:${name}`, later])), signal);
+  signal.addEventListener("abort", () => clearTimeout(timer));
+}
