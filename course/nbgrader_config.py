@@ -9,6 +9,8 @@ c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
 # Which variant of each assignment is released and graded. A new year changes some tasks, so that last year's
 # answers don't fit. Set the year before you release, and keep it until everything is graded.
 # c.Variants.year = 2027
+# Each student on the class list gets a variant, and `make release` writes one notebook for each of them.
+# c.Variants.per_student = True
 
 # Limits per submission: time for one cell and for all, memory, processes and threads, output of one cell
 # and of all, size and number of files, cells added by the student.

@@ -139,6 +139,11 @@ def run(course: Course, chosen: argparse.Namespace) -> int:
             for chapter in chosen.assignments:
                 name = course.assignment(chapter)
                 course.released(name)  # raises CourseError if it is missing or outdated
+                if course.per_student(name):
+                    raise CourseError(
+                        f"{name} has a variant per student (c.Variants.per_student), so an edition for all "
+                        "can't include it; give each student the notebook from course/release"
+                    )
                 released.append(course.notebook("release", name))
             print(students_edition(course.folder.parent, chosen.to, chosen.url, released))
     return 0

@@ -15,12 +15,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
 from traitlets.config import Config, PyFileConfigLoader
 
-from coursework.variants import FILE, VariantError, Variants, variant
+from coursework.variants import FILE, VariantError, Variants, replace, swaps, variant
 
 BACKUPS = 10
 LARGEST = 10_000_000  # bytes of a notebook without outputs
 LARGEST_FILE = 100_000_000  # bytes of a submitted file, with outputs
 MOST_CELLS = 10_000
+VARIANT = "variant"  # where a notebook's metadata has the id of a student's variant
 MOST_VALUES = 10_000_000  # estimated, in a file's JSON: many small values take far more memory than the file
 
 
@@ -37,7 +38,7 @@ class Course:
 
     def __init__(self, folder: Path):
         self.folder = Path(folder).resolve()
-        self.sources: dict[str, nbformat.NotebookNode] = {}
+        self.sources: dict[tuple[str, str], nbformat.NotebookNode] = {}
         settings = self.folder / "nbgrader_config.py"
         if not settings.is_file():
             raise CourseError(f"COURSE is {folder}: not a course folder, it has no nbgrader_config.py")
@@ -72,19 +73,35 @@ class Course:
     def notebook(self, step: str, name: str, student: str = ".") -> Path:
         return self.folder / step / student / name / f"{name}.ipynb"
 
-    def source(self, name: str) -> nbformat.NotebookNode:
-        """Return the instructor's version of an assignment, in this year's variant.
+    def source(self, name: str, student: str = "") -> nbformat.NotebookNode:
+        """Return the instructor's version of an assignment, in the variant of the year or of a student.
 
-        It is cached: don't change it.
+        It is cached: don't change it. With variants per student, it is unchanged for anyone not on the list.
         """
-        if name not in self.sources:
+        key = name, self.variant_id(name, student)
+        if key not in self.sources:
             path = self.notebook("source", name)
             notebook = with_names(nbformat.read(path, as_version=4))
             try:
-                self.sources[name] = variant(notebook, path.with_name(FILE), self.year)
+                if not self.per_student(name):
+                    notebook = variant(notebook, path.with_name(FILE), self.year)
+                elif key[1]:
+                    notebook = replace(notebook, swaps(notebook, path.with_name(FILE), key[1]))
             except VariantError as error:
                 raise CourseError(str(error)) from None
-        return self.sources[name]
+            self.sources[key] = notebook
+        return self.sources[key]
+
+    def per_student(self, name: str) -> bool:
+        """Whether each student has a variant of this assignment."""
+        listed = self.notebook("source", name).with_name(FILE).is_file()
+        return listed and Variants(config=self.config).per_student
+
+    def variant_id(self, name: str, student: str) -> str:
+        """Return the id of a student's variant; "" for a common variant or for anyone not on the list."""
+        from coursework.roster import variant_of  # imports this module
+
+        return variant_of(self, name, student)[1] if student and self.per_student(name) else ""
 
     @property
     def year(self) -> int:
@@ -94,12 +111,17 @@ class Course:
         """Return a digest of the source notebook, and of the year and its variants if they matter."""
         path = self.notebook("source", name)
         variants = path.with_name(FILE)
+        if self.per_student(name):
+            return f"{digest(path, variants)}-{self.year} per student"
         if not self.year or not variants.is_file():
             return digest(path)
         return f"{digest(path, variants)}-{self.year}"
 
-    def released(self, name: str) -> nbformat.NotebookNode:
-        """Return the students' version; raise CourseError if it is missing or older than the source."""
+    def released(self, name: str, student: str = "") -> nbformat.NotebookNode:
+        """Return the version for students, or for one of them if each has a variant.
+
+        Raises CourseError if it is missing or older than the source, or if the student has no variant.
+        """
         path, stamp = self.notebook("release", name), self.folder / "release" / name / "source.sha256"
         if not path.is_file() or not stamp.is_file():
             raise CourseError(f"{name} is not released yet: make release CH={short(name)}")
@@ -107,7 +129,18 @@ class Course:
             raise CourseError(
                 f"{name} has changed since it was released: make release CH={short(name)}, then try again"
             )
-        return nbformat.read(path, as_version=4)
+        if not student or not self.per_student(name):
+            return nbformat.read(path, as_version=4)
+        from coursework.roster import variant_of  # imports this module
+
+        folder, known = variant_of(self, name, student)
+        if not known:
+            raise CourseError(f"{student} is not on the class list and so has no variant of {name}")
+        path = self.notebook("release", name, folder)
+        made = nbformat.read(path, as_version=4) if path.is_file() else None
+        if made is None or made.metadata.get(VARIANT) != known:
+            raise CourseError(f"{name} is not released for {student} yet: make release CH={short(name)}")
+        return made
 
     def back_up(self) -> Path | None:
         """Back up the gradebook, if there is one, and delete all but the newest ten backups."""
@@ -191,9 +224,16 @@ def count_cells(cells: list) -> None:
         raise RefusedError(f"too large: {len(cells):,} cells, at most {MOST_CELLS:,}")
 
 
-def without_outputs(cells: list[nbformat.NotebookNode]) -> bytes:
-    """Return a notebook of these cells as bytes."""
-    notebook = new_notebook()
+def read_variant(data: bytes) -> str:
+    """Return the id of the variant that a readable submission answers, or "" if it has none."""
+    metadata = json.loads(data.decode("utf-8-sig")).get("metadata")
+    found = metadata.get(VARIANT) if isinstance(metadata, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def without_outputs(cells: list[nbformat.NotebookNode], variant: str = "") -> bytes:
+    """Return a notebook of these cells as bytes, with the id of its variant."""
+    notebook = new_notebook(metadata={VARIANT: variant} if variant else {})
     for number, cell in enumerate(cells):
         make = new_code_cell if cell.cell_type == "code" else new_markdown_cell
         notebook.cells.append(make(cell.source, metadata=cell.metadata, id=f"cell-{number}"))
@@ -215,7 +255,8 @@ def known(cell) -> dict:
 
 def stamp(course: Course, name: str, student: str) -> str:
     """Return a digest of the submission and the source: if it changes, the submission is graded again."""
-    return f"{course.source_digest(name)} {stamp_of_work(course, name, student)}"
+    of = f"{course.source_digest(name)}{course.variant_id(name, student)}"
+    return f"{of} {stamp_of_work(course, name, student)}"
 
 
 def stamp_of_work(course: Course, name: str, student: str) -> str:

@@ -133,7 +133,7 @@ def save(course: Course, name: str, student: str, result: dict, question: str = 
         ]
     path = course.notebook("autograded", name, student)
     write(path, nbformat.writes(notebook))
-    kept = {key: result[key] for key in ("of", "says", "seconds", "peak")}
+    kept = {key: result[key] for key in ("of", "says", "seconds", "peak", "owner") if key in result}
     kept |= {"work": work, "score": score, "most": most, "by_hand": by_hand, "lost": lost}
     write(path.with_name("graded.json"), json.dumps(kept, indent=1, ensure_ascii=False))
     return line_of(student, kept)
@@ -185,7 +185,8 @@ def words_of(kept: dict) -> str:
         parts.append(f"{kept['by_hand']:g} to mark by hand")
     if kept["lost"]:
         parts.append(f"lost: {', '.join(kept['lost'])}")
-    return "; ".join([*parts, *(f"! {says}" for says in kept["says"])])
+    owner = [f"! this variant belongs to {plain(kept['owner'])}"] if kept.get("owner") else []
+    return "; ".join([*parts, *(f"! {says}" for says in kept["says"]), *owner])
 
 
 def write_report(course: Course, name: str, students: list[str], failed: dict[str, str]) -> Path:

@@ -1,15 +1,18 @@
 """Grade one submission: run its notebook in a sandbox, and repeat the tests outside it."""
 
+import re
 import time
 
 import nbformat
 from nbformat.v4 import new_output
 
 from coursework.align import align, is_test, name_of
-from coursework.course import Course, RefusedError, read_cells, stamp
+from coursework.course import Course, CourseError, RefusedError, read_cells, read_variant, stamp
 from coursework.outputs import few, first_line, shorten, size_of
 from coursework.recheck import Recheck
-from coursework.sandbox import Limits, Sandbox, SandboxError
+from coursework.roster import check_variant
+from coursework.sandbox import Limits, NotGradedError, Sandbox, SandboxError
+from coursework.variants import FILE, other_texts
 
 
 def nobody(*_) -> None:
@@ -25,9 +28,12 @@ def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False, 
     each cell.
     """
     began, of = time.monotonic(), stamp(course, name, student)
-    released, limits = course.released(name), Limits(config=course.config)
+    try:
+        released, limits = course.released(name, student), Limits(config=course.config)
+    except CourseError as error:
+        raise NotGradedError(str(error)) from None
     refused = course.folder / "submitted" / student / name / "refused.txt"
-    peak = 0
+    peak, owner = 0, ""
 
     def begun(graded, said: list[str]) -> None:
         seconds = time.monotonic() - began
@@ -37,7 +43,11 @@ def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False, 
     try:
         if refused.is_file():
             raise RefusedError(refused.read_text("utf8").strip())
-        submitted = read_cells(course.notebook("submitted", name, student).read_bytes())
+        data = course.notebook("submitted", name, student).read_bytes()
+        submitted = read_cells(data)
+        wrong, owner = check_variant(course, name, student, read_variant(data))
+        if wrong:
+            raise RefusedError(wrong)
     except (RefusedError, FileNotFoundError) as error:
         why = str(error) if isinstance(error, RefusedError) else "no notebook was submitted"
         graded, _ = align(released, [])
@@ -46,15 +56,28 @@ def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False, 
             if is_test(cell):
                 fail(cell, "NotHandedIn", why)
     else:
-        source = course.source(name)
+        source = course.source(name, student)
         graded, said = align(released, submitted, limits.own_cells)
+        said += strange_names(course, name, student, submitted)
         tell("starting")
         with Sandbox(limits, unsafe=unsafe) as sandbox:
             begun(graded, said)
             run_cells(graded, Recheck(source, sandbox), said, tell)
         peak = sandbox.peak
     seconds = time.monotonic() - began
-    return {"of": of, "notebook": graded, "says": few(said), "seconds": seconds, "peak": peak}
+    result = {"of": of, "notebook": graded, "says": few(said), "seconds": seconds, "peak": peak}
+    return result | ({"owner": owner} if owner else {})
+
+
+def strange_names(course: Course, name: str, student: str, cells: list) -> list[str]:
+    """Return a remark if a submission defines functions that only other students' variants ask for."""
+    drawn = course.variant_id(name, student)
+    if not drawn:
+        return []
+    others = other_texts(course.source(name), course.notebook("source", name).with_name(FILE), drawn)
+    defined = re.findall(r"^def +(\w+)", "\n".join(cell.source for cell in cells), re.MULTILINE)
+    found = [one for one in dict.fromkeys(defined) if one in others]
+    return [f"defines {', '.join(found)}, as another student's variant of {name} asks"] if found else []
 
 
 def run_cells(graded, recheck: Recheck, said: list[str], tell=nobody) -> None:

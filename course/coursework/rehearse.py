@@ -25,8 +25,17 @@ from coursework.edition import secrets_of
 from coursework.feedback import feedback
 from coursework.grade import grade
 from coursework.release import release
+from coursework.roster import FILE as CLASS
 
 MARK = re.compile(r"^ *### (BEGIN|END) SOLUTION *\n?", re.MULTILINE)
+
+SUBMISSIONS = (
+    "model solution",
+    "unanswered",
+    "everything returns None",
+    "everything raises an error",
+    "last task unanswered",
+)
 
 
 class Expected(NamedTuple):
@@ -46,6 +55,8 @@ def rehearse(course: Course, chapter: str, jobs: int = 2, unsafe: bool = False) 
     name = course.assignment(chapter)
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         stage = Course(copy_of(course, name, Path(folder) / "course"))
+        if stage.per_student(name):
+            write(stage.folder / CLASS, "\n".join(["name", *SUBMISSIONS]))
         _, *warnings = release(stage, name).splitlines()
         print("\n".join([f"Rehearsing {name} in a temporary folder.", *warnings]), flush=True)
         submissions = prepare(stage, name)
@@ -77,8 +88,12 @@ def copy_of(course: Course, name: str, folder: Path) -> Path:
 
 
 def prepare(course: Course, name: str) -> dict[str, tuple[nbformat.NotebookNode, Expected]]:
-    """Return five submissions by name, each with the tests that it should fail."""
-    source, released = course.source(name), course.released(name)
+    """Return SUBMISSIONS by name, each with the tests that it should fail."""
+    return {one: submission(course.source(name, one), course.released(name, one), one) for one in SUBMISSIONS}
+
+
+def submission(source, released, student: str) -> tuple[nbformat.NotebookNode, Expected]:
+    """Return one of SUBMISSIONS, for the released version of a source notebook."""
     tests = {name_of(cell) for cell in released.cells if is_test(cell)}
     model = {name_of(cell): MARK.sub("", cell.source) for cell in source.cells if utils.is_solution(cell)}
     tasks = [name_of(cell) for cell in released.cells if cell.cell_type == "code" and utils.is_solution(cell)]
@@ -89,19 +104,15 @@ def prepare(course: Course, name: str) -> dict[str, tuple[nbformat.NotebookNode,
     def functions(change: Callable[[], ast.stmt]) -> dict[str, str]:
         return model | {task: emptied(text, change) or start[task] for task, text in code.items()}
 
-    answers = {
-        "model solution": (model, Expected(set())),
-        "unanswered": ({}, Expected(tests)),
-        "everything returns None": (functions(lambda: ast.Return(ast.Constant(None))), Expected(tests)),
-        "everything raises an error": (functions(error), Expected(tests)),
-        "last task unanswered": (
-            model | {task: start[task] for task in tasks[-1:]},
-            Expected(last, all=False),
-        ),
-    }
-    return {
-        student: (filled(released, written), expected) for student, (written, expected) in answers.items()
-    }
+    answers = (
+        (model, Expected(set())),
+        ({}, Expected(tests)),
+        (functions(lambda: ast.Return(ast.Constant(None))), Expected(tests)),
+        (functions(error), Expected(tests)),
+        (model | {task: start[task] for task in tasks[-1:]}, Expected(last, all=False)),
+    )
+    written, expected = dict(zip(SUBMISSIONS, answers, strict=True))[student]
+    return filled(released, written), expected
 
 
 def filled(released: nbformat.NotebookNode, answers: dict[str, str]) -> nbformat.NotebookNode:

@@ -1,5 +1,6 @@
 """Generate the students' version of an assignment, and check that it reveals no solution or hidden test."""
 
+import copy
 import io
 import logging
 import re
@@ -12,9 +13,11 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 
-from coursework.course import Course, CourseError, with_names, write
+from coursework.course import VARIANT, Course, CourseError, with_names, write
+from coursework.roster import check_settings, variants
 from coursework.rubric import wrong_sums
 from coursework.variants import FILE as VARIANTS
+from coursework.variants import replace, swaps
 
 REGIONS = re.compile(r"^ *### BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)^ *### END \1 *$", re.DOTALL | re.MULTILINE)
 
@@ -24,8 +27,9 @@ MARKER = re.compile(r"^ *### *(BEGIN|END)\b", re.MULTILINE)
 def release(course: Course, chapter: str) -> str:
     """Write release/chNN/chNN.ipynb and return a report; raise CourseError if it would reveal a solution."""
     name = course.assignment(chapter)
-    course.sources.pop(name, None)  # read it again
+    course.sources.clear()  # read it again
     source = course.source(name)
+    check_settings(course, name)
     unpaired = [
         cell.metadata.nbgrader.grade_id
         for cell in source.cells
@@ -48,19 +52,38 @@ def release(course: Course, chapter: str) -> str:
     if survived:
         path.unlink()
         raise CourseError(f"{name} is not released, because it would reveal:\n  " + "\n  ".join(survived))
+    personal = release_variants(course, name, released) if course.per_student(name) else ""
     write(stamp, course.source_digest(name))
     points = sum(cell.metadata.nbgrader.get("points", 0) for cell in source.cells)
     where = path.relative_to(course.folder.parent)
     said = (
         f"{name} is released: {where}, {points:g} points. Students fill it in and submit it as {name}.ipynb."
     )
-    said = "\n".join([said, *wrong_sums(source)])
+    said = "\n".join([personal or said, *wrong_sums(source)])
     if "github.com/OWNER/" in path.read_text("utf8"):
         said += (
             "\nIts first cell installs the package from the placeholder address github.com/OWNER, which does "
             "not exist. Set your own and release again: make address URL=https://github.com/you/your-book"
         )
     return said
+
+
+def release_variants(course: Course, name: str, released) -> str:
+    """Write release/STUDENT/chNN/chNN.ipynb for everyone on the class list and return a report."""
+    listed = variants(course)
+    for folder, drawn in listed.values():
+        path = course.notebook("source", name).with_name(VARIANTS)
+        made = replace(copy.deepcopy(released), swaps(course.source(name), path, drawn))
+        made.metadata[VARIANT] = drawn
+        if survived := find_secrets(course.source(name, folder), made):
+            raise CourseError(f"{name} is not released for {folder}, it would reveal: {survived[0]}")
+        write(course.notebook("release", name, folder), nbformat.writes(made) + "\n")
+    where = (course.folder / "release").relative_to(course.folder.parent)
+    return (
+        f"{name} is released in {len(listed)} notebooks, one for each student on the class list: "
+        f"{where}/STUDENT/{name}/{name}.ipynb."
+        f" Give each student that one; the one in {where}/{name} is for grading only."
+    )
 
 
 def generate(course: Course, name: str, folder: str) -> None:

@@ -14,6 +14,7 @@ from traitlets.config import Configurable
 
 from coursework.collect import EARLIEST, slug
 from coursework.course import Course, CourseError, read_record
+from coursework.variants import variant_id
 
 FILE = "class.csv"
 HEADINGS = ("name", "number", "section")
@@ -75,6 +76,51 @@ def who(people: list[Person], student: str, handed_in: dict) -> Person | None:
     return alike[0] if len(alike) == 1 else None
 
 
+def folders(people: list[Person]) -> dict[Person, str]:
+    """Return the folder in release/ of each person's variants; their numbers distinguish namesakes."""
+    slugs = [slug(one.name) for one in people]
+    return {
+        one: own if slugs.count(own) == 1 else f"{own}-{one.number}"
+        for one, own in zip(people, slugs, strict=True)
+    }
+
+
+def variants(course: Course) -> dict[Person, tuple[str, str]]:
+    """Return each person's folder in release/ and variant id, which depends on the number or the name."""
+    people = read_class(course)
+    seed = f"{course.config.CourseDirectory.get('course_id', '')} {course.year}"
+    return {
+        one: (folder, variant_id(seed, one.number or slug(one.name)))
+        for one, folder in folders(people).items()
+    }
+
+
+def variant_of(course: Course, name: str, student: str) -> tuple[str, str]:
+    """Return a student's folder in release/ and the id of the variant; ("", "") if not on the class list.
+
+    `student` is a folder in submitted/, or in release/ if the student has not submitted anything.
+    """
+    drawn = variants(course)
+    path = course.folder / "submitted" / student / name / "from.json"
+    person = who(list(drawn), student, read_record(path))
+    if person is None and not path.is_file():
+        person = next((one for one, (folder, _) in drawn.items() if folder == student), None)
+    return drawn.get(person, ("", ""))
+
+
+def check_variant(course: Course, name: str, student: str, found: str) -> tuple[str, str]:
+    """Return what is wrong with the variant `found` in a submission and whose it is; ("", "") if it fits.
+
+    Students read the first of these, so it names nobody.
+    """
+    if found in ("", course.variant_id(name, student)) or not course.per_student(name):
+        return "", ""
+    owner = next((one.name for one, (_, drawn) in variants(course).items() if drawn == found), "")
+    if owner:
+        return f"this is another student's variant of {name}", owner
+    return f"this variant of {name} belongs to nobody on the class list", ""
+
+
 def days_late(course: Course, name: str, handed_in: dict) -> int:
     """Return the days that a submission is late, rounded up; 0 if it has no deadline or no known time."""
     late = Late(config=course.config)
@@ -110,8 +156,9 @@ def kept_share(course: Course, name: str, handed_in: dict) -> float:
 
 
 def check_settings(course: Course, name: str) -> None:
-    """Raise CourseError for an invalid class list or late policy, before any grading."""
-    read_class(course)
+    """Raise CourseError for an invalid or missing class list or late policy, before any grading."""
+    if not read_class(course) and course.per_student(name):
+        raise CourseError(f"c.Variants.per_student needs the class list: write {course.folder / FILE}")
     kept_share(course, name, {"time": EARLIEST})
 
 

@@ -27,13 +27,12 @@ def similarity(course: Course, chapter: str) -> str:
             f"make similar needs copydetect, which is not installed: .venv/bin/uv pip install {NEEDS}"
         ) from None
     name = course.assignment(chapter)
-    given = {cell.source.strip() for cell in course.released(name).cells}
     with tempfile.TemporaryDirectory(prefix="similarity-") as scratch:
         folder = Path(scratch)
         students = [
             path
             for path in sorted(course.folder.glob(f"submitted/*/{name}/{name}.ipynb"))
-            if save_code(path, given, folder / "students")
+            if save_code(path, given(course, name, path.parts[-3]), folder / "students")
         ]
         if not students:
             raise CourseError(
@@ -69,6 +68,12 @@ def similarity(course: Course, chapter: str) -> str:
     ]
     found = f"{len(pairs)} similar pair{'' if len(pairs) == 1 else 's'} among {len(students)} submissions"
     return "\n".join([*lines, f"{name}: {found}, {page.relative_to(course.folder.parent)}"])
+
+
+def given(course: Course, name: str, student: str) -> set[str]:
+    """Return the texts of the cells that a student was given."""
+    known = student if course.variant_id(name, student) else ""
+    return {cell.source.strip() for cell in course.released(name, known).cells}
 
 
 def save_code(path: Path, given: set[str], folder: Path) -> bool:
