@@ -1,13 +1,9 @@
-"""The published models, from files that `make models` has fetched, and texts to compare tokenizers on."""
+"""Texts to compare tokenizers on."""
 
 import random
-from collections.abc import Callable
 
 import pytest
 from babel import Locale
-
-from attnbook.pretrained import load
-from attnbook.pretrained.files import cache_folder, given
 
 LOCALES = (
     "am ar bg bn cs de el en es fa fi fr gu he hi hy is it ja ka km kn ko "
@@ -36,19 +32,6 @@ ODD = [
     "snake_case(x[0]) += 1;",
     "https://example.org/a?b=c",
 ]
-
-
-@pytest.fixture(scope="session")
-def published() -> Callable:
-    """`load`, which fails with a hint where the files are not cached."""
-
-    def loaded(name: str):
-        try:
-            return load(name, path=given(name, cache_folder() / name))
-        except ValueError as problem:
-            pytest.fail(f"{problem} `make models` fetches all.", pytrace=False)
-
-    return loaded
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from attnbook import SentenceExplorer, ablate
-from attnbook.pretrained import chunks, load
-from attnbook.pretrained.files import cache_folder, given
+from attnbook.pretrained import chunks
 from attnbook.widgets.sentences import NAME
 
 pytestmark = pytest.mark.slow
@@ -16,11 +15,8 @@ ENGLISH = "The robot obeys because it must."
 
 
 @pytest.fixture(scope="module")
-def model():
-    try:
-        return load(NAME, path=given(NAME, cache_folder() / NAME))
-    except ValueError as problem:
-        pytest.fail(f"{problem} `make models` fetches all.", pytrace=False)
+def model(published):
+    return published(NAME)
 
 
 @pytest.fixture

@@ -9,9 +9,7 @@ import torch
 from playwright.sync_api import expect
 
 from attnbook import SentenceExplorer, ablate
-from attnbook.pretrained import load
 from attnbook.pretrained.chunks import LARGEST, manifest
-from attnbook.pretrained.files import cache_folder, given
 from attnbook.widgets.sentences import NAME
 
 LAW = "机器人必须遵守人类给它的命令，除非该命令违背了第一法则。"
@@ -80,11 +78,8 @@ KEPT = """async wanted => {
 
 
 @pytest.fixture(scope="module")
-def model():
-    try:
-        return load(NAME, path=given(NAME, cache_folder() / NAME))
-    except ValueError as problem:
-        pytest.fail(f"{problem} `make models` fetches all.", pytrace=False)
+def model(published):
+    return published(NAME)
 
 
 def in_pytorch(model, text, cut=()):
