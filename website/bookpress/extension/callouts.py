@@ -21,6 +21,7 @@ KINDS = {
     "Warning": "warning",
     "In this chapter": "note ab-objectives",
     "Try it": "tip ab-try",
+    "Predict": "tip ab-try",
     "Measured": "note ab-measured",
     "Reading the article closely": "note ab-article",
     "Recap": "tip ab-recap",
