@@ -5,7 +5,7 @@ CHAPTER = "05-encoder"
 
 def test_without_add_positions_become_alike(printed):
     without = printed.column("without Add", "after layer 3")
-    assert without["after layer 1"] < 0.5
+    assert without["after layer 2"] < 0.01 < without["after layer 1"] < 0.5
     assert max(without[f"after layer {n}"] for n in (3, 6, 12)) < 1e-5
     assert min(printed.column("with Add", "after layer 3").values()) > 0.5
 
@@ -44,6 +44,9 @@ def test_what_is_missed_and_at_which_depth(printed):
     assert two["without Norm"] + 10 < two["complete"]
     assert two["… twice the steps"] > max(90, two["without Norm"] + 10)
     assert two["without feed-forward"] > two["complete"] - 15
+    for right in (two, eight):
+        others = ("without Add", "without Norm")
+        assert all(right["without feed-forward"] > right[part] for part in others if part in right)
     assert eight["without Norm"] < 20 < eight["complete"] - 40
     assert eight["without feed-forward"] > eight["complete"] - 15
 

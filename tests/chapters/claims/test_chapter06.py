@@ -66,6 +66,7 @@ def test_without_the_mask_the_loss_is_better_and_no_date_is_written(printed):
     forced = printed.column("tokens correct, forced, %", "no mask, seed 0")
     for open_loss, causal_loss in zip(of("no mask", loss), of("causal mask", loss), strict=True):
         assert open_loss < 0.7 * causal_loss
+    assert max(of("no mask", loss)) < min(of("mask after softmax", loss))
     assert max(of("no mask", written) + of("mask after softmax", written)) < 1
     assert min(of("causal mask", written)) > 80
     assert min(of("no mask", forced)) > 99.5
