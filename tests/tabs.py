@@ -1,5 +1,6 @@
-"""Browser tabs that many tests use, one after another."""
+"""Browser tabs that many tests use, one after another, and waiting in them."""
 
+import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -28,3 +29,11 @@ class Tabs:
         tab.emulate_media(media="null", color_scheme="null", reduced_motion="null", forced_colors="null")
         tab.mouse.move(0, 0)
         self.free.append(tab)
+
+
+def wait_until(page: Page, says: str, arg: object = None, seconds: float = 120) -> None:
+    """Wait until an async function in the page says yes. (`wait_for_function` takes a promise for a yes.)"""
+    end = time.monotonic() + seconds
+    while not page.evaluate(says, arg):
+        assert time.monotonic() < end, f"not true after {seconds:g} s: {says}"
+        page.wait_for_timeout(20)

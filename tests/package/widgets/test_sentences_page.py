@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from attnbook import SentenceExplorer, ablate
 from attnbook.pretrained.chunks import LARGEST, manifest
 from attnbook.widgets.sentences import NAME
+from tests.tabs import wait_until
 
 LAW = "机器人必须遵守人类给它的命令，除非该命令违背了第一法则。"
 KING = "国王爱上了公主，但是她不愿意嫁人。"
@@ -65,15 +66,11 @@ NOTEBOOK = """async ({ maps, ...state }) => {
   widget.render({ model, el: document.body });
 }"""
 
-# Waits until the browser keeps this many bytes of the model. (`wait_for_function` takes a promise for a yes.)
+# Whether the browser keeps this many bytes of the model.
 KEPT = """async wanted => {
-  const end = performance.now() + 120000;
-  for (let kept = 0; kept !== wanted; await new Promise(requestAnimationFrame)) {
-    if (performance.now() > end) throw new Error(`${kept} bytes are kept, wanted ${wanted}`);
-    const cache = await caches.open("attnbook-models-multilingual-e5-small"), keys = await cache.keys();
-    const sizes = keys.map(async key => (await (await cache.match(key)).arrayBuffer()).byteLength);
-    kept = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
-  }
+  const cache = await caches.open("attnbook-models-multilingual-e5-small"), keys = await cache.keys();
+  const sizes = keys.map(async key => (await (await cache.match(key)).arrayBuffer()).byteLength);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0) === wanted;
 }"""
 
 
@@ -324,7 +321,7 @@ def test_loading_can_be_cancelled_and_resumed(opened):
     explorer = opened(prepare=hold)
     explorer.button("Load the model").click()
     expect(explorer.node.get_by_role("progressbar")).to_be_visible()
-    explorer.page.evaluate(KEPT, manifest(NAME)["parts"]["head"]["end"] + 3 * LARGEST)
+    wait_until(explorer.page, KEPT, manifest(NAME)["parts"]["head"]["end"] + 3 * LARGEST)
     explorer.button("Cancel").click()
     expect(explorer.button("Start the model")).to_be_visible()
     explorer.page.unroute("**/layers-3.bin")

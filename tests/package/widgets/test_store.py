@@ -9,6 +9,7 @@ import pytest
 
 from bookpress import ROOT
 from bookpress.serve import server
+from tests.tabs import wait_until
 
 NAME = "tiny"
 CONTENT = bytes(range(256)) * 5  # in chunks of 500, 500 and 280 bytes
@@ -111,12 +112,7 @@ def test_an_interrupted_part_resumes(page):
     page.route("**/weights-2.bin", lambda route: route.abort())
     assert run(page, WHOLE)["reason"] == "offline"
     page.unroute("**/weights-2.bin")
-    page.evaluate(
-        """async () => {
-        const cache = await caches.open("attnbook-models-tiny");
-        while ((await cache.keys()).length < 2) await new Promise((go) => setTimeout(go, 20));
-    }"""
-    )
+    wait_until(page, "async () => (await (await caches.open('attnbook-models-tiny')).keys()).length === 2")
     assert bytes(run(page, WHOLE)["bytes"]) == CONTENT
     assert chunks_of(page) == ["weights-2.bin"]
 
