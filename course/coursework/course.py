@@ -73,35 +73,28 @@ class Course:
     def notebook(self, step: str, name: str, student: str = ".") -> Path:
         return self.folder / step / student / name / f"{name}.ipynb"
 
-    def source(self, name: str, student: str = "") -> nbformat.NotebookNode:
-        """Return the instructor's version of an assignment, in the variant of the year or of a student.
+    def source(self, name: str, drawn: str = "") -> nbformat.NotebookNode:
+        """Return the instructor's version of an assignment, in the variant of the year or of the id `drawn`.
 
-        It is cached: don't change it. With variants per student, it is unchanged for anyone not on the list.
+        It is cached: don't change it. With variants per student, it is unchanged without an id.
         """
-        key = name, self.variant_id(name, student)
-        if key not in self.sources:
+        if (name, drawn) not in self.sources:
             path = self.notebook("source", name)
             notebook = with_names(nbformat.read(path, as_version=4))
             try:
-                if not self.per_student(name):
+                if drawn:
+                    notebook = replace(notebook, swaps(notebook, path.with_name(FILE), drawn))
+                elif not self.per_student(name):
                     notebook = variant(notebook, path.with_name(FILE), self.year)
-                elif key[1]:
-                    notebook = replace(notebook, swaps(notebook, path.with_name(FILE), key[1]))
             except VariantError as error:
                 raise CourseError(str(error)) from None
-            self.sources[key] = notebook
-        return self.sources[key]
+            self.sources[name, drawn] = notebook
+        return self.sources[name, drawn]
 
     def per_student(self, name: str) -> bool:
         """Whether each student has a variant of this assignment."""
         listed = self.notebook("source", name).with_name(FILE).is_file()
         return listed and Variants(config=self.config).per_student
-
-    def variant_id(self, name: str, student: str) -> str:
-        """Return the id of a student's variant; "" for a common variant or for anyone not on the list."""
-        from coursework.roster import variant_of  # imports this module
-
-        return variant_of(self, name, student)[1] if student and self.per_student(name) else ""
 
     @property
     def year(self) -> int:
@@ -117,11 +110,8 @@ class Course:
             return digest(path)
         return f"{digest(path, variants)}-{self.year}"
 
-    def released(self, name: str, student: str = "") -> nbformat.NotebookNode:
-        """Return the version for students, or for one of them if each has a variant.
-
-        Raises CourseError if it is missing or older than the source, or if the student has no variant.
-        """
+    def released(self, name: str) -> nbformat.NotebookNode:
+        """Return the students' version; raise CourseError if it is missing or older than the source."""
         path, stamp = self.notebook("release", name), self.folder / "release" / name / "source.sha256"
         if not path.is_file() or not stamp.is_file():
             raise CourseError(f"{name} is not released yet: make release CH={short(name)}")
@@ -129,18 +119,7 @@ class Course:
             raise CourseError(
                 f"{name} has changed since it was released: make release CH={short(name)}, then try again"
             )
-        if not student or not self.per_student(name):
-            return nbformat.read(path, as_version=4)
-        from coursework.roster import variant_of  # imports this module
-
-        folder, known = variant_of(self, name, student)
-        if not known:
-            raise CourseError(f"{student} is not on the class list and so has no variant of {name}")
-        path = self.notebook("release", name, folder)
-        made = nbformat.read(path, as_version=4) if path.is_file() else None
-        if made is None or made.metadata.get(VARIANT) != known:
-            raise CourseError(f"{name} is not released for {student} yet: make release CH={short(name)}")
-        return made
+        return nbformat.read(path, as_version=4)
 
     def back_up(self) -> Path | None:
         """Back up the gradebook, if there is one, and delete all but the newest ten backups."""
@@ -251,12 +230,6 @@ def known(cell) -> dict:
     """Return the only metadata that is kept of a submitted cell: its nbgrader name."""
     name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
     return {"nbgrader": {"grade_id": name}} if isinstance(name, str) else {}
-
-
-def stamp(course: Course, name: str, student: str) -> str:
-    """Return a digest of the submission and the source: if it changes, the submission is graded again."""
-    of = f"{course.source_digest(name)}{course.variant_id(name, student)}"
-    return f"{of} {stamp_of_work(course, name, student)}"
 
 
 def stamp_of_work(course: Course, name: str, student: str) -> str:

@@ -14,9 +14,10 @@ from sqlalchemy.exc import SAWarning
 
 from coursework.align import is_test, name_of
 from coursework.bubblewrap import check_sandbox, exposed_by
-from coursework.course import Course, CourseError, read_record, record, short, stamp, stamp_of_work, write
+from coursework.course import Course, CourseError, read_record, record, short, stamp_of_work, write
 from coursework.inert import make_inert
 from coursework.outputs import first_line, plain
+from coursework.personal import stamp
 from coursework.process import in_process
 from coursework.roster import attendance, check_settings, lateness
 from coursework.sandbox import NotGradedError

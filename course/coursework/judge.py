@@ -7,10 +7,10 @@ import nbformat
 from nbformat.v4 import new_output
 
 from coursework.align import align, is_test, name_of
-from coursework.course import Course, CourseError, RefusedError, read_cells, read_variant, stamp
+from coursework.course import Course, CourseError, RefusedError, read_cells, read_variant
 from coursework.outputs import few, first_line, shorten, size_of
+from coursework.personal import check_variant, id_of, released_for, source_for, stamp
 from coursework.recheck import Recheck
-from coursework.roster import check_variant
 from coursework.sandbox import Limits, NotGradedError, Sandbox, SandboxError
 from coursework.variants import FILE, other_texts
 
@@ -29,7 +29,7 @@ def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False, 
     """
     began, of = time.monotonic(), stamp(course, name, student)
     try:
-        released, limits = course.released(name, student), Limits(config=course.config)
+        released, limits = released_for(course, name, student), Limits(config=course.config)
     except CourseError as error:
         raise NotGradedError(str(error)) from None
     refused = course.folder / "submitted" / student / name / "refused.txt"
@@ -56,7 +56,7 @@ def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False, 
             if is_test(cell):
                 fail(cell, "NotHandedIn", why)
     else:
-        source = course.source(name, student)
+        source = source_for(course, name, student)
         graded, said = align(released, submitted, limits.own_cells)
         said += strange_names(course, name, student, submitted)
         tell("starting")
@@ -71,7 +71,7 @@ def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False, 
 
 def strange_names(course: Course, name: str, student: str, cells: list) -> list[str]:
     """Return a remark if a submission defines functions that only other students' variants ask for."""
-    drawn = course.variant_id(name, student)
+    drawn = id_of(course, name, student)
     if not drawn:
         return []
     others = other_texts(course.source(name), course.notebook("source", name).with_name(FILE), drawn)

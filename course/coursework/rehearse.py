@@ -24,6 +24,7 @@ from coursework.course import Course, record, write
 from coursework.edition import secrets_of
 from coursework.feedback import feedback
 from coursework.grade import grade
+from coursework.personal import released_for, source_for
 from coursework.release import release
 from coursework.roster import FILE as CLASS
 
@@ -89,7 +90,10 @@ def copy_of(course: Course, name: str, folder: Path) -> Path:
 
 def prepare(course: Course, name: str) -> dict[str, tuple[nbformat.NotebookNode, Expected]]:
     """Return SUBMISSIONS by name, each with the tests that it should fail."""
-    return {one: submission(course.source(name, one), course.released(name, one), one) for one in SUBMISSIONS}
+    return {
+        one: submission(source_for(course, name, one), released_for(course, name, one), one)
+        for one in SUBMISSIONS
+    }
 
 
 def submission(source, released, student: str) -> tuple[nbformat.NotebookNode, Expected]:

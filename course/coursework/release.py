@@ -14,7 +14,8 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 
 from coursework.course import VARIANT, Course, CourseError, with_names, write
-from coursework.roster import check_settings, variants
+from coursework.personal import variants
+from coursework.roster import check_settings
 from coursework.rubric import wrong_sums
 from coursework.variants import FILE as VARIANTS
 from coursework.variants import replace, swaps
@@ -75,7 +76,7 @@ def release_variants(course: Course, name: str, released) -> str:
         path = course.notebook("source", name).with_name(VARIANTS)
         made = replace(copy.deepcopy(released), swaps(course.source(name), path, drawn))
         made.metadata[VARIANT] = drawn
-        if survived := find_secrets(course.source(name, folder), made):
+        if survived := find_secrets(course.source(name, drawn), made):
             raise CourseError(f"{name} is not released for {folder}, it would reveal: {survived[0]}")
         write(course.notebook("release", name, folder), nbformat.writes(made) + "\n")
     where = (course.folder / "release").relative_to(course.folder.parent)

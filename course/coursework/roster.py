@@ -14,7 +14,6 @@ from traitlets.config import Configurable
 
 from coursework.collect import EARLIEST, slug
 from coursework.course import Course, CourseError, read_record
-from coursework.variants import variant_id
 
 FILE = "class.csv"
 HEADINGS = ("name", "number", "section")
@@ -74,51 +73,6 @@ def who(people: list[Person], student: str, handed_in: dict) -> Person | None:
     names = {student, slug(handed_in.get("name", student))}
     alike = [one for one in people if slug(one.name) in names and not (number and one.number)]
     return alike[0] if len(alike) == 1 else None
-
-
-def folders(people: list[Person]) -> dict[Person, str]:
-    """Return the folder in release/ of each person's variants; their numbers distinguish namesakes."""
-    slugs = [slug(one.name) for one in people]
-    return {
-        one: own if slugs.count(own) == 1 else f"{own}-{one.number}"
-        for one, own in zip(people, slugs, strict=True)
-    }
-
-
-def variants(course: Course) -> dict[Person, tuple[str, str]]:
-    """Return each person's folder in release/ and variant id, which depends on the number or the name."""
-    people = read_class(course)
-    seed = f"{course.config.CourseDirectory.get('course_id', '')} {course.year}"
-    return {
-        one: (folder, variant_id(seed, one.number or slug(one.name)))
-        for one, folder in folders(people).items()
-    }
-
-
-def variant_of(course: Course, name: str, student: str) -> tuple[str, str]:
-    """Return a student's folder in release/ and the id of the variant; ("", "") if not on the class list.
-
-    `student` is a folder in submitted/, or in release/ if the student has not submitted anything.
-    """
-    drawn = variants(course)
-    path = course.folder / "submitted" / student / name / "from.json"
-    person = who(list(drawn), student, read_record(path))
-    if person is None and not path.is_file():
-        person = next((one for one, (folder, _) in drawn.items() if folder == student), None)
-    return drawn.get(person, ("", ""))
-
-
-def check_variant(course: Course, name: str, student: str, found: str) -> tuple[str, str]:
-    """Return what is wrong with the variant `found` in a submission and whose it is; ("", "") if it fits.
-
-    Students read the first of these, so it names nobody.
-    """
-    if found in ("", course.variant_id(name, student)) or not course.per_student(name):
-        return "", ""
-    owner = next((one.name for one, (_, drawn) in variants(course).items() if drawn == found), "")
-    if owner:
-        return f"this is another student's variant of {name}", owner
-    return f"this variant of {name} belongs to nobody on the class list", ""
 
 
 def days_late(course: Course, name: str, handed_in: dict) -> int:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from nbgrader import utils
 
 from coursework.course import Course, CourseError, RefusedError, read_cells, short, write
+from coursework.personal import id_of, released_for
 
 NEEDS = "copydetect==0.5.0"  # MIT, 130 kB; not among the pinned packages, since only this command needs it
 ALIKE = 0.5  # a pair is shown if more than this fraction of one student's code is in the other's
@@ -72,8 +73,8 @@ def similarity(course: Course, chapter: str) -> str:
 
 def given(course: Course, name: str, student: str) -> set[str]:
     """Return the texts of the cells that a student was given."""
-    known = student if course.variant_id(name, student) else ""
-    return {cell.source.strip() for cell in course.released(name, known).cells}
+    released = released_for(course, name, student) if id_of(course, name, student) else course.released(name)
+    return {cell.source.strip() for cell in released.cells}
 
 
 def save_code(path: Path, given: set[str], folder: Path) -> bool:

@@ -11,7 +11,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from bookpress import ROOT
 from coursework.align import align
-from coursework.course import Course, read_cells, stamp
+from coursework.course import Course, read_cells
+from coursework.personal import stamp
 
 CANARY = "hidden-" + "canary"
 SOLUTIONS = {

@@ -10,9 +10,9 @@ from coursework.collect import collect
 from coursework.course import Course, CourseError, read_variant, record
 from coursework.feedback import feedback
 from coursework.grade import grade
+from coursework.personal import released_for, variant_of, variants
 from coursework.rehearse import rehearse
 from coursework.release import release
-from coursework.roster import variant_of, variants
 from coursework.statistics import statistics
 
 CHANGES = '[[change]]\nnotebook = ["double"]\nvariants = [["twice"], ["two_times"]]\n'
@@ -143,9 +143,9 @@ def test_a_variant_depends_on_the_class_list_alone(personal):
     assert after["Ada", "9"][0] == "ada-9"
     assert variant_of(personal.course, "ch01", "ada-9") == after["Ada", "9"]
     with pytest.raises(CourseError, match="ch01 is not released for emmy yet: make release CH=01"):
-        personal.course.released("ch01", "emmy")
+        released_for(personal.course, "ch01", "emmy")
     release(personal.course, "1")
-    assert personal.course.released("ch01", "emmy").metadata.variant == after["Emmy", ""][1]
+    assert released_for(personal.course, "ch01", "emmy").metadata.variant == after["Emmy", ""][1]
 
 
 def test_a_submission_keeps_its_variant_when_outputs_are_stripped(personal, tmp_path, monkeypatch):
