@@ -1,5 +1,7 @@
 """Servers that tests start on this machine."""
 
+import re
+import signal
 import socket
 import subprocess
 import time
@@ -30,3 +32,27 @@ def wait_until_it_answers(address: str, process: subprocess.Popen, log: Path, se
             assert process.poll() is None, f"the server ended:\n{log.read_text('utf8')}"
             time.sleep(0.2)
     raise AssertionError(f"the server did not start:\n{log.read_text('utf8')}")
+
+
+def announced_address(process: subprocess.Popen, log: Path, pattern: str) -> str:
+    """The address in a server's log, once it answers there: it may write the log before it listens."""
+    for _ in range(600):
+        if found := re.search(pattern, log.read_text("utf8")):
+            wait_until_it_answers(found[1], process, log)
+            return found[1]
+        assert process.poll() is None, log.read_text("utf8")
+        time.sleep(0.2)
+    raise AssertionError(log.read_text("utf8"))
+
+
+def interrupt(process: subprocess.Popen) -> None:
+    """Press Ctrl-C until the process ends: Python drops an interrupt that arrives in a destructor."""
+    for _ in range(6):
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=10)
+            return
+        except subprocess.TimeoutExpired:
+            pass
+    process.kill()
+    raise AssertionError("the server did not end when interrupted")

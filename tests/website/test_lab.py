@@ -2,11 +2,9 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from jupyter_client.session import Session
 
 import attnbook
 from bookpress import ROOT
-from tests.servers import wait_until_it_answers
+from tests.servers import announced_address
 
 TOKEN = "the-lab-under-test"
 
@@ -33,8 +31,7 @@ def lab(tmp_path_factory):
     with open(folder / "log.txt", "wb") as log:
         server = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
     try:
-        address = announced_address(server, folder / "log.txt")
-        wait_until_it_answers(f"{address}api", server, folder / "log.txt")
+        address = announced_address(server, folder / "log.txt", r"(http://127\.0\.0\.1:\d+/)lab")
 
         def ask(path: str, given: dict | None = None):
             data = None if given is None else json.dumps(given).encode()
@@ -47,17 +44,6 @@ def lab(tmp_path_factory):
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=60)
-
-
-def announced_address(server: subprocess.Popen, log: Path) -> str:
-    """The address in the server's log, which it writes before it listens there."""
-    for _ in range(600):
-        found = re.search(r"(http://127\.0\.0\.1:\d+/)lab", log.read_text("utf8"))
-        if found:
-            return found[1]
-        assert server.poll() is None, log.read_text("utf8")
-        time.sleep(0.2)
-    raise AssertionError(log.read_text("utf8"))
 
 
 def test_the_chapters_are_listed(lab):

@@ -3,10 +3,8 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -19,6 +17,7 @@ from nbformat.v4 import new_markdown_cell, new_output
 from bookpress import ROOT
 from coursework.__main__ import main
 from coursework.inert import ADDRESS, NOTE, TAGS, inert, is_harmless, prose
+from tests.servers import announced_address, interrupt
 
 RUN = "window.ran=(window.ran||0)+1;alert(1)"
 CALL = "window.ran=1"
@@ -143,16 +142,9 @@ def formgrader(room, tmp_path_factory):
             stderr=out,
         )
     try:
-        for _ in range(600):
-            found = re.search(r"(http://127\.0\.0\.1:(\d+))/", log.read_text("utf8"))
-            if found:
-                break
-            assert server.poll() is None, log.read_text("utf8")
-            time.sleep(0.2)
-        yield found[1]
+        yield announced_address(server, log, r"(http://127\.0\.0\.1:\d+)/")
     finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(timeout=60)
+        interrupt(server)
 
 
 @pytest.fixture
