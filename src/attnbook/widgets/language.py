@@ -20,13 +20,13 @@ class LanguageModelExplorer(Widget):
     """SmolLM2-135M-Instruct in the page: next tokens, all 270 heads, and what changes when some are cut.
 
     `prompt` is one of the recorded prompts (`attnbook.widgets.language_prompts.PROMPTS`, by name or text), or
-    another text, which Python then reads with the published model. In the page, the reader can load the model
+    another text, which Python then runs through the published model. In the page, the reader can load the model
     and type any prompt of at most 128 tokens.
 
     Traits to set and observe: `prompt`; `position`, whose next token is shown (-1: the last); `layer` and
     `head`; `cut`, the heads left out, as pairs `[layer, head]`; `sort`, what the heads are ranked by
     ("first", "previous", "induction" or "pair"); `key`, the key of that pair; `temperature` (0 to 2, 0 takes
-    the most likely token) and `top_p` (above 0, at most 1). Raises `TypeError` and `ValueError` that name the
+    the most probable token) and `top_p` (above 0, at most 1). Raises `TypeError` and `ValueError` that name the
     argument.
     """
 
@@ -49,7 +49,7 @@ class LanguageModelExplorer(Widget):
     _readings = traitlets.List(read_only=True).tag(sync=True)
     _maps = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
 
-    def __init__(self, prompt="Random words, twice", *, layer=18, head=6, title="", **settings):
+    def __init__(self, prompt="A list, repeated", *, layer=18, head=6, title="", **settings):
         check_title(title)
         known = {"position", "key", "cut", "sort", "temperature", "top_p", "layout"}
         if unknown := sorted(set(settings) - known):
@@ -125,6 +125,6 @@ class LanguageModelExplorer(Widget):
 
 
 def check_number(name: str, number: int, count: int) -> None:
-    """Raise ValueError unless `number` counts one of `count` things from 0."""
+    """Raise ValueError unless 0 ≤ `number` < `count`."""
     if not 0 <= number < count:
         raise ValueError(f"{name}: got {number}, wanted 0 to {count - 1}")

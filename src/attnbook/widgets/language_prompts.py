@@ -1,4 +1,4 @@
-"""Readings of a prompt by the language model: its tokens, the likely next tokens and all attention maps.
+"""Readings of a prompt by the language model: its tokens, the probable next tokens and all attention maps.
 
 Five prompts are recorded in `language_prompts.npz`, written by `python -m attnbook.widgets.language_prompts`.
 """
@@ -24,6 +24,10 @@ CODES = 255
 INDUCTION = [(17, 3), (17, 4), (17, 5), (18, 6)]
 OTHERS = [(17, 0), (17, 1), (17, 2), (18, 3)]
 PROMPTS = {
+    "A list, repeated": (
+        "owl seven paper green lamp sea clock fifty road pencil "
+        "owl seven paper green lamp sea clock fifty road"
+    ),
     "Robots": (
         "A robot must obey the orders given it by human beings "
         "except where such orders would conflict with the First"
@@ -31,21 +35,17 @@ PROMPTS = {
     "The heavy box": "The robot dropped the box because it was too heavy. What was too heavy? The",
     "Mary and John": "When Mary and John went to the store, John gave a drink to",
     "A capital": "The capital of France is",
-    "Random words, twice": (
-        "owl seven paper green lamp sea clock fifty road pencil "
-        "owl seven paper green lamp sea clock fifty road"
-    ),
 }
-CUTS = {"the four induction heads": INDUCTION, "four other heads of these layers": OTHERS}
+CUTS = {"the four induction heads": INDUCTION, "four other heads of layers 17 and 18": OTHERS}
 
 
 @dataclass(frozen=True)
 class Reading:
     """What the model made of a text of T tokens.
 
-    `likeliest` has the ten most likely next tokens of each position and their probabilities. `maps` is
+    `likeliest` has the ten most probable next tokens of each position and their probabilities. `maps` is
     `(L, H, T, T)`, exact to 0.004 if recorded. Each of `cuts` has a `name`, `heads` and `changes`: per
-    position, the likely tokens with their probabilities with all heads and without these.
+    position, the probable tokens with their probabilities with all heads and without these.
     """
 
     text: str
@@ -126,14 +126,14 @@ def read(text: str, *, cuts: tuple[str, ...] = ()) -> Reading:
 
 
 def listed(tokenizer, shares: torch.Tensor) -> list[list]:
-    """The most likely tokens of one position, with their probabilities."""
+    """The most probable tokens of one position, with their probabilities."""
     values, best = shares.topk(LIKELIEST)
     names = tokenizer.tokens(best.tolist())
     return [[name, round(share, 5)] for name, share in zip(names, values.tolist(), strict=True)]
 
 
 def compare(tokenizer, whole: torch.Tensor, part: torch.Tensor) -> list[list]:
-    """The tokens most likely with all heads or without some, with both probabilities."""
+    """The tokens most probable with all heads or without some, with both probabilities."""
     half = LIKELIEST // 2
     ids = [*dict.fromkeys([*whole.topk(half).indices.tolist(), *part.topk(half).indices.tolist()])]
     ids.sort(key=lambda number: -max(whole[number], part[number]).item())

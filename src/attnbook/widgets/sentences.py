@@ -24,11 +24,11 @@ SETTINGS = ("text", "other", "layer", "head", "query", "key", "cut")
 
 
 class SentenceExplorer(Widget):
-    """The 144 heads of multilingual-e5-small on a sentence: pick a word and see where each head looks.
+    """The 144 heads of multilingual-e5-small on a sentence: choose a query and see what it attends to in each head.
 
-    `sentences`, one or several strings, are run in Python, and their maps go with the widget in one byte per
+    `sentences`, one or several strings, are run in Python, and their maps are stored in the widget, one byte per
     weight. Any other sentence is run in the page by the model itself, once the reader loads it: from the
-    book's site, or in a notebook from Python. A sentence longer than 64 tokens is cut.
+    book's site, or in a notebook from Python. A sentence longer than 64 tokens is truncated.
 
     `model` is the pair that `attnbook.pretrained.load("multilingual-e5-small")` returns; by default it is
     loaded. Traits to set and observe: `text`, the sentence shown (by default the first); `other`, a sentence
@@ -70,7 +70,9 @@ class SentenceExplorer(Widget):
         if unknown := sorted(set(settings) - {*SETTINGS, "layout"}):
             raise TypeError(f"{unknown[0]}: no such setting, wanted one of {', '.join(SETTINGS)}")
         self._model, self._tokenizer = check_model(load(NAME) if model is None else model)
-        runs = [self._run(text) for text in texts]
+        self._recorded = {}
+        self._recorded = {text: self._run(text) for text in texts}
+        runs = [self._recorded[text] for text in texts]
         settings = {"text": texts[0], **settings}
         tokens = self._tokens_of(check_sentence("text", settings["text"]))
         for side in ("query", "key"):
@@ -93,7 +95,9 @@ class SentenceExplorer(Widget):
 
     @torch.no_grad()
     def _run(self, text: str, cut: Sequence = ()) -> tuple[list[str], np.ndarray]:
-        """The tokens and the weights `(L, H, T, T)`."""
+        """The tokens and the weights `(L, H, T, T)`, recorded or computed."""
+        if not cut and text in self._recorded:
+            return self._recorded[text]
         ids = self._ids(text)
         with ablate(self._model, [tuple(head) for head in cut]):
             _, attentions = self._model(torch.tensor([ids]))

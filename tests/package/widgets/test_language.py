@@ -13,7 +13,7 @@ from attnbook.widgets import language_prompts as prompts
 def test_the_recordings_are_the_models_readings():
     """One of them, read again with the published model."""
     given(prompts.MODEL, cache_folder() / prompts.MODEL)  # fails with a hint if `make models` hasn't run
-    name = "Random words, twice"
+    name = "A list, repeated"
     recorded, made = prompts.recorded()[name], prompts.read(prompts.PROMPTS[name], cuts=tuple(prompts.CUTS))
     assert recorded.ids == made.ids
     assert recorded.tokens == made.tokens
@@ -43,7 +43,7 @@ def test_every_prompt_is_recorded_with_both_cuts():
 
 
 def test_cutting_induction_heads_matters_and_others_do_not():
-    induction, others = prompts.recorded()["Random words, twice"].cuts
+    induction, others = prompts.recorded()["A list, repeated"].cuts
     token, before, after = induction["changes"][-1][0]
     assert token == " pencil"
     assert before > 0.6

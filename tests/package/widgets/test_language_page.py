@@ -72,7 +72,7 @@ def test_it_predicts_what_pytorch_predicts(remote):
     assert worst < 0.01
 
 
-@pytest.mark.parametrize("name", ["Random words, twice", "Mary and John"])
+@pytest.mark.parametrize("name", ["A list, repeated", "Mary and John"])
 def test_all_270_maps_are_pytorchs(remote, name):
     reading = prompts.recorded()[name]
     rows = remote.evaluate(MAPS, reading.text)
@@ -82,7 +82,7 @@ def test_all_270_maps_are_pytorchs(remote, name):
 
 
 def test_cut_heads_change_what_they_change_in_pytorch(remote):
-    reading = prompts.recorded()["Random words, twice"]
+    reading = prompts.recorded()["A list, repeated"]
     for cut in reading.cuts:
         heads = sorted(9 * layer + head for layer, head in cut["heads"])
         changes = remote.evaluate("([ids, cut]) => remote.compare(ids, cut)", [reading.ids, heads])
@@ -172,7 +172,7 @@ class Explorer:
 
     def load(self):
         self.button("Load the model").click()
-        expect(self.button("Remove")).to_be_visible(timeout=120_000)
+        expect(self.button("Remove from this browser")).to_be_visible(timeout=120_000)
 
 
 @pytest.fixture
@@ -191,8 +191,8 @@ def test_recorded_prompts_work_without_the_model(explore):
         expect(explorer.rows.first).to_contain_text(f"{token.strip()}{share:.3f}")
     assert not any("models/" in url or "language_remote" in url for url in explorer.opened.requests)
     explorer.live.get_by_label("Prompt", exact=True).fill("Another text")
-    explorer.button("Read this prompt").click()
-    expect(explorer.live.locator(".ab-lm-note")).to_contain_text("load the model to read it")
+    explorer.button("Run the model").click()
+    expect(explorer.live.locator(".ab-lm-note")).to_contain_text("load the model to run it")
     assert explorer.opened.faults == []
 
 
@@ -201,15 +201,19 @@ def test_a_recorded_cut_is_shown_beside_the_whole_model(explore):
     explorer.button("Cut the four induction heads").click()
     expect(explorer.rows.first).to_contain_text("pencil0.6370.009")
     expect(explorer.live.locator(".cut-list")).to_have_text(
-        "Cut: 17·3, 17·4, 17·5, 18·6. The probability of “pencil” goes from 0.637 to 0.009."
+        "Without heads 17·3, 17·4, 17·5, 18·6, the probability of “pencil” falls from 0.637 to 0.009."
     )
     assert explorer.live.locator(".cell", has_text="✕").count() == 4
     explorer.button("Cut four other heads").click()
     expect(explorer.rows.first).to_contain_text("pencil0.6370.602")
     explorer.button("Restore all heads").click()
     expect(explorer.live.locator("thead th")).to_have_count(2)
-    explorer.button("Cut head 18·6").click()
-    expect(explorer.live.locator(".cut-list")).to_contain_text("only the recorded cuts can be shown")
+    expect(explorer.button("Cut head 18·6")).to_be_disabled()  # only the model can show this cut
+    explorer.head.press("x")
+    expect(explorer.live.locator(".cut-list")).to_contain_text("Cut a head to see")
+    explorer.live.get_by_label("Recorded prompts").select_option("The heavy box")
+    explorer.button("Cut the four induction heads").click()
+    expect(explorer.live.locator(".cut-list")).to_contain_text("the probability of “box” ")
 
 
 def test_heads_are_ranked_by_what_they_attend_to(explore):
@@ -232,7 +236,7 @@ def test_the_keyboard_reaches_tokens_and_heads(explore):
     explorer = explore()
     explorer.live.locator(".chip[aria-checked=true]").focus()
     explorer.page.keyboard.press("ArrowLeft")
-    expect(explorer.live.locator("caption")).to_have_text("Next token after ␠fifty, where the text has ␠road")
+    expect(explorer.live.locator("caption")).to_have_text("Next token after ␠fifty (in the text: ␠road)")
     explorer.page.keyboard.press("End")
     expect(explorer.live.locator("caption")).to_have_text("Next token after ␠road")
     explorer.head.focus()
@@ -240,8 +244,6 @@ def test_the_keyboard_reaches_tokens_and_heads(explore):
     expect(explorer.head).to_have_attribute("aria-label", re.compile("^Layer 17, head 6: "))
     explorer.page.keyboard.press("ArrowUp")
     expect(explorer.head).to_have_attribute("aria-label", re.compile("^Layer 17, head 5: "))
-    explorer.page.keyboard.press("x")
-    expect(explorer.head).to_have_attribute("aria-label", re.compile("cut$"))
 
 
 def test_the_loaded_model_reads_generates_and_cuts(explore):
@@ -250,19 +252,20 @@ def test_the_loaded_model_reads_generates_and_cuts(explore):
     explorer.button("Next token").click()
     expect(explorer.live.locator(".is-made")).to_have_text("␠pencil")
     expect(explorer.live.locator(".cache")).to_contain_text("20 tokens")
-    explorer.button("Start over").click()
+    explorer.button("Remove generated tokens").click()
     expect(explorer.live.locator(".is-made")).to_have_count(0)
     explorer.live.get_by_label("Prompt", exact=True).fill("<b>The</b> capital of Italy is")
-    explorer.button("Read this prompt").click()
+    explorer.button("Run the model").click()
     expect(explorer.rows.first).to_contain_text("Rome")
     explorer.button("Append").first.click()
     expect(explorer.live.locator(".is-made")).to_have_text("␠Rome")
-    explorer.button("Cut head 18·6").click()
+    explorer.head.press("x")
+    expect(explorer.head).to_have_attribute("aria-label", re.compile("cut$"))
     expect(explorer.live.locator("thead th")).to_have_count(3)
     explorer.button("Generate 12 tokens").click()
     expect(explorer.live.locator(".is-made")).to_have_count(13, timeout=120_000)
     expect(explorer.button("Generate 12 tokens")).to_be_enabled()
-    explorer.button("Remove").click()
+    explorer.button("Remove from this browser").click()
     expect(explorer.button("Load the model")).to_be_visible()
     assert explorer.page.evaluate("caches.keys()") == []
     assert explorer.opened.faults == []

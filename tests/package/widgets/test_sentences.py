@@ -56,13 +56,21 @@ def test_weights_follow_text_and_cut_heads(widget, model):
     assert not np.allclose(widget.weights, truth(model, ENGLISH), atol=1e-3)
 
 
+def test_a_recorded_sentence_is_not_run_again(model, monkeypatch):
+    widget = SentenceExplorer([LAW, ENGLISH], model=model)
+    monkeypatch.setattr(widget, "_model", None)
+    widget.text = ENGLISH
+    assert widget.figure().axes
+    np.testing.assert_allclose(widget.weights, truth(model, ENGLISH))
+
+
 def test_positions_beyond_a_shorter_sentence_are_forgotten(widget):
     widget.query, widget.key = 18, 3
     widget.text = ENGLISH
     assert (widget.query, widget.key) == (-1, 3)
 
 
-def test_long_sentences_are_cut(model):
+def test_long_sentences_are_truncated(model):
     widget = SentenceExplorer("word " * 60, model=model)
     assert widget.weights.shape == (12, 12, 62, 62)
     widget = SentenceExplorer("字 " * 140, model=model)

@@ -140,36 +140,37 @@ def opened(visit):
 
 def test_recorded_sentences_need_no_model(opened):
     explorer = opened()
-    expect(explorer.line).to_have_text("Layer 7, head 0 gives 0.74 of the weight of 它的 to 机器人.")
-    expect(explorer.note).to_have_text("Recorded maps, rounded to 8 bits. ")
+    expect(explorer.line).to_have_text("In layer 7, head 0, the query 它的 gives the key 机器人 a weight of 0.74.")
+    expect(explorer.note).to_have_text("Recorded sentence. ")
     expect(explorer.cell(7, 0)).to_have_attribute("aria-checked", "true")
     expect(explorer.cell(7, 0)).to_have_attribute("aria-label", re.compile(r"^layer 7, head 0: 0\.74$"))
     expect(explorer.node.locator(".ranks li").first).to_have_text("7·0 → 机器人 0.74")
-    expect(explorer.words("to").filter(has_text="机器人")).to_contain_text("0.74")
+    expect(explorer.words("key").filter(has_text="机器人")).to_contain_text("0.74")
     explorer.node.get_by_label("Recorded sentences").select_option(KING)
-    expect(explorer.words("from").filter(has_text="国王")).to_be_visible()
-    expect(explorer.line).to_contain_text("Pick a word")
+    expect(explorer.words("query").filter(has_text="国王")).to_be_visible()
+    expect(explorer.line).to_contain_text("Choose a query")
     expect(explorer.node.get_by_label("Type a sentence")).to_have_value(KING)
     explorer.type(CAT)
-    expect(explorer.note).to_contain_text("This sentence wasn't recorded: load the model to read it.")
-    expect(explorer.note).to_contain_text(f"Shown: {KING}")
+    expect(explorer.note).to_contain_text("This sentence isn't recorded: load the model to run it.")
+    expect(explorer.note).to_contain_text(f"Still showing: {KING}")
+    expect(explorer.button("Cut this head")).to_be_disabled()
     assert [url for url in explorer.requests if "/models/" in url] == []
 
 
 def test_words_heads_and_pairs_can_be_picked(opened):
     explorer = opened()
-    explorer.words("to").filter(has_text="机器人").click()  # picked before: no pair any more
-    expect(explorer.line).to_contain_text("Layer 7, head 0 looks from 它的 to 机器人 (0.74), ")
-    expect(explorer.node.locator(".ab-grid .caption")).to_have_text("Each square: the row of 它的")
+    explorer.words("key").filter(has_text="机器人").click()  # picked before: no pair any more
+    expect(explorer.line).to_contain_text("In layer 7, head 0, the query 它的 attends mainly to 机器人 (0.74), ")
+    expect(explorer.node.locator(".ab-grid .caption")).to_have_text("Each square: the weights of the query 它的")
     rank = explorer.node.locator(".ranks button").nth(4)
     layer, head = divmod(int(rank.get_attribute("data-at")), 12)
     rank.click()
     expect(explorer.cell(layer, head)).to_have_attribute("aria-checked", "true")
     explorer.cell(3, 4).click()
-    expect(explorer.line).to_contain_text("Layer 3, head 4 looks from 它的")
+    expect(explorer.line).to_contain_text("In layer 3, head 4, the query 它的 attends")
     explorer.node.locator(".ab-one canvas").click(position={"x": 3, "y": 3})
     expect(explorer.line).to_have_text(
-        re.compile(r"^Layer 3, head 4 gives 0\.\d\d of the weight of <s> to <s>\.$")
+        re.compile(r"^In layer 3, head 4, the query <s> gives the key <s> a weight of 0\.\d\d\.$")
     )
 
 
@@ -179,21 +180,21 @@ def test_everything_can_be_done_by_keyboard(opened):
     expect(explorer.cell(7, 1)).to_be_focused()
     explorer.cell(7, 1).press("ArrowDown")
     expect(explorer.cell(8, 1)).to_have_attribute("aria-checked", "true")
-    first = explorer.words("from").first
+    first = explorer.words("query").first
     first.focus()
     first.press("End")
-    last = explorer.words("from").last
+    last = explorer.words("query").last
     expect(last).to_be_focused()
     last.press("ArrowLeft")
-    explorer.words("from").nth(-2).press("Enter")
-    expect(explorer.line).to_contain_text("of the weight of 。 to 机器人")
-    assert explorer.words("from").evaluate_all("all => all.filter(one => one.tabIndex === 0).length") == 1
+    explorer.words("query").nth(-2).press("Enter")
+    expect(explorer.line).to_contain_text("the query 。 gives the key 机器人 a weight of")
+    assert explorer.words("query").evaluate_all("all => all.filter(one => one.tabIndex === 0).length") == 1
 
 
 def test_hostile_text_stays_text(opened):
     explorer = opened()
     hostile = Sentences(explorer.page, 1)
-    expect(hostile.words("from").filter(has_text="script").first).to_be_visible()
+    expect(hostile.words("query").filter(has_text="script").first).to_be_visible()
     assert explorer.page.evaluate("window.hacked") is None
     assert hostile.node.locator(".ab-words b").count() == 0
     assert explorer.faults == []
@@ -206,7 +207,7 @@ def test_the_model_reads_any_sentence_as_pytorch_does(opened, model, address):
     page.on("response", lambda answer: sizes.append(int(answer.headers["content-length"])))
     explorer.type(CAT)
     explorer.load()
-    expect(explorer.words("from").filter(has_text="cat")).to_be_visible()
+    expect(explorer.words("query").filter(has_text="cat")).to_be_visible()
     expect(explorer.note).to_have_text("")
     assert 17e6 < sum(sizes) < 25e6
     assert "without WebAssembly" not in explorer.said.inner_text()
@@ -244,7 +245,7 @@ def test_the_model_reads_any_sentence_as_pytorch_does(opened, model, address):
     expect(Sentences(page, 1).said).to_contain_text("The model runs in this page")  # one model for all
     assert [url for url in explorer.requests if not url.startswith((address, "data:"))] == []
     page.reload()
-    expect(explorer.said).to_contain_text("Your browser has kept")
+    expect(explorer.said).to_contain_text("Your browser still has")
     explorer.requests.clear()
     explorer.button("Start the model").click()
     expect(explorer.said).to_contain_text("The model runs in this page")
@@ -280,7 +281,7 @@ def test_in_a_notebook_python_sends_the_model(browser, address, model):
     field = page.get_by_label("Type a sentence")
     field.fill(LAW)
     field.press("Enter")
-    expect(page.get_by_role("toolbar", name="from").get_by_text("机器人")).to_be_visible()
+    expect(page.get_by_role("toolbar", name="query").get_by_text("机器人")).to_be_visible()
     assert page.evaluate("asked[0]") == "manifest.json"
     assert page.get_by_role("button", name="Remove").count() == 0
     page.close()
@@ -309,8 +310,8 @@ def test_a_copy_without_the_models_says_so(opened):
     explorer = opened(prepare=lambda page: page.route("**/models/**", gone))
     explorer.button("Load the model").click()
     expect(explorer.said).to_contain_text("without the model's files")
-    expect(explorer.said).to_contain_text("Recorded sentences can be read.")
-    expect(explorer.line).to_contain_text("Layer 7, head 0 gives 0.74")
+    expect(explorer.said).to_contain_text("You can still explore the recorded sentences.")
+    expect(explorer.line).to_contain_text("a weight of 0.74")
     explorer.page.unroute("**/models/**")
     explorer.button("Try again").click()
     expect(explorer.said).to_contain_text("The model runs in this page")
@@ -337,7 +338,7 @@ def test_a_page_opened_from_a_file_shows_recorded_maps(browser, built):
     page.mouse.move(1, 1)
     explorer = Sentences(page)
     expect(explorer.said).to_contain_text("opened from a file")
-    expect(explorer.line).to_contain_text("Layer 7, head 0 gives 0.74")
+    expect(explorer.line).to_contain_text("a weight of 0.74")
     expect(explorer.button("Load the model")).to_have_count(0)
     page.close()
 
@@ -345,7 +346,7 @@ def test_a_page_opened_from_a_file_shows_recorded_maps(browser, built):
 def test_a_link_leads_to_the_same_view(opened):
     explorer = opened()
     explorer.cell(3, 4).click()
-    explorer.words("to").nth(4).click()
+    explorer.words("key").nth(4).click()
     explorer.button("Link to this view").click()
     expect(explorer.node.locator(".linked")).not_to_be_empty()
     line = explorer.line.inner_text()

@@ -1,4 +1,4 @@
-// The most likely next tokens at one position, with all heads and, if some are cut, without these.
+// The most probable next tokens at one position, with all heads and, if some are cut, without these.
 
 import { element } from "../shared/dom.js";
 import { digits } from "../shared/numbers.js";
@@ -22,8 +22,8 @@ export class Chances {
   // `listed`: [token, probability], or with cut heads [token, before, after].
   show({ token, listed, next, cut, live }) {
     this.listed = listed.slice(0, SHOWN);
-    this.caption.replaceChildren("Next token after ", tokenElement(token, 24), next === undefined ? "" : element("span", { class: "muted" }, ", where the text has ", tokenElement(next, 24)));
-    const names = cut ? ["token", "all heads", "heads cut"] : ["token", "probability"];
+    this.caption.replaceChildren("Next token after ", tokenElement(token, 24), next === undefined ? "" : element("span", { class: "muted" }, " (in the text: ", tokenElement(next, 24), ")"));
+    const names = cut ? ["token", "all heads", "without cut heads"] : ["token", "probability"];
     this.head.replaceChildren(...names.map((name) => element("th", { scope: "col" }, name)));
     this.rows.replaceChildren(...this.listed.map(([name, ...shares], at) => {
       const label = live ? element("button", { type: "button", class: "plain", title: "Append this token", "aria-label": `Append ${visible(name)}` }, tokenElement(name, 16)) : tokenElement(name, 16);

@@ -12,10 +12,10 @@ export class Heads {
   constructor([layers, heads], { choose, cut, sort, signal }) {
     Object.assign(this, { layers, heads, choose });
     const on = (node, type, call) => node.addEventListener(type, call, { signal });
-    const options = [...Object.entries(SORTS).map(([name, [words]]) => [name, words]), ["pair", "the chosen pair of tokens"]];
+    const options = [...Object.entries(SORTS).map(([name, [words]]) => [name, words]), ["pair", "the chosen key (Shift+click a token, or K)"]];
     this.sort = element("select", { class: "field" }, ...options.map(([value, words]) => element("option", { value }, words)));
     on(this.sort, "change", () => sort(this.sort.value));
-    const label = element("label", { class: "asked" }, element("span", {}, `${layers * heads} heads by their weight on`), this.sort);
+    const label = element("label", { class: "asked" }, element("span", {}, `Colour the ${layers * heads} heads by their weight on`), this.sort);
     this.cells = Array.from({ length: layers * heads }, (_, index) => {
       const cell = element("button", { type: "button", class: "cell", role: "radio" });
       cell.dataset.index = index;
@@ -29,14 +29,10 @@ export class Heads {
     on(this.grid, "click", (event) => this.#pick(event.target.closest("[data-index]")));
     on(this.grid, "keydown", (event) => this.#key(event));
     this.toggle = element("button", { type: "button", class: "button" });
-    on(this.toggle, "click", () => this.flip(this.chosen));
+    on(this.toggle, "click", () => cut(this.flipped));
     this.all = element("button", { type: "button", class: "button" }, "Restore all heads");
     on(this.all, "click", () => cut([]));
-    this.flip = (index) => {
-      const pair = this.#pair(index);
-      cut(this.isCut(index) ? this.cutHeads.filter((one) => String(one) !== String(pair)) : [...this.cutHeads, pair]);
-    };
-    this.ranked = element("div", { class: "ranked", role: "group", "aria-label": "Highest heads" });
+    this.ranked = element("div", { class: "ranked", role: "group", "aria-label": "Heads with the highest score" });
     on(this.ranked, "click", (event) => this.#pick(event.target.closest("[data-index]")));
     this.recorded = element("div", { class: "ranked", role: "group", "aria-label": "Heads to cut" });
     on(this.recorded, "click", (event) => {
@@ -53,12 +49,18 @@ export class Heads {
   #name = (index) => this.#pair(index).join("·");
   isCut = (index) => this.cutHeads.some((one) => String(one) === String(this.#pair(index)));
 
+  // The cut heads with the chosen one added, or taken away.
+  get flipped() {
+    const pair = this.#pair(this.chosen);
+    return this.isCut(this.chosen) ? this.cutHeads.filter((one) => String(one) !== String(pair)) : [...this.cutHeads, pair];
+  }
+
   #pick(cell) {
     if (cell) this.choose(...this.#pair(Number(cell.dataset.index)));
   }
 
   #key(event) {
-    if (event.key === "x" || event.key === "Delete") return this.flip(this.chosen);
+    if (event.key === "x" || event.key === "Delete") return this.toggle.click();
     const { heads, layers } = this;
     const [layer, head] = this.#pair(this.chosen);
     const to = { ArrowLeft: [layer - 1, head], ArrowRight: [layer + 1, head], ArrowUp: [layer, head - 1], ArrowDown: [layer, head + 1], Home: [0, head], End: [layers - 1, head] }[event.key];
@@ -70,8 +72,8 @@ export class Heads {
   }
 
   // `values`: one score per head, or null if the text has no such keys. `pair`: the chosen pair in words, if heads are ranked
-  // by it; `sets`: recorded sets of heads to cut.
-  show({ values, sort, pair, layer, head, cut, sets, theme }) {
+  // by it; `sets`: recorded sets of heads to cut; `live`: whether the model is here to cut any other.
+  show({ values, sort, pair, layer, head, cut, sets, live, theme }) {
     Object.assign(this, { chosen: layer * this.heads + head, cutHeads: cut, sets });
     this.sort.value = sort;
     this.cells.forEach((cell, index) => {
@@ -91,8 +93,11 @@ export class Heads {
       node.setAttribute("aria-pressed", String(index === this.chosen));
       return node;
     };
-    this.ranked.replaceChildren(...(values ? [element("span", { class: "muted" }, pair ? `highest, ${pair}:` : "highest:"), ...order.map(button)] : [element("span", { class: "muted" }, "No token of this text occurs twice, so nothing can be continued.")]));
+    this.ranked.replaceChildren(...(values ? [element("span", { class: "muted" }, pair ? `Highest, ${pair}:` : "Heads with the highest score:"), ...order.map(button)] : [element("span", { class: "muted" }, "No token occurs twice in this text, so there is no earlier occurrence.")]));
     this.toggle.textContent = `${this.isCut(this.chosen) ? "Restore" : "Cut"} head ${this.#name(this.chosen)}`;
+    const possible = live || !this.flipped.length || sets.some(({ heads }) => same(heads, this.flipped));
+    this.toggle.disabled = !possible;
+    this.toggle.title = possible ? "Key: X" : "Load the model to cut any head";
     this.all.hidden = !cut.length;
     this.recorded.replaceChildren(...sets.map(({ name, heads }, at) => {
       const node = element("button", { type: "button", class: "button" }, `Cut ${name}`);

@@ -4,7 +4,7 @@
 import { say, slider, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { Heatmap } from "../shared/heatmap.js";
-import { Loading } from "../shared/loading.js";
+import { failure, FROM_FILE, Loading } from "../shared/loading.js";
 import share from "../shared/share.css";
 import { visible } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
@@ -20,15 +20,16 @@ const [LONGEST, MADE] = [128, 12]; // tokens in all, and generated at a time
 const MAP = 200; // pixels
 const remote = () => (SITE ? attnbook.load("language_remote") : import("./remote.js"));
 const quoted = (token) => `“${visible(token.trim() || token)}”`;
+const RECORDED = "You can still explore the recorded prompts.";
 const TRAITS = ["prompt", "position", "key", "layer", "head", "cut", "sort", "temperature", "top_p"];
 
 // Why the model isn't offered on this device, or "".
 function refusal() {
-  if (SITE && location.protocol === "file:") return "This page was opened from a file, and browsers don't let it fetch the model. It works from a web server; the recorded prompts work here too.";
+  if (SITE && location.protocol === "file:") return `${FROM_FILE} ${RECORDED}`;
   const phone = navigator.userAgentData?.mobile ?? /Android|iPhone|iPad|Mobile/.test(navigator.userAgent);
   const memory = navigator.deviceMemory;
-  if (phone && !(memory >= 8)) return "The model needs about 300 MB of memory in this page, so it isn't offered on this phone. The recorded prompts work.";
-  if (memory < 4) return `The model needs about 300 MB of memory in this page, and this device has ${memory} GB in all, so it isn't offered. The recorded prompts work.`;
+  if (phone && !(memory >= 8)) return `The model needs about 300 MB of memory in this page, so it isn't offered on this phone. ${RECORDED}`;
+  if (memory < 4) return `The model needs about 300 MB of memory in this page, and this device has ${memory} GB in all, so it isn't offered. ${RECORDED}`;
   return "";
 }
 
@@ -38,6 +39,7 @@ class LanguageModelExplorer extends View {
   #run = 0;
   #making = false;
   #changes = null; // per position, [token, before, after]
+  #without = []; // the heads that were cut in #changes
 
   constructor(model, el, signal) {
     super(model, el, signal, { css: layout + share + css });
@@ -69,7 +71,7 @@ class LanguageModelExplorer extends View {
       return node;
     };
     const names = [...this.recordings].map(([text, { name }]) => element("option", { value: text }, name));
-    this.examples = element("select", { class: "field", "aria-label": "Recorded prompts" }, element("option", { value: "", hidden: true }, "Your text"), ...names);
+    this.examples = element("select", { class: "field", "aria-label": "Recorded prompts" }, element("option", { value: "", hidden: true }, "Your prompt"), ...names);
     on(this.examples, "change", () => this.set({ prompt: this.examples.value, position: -1, cut: [] }));
     this.field = element("textarea", { class: "field", rows: "2", maxlength: "2000", spellcheck: "false", dir: "auto", "aria-label": "Prompt" });
     on(this.field, "keydown", (event) => {
@@ -78,8 +80,8 @@ class LanguageModelExplorer extends View {
       event.preventDefault();
       this.#ask();
     });
-    const ask = element("div", { class: "ab-lm-ask" }, this.field, element("div", { class: "beside" }, this.examples, button("Read this prompt", () => this.#ask())));
-    this.loading = new Loading({ purpose: "read any text, generate and cut any head", load: () => this.#load(), cancel: () => this.#loading?.abort(), remove: () => this.#remove(), signal });
+    const ask = element("div", { class: "ab-lm-ask" }, this.field, element("div", { class: "beside" }, this.examples, button("Run the model", () => this.#ask())));
+    this.loading = new Loading({ purpose: "run any prompt, generate text and cut any head", load: () => this.#load(), cancel: () => this.#loading?.abort(), remove: () => this.#remove(), signal });
     this.loading.node.classList.add("ab-lm-load");
     this.note = element("p", { class: "ab-lm-note", role: "status" });
     const last = (position) => (position === this.reading.length - 1 ? -1 : position);
@@ -91,7 +93,7 @@ class LanguageModelExplorer extends View {
     this.topP = slider("top-p", { min: 0.05, max: 1, step: 0.05, change: (top_p) => this.set({ top_p }), signal });
     this.next = button("Next token", () => this.#make(1));
     this.make = button("", () => (this.#making ? (this.#making = false) : this.#make(MADE)));
-    this.again = button("Start over", () => this.#prompt());
+    this.again = button("Remove generated tokens", () => this.#prompt());
     this.cache = element("p", { class: "cache" });
     this.fill = element("div", { class: "fill" });
     const cache = element("div", { class: "cache-box" }, element("div", { class: "share", "aria-hidden": "true" }, this.fill), this.cache);
@@ -147,10 +149,12 @@ class LanguageModelExplorer extends View {
     this.chances.show({ token: reading.tokens[position], listed, next: reading.tokens[position + 1], cut: this.#changes?.[position], live: this.#remote && position === reading.length - 1 });
     this.temperature.show(temperature, temperature ? temperature.toFixed(2) : "greedy");
     this.topP.show(top_p, top_p.toFixed(2));
+    this.topP.input.disabled = !temperature; // the most probable token is always among the kept ones
     const values = scores(reading, sort, this.shape[0] * this.shape[1], { position, key });
     const pair = sort === "pair" && key <= position && [reading.tokens[position], reading.tokens[key]].map(quoted).join(" on ");
-    this.heads.show({ values, sort, pair, layer, head, cut, sets: reading.cuts, theme });
-    this.about.textContent = `Layer ${layer}, head ${head}: each row is a query`;
+    this.heads.show({ values, sort, pair, layer, head, cut, sets: reading.cuts, live: this.#remote, theme });
+    this.heads.tell(this.#told());
+    this.about.textContent = `Layer ${layer}, head ${head}: a row per query`;
     this.canvas.setAttribute("aria-label", `Attention weights of layer ${layer}, head ${head}, ${reading.length} tokens`);
     const paper = getComputedStyle(this.root).getPropertyValue("--bg").trim() || "#fff";
     this.heatmap.show(reading.map(index), { rows: reading.length, columns: reading.length, width: MAP, height: MAP, peak: 1, theme, paper });
@@ -162,7 +166,7 @@ class LanguageModelExplorer extends View {
     for (const node of [this.next, this.make]) node.disabled = !this.#remote || (reading.length >= LONGEST && !this.#making);
   }
 
-  // Reads the prompt: with the model if it is here, else from the recordings.
+  // Runs the prompt: with the model if it is here, else from the recordings.
   async #prompt() {
     const run = ++this.#run;
     this.#making = false;
@@ -174,15 +178,15 @@ class LanguageModelExplorer extends View {
       try {
         reading = await this.#remote.read(text);
       } catch (problem) {
-        if (run === this.#run) say(this.note, problem.message);
+        if (run === this.#run) say(this.note, failure(problem, "The model could not run the prompt"));
         return;
       }
       if (run !== this.#run) return;
       if (this.recordings.has(text)) reading.cuts = this.recordings.get(text).cuts;
     }
-    if (!reading) return say(this.note, "This prompt isn't recorded: load the model to read it. The previous one is shown below.");
+    if (!reading) return say(this.note, "This prompt isn't recorded: load the model to run it. Below is still the previous prompt.");
     this.reading = reading;
-    say(this.note, this.#remote ? "" : "This prompt is recorded. Choose a token to see what could follow it; choose a head to see what that token attends to.");
+    say(this.note, this.#remote ? "" : "Recorded prompt. Choose a token: the table shows what may follow it. Choose a head: the links show its weights.");
     this.#changes = null;
     this.#compare();
     this.show();
@@ -192,31 +196,36 @@ class LanguageModelExplorer extends View {
   async #compare() {
     const cut = this.get("cut");
     const { reading } = this;
-    const names = cut.map((pair) => pair.join("·")).join(", ");
-    if (!cut.length) {
-      this.#changes = null;
-      this.heads.tell("Cut a head to see what depends on it: its output becomes zero, and all later layers work without it.");
-      return;
-    }
     const known = reading.cuts.find(({ heads }) => same(heads, cut));
-    if (known && reading.length === reading.promptLength) this.#changes = known.changes;
-    else if (this.#remote) {
+    if (cut.length && known && reading.length === reading.promptLength) this.#change(known.changes, cut);
+    else if (!cut.length || !this.#remote) this.#change(null, []);
+    else {
       try {
         const changes = await this.#remote.compare(reading.ids, this.#cutIndices);
         if (reading !== this.reading || cut !== this.get("cut")) return;
-        this.#changes = changes;
+        this.#change(changes, cut);
       } catch (problem) {
-        say(this.note, problem.message);
+        say(this.note, failure(problem, "The model could not run the prompt"));
         return;
       }
       this.show();
-    } else {
-      this.#changes = null;
-      this.heads.tell(`Cut: ${names}. Without the model only the recorded cuts can be shown; load it to cut any head.`);
-      return;
     }
-    const [token, before, after] = this.#changes[this.#position][0];
-    this.heads.tell(`Cut: ${names}. The probability of ${quoted(token)} goes from ${before.toFixed(3)} to ${after.toFixed(3)}.`);
+  }
+
+  #change(changes, cut) {
+    this.#changes = changes;
+    this.#without = cut;
+  }
+
+  // What the cut changes at the chosen position.
+  #told() {
+    const named = (cut) => `head${cut.length > 1 ? "s" : ""} ${cut.map((pair) => pair.join("·")).join(", ")}`;
+    const cut = this.get("cut");
+    if (!cut.length) return "Cut a head to see what depends on it: its output becomes zero, and all later layers work without it.";
+    const changes = this.#changes?.[this.#position];
+    if (!changes) return this.#remote ? "" : `To see the text without ${named(cut)}, load the model.`;
+    const [token, before, after] = changes.reduce((best, one) => (one[1] > best[1] ? one : best)); // the most probable one before
+    return `Without ${named(this.#without)}, the probability of ${quoted(token)} ${after < before ? "falls" : "rises"} from ${before.toFixed(3)} to ${after.toFixed(3)}.`;
   }
 
   get #cutIndices() {
@@ -236,13 +245,13 @@ class LanguageModelExplorer extends View {
         const { id, end } = await this.#remote.call("next", { temperature, topP, cut });
         if (run !== this.#run) return;
         if (end) {
-          say(this.note, "The model ended its text here.");
+          say(this.note, "The model produced its end token here.");
           break;
         }
         await this.#extend(id, run);
       }
     } catch (problem) {
-      if (run === this.#run) say(this.note, problem.message);
+      if (run === this.#run) say(this.note, failure(problem, "The model could not run the prompt"));
     } finally {
       if (run === this.#run) {
         this.#making = false;
@@ -286,7 +295,7 @@ class LanguageModelExplorer extends View {
         return this.#offer();
       }
       console.info("attnbook: the model could not be loaded", problem);
-      this.loading.failed(`${problem.message} The recorded prompts work.`, problem.reason !== "insecure");
+      this.loading.failed(`${failure(problem)} ${RECORDED}`, problem.reason !== "insecure");
     }
     this.#loading = null;
     return undefined;

@@ -47,7 +47,7 @@ const mean = (numbers) => (numbers.length ? numbers.reduce((sum, one) => sum + o
 
 // What each head is ranked by: the mean weight, over the positions for which it is defined, on these keys.
 export const SORTS = {
-  induction: ["the token after an earlier copy (induction)", ({ ids }, t) => ids.slice(0, t).flatMap((id, s) => (id === ids[t] ? [s + 1] : []))],
+  induction: ["the token after an earlier occurrence (induction)", ({ ids }, t) => ids.slice(0, t).flatMap((id, s) => (id === ids[t] ? [s + 1] : []))],
   previous: ["the previous token", (_, t) => (t ? [t - 1] : [])],
   first: ["the first token", (_, t) => (t ? [0] : [])],
 };

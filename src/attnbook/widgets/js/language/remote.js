@@ -64,7 +64,7 @@ export class Remote extends Client {
   }
 
   close() {
-    super.close("stopped");
+    super.close("it was stopped");
   }
 }
 

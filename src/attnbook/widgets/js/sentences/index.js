@@ -1,11 +1,11 @@
 // SentenceExplorer: all heads of multilingual-e5-small on a sentence. The maps of some sentences are part of the widget's state; the
-// model, which reads any other, is loaded when the reader asks for it.
+// model, which runs on any other, is loaded when the reader asks for it.
 
 import { say, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { Heatmap } from "../shared/heatmap.js";
 import { Legend } from "../shared/legend.js";
-import { Loading } from "../shared/loading.js";
+import { failure, FROM_FILE, Loading } from "../shared/loading.js";
 import { short } from "../shared/numbers.js";
 import { colors } from "../shared/palette.js";
 import share from "../shared/share.css";
@@ -69,12 +69,12 @@ class SentenceExplorer extends View {
       return node;
     };
     this.fields = { text: this.#field("text", "Type a sentence in any language"), other: this.#field("other", "Type another sentence, in any language") };
-    this.examples = element("select", { class: "field", "aria-label": "Recorded sentences" }, element("option", { value: "" }, "recorded sentences"), ...sentences.map((text) => element("option", { value: text }, text)));
+    this.examples = element("select", { class: "field", "aria-label": "Recorded sentences" }, element("option", { value: "" }, "Recorded sentences"), ...sentences.map((text) => element("option", { value: text }, text)));
     on(this.examples, "change", () => this.examples.value && this.#ask(this.examples.value));
-    this.loading = new Loading({ purpose: "read any sentence", load: () => this.#load(), cancel: () => this.#stop?.abort(), remove: () => this.#remove(), signal });
+    this.loading = new Loading({ purpose: "run any sentence and cut heads", load: () => this.#load(), cancel: () => this.#stop?.abort(), remove: () => this.#remove(), signal });
     this.note = element("p", { class: "ab-remark", role: "status" });
-    this.from = new Words("from", { pick: (query) => this.set({ query }), signal });
-    this.to = new Words("to", { pick: (key) => this.set({ key }), signal });
+    this.from = new Words("query", { pick: (query) => this.set({ query }), signal });
+    this.to = new Words("key", { pick: (key) => this.set({ key }), signal });
     this.line = element("p", { class: "ab-line" });
     this.grid = new Grid({ choose: (layer, head) => this.set({ layer, head }), signal });
     this.about = element("b", {});
@@ -156,7 +156,7 @@ class SentenceExplorer extends View {
     if (!this.#model) {
       if (recorded) this.sentence = recorded;
       this.moves = null;
-      return this.#remark(recorded ? "" : "This sentence wasn't recorded: load the model to read it. ");
+      return this.#remark(recorded ? "" : "This sentence isn't recorded: load the model to run it. ");
     }
     if (recorded && !cut.length) this.sentence = recorded; // until the exact weights are here
     this.root.dataset.busy = "true";
@@ -173,14 +173,14 @@ class SentenceExplorer extends View {
       this.sentence = now;
       this.moves = cut.length ? moves(whole.hidden, now.hidden, now.ids.length) : null;
       this.#showSimilarity(pairs);
-      this.#remark(now.whole > now.ids.length ? `The sentence has ${now.whole} tokens; the first ${now.ids.length - 1} and the last are used. ` : "");
+      this.#remark(now.whole > now.ids.length ? `The sentence has ${now.whole} tokens; the first ${now.ids.length - 1} and the end token are used. ` : "");
       this.#showCut(cut);
       this.#draw();
       this.speaker.say(`${now.tokens.length} tokens`);
     } catch (error) {
       if (run !== this.#run || this.signal.aborted) return undefined;
       console.warn("attnbook: the sentence could not be read", error);
-      this.#remark(`The model could not read the sentence: ${error.message} `);
+      this.#remark(`${failure(error, "The model could not run the sentence")} `);
     } finally {
       if (run === this.#run) delete this.root.dataset.busy;
     }
@@ -199,27 +199,29 @@ class SentenceExplorer extends View {
 
   #remark(words) {
     const { recorded, text } = this.sentence;
-    const cut = this.get("cut").length && recorded ? "Cutting heads takes the model. " : "";
-    const compared = this.get("other") && !this.#model ? "Comparing sentences takes the model. " : "";
-    const which = text === this.get("text") ? "" : `Shown: ${text}`;
-    say(this.note, `${recorded ? "Recorded maps, rounded to 8 bits. " : ""}${words}${cut}${compared}${which}`);
+    const cut = this.get("cut").length && recorded ? "To cut heads, load the model. " : "";
+    const compared = this.get("other") && !this.#model ? "To compare sentences, load the model. " : "";
+    const which = text === this.get("text") ? "" : `Still showing: ${text}`;
+    say(this.note, `${recorded ? "Recorded sentence. " : ""}${words}${cut}${compared}${which}`);
   }
 
   #showSimilarity([whole, now]) {
     if (whole === undefined) return;
     const words = `Cosine of the two sentence embeddings: ${whole.toFixed(3)}`;
-    const after = now === undefined ? "" : `; with the cut heads: ${now.toFixed(3)}`;
-    say(this.similar, `${words}${after}. In this model even unrelated sentences are near 0.8, so compare it with other pairs.`);
+    const after = now === undefined ? "" : `; without the cut heads: ${now.toFixed(3)}`;
+    say(this.similar, `${words}${after}. In this model even unrelated sentences are at about 0.8, so compare this pair with others.`);
   }
 
   #showCut(cut) {
     const { layer, head } = this.get("layer", "head");
     const is = cut.some(([l, h]) => l === layer && h === head);
     this.cutButton.textContent = is ? "Restore this head" : "Cut this head";
+    this.cutButton.disabled = !is && !this.#model;
+    this.cutButton.title = this.cutButton.disabled ? "Load the model to cut heads" : "";
     this.cutButton.setAttribute("aria-pressed", String(is));
     const one = ([l, h]) => element("button", { type: "button", class: "button", "data-at": `${l * HEADS + h}`, "aria-label": `Restore layer ${l}, head ${h}` }, `${l}·${h} ×`);
-    const all = element("button", { type: "button", class: "button", "data-at": "all" }, "restore all");
-    this.cutList.replaceChildren(...(cut.length ? ["Cut: ", ...cut.map(one), ...(cut.length > 1 ? [all] : [])] : []));
+    const all = element("button", { type: "button", class: "button", "data-at": "all" }, "Restore all");
+    this.cutList.replaceChildren(...(cut.length ? [this.#model ? "Cut: " : "To be cut by the model: ", ...cut.map(one), ...(cut.length > 1 ? [all] : [])] : []));
     const moves = cut.length && this.moves?.length === this.sentence.tokens.length ? this.moves : null;
     this.moved.hidden = !moves;
     if (!moves) return;
@@ -229,7 +231,7 @@ class SentenceExplorer extends View {
       fill.style.height = `${(100 * moves[t]) / most}%`;
       return element("div", { class: "move", title: `${visible(shown(token))}: ${moves[t].toFixed(4)}` }, element("span", { class: "amount" }, moves[t] === most ? short(moves[t]) : ""), element("span", { class: "pole" }, fill), tokenElement(shown(token), 12));
     });
-    this.moved.replaceChildren(element("p", { class: "caption" }, "How far each last hidden state moved: 1 − cosine with the state of the intact model"), element("div", { class: "moves" }, ...bars));
+    this.moved.replaceChildren(element("p", { class: "caption" }, "Change of each token's last hidden state: 1 − cosine with that of the intact model"), element("div", { class: "moves" }, ...bars));
   }
 
   #toggle(layer, head) {
@@ -249,7 +251,7 @@ class SentenceExplorer extends View {
     this.from.show(tokens, { picked: query, theme });
     this.to.show(tokens, { picked: key, weights: row, theme });
     this.line.replaceChildren(...this.#reading(layer, head, query, key, row));
-    const caption = query < 0 ? "Each square: a head's map, up to its largest weight" : key < 0 ? `Each square: the row of ${word(query)}` : `Each square: the weight from ${word(query)} to ${word(key)}`;
+    const caption = query < 0 ? "Each square is one head's map, scaled to its largest weight" : key < 0 ? `Each square: the weights of the query ${word(query)}` : `Each square: the weight of the query ${word(query)} on the key ${word(key)}`;
     this.grid.show(sentence, { layer, head, query, key, cut: cut.filter(() => !sentence.recorded), theme, caption });
     this.about.textContent = `Layer ${layer}, head ${head}`;
     this.canvas.setAttribute("aria-label", `Map of layer ${layer}, head ${head}: ${tokens.length} queries by ${tokens.length} keys`);
@@ -266,16 +268,16 @@ class SentenceExplorer extends View {
 
   #reading(layer, head, query, key, row) {
     const token = (i) => element("b", {}, tokenElement(shown(this.sentence.tokens[i]), 24));
-    if (!row) return ["Pick a word in the row “from”: the grid shows where each head looks from there. Pick one in the row “to”, too, and it shows that pair."];
-    if (key >= 0) return [`Layer ${layer}, head ${head} gives `, element("b", {}, row[key].toFixed(2)), " of the weight of ", token(query), " to ", token(key), "."];
+    if (!row) return ["Choose a query: the grid shows what it attends to in each head. Choose a key as well: the grid shows the weight of this pair."];
+    if (key >= 0) return [`In layer ${layer}, head ${head}, the query `, token(query), " gives the key ", token(key), " a weight of ", element("b", {}, row[key].toFixed(2)), "."];
     const best = [...row.keys()].sort((a, b) => row[b] - row[a]).slice(0, 3);
-    return [`Layer ${layer}, head ${head} looks from `, token(query), " to ", ...best.flatMap((i, n) => [n ? ", " : "", token(i), ` (${row[i].toFixed(2)})`]), "."];
+    return [`In layer ${layer}, head ${head}, the query `, token(query), " attends mainly to ", ...best.flatMap((i, n) => [n ? ", " : "", token(i), ` (${row[i].toFixed(2)})`]), "."];
   }
 
   // The list of heads, largest weight first.
   #rank(layer, head, query, key) {
     const { sentence } = this;
-    this.ranksCaption.textContent = query < 0 ? "" : key < 0 ? "Heads that look hardest at another word" : "Heads with the most weight on this pair";
+    this.ranksCaption.textContent = query < 0 ? "" : key < 0 ? "Heads with the largest weight on another word" : "Heads with the largest weight on this pair";
     const best = query < 0 ? [] : ranked(sentence, query, key).slice(0, BEST);
     this.ranks.replaceChildren(
       ...best.map(([l, h, weight, at]) => {
@@ -291,7 +293,7 @@ class SentenceExplorer extends View {
 
   // What the page says about the model before anybody asks for it.
   async #offer() {
-    if (SITE && location.protocol === "file:") return this.loading.failed("This page was opened from a file, and browsers don't let it fetch the model that reads other sentences. It works from a web server.");
+    if (SITE && location.protocol === "file:") return this.loading.failed(FROM_FILE);
     this.loading.offer(this.get("_size"), false);
     const kept = SITE && (await globalThis.caches?.has(CACHE).catch(() => false));
     if (kept && !this.#model && !this.#stop) this.loading.offer(this.get("_size"), true);
@@ -313,7 +315,7 @@ class SentenceExplorer extends View {
       if (this.signal.aborted) return;
       if (stop.signal.aborted) return void this.#offer();
       console.info("attnbook: the model could not be loaded", error);
-      this.loading.failed(`${error.message} Recorded sentences can be read.`, error.reason !== "insecure");
+      this.loading.failed(`${failure(error)} You can still explore the recorded sentences.`, error.reason !== "insecure");
     } finally {
       if (stop === this.#stop) this.#stop = null;
     }
@@ -350,7 +352,7 @@ class SentenceExplorer extends View {
       history.replaceState(history.state, "", link);
     } catch {} // some pages are not allowed to change their address
     const copied = await navigator.clipboard?.writeText(link).then(() => true, () => false);
-    say(this.linked, copied ? "Copied. The page's address leads here, too." : "The page's address now leads here.");
+    say(this.linked, copied ? "Link copied. It is also in the address bar." : "The link is in the address bar.");
   }
 }
 

@@ -59,7 +59,7 @@ export class Model extends Client {
   }
 
   close() {
-    super.close("the model was removed");
+    super.close("it was removed");
   }
 
   // The tokens of a text, and the part of the token embedding that they need, as [index, bytes].
@@ -69,8 +69,8 @@ export class Model extends Client {
     return { ...read, chunks };
   }
 
-  // Runs the model on a text without the heads in `cut`. Returns `ids`, `tokens`, how many there were before cutting the text to
-  // LONGEST (`whole`), `weights` (L × H × T × T) and `hidden` (T × D).
+  // Runs the model on a text without the heads in `cut`. Returns `ids`, `tokens`, how many there were before it was truncated
+  // to LONGEST (`whole`), `weights` (L × H × T × T) and `hidden` (T × D).
   async run(text, { cut = [], signal } = {}) {
     const { chunks, ...read } = await this.#read(text, signal);
     const result = await this.call("run", { ids: read.ids, chunks, cut }, chunks.map(([, bytes]) => bytes.buffer));

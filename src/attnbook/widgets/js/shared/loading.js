@@ -3,10 +3,16 @@
 import { say } from "./controls.js";
 import { element } from "./dom.js";
 
+// Why a page opened from a file has no model.
+export const FROM_FILE = "This page was opened from a file, and browsers don't let it fetch the model. From a web server, it can be loaded.";
+
+// A failure in whole sentences. The store's errors are; a worker's or the browser's are fragments.
+export const failure = (problem, what = "The model could not be loaded") => (problem.reason ? problem.message : `${what}: ${problem.message.replace(/\.$/, "")}.`);
+
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
 export class Loading {
-  // `purpose`: what the model is needed for, such as "read any sentence".
+  // `purpose`: what the model is needed for, such as "run any sentence".
   constructor({ purpose, load, cancel, remove, signal }) {
     this.purpose = purpose;
     this.words = element("span", { class: "words-of-model", role: "status" });
@@ -27,7 +33,7 @@ export class Loading {
 
   // `kept`: whether the browser has some of the files.
   offer(bytes, kept) {
-    if (kept) this.#show(`To ${this.purpose}, start the model. Your browser has kept what it loaded before.`, "load", "Start the model");
+    if (kept) this.#show(`To ${this.purpose}, start the model. Your browser still has the files.`, "load", "Start the model");
     else this.#show(`To ${this.purpose}, load the model: ${megabytes(bytes)} MB${SITE ? ", which your browser keeps" : ""}.`, "load", "Load the model");
   }
 
@@ -39,9 +45,9 @@ export class Loading {
   }
 
   running(kernel, kept, full) {
-    const place = full ? " Your browser had no room to keep it." : kept ? ` Your browser keeps ${megabytes(kept)} MB of it.` : "";
+    const place = full ? " There was no room to keep it in your browser." : kept ? ` Your browser keeps ${megabytes(kept)} MB of it.` : "";
     const slow = kernel === "JavaScript" ? ", without WebAssembly and therefore slower" : "";
-    this.#show(`The model runs in this page${slow}.${place}`, SITE && "remove", "Remove");
+    this.#show(`The model runs in this page${slow}.${place}`, SITE && "remove", "Remove from this browser");
   }
 
   failed(words, again) {
