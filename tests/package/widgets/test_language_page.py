@@ -246,6 +246,26 @@ def test_the_keyboard_reaches_tokens_and_heads(explore):
     expect(explorer.head).to_have_attribute("aria-label", re.compile("^Layer 17, head 5: "))
 
 
+def test_a_link_leads_to_the_same_view(visit):
+    first = Explorer(visit("language.html#language-2_head-3"), FIRST)
+    first.live.get_by_label("Recorded prompts").select_option("The heavy box")
+    first.button("Cut the four induction heads").click()
+    first.tokens.nth(4).click()
+    first.page.wait_for_function("location.hash.includes('position-4') && location.hash.includes('cut-18.6')")
+    link = first.page.evaluate("location.hash")
+    assert "language-2_head-3" in link  # the other explorer's segment is kept
+    opened = visit(f"language.html{link}")
+    again, other = Explorer(opened, FIRST), Explorer(opened, MARY)
+    expect(again.live.get_by_label("Prompt", exact=True)).to_have_value(prompts.PROMPTS["The heavy box"])
+    expect(again.live.locator(".cut-list")).to_have_text(first.live.locator(".cut-list").inner_text())
+    expect(again.live.locator("caption")).to_have_text(first.live.locator("caption").inner_text())
+    expect(other.head).to_have_attribute("aria-label", re.compile("^Layer 7, head 3: "))
+    opened.page.evaluate("location.hash = 'language-1_layer-30_head-2_cut-30.0_position-x_prompt-%E0_sort-evil'")
+    expect(again.head).to_have_attribute("aria-label", re.compile("^Layer 18, head 2: "))
+    expect(again.tokens).to_have_count(19)
+    assert opened.faults == []
+
+
 def test_the_loaded_model_reads_generates_and_cuts(explore):
     explorer = explore()
     explorer.load()

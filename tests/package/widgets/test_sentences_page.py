@@ -351,10 +351,11 @@ def test_a_link_leads_to_the_same_view(opened):
     expect(explorer.node.locator(".linked")).not_to_be_empty()
     line = explorer.line.inner_text()
     link = explorer.page.evaluate("location.hash")
+    assert re.fullmatch(r"#sentence-1_layer-3_head-4_key-4", link)
     again = opened(f"sentences.html{link}", height=500)
     expect(again.line).to_have_text(line)
     again.page.evaluate(
-        "location.hash = 'sentence=1&layer=99&query=x&cut=1.12,a&text=%20&key=2&head=5&other=&evil=1'"
+        "location.hash = 'sentence-1_layer-99_query-x_cut-1.12_cut-a_text-%20_key-2_head-5_other-_text-%E0_evil-1'"
     )
     expect(again.cell(3, 5)).to_have_attribute("aria-checked", "true")
     assert again.faults == []

@@ -9,6 +9,7 @@ import share from "../shared/share.css";
 import { visible } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
 import { widget } from "../shared/widget.js";
+import { followAddress } from "./address.js";
 import { Chances } from "./chances.js";
 import { Heads, same } from "./heads.js";
 import layout from "./layout.css";
@@ -49,6 +50,8 @@ class LanguageModelExplorer extends View {
     this.recordings = new Map(_readings.map((one, i) => [one.text, { ..._readings[i], name: _names[i], codes: _maps[i] }]));
     this.#build();
     this.reading = this.#recorded(this.get("prompt")) ?? this.#recorded(_readings[0].text);
+    const page = el.closest(".ab-language");
+    if (page) followAddress(this, page, signal);
     this.follow(TRAITS);
     this.#prompt();
     signal.addEventListener("abort", () => {

@@ -1,27 +1,21 @@
-// A view of the page's nth explorer in its address: #sentence=1&layer=7&head=0&query=8&key=3&cut=7.0,3.5&text=…
+// The explorer's state in the page's address: `#sentence-1_layer-7_head-0_query-8_cut-3.5_text-…` is the page's first explorer.
 
-const NUMBERS = ["layer", "head", "query", "key"];
-const TEXTS = ["text", "other"];
-const FORM = { layer: /^(\d|1[01])$/, head: /^(\d|1[01])$/, query: /^\d\d?$/, key: /^\d\d?$/ };
-const HEAD = /^(\d|1[01])\.(\d|1[01])$/;
-const LONGEST = 300; // characters
+import { addressWith, readSettings, syncAddress, writeSettings } from "../shared/address.js";
+import { HEADS, LAYERS } from "./recorded.js";
 
-// The settings in the address for explorer `number`, or null.
-export function readAddress(number) {
-  const given = new URLSearchParams(location.hash.slice(1));
-  if (given.get("sentence") !== String(number)) return null;
-  const settings = { query: -1, key: -1, cut: [] };
-  for (const name of NUMBERS) if (FORM[name].test(given.get(name) ?? "")) settings[name] = Number(given.get(name));
-  for (const name of TEXTS) if (given.get(name)?.trim()) settings[name] = given.get(name).slice(0, LONGEST);
-  const heads = (given.get("cut") ?? "").split(",").filter((head) => HEAD.test(head));
-  settings.cut = heads.map((head) => head.split(".").map(Number));
-  return settings;
-}
+const LIMITS = { layer: [0, LAYERS], head: [0, HEADS], query: [-1, 64], key: [-1, 64] };
+const TEXTS = { text: 300, other: 300 }; // characters
+const FORM = { limits: LIMITS, texts: TEXTS, heads: [LAYERS, HEADS] };
+const TRAITS = [...Object.keys(LIMITS), ...Object.keys(TEXTS), "cut"];
 
-export function writeAddress(number, settings) {
-  const parts = new URLSearchParams({ sentence: number });
-  for (const name of NUMBERS) if (settings[name] >= 0) parts.set(name, settings[name]);
-  if (settings.cut.length) parts.set("cut", settings.cut.map((head) => head.join(".")).join(","));
-  for (const name of TEXTS) if (settings[name]) parts.set(name, settings[name]);
-  return `${location.href.split("#")[0]}#${parts}`;
+const changed = (view) => writeSettings(view.get(...TRAITS), view.origin, FORM);
+
+// The page's address for what the explorer shows now, even if nothing was changed.
+export const addressOf = (view) => addressWith(view.owner, changed(view), true);
+
+export function followAddress(view, page, signal) {
+  view.origin = view.get(...TRAITS);
+  view.owner = `sentence-${[...document.querySelectorAll(".ab-sentences")].indexOf(page) + 1}`;
+  const take = (parts) => view.set({ ...view.origin, ...readSettings(parts, FORM) });
+  syncAddress({ own: view.owner, page, model: view.model, traits: TRAITS, take, settings: () => changed(view) }, signal);
 }

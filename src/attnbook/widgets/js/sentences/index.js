@@ -12,7 +12,7 @@ import share from "../shared/share.css";
 import { tokenElement, visible } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
 import { widget } from "../shared/widget.js";
-import { readAddress, writeAddress } from "./address.js";
+import { addressOf, followAddress } from "./address.js";
 import { Grid } from "./grid.js";
 import layout from "./layout.css";
 import { decode, HEADS, LAYERS, mapOf, ranked, rowOf, shown } from "./recorded.js";
@@ -46,10 +46,10 @@ class SentenceExplorer extends View {
     this.recorded = new Map(sentences.map((text, i) => [text, decode({ text, tokens: _tokens[i] }, _maps[i])]));
     this.sentence = this.recorded.get(this.get("text")) ?? this.recorded.values().next().value;
     const page = el.closest(".ab-sentences");
-    this.number = page ? [...document.querySelectorAll(".ab-sentences")].indexOf(page) + 1 : 0;
+    this.linkable = Boolean(page);
     this.#build(sentences);
     this.#offer();
-    if (this.number) this.#followAddress(page);
+    if (page) followAddress(this, page, signal);
     window.addEventListener("attnbook-model-here", () => !this.#model && !this.#stop && this.#load(), { signal });
     window.addEventListener("attnbook-model-gone", () => this.#forget(), { signal });
     this.follow(TRAITS);
@@ -104,7 +104,7 @@ class SentenceExplorer extends View {
     this.similar = element("p", { class: "similar", role: "status" });
     const compare = element("div", { class: "ab-compare" }, element("label", { class: "compared" }, element("span", {}, "Compare with"), this.fields.other), this.similar);
     this.copy = button("Link to this view", () => this.#link());
-    this.copy.hidden = !this.number;
+    this.copy.hidden = !this.linkable;
     this.linked = element("span", { class: "linked", role: "status" });
     this.speaker = new Speaker(signal);
     this.root.append(element("div", { class: "ab-typed" }, this.fields.text, this.examples), this.loading.node, this.note, this.from.node, this.to.node, this.line, both, this.cutList, this.moved, compare, element("div", { class: "ab-foot" }, this.copy, this.linked), this.speaker.node);
@@ -335,19 +335,8 @@ class SentenceExplorer extends View {
     this.#offer();
   }
 
-  #followAddress(page) {
-    const take = () => {
-      const settings = readAddress(this.number);
-      if (!settings) return;
-      this.set(settings);
-      requestAnimationFrame(() => page.scrollIntoView({ block: "start" }));
-    };
-    take();
-    window.addEventListener("hashchange", take, { signal: this.signal });
-  }
-
   async #link() {
-    const link = writeAddress(this.number, this.get(...TRAITS));
+    const link = `${location.href.split("#")[0]}#${addressOf(this)}`;
     try {
       history.replaceState(history.state, "", link);
     } catch {} // some pages are not allowed to change their address

@@ -42,3 +42,44 @@ export function syncAddress({ own, page, model, traits, take, settings }, signal
   watchModel(model, Object.fromEntries(traits.map((name) => [`change:${name}`, later])), signal);
   signal.addEventListener("abort", () => clearTimeout(timer));
 }
+
+// A text as part of a segment, and back; at most `longest` characters, "" if it can't be read.
+export const writeText = (text) => encodeURIComponent(text).replaceAll("_", "%5F");
+
+export function readText(written, longest) {
+  try {
+    return decodeURIComponent(written).slice(0, longest);
+  } catch {
+    return "";
+  }
+}
+
+// The valid settings of a segment; others are ignored. `limits`: least and count per number; `texts`: characters per text; `choices`:
+// allowed values; `heads`: numbers of layers and heads of which `cut` names some.
+export function readSettings(parts, { limits, texts, heads, choices = {} }) {
+  const settings = {};
+  for (const part of parts) {
+    const [, name, value] = part.match(/^([a-z]+)-(.+)$/) ?? [];
+    const [least, count] = limits[name] ?? [];
+    if (name === "cut" && /^\d{1,3}\.\d{1,3}$/.test(value)) {
+      const pair = value.split(".").map(Number);
+      if (pair.every((number, i) => number < heads[i])) settings.cut = [...(settings.cut ?? []), pair];
+    } else if (value === "none" && name === "cut") settings.cut = [];
+    else if (name in texts) {
+      const text = readText(value, texts[name]);
+      if (text.trim()) settings[name] = text;
+    } else if (choices[name]?.includes(value)) settings[name] = value;
+    else if (/^-?\d{1,3}$/.test(value) && value >= least && value < count) settings[name] = Number(value);
+  }
+  return settings;
+}
+
+// What differs from `origin`, as it is written in a segment.
+export function writeSettings(settings, origin, { texts }) {
+  const names = Object.keys(settings).filter((name) => String(settings[name]) !== String(origin[name]));
+  return names.flatMap((name) => {
+    if (name === "cut") return settings.cut.length ? settings.cut.map((pair) => `cut-${pair.join(".")}`) : ["cut-none"];
+    if (!(name in texts)) return [`${name}-${settings[name]}`];
+    return settings[name] ? [`${name}-${writeText(settings[name])}`] : [];
+  });
+}

@@ -1,7 +1,7 @@
 // The translator's state in the page's address: `#dates-1_into-de_cut-cross.1.2` is the page's first translator, writing German, with
 // a head cut.
 
-import { syncAddress } from "../shared/address.js";
+import { readText, syncAddress, writeText } from "../shared/address.js";
 import { LONGEST } from "./asking.js";
 
 const TRAITS = ["text", "target", "kind", "cuts"];
@@ -18,26 +18,18 @@ export function followAddress(view, signal) {
       if (name === "cut" && /^\w+(\.(\d{1,4}|\*)){1,4}$/.test(value)) settings.cuts.push(value);
       if (name === "into" && targets.includes(value)) settings.target = value;
       if (name === "kind" && KINDS.includes(value)) settings.kind = value;
-      if (name === "text") settings.text = decode(value) || origin.text;
+      if (name === "text") settings.text = readText(value, LONGEST) || origin.text;
     }
     view.set(settings);
   };
   const settings = () => {
     const { text, target, kind, cuts } = view.get(...TRAITS);
     return [
-      ...(text !== origin.text ? [`text-${encodeURIComponent(text).replaceAll("_", "%5F")}`] : []),
+      ...(text !== origin.text ? [`text-${writeText(text)}`] : []),
       ...(target !== origin.target ? [`into-${target}`] : []),
       ...(kind !== origin.kind ? [`kind-${kind}`] : []),
       ...cuts.map((cut) => `cut-${cut}`),
     ];
   };
   syncAddress({ own, page, model, traits: TRAITS, take, settings }, signal);
-}
-
-function decode(text) {
-  try {
-    return decodeURIComponent(text).slice(0, LONGEST);
-  } catch {
-    return "";
-  }
 }
