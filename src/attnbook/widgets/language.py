@@ -20,14 +20,14 @@ class LanguageModelExplorer(Widget):
     """SmolLM2-135M-Instruct in the page: next tokens, all 270 heads, and what changes when some are cut.
 
     `prompt` is one of the recorded prompts (`attnbook.widgets.language_prompts.PROMPTS`, by name or text), or
-    another text, which Python then runs through the published model. In the page, the reader can load the model
-    and type any prompt of at most 128 tokens.
+    another text, which Python then runs through the published model. In the page, the reader can load the
+    model and type any prompt of at most 128 tokens.
 
     Traits to set and observe: `prompt`; `position`, whose next token is shown (-1: the last); `layer` and
     `head`; `cut`, the heads left out, as pairs `[layer, head]`; `sort`, what the heads are ranked by
     ("first", "previous", "induction" or "pair"); `key`, the key of that pair; `temperature` (0 to 2, 0 takes
-    the most probable token) and `top_p` (above 0, at most 1). Raises `TypeError` and `ValueError` that name the
-    argument.
+    the most probable token) and `top_p` (above 0, at most 1). Raises `TypeError` and `ValueError` that name
+    the argument.
     """
 
     _esm = BUNDLES / "language_model_explorer.js"

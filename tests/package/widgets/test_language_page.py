@@ -260,7 +260,9 @@ def test_a_link_leads_to_the_same_view(visit):
     expect(again.live.locator(".cut-list")).to_have_text(first.live.locator(".cut-list").inner_text())
     expect(again.live.locator("caption")).to_have_text(first.live.locator("caption").inner_text())
     expect(other.head).to_have_attribute("aria-label", re.compile("^Layer 7, head 3: "))
-    opened.page.evaluate("location.hash = 'language-1_layer-30_head-2_cut-30.0_position-x_prompt-%E0_sort-evil'")
+    opened.page.evaluate(
+        "location.hash = 'language-1_layer-30_head-2_cut-30.0_position-x_prompt-%E0_sort-evil'"
+    )
     expect(again.head).to_have_attribute("aria-label", re.compile("^Layer 18, head 2: "))
     expect(again.tokens).to_have_count(19)
     assert opened.faults == []

@@ -140,7 +140,9 @@ def opened(visit):
 
 def test_recorded_sentences_need_no_model(opened):
     explorer = opened()
-    expect(explorer.line).to_have_text("In layer 7, head 0, the query 它的 gives the key 机器人 a weight of 0.74.")
+    expect(explorer.line).to_have_text(
+        "In layer 7, head 0, the query 它的 gives the key 机器人 a weight of 0.74."
+    )
     expect(explorer.note).to_have_text("Recorded sentence. ")
     expect(explorer.cell(7, 0)).to_have_attribute("aria-checked", "true")
     expect(explorer.cell(7, 0)).to_have_attribute("aria-label", re.compile(r"^layer 7, head 0: 0\.74$"))
@@ -160,8 +162,12 @@ def test_recorded_sentences_need_no_model(opened):
 def test_words_heads_and_pairs_can_be_picked(opened):
     explorer = opened()
     explorer.words("key").filter(has_text="机器人").click()  # picked before: no pair any more
-    expect(explorer.line).to_contain_text("In layer 7, head 0, the query 它的 attends mainly to 机器人 (0.74), ")
-    expect(explorer.node.locator(".ab-grid .caption")).to_have_text("Each square: the weights of the query 它的")
+    expect(explorer.line).to_contain_text(
+        "In layer 7, head 0, the query 它的 attends mainly to 机器人 (0.74), "
+    )
+    expect(explorer.node.locator(".ab-grid .caption")).to_have_text(
+        "Each square: the weights of the query 它的"
+    )
     rank = explorer.node.locator(".ranks button").nth(4)
     layer, head = divmod(int(rank.get_attribute("data-at")), 12)
     rank.click()
@@ -355,7 +361,7 @@ def test_a_link_leads_to_the_same_view(opened):
     again = opened(f"sentences.html{link}", height=500)
     expect(again.line).to_have_text(line)
     again.page.evaluate(
-        "location.hash = 'sentence-1_layer-99_query-x_cut-1.12_cut-a_text-%20_key-2_head-5_other-_text-%E0_evil-1'"
+        "location.hash = 'sentence-1_layer-99_query-x_cut-1.12_cut-a_text-%20_key-2_head-5_other-_text-%E0'"
     )
     expect(again.cell(3, 5)).to_have_attribute("aria-checked", "true")
     assert again.faults == []
