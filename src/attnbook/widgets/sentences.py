@@ -27,8 +27,8 @@ class SentenceExplorer(Widget):
     """The 144 heads of multilingual-e5-small on a sentence: what a chosen query attends to in each head.
 
     `sentences`, one or several strings, are run in Python, and their maps are stored in the widget, one
-    byte per weight. Any other sentence is run in the page by the model itself, once the reader loads it: from the
-    book's site, or in a notebook from Python. A sentence longer than 64 tokens is truncated.
+    byte per weight. Any other sentence is run in the page by the model itself, once the reader loads it:
+    from the book's site, or in a notebook from Python. A sentence longer than 64 tokens is truncated.
 
     `model` is the pair that `attnbook.pretrained.load("multilingual-e5-small")` returns; by default it is
     loaded. Traits to set and observe: `text`, the sentence shown (by default the first); `other`, a sentence
