@@ -26,3 +26,9 @@ def decode_weights(data: bytes) -> np.ndarray:
 def encode_mask(mask: np.ndarray) -> bytes:
     """A boolean mask as bits; the first cell is the lowest bit of the first byte."""
     return np.packbits(mask, bitorder="little").tobytes()
+
+
+def encode_vectors(vectors: np.ndarray) -> tuple[bytes, float]:
+    """Vectors as signed 8-bit codes, and the size of a step: the error is at most half a step."""
+    step = max(float(np.abs(vectors).max()), 1e-12) / 127
+    return np.rint(vectors / step).astype(np.int8).tobytes(), step

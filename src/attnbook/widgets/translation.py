@@ -1,10 +1,13 @@
 """One translation by the shipped model: tokens read and written, probabilities and attention."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
+from torch import nn
 
 from attnbook import checkpoints
 from attnbook.attention import Attentions
@@ -12,6 +15,7 @@ from attnbook.checkpoints import Trained
 from attnbook.data.dates import PLAIN
 from attnbook.generation import greedy_decode
 from attnbook.maps import AttentionMaps, check_maps
+from attnbook.transformer import Transformer
 
 CHECKPOINT = "dates-translate"
 LONGEST = 200  # characters
@@ -24,7 +28,9 @@ class Translation:
 
     `source` holds the labels of the S tokens it read, `written` those of the T tokens it wrote, including the
     end token if it `ended`; `likeliest` holds the five most likely tokens and their probabilities for each of
-    the T steps.
+    the T steps. `streams` holds what passes through the model: "encoder" `(1 + 2L, S, D)`, the embeddings with
+    positions, then what attention and feed-forward add in each layer; "decoder" `(1 + 3L, T, D)`, where
+    cross-attention comes between these two; and "memory" `(1, S, D)`, the encoder's output.
     """
 
     text: str
@@ -33,6 +39,7 @@ class Translation:
     likeliest: list[list[tuple[str, float]]]
     ended: bool
     attentions: Attentions
+    streams: dict[str, np.ndarray]
 
     def maps(self, kind: str) -> AttentionMaps:
         """The weights of "encoder", "decoder" or "cross" as maps `(L, H, ·, ·)`.
@@ -64,6 +71,36 @@ def readable(text: str) -> str:
     return "".join(character for character in text.translate(PLAIN) if character in known)
 
 
+@contextmanager
+def recorded(model: Transformer) -> Iterator[dict[str, list[torch.Tensor]]]:
+    """While the context lasts, record the residual streams of the batch's first row; see `Translation`."""
+    parts: dict[str, list[torch.Tensor]] = {"encoder": [], "memory": [], "decoder": []}
+    hooks = []
+
+    def starting(module: nn.Module, inputs: tuple) -> None:
+        name = "encoder" if module is model.encoder else "decoder"
+        parts[name].append(inputs[0][0])
+        if name == "decoder":
+            parts["memory"].append(inputs[1][0])
+
+    def adding(name: str):
+        def add(_, __, output: torch.Tensor | tuple) -> None:
+            parts[name].append((output[0] if isinstance(output, tuple) else output)[0])
+
+        return add
+
+    for name, stack in (("encoder", model.encoder), ("decoder", model.decoder)):
+        hooks.append(stack.register_forward_pre_hook(starting))
+        for layer in stack.layers:
+            sublayers = [layer.self_attention, getattr(layer, "cross_attention", None), layer.feed_forward]
+            hooks += [part.register_forward_hook(adding(name)) for part in sublayers if part is not None]
+    try:
+        yield parts
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 @lru_cache(maxsize=8)  # a widget uses the same translation for its state, picture and description
 @torch.no_grad()
 def translate(text: str, target: str) -> Translation:
@@ -74,7 +111,8 @@ def translate(text: str, target: str) -> Translation:
     end, longest = task.target.end, task.target_length - 1
     ids = greedy_decode(model, source, start=task.target.start, end=end, max_length=longest).ids  # (1, T)
     read = torch.cat([torch.full((1, 1), task.target.start), ids[:, :-1]], dim=1)  # (1, T)
-    logits, attentions = model(source, read)  # (1, T, V)
+    with recorded(model) as parts:
+        logits, attentions = model(source, read)  # (1, T, V)
     shares, best = logits[0].softmax(-1).topk(LIKELIEST)  # (T, 5)
     names = [task.target.tokens(row) for row in best]
     likeliest = [list(zip(*pair, strict=True)) for pair in zip(names, shares.tolist(), strict=True)]
@@ -85,4 +123,5 @@ def translate(text: str, target: str) -> Translation:
         likeliest=likeliest,
         ended=ids[0, -1].item() == end,
         attentions=attentions.item(0),
+        streams={name: torch.stack(rows).numpy() for name, rows in parts.items()},
     )

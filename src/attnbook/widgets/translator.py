@@ -12,10 +12,11 @@ from attnbook.data.dates import FORMATS, LANGUAGES, date_pieces
 from attnbook.data.translation import TARGETS
 from attnbook.plots import map_figure
 from attnbook.widgets.base import BUNDLES, Widget, check_title
-from attnbook.widgets.encoding import encode_weights
+from attnbook.widgets.encoding import encode_vectors, encode_weights
 from attnbook.widgets.translation import CHECKPOINT, LONGEST, Translation, readable, shipped, translate
 
 KINDS = ("cross", "decoder", "encoder")
+STREAMS = ("encoder", "memory", "decoder")
 CUT = re.compile(r"(cross|decoder|encoder)(\.(\d{1,4}|\*)){1,4}")  # kind, layer, head, row, column
 
 
@@ -27,7 +28,8 @@ class DateTranslator(Widget):
     `target`, `kind`, the attention shown ("cross", "decoder" or "encoder"), and `cuts`, what the model in the
     page may not use: "cross.1.2" is head 2 of layer 1, "cross.1.2.3.0" one weight, at row 3 and column 0, and
     "*" means all, as in "cross.*.*.*.0". The other weights of a row are renormalized; a row without weights
-    outputs zeros, so cutting a head is `attnbook.ablate`. The model is the checkpoint
+    outputs zeros, so cutting a head is `attnbook.ablate`. With `flow`, the widget also draws what passes through the
+    model: the vectors of every token in every layer, and the weights between input and output. The model is the checkpoint
     "dates-translate"; its model card states its accuracy. It answers text that isn't a date with a date too,
     and that date is wrong. Raises `TypeError` and `ValueError` that name the argument.
     """
@@ -48,9 +50,14 @@ class DateTranslator(Widget):
     _encoder = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
     _decoder = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
     _cross = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
+    # With `flow`, the first translation's vectors: 8-bit codes of `STREAMS`, and the size of a step in each.
+    _streams = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
+    _steps = traitlets.List(traitlets.Float(), read_only=True).tag(sync=True)
 
-    def __init__(self, text="Saturday, March 7, 2009", target="fr", title="", **settings):
+    def __init__(self, text="Saturday, March 7, 2009", target="fr", title="", flow=False, **settings):
         check_title(title)
+        if not isinstance(flow, bool):
+            raise TypeError(f"flow: got {type(flow).__name__}, wanted True or False")
         unknown = sorted(set(settings) - {"kind", "cuts", "layout"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
@@ -62,6 +69,10 @@ class DateTranslator(Widget):
             maps = first.maps(kind).weights  # (L, H, ·, ·)
             each = [encode_weights(head) for layer in maps for head in layer]
             self.set_trait(f"_{kind}", each)
+        if flow:
+            codes, steps = zip(*(encode_vectors(first.streams[name]) for name in STREAMS), strict=True)
+            self.set_trait("_streams", list(codes))
+            self.set_trait("_steps", list(steps))
         layers, heads, _, _ = maps.shape
         task = shipped().task
         longest = {"longest": task.target_length - 1, "longestRead": task.source_length - 1}  # without a tag

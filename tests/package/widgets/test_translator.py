@@ -1,5 +1,6 @@
 """The date translator in Python: translations, bad input and the data it sends."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -110,6 +111,7 @@ def test_it_has_a_static_picture():
         ({"target": "klingon"}, ValueError, f"target: got 'klingon', wanted one of {', '.join(TARGETS)}"),
         ({"kind": "self"}, ValueError, "kind: got 'self', wanted one of cross, decoder, encoder"),
         ({"title": 3}, TypeError, "title: got int, wanted a string"),
+        ({"flow": 1}, TypeError, "flow: got int, wanted True or False"),
         ({"speed": 3}, TypeError, "speed: no such setting"),
     ],
 )
@@ -136,3 +138,33 @@ def test_the_languages_are_a_list_in_the_order_of_the_tags():
     codes = [code for code, *_ in DateTranslator("7 March 2009", "de")._languages]
     assert codes == list(checkpoints.load("dates-translate").task.targets)
     assert codes != sorted(codes)
+
+
+def test_its_streams_add_up_to_the_models_output():
+    """The sum of what is recorded is the last state: its norm is the memory, and its logits the model's."""
+    trained, made = checkpoints.load(CHECKPOINT), translate("7 mars 2009", "de")
+    model, streams = trained.model, {name: torch.tensor(one) for name, one in made.streams.items()}
+    source = trained.task.source.batch(["7 mars 2009"], tags=["de"])
+    vocabulary = trained.task.target
+    start, written = torch.full((1, 1), vocabulary.start), vocabulary.batch(["".join(made.written[:-1])])
+    read = torch.cat([start, written[:, : len(made.written) - 1]], 1)
+    with torch.no_grad():
+        memory = model.encoder.norm(streams["encoder"].sum(0))
+        torch.testing.assert_close(memory, streams["memory"][0])
+        torch.testing.assert_close(memory, model.encode(source)[0][0])
+        logits = model.output(model.decoder.norm(streams["decoder"].sum(0)))
+        torch.testing.assert_close(logits, model(source, read)[0][0], atol=1e-4, rtol=0)
+        torch.testing.assert_close(streams["encoder"][0], model.embed(source, model.source_embeddings)[0])
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
+
+
+def test_the_flow_records_the_first_translation_in_few_bytes():
+    widget = DateTranslator(flow=True)
+    streams = widget.translation.streams
+    assert sum(map(len, widget._streams)) <= 30_000
+    for data, step, name in zip(
+        widget._streams, widget._steps, ("encoder", "memory", "decoder"), strict=True
+    ):
+        got = np.frombuffer(data, np.int8).reshape(streams[name].shape) * step
+        np.testing.assert_allclose(got, streams[name], atol=step * 0.501, rtol=0)
+    assert DateTranslator()._streams == []

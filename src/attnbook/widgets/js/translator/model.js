@@ -42,7 +42,7 @@ export class Model {
       const shares = softmax(step.logits);
       const best = Array.from(shares.keys()).sort((a, b) => shares[b] - shares[a]).slice(0, LIKELIEST);
       id = best[0];
-      steps.push({ id, likeliest: best.map((one) => [this.target[one], shares[one]]), ...step.weights });
+      steps.push({ id, likeliest: best.map((one) => [this.target[one], shares[one]]), stream: step.stream, ...step.weights });
     }
     const heads = (layers) => layers.flat();
     return {
@@ -52,12 +52,34 @@ export class Model {
       ended: steps.at(-1).id === END,
       layers: sizes.num_layers,
       heads: sizes.num_heads,
+      stream: {
+        encoder: state.stream,
+        memory: state.memory,
+        decoder: stack(steps.map(({ stream }) => stream), sizes.d_model),
+      },
       maps: {
         encoder: heads(state.encoder),
         decoder: stack(steps.map(({ decoder }) => heads(decoder)), steps.length),
         cross: stack(steps.map(({ cross }) => heads(cross)), ids.length),
       },
     };
+  }
+
+  // One row of one head's cross-attention: the query, the keys and values (S × d), and the scores before softmax.
+  inspect(text, tag, written, { layer, head, row, cuts = [] }) {
+    let state = this.network.start(this.encode(text, tag), cuts);
+    let step;
+    for (const token of ["⟨start⟩", ...written.slice(0, row)]) {
+      step = this.network.step(this.target.indexOf(token), state);
+      state = step.state;
+    }
+    const { d_model: width, num_heads: heads } = this.network.sizes;
+    const d = width / heads;
+    const { keys, values } = state.caches[layer].memory;
+    const part = (rows) => Array.from({ length: rows.length / width }, (_, s) => rows.slice(s * width + head * d, s * width + (head + 1) * d));
+    const [query] = part(step.queries[layer]);
+    const scores = part(keys).map((key) => key.reduce((sum, value, i) => sum + value * query[i], 0) / Math.sqrt(d));
+    return { query, keys: part(keys), values: part(values), scores, weights: step.weights.cross[layer][head] };
   }
 
   // The log-probability of each token of `written`, given the tokens before it.

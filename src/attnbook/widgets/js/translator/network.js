@@ -125,26 +125,33 @@ export class Transformer {
     const y = layerNorm(this.#part(`${layer}.${norm}.norm`), x);
     const project = (name, input) => linear(this.#part(`${layer}.${kind}.${name}`), input);
     const { keys, values } = memory(project, y);
-    const { output, weights } = attend(project("query", y), keys, values, width, heads, cuts, from);
-    return { x: add(x, project("output", output)), weights, keys, values };
+    const queries = project("query", y);
+    const { output, weights } = attend(queries, keys, values, width, heads, cuts, from);
+    const added = project("output", output);
+    return { x: add(x, added), added, weights, queries, keys, values };
   }
 
   #feedForward(layer, norm, x) {
     const inner = linear(this.#part(`${layer}.feed_forward.inner`), layerNorm(this.#part(`${layer}.${norm}.norm`), x));
-    return add(x, linear(this.#part(`${layer}.feed_forward.outer`), inner.map((value) => Math.max(0, value))));
+    const added = linear(this.#part(`${layer}.feed_forward.outer`), inner.map((value) => Math.max(0, value)));
+    return { x: add(x, added), added };
   }
 
-  // Encodes the source; returns the state for the first `step`, with the encoder's weights [layer][head], S × S. `cuts` forbids
-  // weights, here and in every step.
+  // Encodes the source; returns the state for the first `step`, with the encoder's weights [layer][head], S × S, and its `stream`:
+  // the embeddings, then what each sublayer adds to the residual stream, S × d_model each. `cuts` forbids weights, here and in
+  // every step.
   start(ids, cuts = []) {
     let x = this.#embed("source", ids);
     const encoder = [];
+    const stream = [x];
     for (let l = 0; l < this.sizes.num_layers; l++) {
       const layer = `encoder.layers.${l}`;
       const own = (project, y) => ({ keys: project("key", y), values: project("value", y) });
       const attended = this.#attention(layer, "self_attention", "add_norm1", x, own, of(cuts, "encoder", l));
       encoder.push(attended.weights);
-      x = this.#feedForward(layer, "add_norm2", attended.x);
+      const fed = this.#feedForward(layer, "add_norm2", attended.x);
+      stream.push(attended.added, fed.added);
+      x = fed.x;
     }
     const memory = layerNorm(this.#part("encoder.norm"), x);
     const caches = encoder.map((_, l) => {
@@ -152,14 +159,17 @@ export class Transformer {
       const none = new Float32Array(0);
       return { keys: none, values: none, memory: { keys: project("key"), values: project("value") } };
     });
-    return { length: 0, caches, encoder, cuts };
+    return { length: 0, caches, encoder, stream, memory, cuts };
   }
 
   // Decodes one more token; returns the logits of the next, the new state (the old one is unchanged) and this step's
-  // weights, [layer][head]: `decoder` over the tokens so far, `cross` over the source.
+  // weights, [layer][head]: `decoder` over the tokens so far, `cross` over the source. `stream` holds the embedding and what each
+  // sublayer adds to it; `queries` those of the cross-attention, one vector per layer.
   step(id, state) {
     let x = this.#embed("target", [id], state.length);
     const weights = { decoder: [], cross: [] };
+    const stream = [x];
+    const queries = [];
     const caches = state.caches.map((cache, l) => {
       const layer = `decoder.layers.${l}`;
       const grown = (project, y) => ({
@@ -168,12 +178,15 @@ export class Transformer {
       });
       const own = this.#attention(layer, "self_attention", "add_norm1", x, grown, of(state.cuts, "decoder", l), state.length);
       const cross = this.#attention(layer, "cross_attention", "add_norm2", own.x, () => cache.memory, of(state.cuts, "cross", l), state.length);
-      x = this.#feedForward(layer, "add_norm3", cross.x);
+      const fed = this.#feedForward(layer, "add_norm3", cross.x);
+      x = fed.x;
+      stream.push(own.added, cross.added, fed.added);
+      queries.push(cross.queries);
       weights.decoder.push(own.weights);
       weights.cross.push(cross.weights);
       return { keys: own.keys, values: own.values, memory: cache.memory };
     });
     const logits = linear({ weight: this.#part("target_embeddings.lut").weight }, layerNorm(this.#part("decoder.norm"), x));
-    return { logits, state: { ...state, length: state.length + 1, caches }, weights };
+    return { logits, state: { ...state, length: state.length + 1, caches }, weights, stream, queries };
   }
 }
