@@ -28,8 +28,8 @@ class Translation:
 
     `source` holds the labels of the S tokens it read, `written` those of the T tokens it wrote, including the
     end token if it `ended`; `likeliest` holds the five most likely tokens and their probabilities for each of
-    the T steps. `streams` holds what passes through the model: "encoder" `(1 + 2L, S, D)`, the embeddings with
-    positions, then what attention and feed-forward add in each layer; "decoder" `(1 + 3L, T, D)`, where
+    the T steps. `streams` holds what passes through the model: "encoder" `(1 + 2L, S, D)`, the embeddings
+    with positions, then what attention and feed-forward add in each layer; "decoder" `(1 + 3L, T, D)`, where
     cross-attention comes between these two; and "memory" `(1, S, D)`, the encoder's output.
     """
 

@@ -28,10 +28,10 @@ class DateTranslator(Widget):
     `target`, `kind`, the attention shown ("cross", "decoder" or "encoder"), and `cuts`, what the model in the
     page may not use: "cross.1.2" is head 2 of layer 1, "cross.1.2.3.0" one weight, at row 3 and column 0, and
     "*" means all, as in "cross.*.*.*.0". The other weights of a row are renormalized; a row without weights
-    outputs zeros, so cutting a head is `attnbook.ablate`. With `flow`, the widget also draws what passes through the
-    model: the vectors of every token in every layer, and the weights between input and output. The model is the checkpoint
-    "dates-translate"; its model card states its accuracy. It answers text that isn't a date with a date too,
-    and that date is wrong. Raises `TypeError` and `ValueError` that name the argument.
+    outputs zeros, so cutting a head is `attnbook.ablate`. With `flow`, the widget draws the whole model at
+    work: the vectors of every token in every layer, and the weights between input and output. The model is
+    the checkpoint "dates-translate"; its model card states its accuracy. It answers text that isn't a date
+    with a date too, and that date is wrong. Raises `TypeError` and `ValueError` that name the argument.
     """
 
     _esm = BUNDLES / "date_translator.js"

@@ -13,6 +13,7 @@ import attnbook.widgets
 WIDGETS = Path(attnbook.widgets.__file__).parent
 SOURCES, BUNDLES = WIDGETS / "js", sorted((WIDGETS / "bundles").rglob("*.*"))
 PARTS = [
+    "date_flow.js",
     "date_model.js",
     "explorer_parts.js",
     "language_remote.js",

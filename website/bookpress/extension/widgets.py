@@ -244,9 +244,15 @@ def translator_place(state: dict) -> tuple[str, str, str, str]:
     maps = {"_shape": shape, "_gutters": gutters(queries, keys), "frames": first["written"], "head_names": []}
     style, boxes = explorer_boxes(maps)
     inner = f'<div class="ab-inner" style="{style}">{boxes}</div>'
-    parts = '<div class="ab-asking"></div><p class="ab-note"></p><div class="ab-answer">'
+    parts = '<div class="ab-asking"></div><p class="ab-note"></p>'
+    if state["_streams"]:
+        rows = max(len(first["source"]), len(first["written"]))
+        parts += f'<div class="ab-flow" style="--rows:{rows}"><div class="ab-flow-stage"></div>'
+        parts += '<p class="ab-flow-says"></p><div class="ab-flow-bar"></div></div>'
+    parts += f'<div class="ab-answer{" with-flow" * bool(state["_streams"])}">'
     parts += '<div class="ab-made"></div><div class="ab-likeliest"></div></div>'
-    parts += f'<div class="ab-kinds"></div><p class="ab-caption"></p>{inner}'
+    if not state["_streams"]:
+        parts += f'<div class="ab-kinds"></div><p class="ab-caption"></p>{inner}'
     words = (
         f"the trained model's translation of “{state['text']}”, token by token, with its attention weights"
     )

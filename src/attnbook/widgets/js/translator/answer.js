@@ -40,7 +40,7 @@ export class Answer {
     this.likeliest.classList.toggle("is-open", open);
   }
 
-  // `judged`: the verdict, as [kind, words].
+  // `step` is -1 before the first token; `judged`: the verdict, as [kind, words].
   show({ written, likeliest }, step, language, [kind, words]) {
     const letters = written.slice(0, step + 1).flatMap((token, at) => {
       if (token === END) return [];
@@ -55,9 +55,10 @@ export class Answer {
     this.text.dir = language === "ar" ? "rtl" : "ltr";
     this.verdict.dataset.kind = kind;
     say(this.verdict, words);
-    this.likeliest.classList.toggle("is-doubtful", likeliest[step][0][1] < SURE);
+    const now = Math.max(0, step);
+    this.likeliest.classList.toggle("is-doubtful", likeliest[now][0][1] < SURE);
     this.caption.textContent = `Token ${step + 1} of ${written.length}: the five most likely`;
-    this.rows.replaceChildren(...likeliest[step].map((one) => row(one, one[0] === written[step])));
+    this.rows.replaceChildren(...likeliest[now].map((one) => row(one, one[0] === written[step])));
   }
 }
 

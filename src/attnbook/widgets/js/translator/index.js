@@ -27,6 +27,7 @@ const KINDS = {
 const CUT = "Click a head, a cell, or a label of a row or column: the model answers again without it. Click it again to undo.";
 const pressed = (button) => button.getAttribute("aria-pressed") === "true";
 const explorer = () => (SITE ? attnbook.load("attention_explorer") : import("../explorer/index.js").then((module) => module.default));
+const flow = () => (SITE ? attnbook.load("date_flow") : import("./flow.js"));
 const program = () => (SITE ? attnbook.load("date_model") : import("./model.js"));
 
 const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -48,6 +49,7 @@ class DateTranslator extends View {
     if (!_first?.written?.length || !_known || !_writing || !_languages) throw new Error("the first translation is missing");
     this.known = new Set(_known);
     this.targets = _languages.map(([code]) => code);
+    this.streams = this.get("_streams") ?? []; // sent if the flow is drawn
     this.page = el.closest(".ab-translator"); // the container on a static page, or null
     const maps = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, this.get(`_${kind}`).map(decodeMap)]));
     this.translation = this.whole = { ..._first, maps }; // `whole`: the translation without cuts
@@ -94,10 +96,23 @@ class DateTranslator extends View {
     const tools = element("div", { class: "tools", role: "group", "aria-label": "Take parts away" }, this.cutting, this.damage);
     const kinds = element("div", { class: "ab-kinds" }, shown, tools);
     this.effect = element("div", { class: "place-of-effect" });
+    this.sum = element("div", { class: "place-of-sum" });
     this.caption = element("p", { class: "ab-caption" });
     this.inner = element("div", { class: "ab-inner" });
     this.speaker = new Speaker(signal);
-    this.root.append(this.asking.node, this.note, this.answer.node, this.effect, kinds, this.caption, this.inner, this.speaker.node);
+    this.below = element("div", { class: "below-flow" }, kinds, this.caption, this.inner);
+    if (this.streams.length) {
+      this.place = element("div", { class: "ab-flow" }, element("div", { class: "ab-flow-stage" }), element("p", { class: "ab-flow-says" }), element("div", { class: "ab-flow-bar" }));
+      this.place.style.setProperty("--rows", Math.max(this.translation.source.length, this.translation.written.length));
+      this.answer.node.classList.add("with-flow");
+      this.mapping = toggle("heatmaps", "All heads as heatmaps; there you can also cut heads, cells, rows and columns", () => {
+        this.below.hidden = !pressed(this.mapping);
+        this.#open();
+      });
+      this.answer.button.before(this.mapping);
+      this.below.hidden = true;
+    }
+    this.root.append(this.asking.node, this.note, ...(this.place ? [this.place] : []), this.answer.node, this.sum, this.effect, this.below, this.speaker.node);
   }
 
   get #kind() {
@@ -109,7 +124,7 @@ class DateTranslator extends View {
     for (const [kind, button] of Object.entries(this.kinds)) button.setAttribute("aria-pressed", String(kind === this.#kind));
     this.#tell();
     if (this.asked !== this.#wanted) return this.#translate();
-    if (!changed && this.#opened) return undefined; // a theme change; the explorer handles it itself
+    if (!changed && this.#opened) return this.flow?.repaint(); // a theme change; the explorer handles it itself
     return changed === "kind" || !changed ? this.#open() : undefined;
   }
 
@@ -191,8 +206,8 @@ class DateTranslator extends View {
   }
 
   // Cuts what the reader clicked, or undoes the cut.
-  #cut({ layer, head, row, column }) {
-    const text = this.program.writeCut({ kind: this.#kind, layer, head, row, column });
+  #cut({ kind = this.#kind, layer, head, row, column }) {
+    const text = this.program.writeCut({ kind, layer, head, row, column });
     const cuts = this.get("cuts");
     this.set({ cuts: cuts.includes(text) ? cuts.filter((one) => one !== text) : [...cuts, text] });
   }
@@ -263,6 +278,8 @@ class DateTranslator extends View {
     const kind = this.#kind;
     if (play) this.step = this.translation.written.length - 1;
     this.step = Math.min(this.step, this.translation.written.length - 1);
+    if (this.place && !(await this.#draw(play && this.below.hidden, opened))) return;
+    if (this.below.hidden) return;
     const { layers, cuts = [] } = this.translation;
     const chosen = (this.#chosen[kind] ??= { layer: layers - 1, head: -1 });
     this.maps = new LocalModel({ ...explorerState(this.translation, kind), ...chosen, frame: this.step, _play: play, _cutting: pressed(this.cutting), _cuts: cuts.filter((cut) => cut.startsWith(`${kind}.`)) });
@@ -281,24 +298,71 @@ class DateTranslator extends View {
     this.#played = true;
   }
 
+  // Draws the flow of the translation, and plays it if `play`, or if it is the first and the reader sees it. False if another
+  // translation has come meanwhile.
+  async #draw(play, opened) {
+    const { Flow, Sum, decodeStreams } = await flow();
+    if (opened !== this.#opened || this.signal.aborted) return false;
+    const { translation } = this;
+    translation.stream ??= decodeStreams(this.streams, this.get("_steps"), translation, translation.layers);
+    if (!this.flow) {
+      const sums = new Sum({ cut: (cell) => this.#load().then(() => this.#cut({ ...cell, kind: "cross" }), () => {}), signal: this.signal });
+      this.flow = new Flow({ go: (step) => this.#go(step), zoom: (cell) => this.#zoom(sums, cell), signal: this.signal });
+      this.flow.style(this.root.getRootNode());
+      this.place.replaceWith(this.flow.node);
+      this.sum.append(sums.node);
+    }
+    if (this.drawn !== translation) {
+      this.sum.firstChild.hidden = true;
+      this.drawn = translation;
+      this.flow.show(translation, this.step);
+      if (!this.#played && !still()) {
+        this.flow.rewind();
+        this.#playOnce();
+      } else if (play && !still()) this.flow.play();
+      this.#played = true;
+    }
+    this.#see(this.step);
+    return true;
+  }
+
+  // Shows how a weight is computed.
+  async #zoom(sums, { layer, head, row, column }) {
+    const { translation } = this;
+    try {
+      const model = await this.#load();
+      if (translation !== this.translation) return;
+      const { text, target, written, cuts = [] } = translation;
+      const read = cuts.map(this.program.readCut).filter(Boolean);
+      sums.show({ layer, head, row, column }, model.inspect(this.#read(text), target, written, { layer, head, row, cuts: read }), translation);
+      this.speaker.say(sums.title.textContent);
+    } catch (error) {
+      console.warn("attnbook: the model cannot be used", error);
+      say(this.note, "The model could not be loaded, so its sums are unknown.");
+    }
+  }
+
   // The first translation is played when the reader sees it.
   #playOnce() {
     const { maps } = this;
     const observer = new IntersectionObserver((seen) => {
       if (!seen.some((one) => one.isIntersecting)) return;
       observer.disconnect();
-      if (maps === this.maps) maps.set("_play", true);
+      if (this.flow) this.flow.play();
+      else if (maps === this.maps) maps.set("_play", true);
     }, { threshold: 0.9 });
     observer.observe(this.answer.node);
     this.signal.addEventListener("abort", () => observer.disconnect(), { once: true });
   }
 
   #go(step) {
-    this.maps.set("frame", step);
+    if (this.flow) this.#see(step);
+    if (this.maps && step >= 0) this.maps.set("frame", step);
   }
 
   #see(step) {
     this.step = step;
+    this.flow?.at(step);
     const { text, target, written } = this.translation;
     const whole = step === written.length - 1;
     const judged = judge(this.get("_writing"), text, target, written.filter((token) => token !== END).join(""));
