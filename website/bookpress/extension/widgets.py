@@ -256,7 +256,8 @@ def translator_place(state: dict) -> tuple[str, str, str, str]:
     words = (
         f"the trained model's translation of “{state['text']}”, token by token, with its attention weights"
     )
-    return "ab-translator", "--wide:900px", ghosts(state, parts, hint=False), titled(state, words)
+    wide = "--wide:1040px" if state["_streams"] else "--wide:900px"
+    return "ab-translator", wide, ghosts(state, parts, hint=False), titled(state, words)
 
 
 def sentences_place(state: dict) -> tuple[str, str, str, str]:

@@ -18,7 +18,7 @@ const END = "⟨end⟩";
 const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const between = (low, x, high) => Math.max(low, Math.min(high, x));
 const ease = (x) => x * x * (3 - 2 * x);
-const quoted = (token) => `“${visible(token)}”`;
+const quoted = (token) => `“${visible(token).replaceAll("␠", "␣")}”`;
 
 export class Flow {
   #place = 0; // the stage: of the encoder from 0 to `layers`, then one for each token
@@ -310,7 +310,7 @@ export class Flow {
     const image = context.createImageData(size, 2 * count);
     rows.forEach((value, i) => {
       const at = 4 * ((2 * Math.floor(i / size) + (value < 0 ? 1 : 0)) * size + (i % size));
-      image.data.set([r, g, b, 255 * Math.min(1, Math.abs(value) / peak) ** 0.85], at);
+      image.data.set([r, g, b, 255 * Math.min(1, Math.abs(value) / peak) ** 0.75], at);
     });
     context.putImageData(image, 0, 0);
     const half = between(0.5, this.each / 2 - (this.each > 9 ? 1.5 : 0.5), 10);

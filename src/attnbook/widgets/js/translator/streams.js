@@ -22,8 +22,8 @@ export function columnsOf({ stream, source, layers }) {
   const columns = [];
   for (const [side, added] of [["encoder", stream.encoder], ["decoder", stream.decoder]]) {
     const tone = side === "encoder" ? "key" : "query";
-    const peak = 2.6 * size(added[0]);
-    const names = side === "encoder" ? ["attention", "ffn"] : ["self", "cross", "ffn"];
+    const peak = 2.2 * size(added[0]);
+    const names = side === "encoder" ? ["attn", "ffn"] : ["self", "cross", "ffn"];
     let state = added[0];
     const push = (rows, name, tone, share, stage) => columns.push({ side, rows, size: width, name, tone, share, peak, stage });
     push(state, "embedding", tone, 1, 0);

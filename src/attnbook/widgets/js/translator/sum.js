@@ -3,8 +3,8 @@
 import { element } from "../shared/dom.js";
 import { visible } from "../shared/tokens.js";
 
-const number = (x) => (Math.abs(x) >= 1000 ? x.toExponential(3) : x.toFixed(3)).replace("-", "−");
-const quoted = (token) => `“${visible(token)}”`;
+const number = (x) => x.toFixed(3).replace("-", "−");
+const quoted = (token) => `“${visible(token).replaceAll("␠", "␣")}”`;
 
 export class Sum {
   constructor({ cut, signal }) {
@@ -38,10 +38,11 @@ export class Sum {
     );
     const product = products.reduce((sum, x) => sum + x, 0);
     const allowed = scores.filter((_, s) => weights[s] > 0);
-    const total = allowed.reduce((sum, score) => sum + Math.exp(score), 0);
+    const highest = Math.max(...allowed);
+    const total = allowed.reduce((sum, score) => sum + Math.exp(score - highest), 0);
     this.steps.replaceChildren(
       element("li", {}, `score: the sum of q × k, divided by √${query.length}: ${number(product)} / ${Math.sqrt(query.length).toFixed(4)} = ${number(scores[column])}`),
-      element("li", {}, `softmax: exp(${number(scores[column])}) / the sum over ${allowed.length} tokens: ${number(Math.exp(scores[column]))} / ${number(total)} = `, element("strong", {}, weight.toFixed(3))),
+      element("li", {}, `softmax, relative to the highest score: exp(${number(scores[column])} − ${number(highest)}) / the sum over ${allowed.length} tokens = ${number(Math.exp(scores[column] - highest))} / ${number(total)} = `, element("strong", {}, weight.toFixed(3))),
       element("li", {}, `output: the head adds ${weight.toFixed(3)} × v of ${quoted(source[column])} to its sum over all tokens`),
     );
     this.node.hidden = false;
