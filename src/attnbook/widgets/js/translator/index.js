@@ -350,8 +350,8 @@ class DateTranslator extends View {
       observer.disconnect();
       if (this.flow) this.flow.play();
       else if (maps === this.maps) maps.set("_play", true);
-    }, { threshold: 0.9 });
-    observer.observe(this.answer.node);
+    }, { threshold: this.flow ? 0.6 : 0.9 });
+    observer.observe(this.flow ? this.flow.stage : this.answer.node);
     this.signal.addEventListener("abort", () => observer.disconnect(), { once: true });
   }
 
