@@ -11,10 +11,12 @@ import { columnsOf, decodeStreams } from "./streams.js";
 export { decodeStreams };
 export { Sum } from "./sum.js";
 
-const [STAGE, TOKEN] = [550, 330]; // milliseconds for a stage of the encoder, and for a token
+const [STAGE, TOKEN] = [450, 260]; // milliseconds for a stage of the encoder, and for a token
 const READ = 0.05; // a smaller weight is not mentioned
 const DRAWN = 0.004; // a smaller weight has no ribbon
+const LIT = 0.85; // the part of a stage after which its token is written
 const END = "⟨end⟩";
+const BARCODE = "a stripe per number; above the line it is positive, below it negative, and the darker the larger";
 const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const between = (low, x, high) => Math.max(low, Math.min(high, x));
 const ease = (x) => x * x * (3 - 2 * x);
@@ -48,6 +50,7 @@ export class Flow {
     on(this.slider, "input", () => this.#jump(Number(this.slider.value)));
     on(this.layer, "change", () => {
       [this.shown, this.#head] = this.layer.value.split(".").map(Number);
+      [...this.outputs.children].forEach((button, row) => button.setAttribute("aria-label", this.#words(row)));
       this.#settle();
     });
     on(this.stage, "pointermove", (event) => this.#point(event));
@@ -198,11 +201,15 @@ export class Flow {
   #mark() {
     const { translation } = this;
     const row = this.#seen;
+    const lit = this.#progress > LIT;
+    const key = [this.#place, lit, row, this.#hovered?.column, this.layer.value].join();
+    if (key === this.marked && translation === this.markedFor) return;
+    [this.marked, this.markedFor] = [key, translation];
     const words = row < 0 ? this.#stageWords() : this.#words(row);
     say(this.says, words);
     this.slider.value = this.#place;
     this.slider.setAttribute("aria-valuetext", words);
-    const done = this.#row + (this.#progress > 0.85 ? 1 : 0);
+    const done = this.#row + (lit ? 1 : 0);
     [...this.outputs.children].forEach((button, at) => {
       button.classList.toggle("is-written", at < done);
       button.classList.toggle("now", at === row && at < done);
@@ -356,11 +363,12 @@ export class Flow {
     // The ribbons: all rows so far faintly, the current one in full.
     const done = encoding ? -1 : this.#row;
     context.fillStyle = tones.value;
-    for (let row = 0; row <= done; row++) {
-      const now = only !== undefined ? row !== done || this.#progress === 1 : row === seen;
-      const part = row === done ? ease(between(0, (this.#progress - 0.05) / 0.5, 1)) : 1;
-      if (only !== undefined) this.#ribbons(context, row, part, (s) => (s === only ? 0.8 : 0.04));
-      else this.#ribbons(context, row, part, (s) => (now ? (this.#hovered?.column === undefined || this.#hovered.column === s ? 0.75 : 0.25) : 0.07));
+    const ribboned = ease(between(0, (this.#progress - 0.05) / 0.5, 1));
+    if (done > 0) context.drawImage(this.#fog(done), 0, 0, this.width, this.height);
+    if (only !== undefined) for (let row = 0; row <= done; row++) this.#ribbons(context, row, 1, (s) => (s === only ? 0.8 : 0));
+    else if (seen >= 0 && seen <= done) {
+      const chosen = this.#hovered?.column;
+      this.#ribbons(context, seen, seen === done ? ribboned : 1, (s) => (chosen === undefined || chosen === s ? 0.75 : 0.25));
     }
 
     // The decoder: a row for each token written.
@@ -414,6 +422,20 @@ export class Flow {
     }
   }
 
+  // The ribbons of the rows before `row`, drawn once.
+  #fog(row) {
+    const key = [row, this.layer.value, this.width, this.height, this.scale, this.tones.value].join();
+    if (this.fogged === key && this.foggedFor === this.translation) return this.mist;
+    [this.fogged, this.foggedFor] = [key, this.translation];
+    this.mist ??= document.createElement("canvas");
+    Object.assign(this.mist, { width: this.sheet.width, height: this.sheet.height });
+    const context = this.mist.getContext("2d");
+    context.scale(this.scale, this.scale);
+    context.fillStyle = this.tones.value;
+    for (let before = 0; before < row; before++) this.#ribbons(context, before, 1, () => 0.07);
+    return this.mist;
+  }
+
   #ribbons(context, row, part, strength) {
     if (part <= 0) return;
     const reach = this.from + part * (this.to - this.from);
@@ -424,6 +446,7 @@ export class Flow {
     for (const { s, from, to, start, end, wide } of this.#paths(row)) {
       const bend = (from + to) / 2;
       context.globalAlpha = strength(s);
+      if (!context.globalAlpha) continue;
       context.beginPath();
       context.moveTo(from, start);
       context.bezierCurveTo(bend, start, bend, end, to, end);
@@ -468,13 +491,25 @@ export class Flow {
     if (this.#frame || !this.translation) return;
     const found = this.#under(event);
     this.#hover(found);
-    this.tip.hidden = found?.row === undefined || found.column === undefined;
-    if (this.tip.hidden) return;
-    const { source, written } = this.translation;
-    const weight = this.#weights(found.row)[found.column];
-    say(this.tip, `${quoted(source[found.column])} → ${quoted(written[found.row])}: ${digits(weight)}`);
     const box = this.stage.getBoundingClientRect();
-    this.tip.style.cssText = `left:${between(4, event.clientX - box.left + 12, this.width - 170)}px;top:${event.clientY - box.top - 34}px`;
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const words = found && this.#tip(found, x);
+    this.tip.hidden = !words;
+    if (!words) return;
+    say(this.tip, words);
+    const wide = this.tip.offsetWidth;
+    this.tip.style.cssText = `left:${between(0, x + 12, Math.max(0, this.width - wide))}px;top:${y + 18}px`;
+  }
+
+  // What is under the pointer, in words.
+  #tip({ row, column }, x) {
+    const { source, written } = this.translation;
+    if (row !== undefined && column !== undefined) return `${quoted(source[column])} → ${quoted(written[row])}: ${digits(this.#weights(row)[column])}`;
+    const vector = this.columns.find((one) => x >= one.x && x <= one.x + one.width);
+    const side = row === undefined ? "encoder" : "decoder";
+    if (vector?.side !== side || (side === "encoder" && vector.stage > this.#place)) return "";
+    const token = side === "encoder" ? source[column] : row ? written[row - 1] : "⟨start⟩";
+    return `${quoted(token)}, ${vector.words}: ${BARCODE}`;
   }
 
   #hover(found) {

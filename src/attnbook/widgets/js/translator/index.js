@@ -124,6 +124,7 @@ class DateTranslator extends View {
     for (const [kind, button] of Object.entries(this.kinds)) button.setAttribute("aria-pressed", String(kind === this.#kind));
     this.#tell();
     if (this.asked !== this.#wanted) return this.#translate();
+    if (changed === "kind" && this.below.hidden) return this.mapping.click();
     if (!changed && this.#opened) return this.flow?.repaint(); // a theme change; the explorer handles it itself
     return changed === "kind" || !changed ? this.#open() : undefined;
   }
@@ -282,7 +283,7 @@ class DateTranslator extends View {
     if (this.below.hidden) return;
     const { layers, cuts = [] } = this.translation;
     const chosen = (this.#chosen[kind] ??= { layer: layers - 1, head: -1 });
-    this.maps = new LocalModel({ ...explorerState(this.translation, kind), ...chosen, frame: this.step, _play: play, _cutting: pressed(this.cutting), _cuts: cuts.filter((cut) => cut.startsWith(`${kind}.`)) });
+    this.maps = new LocalModel({ ...explorerState(this.translation, kind), ...chosen, frame: Math.max(0, this.step), _play: play, _cutting: pressed(this.cutting), _cuts: cuts.filter((cut) => cut.startsWith(`${kind}.`)) });
     this.maps.on("change:_cut", (_, cut) => this.#load().then(() => this.#cut(cut), () => {}));
     this.maps.on("change:frame", () => this.#see(this.maps.get("frame")));
     for (const name of ["layer", "head"]) this.maps.on(`change:${name}`, (maps, value) => (chosen[name] = value));
@@ -301,7 +302,15 @@ class DateTranslator extends View {
   // Draws the flow of the translation, and plays it if `play`, or if it is the first and the reader sees it. False if another
   // translation has come meanwhile.
   async #draw(play, opened) {
-    const { Flow, Sum, decodeStreams } = await flow();
+    const part = await flow().catch((error) => console.warn("attnbook: the flow cannot be drawn", error));
+    if (!part) {
+      this.place.remove();
+      this.place = null;
+      this.mapping.hidden = true;
+      this.below.hidden = false;
+      return opened === this.#opened;
+    }
+    const { Flow, Sum, decodeStreams } = part;
     if (opened !== this.#opened || this.signal.aborted) return false;
     const { translation } = this;
     translation.stream ??= decodeStreams(this.streams, this.get("_steps"), translation, translation.layers);

@@ -23,18 +23,18 @@ export function columnsOf({ stream, source, layers }) {
   for (const [side, added] of [["encoder", stream.encoder], ["decoder", stream.decoder]]) {
     const tone = side === "encoder" ? "key" : "query";
     const peak = 2.2 * size(added[0]);
-    const names = side === "encoder" ? ["attn", "ffn"] : ["self", "cross", "ffn"];
+    const names = side === "encoder" ? [["attn", "self-attention"], ["ffn", "feed-forward"]] : [["self", "masked self-attention"], ["cross", "cross-attention"], ["ffn", "feed-forward"]];
     let state = added[0];
-    const push = (rows, name, tone, share, stage) => columns.push({ side, rows, size: width, name, tone, share, peak, stage });
-    push(state, "embedding", tone, 1, 0);
+    const push = (rows, name, words, tone, share, stage) => columns.push({ side, rows, size: width, name, words, tone, share, peak, stage });
+    push(state, "embedding", "embedding plus position", tone, 1, 0);
     for (let layer = 0; layer < layers; layer++) {
-      names.forEach((name, i) => {
+      names.forEach(([name, words], i) => {
         const rows = added[1 + layer * names.length + i];
         state = add(state, rows);
-        push(rows, `+ ${name}`, name === "ffn" ? "fg" : "value", 0.6, layer + 1);
+        push(rows, `+ ${name}`, `what ${words} adds in layer ${layer}`, name === "ffn" ? "fg" : "value", 0.6, layer + 1);
       });
-      if (side === "encoder" && layer === layers - 1) push(stream.memory, "memory", tone, 1, layer + 1);
-      else push(state, `layer ${layer}`, tone, 1, layer + 1);
+      if (side === "encoder" && layer === layers - 1) push(stream.memory, "memory", "the encoder's output, normalized", tone, 1, layer + 1);
+      else push(state, `layer ${layer}`, `the sum after layer ${layer}`, tone, 1, layer + 1);
     }
   }
   return columns;

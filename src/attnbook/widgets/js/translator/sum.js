@@ -46,5 +46,6 @@ export class Sum {
       element("li", {}, `output: the head adds ${weight.toFixed(3)} × v of ${quoted(source[column])} to its sum over all tokens`),
     );
     this.node.hidden = false;
+    this.node.scrollIntoView({ block: "nearest" });
   }
 }
