@@ -98,3 +98,8 @@ def test_a_page_loads_little(kind):
 @pytest.mark.parametrize("beside", sorted(set(KINDS) - {"attention_explorer.js"}))
 def test_two_widgets_share_code(beside):
     assert loaded("attention_explorer.js", beside) <= 33_000
+
+
+def test_the_home_page_loads_little():
+    """The translator with its flow, which is drawn at first sight."""
+    assert loaded("attention_explorer.js", "date_translator.js", "date_flow.js") <= 45_000

@@ -30,6 +30,7 @@ KINDS = {
     "clocks": ["position_clocks"],
     "plane": ["query_plane"],
     "translator": ["attention_explorer", "date_translator"],
+    "flow": ["attention_explorer", "date_translator", "date_flow"],
     "sentences": ["sentence_explorer"],
 }
 every_page = pytest.mark.parametrize("name", KINDS, scope="module")
@@ -169,6 +170,7 @@ def axe(page, contrast: bool = True) -> list[str]:
 
 
 MISSING = {
+    "flow": ("Flow", ["_first", "_cross"]),
     "language": ("Repeated", ["_readings", "_maps", "_shape"]),
     "path": ("From robot to it", ["tokens", "source", "kernel"]),
     "clocks": ("Two positions", ["_speeds", "position"]),

@@ -29,7 +29,7 @@ export class Flow {
   #hovered = null;
   #head = -1; // -1: the mean over the heads
 
-  // `go(step)` is called when a token is written (-1: none yet), `zoom(cell)` when the reader asks how a weight is computed.
+  // `go(step)` is called when a token is written (-1: before the first), `zoom(cell)` when the reader asks how a weight is computed.
   constructor({ go, zoom, signal }) {
     Object.assign(this, { go, zoom, signal });
     const on = (node, type, call) => node.addEventListener(type, call, { signal });
@@ -362,8 +362,10 @@ export class Flow {
 
     // The ribbons: all rows so far faintly, the current one in full.
     const done = encoding ? -1 : this.#row;
+    const start = this.columns.find((one) => one.side === "decoder").x - 2;
     context.fillStyle = tones.value;
     const ribboned = ease(between(0, (this.#progress - 0.05) / 0.5, 1));
+    context.globalAlpha = 1;
     if (done > 0) context.drawImage(this.#fog(done), 0, 0, this.width, this.height);
     if (only !== undefined) for (let row = 0; row <= done; row++) this.#ribbons(context, row, 1, (s) => (s === only ? 0.8 : 0));
     else if (seen >= 0 && seen <= done) {
@@ -374,19 +376,17 @@ export class Flow {
     // The decoder: a row for each token written.
     for (let row = 0; row <= done; row++) {
       const part = row === done ? ease(between(0, (this.#progress - 0.1) / 0.75, 1)) : 1;
-      const start = this.to + 2;
       const until = start + part * (this.end - start);
       context.globalAlpha = row === seen ? 1 : 0.5;
       context.strokeStyle = tones.query;
-      this.#line(context, this.columns.find((one) => one.side === "decoder").x - 2, until, middle(row));
+      this.#line(context, start, until, middle(row));
       this.#copy(context, start, until, row);
     }
     if (seen >= 0 && only === undefined && seen <= done) {
       context.globalAlpha = 1;
       context.strokeStyle = tones.query;
       context.lineWidth = 1.25;
-      const x = this.columns.find((one) => one.side === "decoder").x - 1.5;
-      context.strokeRect(x, top + seen * each + 0.5, this.end - x + 1.5, each - 1);
+      context.strokeRect(start + 0.5, top + seen * each + 0.5, this.end - start + 1, each - 1);
     }
     context.globalAlpha = 1;
   }

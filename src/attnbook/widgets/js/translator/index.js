@@ -277,9 +277,11 @@ class DateTranslator extends View {
   async #open(play = false) {
     const opened = ++this.#opened;
     const kind = this.#kind;
-    if (play) this.step = this.translation.written.length - 1;
+    const { text, target } = this.translation;
+    const again = this.drawn?.text === text && this.drawn.target === target; // only the cuts have changed: the picture stays where it is
+    if (play && !again) this.step = this.translation.written.length - 1;
     this.step = Math.min(this.step, this.translation.written.length - 1);
-    if (this.place && !(await this.#draw(play && this.below.hidden, opened))) return;
+    if (this.place && !(await this.#draw(play && !again && this.below.hidden, opened))) return;
     if (this.below.hidden) return;
     const { layers, cuts = [] } = this.translation;
     const chosen = (this.#chosen[kind] ??= { layer: layers - 1, head: -1 });
