@@ -126,6 +126,7 @@ export class Flow {
   // Plays on, from the start if it is at the end.
   play() {
     this.stop();
+    this.#hover(null);
     if (this.#place === this.#last) [this.#place, this.#progress] = [0, 0];
     else if (this.#progress === 1 && this.#place > 0) [this.#place, this.#progress] = [this.#place + 1, 0];
     else this.#progress = 0;
@@ -172,19 +173,21 @@ export class Flow {
 
   #jump(place) {
     if (this.#frame) this.stop();
+    this.#hover(null);
     this.#place = between(0, place, this.#last);
     this.#progress = 1;
     this.go(Math.max(-1, this.#row));
     this.#settle();
   }
 
-  // The step in words.
-  #words(row) {
+  // The step in words, without the token if it isn't `written` yet.
+  #words(row, lit = true) {
     const { written, source, likeliest } = this.translation;
     const weights = this.#weights(row);
     const most = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, 3).filter((s, i) => !i || weights[s] >= READ);
     const read = most.map((s) => `${quoted(source[s])} ${weights[s].toFixed(2)}`).join(", ");
-    return `Step ${row + 1} of ${written.length}: writes ${quoted(written[row])} (${digits(likeliest[row][0][1])}), reads mostly ${read}`;
+    const result = lit ? `; writes ${quoted(written[row])} (${digits(likeliest[row][0][1])})` : "";
+    return `Step ${row + 1} of ${written.length}: reads mostly ${read}${result}`;
   }
 
   #stageWords() {
@@ -205,7 +208,7 @@ export class Flow {
     const key = [this.#place, lit, row, this.#hovered?.column, this.layer.value].join();
     if (key === this.marked && translation === this.markedFor) return;
     [this.marked, this.markedFor] = [key, translation];
-    const words = row < 0 ? this.#stageWords() : this.#words(row);
+    const words = row < 0 ? this.#stageWords() : this.#words(row, lit || row !== this.#row);
     say(this.says, words);
     this.slider.value = this.#place;
     this.slider.setAttribute("aria-valuetext", words);
@@ -523,10 +526,10 @@ export class Flow {
     if (!this.translation) return;
     const button = event.target.closest?.("[data-row]");
     if (button) {
-      this.#hovered = null;
       return this.#jump(this.#first + Number(button.dataset.row));
     }
     if (this.#frame) return this.stop();
+    this.#point(event); // a finger doesn't hover
     const found = this.#under(event);
     if (found?.row !== undefined && found.column !== undefined) return this.#zoom(found.row, found.column);
     if (found?.row !== undefined) this.#jump(this.#first + found.row);

@@ -368,7 +368,7 @@ class DateTranslator extends View {
 
   #go(step) {
     if (this.flow) this.#see(step);
-    if (this.maps && step >= 0) this.maps.set("frame", step);
+    if (this.maps && !this.below.hidden && step >= 0) this.maps.set("frame", step);
   }
 
   #see(step) {
