@@ -67,7 +67,7 @@ def test_the_models_vectors_equal_pytorchs(visit, trained, text, target):
 
 
 def test_the_recorded_vectors_are_those_of_the_first_translation(open_flow, trained, sent):
-    """What is drawn before the model is loaded differs from the model's own vectors by half a step at most."""
+    """What is drawn before the model is loaded differs from its own vectors by half a step at most."""
     state = sent("flow")[0]
     visited, _ = open_flow()
     assert not any("dates-translate" in url for url in visited.requests)
@@ -190,10 +190,8 @@ def test_a_ribbon_tells_its_weight_and_shows_how_it_is_computed(open_flow):
     expect(group).to_contain_text(f"Layer 1, head {head}: while it writes “m”, how much does it read “M”?")
     expect(group.locator("strong")).to_have_text(f"{weight[head]:.3f}")
     query, key, products = group.locator("tr").all()[:3]
-    numbers = [
-        [float(one.replace("−", "-")) for one in tr.locator("td").all_inner_texts()]
-        for tr in (query, key, products)
-    ]
+    read = lambda tr: [float(one.replace("−", "-")) for one in tr.locator("td").all_inner_texts()]  # noqa: E731
+    numbers = [read(tr) for tr in (query, key, products)]
     np.testing.assert_allclose(np.multiply(*numbers[:2]), numbers[2], atol=5e-3)
     group.get_by_role("button", name="cut this weight").click()
     expect(live.locator(".ab-effect li")).to_contain_text(f"layer 1, head {head}")
