@@ -177,7 +177,7 @@ def test_a_ribbon_tells_its_weight_and_shows_how_it_is_computed(open_flow):
     stage.scroll_into_view_if_needed()
     source = live.locator(".flow-sources > span").nth(column).bounding_box()
     box = stage.bounding_box()
-    # the ribbon begins at the token's memory: its right edge is where the heading of the cross-attention begins
+    # a ribbon begins where the heading of the cross-attention does
     left = live.locator(".flow-heads .middle").bounding_box()["x"]
     y = source["y"] + source["height"] / 2
     visited.page.mouse.move(left + 20, y - 1)
