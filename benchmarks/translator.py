@@ -109,7 +109,7 @@ def wait(page, slow, trained: checkpoints.Trained, dates: int) -> dict[str, list
     for index, (*date, _) in enumerate(rows):
         name, rate = [(PAGE_AS_IT_IS, 1), (SLOWED, 4)][index % 2]
         text = write_date(*date)
-        host.get_by_role("slider", name="Frame").press("End")  # stop the previous animation
+        host.get_by_role("slider", name="Step").press("End")  # stop the previous animation
         page.wait_for_timeout(200)
         slow(rate)
         seen = (page.evaluate(TRANSLATE, [text, target, longest]), host.evaluate(WAIT, text))

@@ -123,14 +123,15 @@ export class Flow {
     this.#settle();
   }
 
-  // Plays on, from the start if it is at the end.
-  play() {
+  // Plays on, from the start if it is at the end, or `typed`: from the first token, which is written at once.
+  play(typed = false) {
     this.stop();
     this.#hover(null);
-    if (this.#place === this.#last) [this.#place, this.#progress] = [0, 0];
+    if (typed) [this.#place, this.#progress] = [this.#first, LIT];
+    else if (this.#place === this.#last) [this.#place, this.#progress] = [0, 0];
     else if (this.#progress === 1 && this.#place > 0) [this.#place, this.#progress] = [this.#place + 1, 0];
     else this.#progress = 0;
-    this.go(this.#row - 1);
+    this.go(typed ? 0 : this.#row - 1);
     let before = performance.now();
     const tick = (now) => {
       const past = Math.min(100, now - before);

@@ -330,7 +330,7 @@ class DateTranslator extends View {
       if (!this.#played && !still()) {
         this.flow.rewind();
         this.#playOnce();
-      } else if (play && !still()) this.flow.play();
+      } else if (play && !still()) this.flow.play(true);
       this.#played = true;
     }
     this.#see(this.step);
