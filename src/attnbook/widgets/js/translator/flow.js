@@ -26,7 +26,7 @@ export class Flow {
   #place = 0; // the stage: of the encoder from 0 to `layers`, then one for each token
   #progress = 1; // how much of the stage is shown
   #frame = 0;
-  #hovered = null;
+  #hovered = null; // what `#under` found
   #head = -1; // -1: the mean over the heads
 
   // `go(step)` is called when a token is written (-1: before the first), `zoom(cell)` when the reader asks how a weight is computed.
@@ -131,7 +131,7 @@ export class Flow {
     else if (this.#place === this.#last) [this.#place, this.#progress] = [0, 0];
     else if (this.#progress === 1 && this.#place > 0) [this.#place, this.#progress] = [this.#place + 1, 0];
     else this.#progress = 0;
-    this.go(typed ? 0 : this.#row - 1);
+    this.go(typed ? 0 : Math.max(-1, this.#row - 1));
     let before = performance.now();
     const tick = (now) => {
       const past = Math.min(100, now - before);
@@ -184,11 +184,8 @@ export class Flow {
   // The step in words, without the token if it isn't `written` yet.
   #words(row, lit = true) {
     const { written, source, likeliest } = this.translation;
-    const weights = this.#weights(row);
-    const most = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, 3).filter((s, i) => !i || weights[s] >= READ);
-    const read = most.map((s) => `${quoted(source[s])} ${weights[s].toFixed(2)}`).join(", ");
     const result = lit ? `; writes ${quoted(written[row])} (${digits(likeliest[row][0][1])})` : "";
-    return `Step ${row + 1} of ${written.length}: reads mostly ${read}${result}`;
+    return `Step ${row + 1} of ${written.length}: ${this.#most(this.#weights(row), source)}${result}`;
   }
 
   #stageWords() {
@@ -233,11 +230,12 @@ export class Flow {
     return this.#hovered?.row ?? this.#row;
   }
 
-  // The weights of one row of the cross-attention shown.
-  #weights(row) {
-    const { maps, source, heads } = this.translation;
-    const of = (head) => maps.cross[this.shown * heads + head].subarray(row * source.length, (row + 1) * source.length);
-    if (this.#head >= 0) return of(this.#head);
+  // The weights of one row of the cross-attention shown, or those of another attention, as the mean over its heads.
+  #weights(row, kind = "cross", layer = this.shown) {
+    const { maps, source, written, heads } = this.translation;
+    const length = kind === "decoder" ? written.length : source.length;
+    const of = (head) => maps[kind][layer * heads + head].subarray(row * length, (row + 1) * length);
+    if (this.#head >= 0 && kind === "cross") return of(this.#head);
     const all = Array.from({ length: heads }, (_, head) => of(head));
     return all[0].map((_, s) => all.reduce((sum, one) => sum + one[s], 0) / heads);
   }
@@ -393,6 +391,33 @@ export class Flow {
       context.strokeRect(start + 0.5, top + seen * each + 0.5, this.end - start + 1, each - 1);
     }
     context.globalAlpha = 1;
+    if (this.#hovered?.vector?.layer !== undefined) this.#arcs(context, this.#hovered);
+  }
+
+  // The self-attention that a vector comes from: arcs over the states it reads, each as wide as its weight.
+  #arcs(context, { row, column, vector }) {
+    const { tones, top, each } = this;
+    const state = this.columns[this.columns.indexOf(vector) - 1];
+    const at = row ?? column;
+    const weights = this.#weights(at, vector.side, vector.layer);
+    const x = state.x + state.width;
+    context.globalAlpha = 0.72;
+    context.fillStyle = tones.bg;
+    context.fillRect(state.x, top, state.width, this.height - top);
+    context.strokeStyle = tones.value;
+    const to = top + (at + 0.5) * each;
+    weights.forEach((weight, s) => {
+      if (weight < DRAWN) return;
+      const from = top + (s + 0.5) * each;
+      context.globalAlpha = 0.35 + 0.6 * weight;
+      context.lineWidth = Math.max(0.7, weight * (each - 2));
+      context.beginPath();
+      context.moveTo(x, from);
+      if (s === at) context.lineTo(x - 0.4 * state.width, from), context.lineTo(x, from);
+      else context.bezierCurveTo(x - state.width, from, x - state.width, to, x, to);
+      context.stroke();
+    });
+    context.globalAlpha = 1;
   }
 
   #line(context, from, to, y) {
@@ -462,15 +487,17 @@ export class Flow {
     context.globalAlpha = 1;
   }
 
-  // What is under the pointer: a ribbon { row, column }, a token of the text { column } or a written token { row }.
+  // What is under the pointer: a ribbon { row, column }, a token of the text { column } or a written token { row }, the last two
+  // with the column of the vector there.
   #under(event) {
     const box = this.stage.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     const { source } = this.translation;
     const row = Math.floor((y - this.top) / this.each);
     if (row < 0 || !this.tones) return null;
-    if (x < this.from) return row < source.length ? { column: row } : null;
-    if (x > this.to) return row <= this.#row ? { row } : null;
+    const vector = this.columns.find((one) => x >= one.x && x <= one.x + one.width);
+    if (x < this.from) return row < source.length ? { column: row, vector: vector?.stage <= this.#place ? vector : undefined } : null;
+    if (x > this.to) return row <= this.#row ? { row, vector } : null;
     if (this.#row < 0) return null;
     const current = this.#row;
     const share = (x - this.from) / (this.to - this.from);
@@ -497,7 +524,7 @@ export class Flow {
     this.#hover(found);
     const box = this.stage.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    const words = found && this.#tip(found, x);
+    const words = found && this.#tip(found);
     this.tip.hidden = !words;
     if (!words) return;
     say(this.tip, words);
@@ -506,18 +533,23 @@ export class Flow {
   }
 
   // What is under the pointer, in words.
-  #tip({ row, column }, x) {
+  #tip({ row, column, vector }) {
     const { source, written } = this.translation;
     if (row !== undefined && column !== undefined) return `${quoted(source[column])} → ${quoted(written[row])}: ${digits(this.#weights(row)[column])}`;
-    const vector = this.columns.find((one) => x >= one.x && x <= one.x + one.width);
-    const side = row === undefined ? "encoder" : "decoder";
-    if (vector?.side !== side || (side === "encoder" && vector.stage > this.#place)) return "";
-    const token = side === "encoder" ? source[column] : row ? written[row - 1] : "⟨start⟩";
-    return `${quoted(token)}, ${vector.words}: ${BARCODE}`;
+    if (!vector) return "";
+    const read = vector.side === "encoder" ? source : ["⟨start⟩", ...written];
+    const at = row ?? column;
+    return `${quoted(read[at])}, ${vector.words}${vector.layer === undefined ? "" : ` (${this.#most(this.#weights(at, vector.side, vector.layer), read)})`}: ${BARCODE}`;
+  }
+
+  // The tokens with the largest weights, in words.
+  #most(weights, tokens) {
+    const most = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, 3).filter((s, i) => !i || weights[s] >= READ);
+    return `reads mostly ${most.map((s) => `${quoted(tokens[s])} ${weights[s].toFixed(2)}`).join(", ")}`;
   }
 
   #hover(found) {
-    const same = this.#hovered?.row === found?.row && this.#hovered?.column === found?.column;
+    const same = ["row", "column", "vector"].every((name) => this.#hovered?.[name] === found?.[name]);
     this.#hovered = found;
     if (!found) this.tip.hidden = true;
     if (!same && this.translation) this.#settle();
