@@ -199,6 +199,23 @@ def test_a_ribbon_tells_its_weight_and_shows_how_it_is_computed(open_flow):
     assert visited.faults == []
 
 
+def test_a_vector_tells_what_self_attention_reads(open_flow):
+    visited, live = open_flow()
+    made = translate(TEXT, TARGET)
+    live.locator(".ab-flow-stage").scroll_into_view_if_needed()
+    column = made.source.index("M")
+    heading = live.locator(".flow-heads .column", has_text="+ attn").nth(1).bounding_box()
+    token = live.locator(".flow-sources > span").nth(column).bounding_box()
+    x, y = heading["x"] + heading["width"] / 2, token["y"] + token["height"] / 2
+    visited.page.mouse.move(x + 1, y)
+    visited.page.mouse.move(x, y)
+    weights = made.maps("encoder").weights[1].mean(0)[column]
+    most = f"reads mostly “{made.source[weights.argmax()]}” {weights.max():.2f}"
+    tip = live.locator(".flow-tip")
+    expect(tip).to_contain_text("“M”, what self-attention adds in layer 1")
+    expect(tip).to_contain_text(most)
+
+
 def test_a_typed_date_is_drawn(open_flow):
     visited, live = open_flow()
     field = live.get_by_label("Type a date")

@@ -16,7 +16,7 @@ const READ = 0.05; // a smaller weight is not mentioned
 const DRAWN = 0.004; // a smaller weight has no ribbon
 const LIT = 0.85; // the part of a stage after which its token is written
 const END = "⟨end⟩";
-const BARCODE = "a stripe per number; above the line it is positive, below it negative, and the darker the larger";
+const BARCODE = "a stripe for each number, above the line if it is positive, below if it is negative; the larger, the stronger";
 const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const between = (low, x, high) => Math.max(low, Math.min(high, x));
 const ease = (x) => x * x * (3 - 2 * x);
@@ -221,7 +221,7 @@ export class Flow {
     const column = this.#hovered?.column;
     translation.source.forEach((_, at) => {
       const share = column === undefined || this.#hovered.row !== undefined ? (weights[at] ?? 0) : Number(at === column);
-      this.sources.children[at].style.setProperty("--share", `${Math.round(100 * share)}%`);
+      this.sources.children[at].style.setProperty("--share", `${Math.round(50 * share)}%`);
     });
   }
 
@@ -413,7 +413,7 @@ export class Flow {
       context.lineWidth = Math.max(0.7, weight * (each - 2));
       context.beginPath();
       context.moveTo(x, from);
-      if (s === at) context.lineTo(x - 0.4 * state.width, from), context.lineTo(x, from);
+      if (s === at) context.lineTo(x - 0.4 * state.width, from);
       else context.bezierCurveTo(x - state.width, from, x - state.width, to, x, to);
       context.stroke();
     });
@@ -539,7 +539,8 @@ export class Flow {
     if (!vector) return "";
     const read = vector.side === "encoder" ? source : ["⟨start⟩", ...written];
     const at = row ?? column;
-    return `${quoted(read[at])}, ${vector.words}${vector.layer === undefined ? "" : ` (${this.#most(this.#weights(at, vector.side, vector.layer), read)})`}: ${BARCODE}`;
+    const attended = vector.layer === undefined ? "" : ` (${this.#most(this.#weights(at, vector.side, vector.layer), read)})`;
+    return `${quoted(read[at])}, ${vector.words}${attended}: ${BARCODE}`;
   }
 
   // The tokens with the largest weights, in words.
