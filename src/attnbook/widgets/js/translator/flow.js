@@ -268,7 +268,7 @@ export class Flow {
     this.to = decoder[0].x - reads - 4;
     this.end = right(decoder.at(-1));
     this.node.classList.toggle("is-narrow", narrow);
-    for (const [node, left, wide] of [[this.sources, 0, labels], [this.reads, this.to + 2, reads], [this.outputs, this.end + 4, outputs]]) {
+    for (const [node, left, wide] of [[this.sources, 0, labels], [this.reads, this.to + 2, reads], [this.outputs, this.end + space, outputs]]) {
       node.style.cssText = `left:${left}px;width:${wide}px;top:${top}px;--each:${each}px;--size:${between(0, Math.floor(each * 0.8), 14)}px`;
     }
     const title = (words, left, to, kind) => {
