@@ -64,10 +64,12 @@ def chapter(request):
 
 @pytest.fixture(scope="module")
 def names(chapter):
-    """The names available in the chapter's exercises: its imports."""
-    imports = next(code for code in cells(chapter, "code") if are_imports(code) and "torch" in code)
+    """The names available in the chapter's exercises: its imports, and what a cell gives to an exercise."""
+    code = cells(chapter, "code")
+    imports = next(each for each in code if are_imports(each) and "torch" in each)
     namespace = {}
-    exec(compile(imports, f"{chapter.name}: imports", "exec"), namespace)
+    for each in [imports, *(each for each in code if each.startswith("# @title For exercise "))]:
+        exec(compile(each, f"{chapter.name}: names", "exec"), namespace)
     return namespace
 
 

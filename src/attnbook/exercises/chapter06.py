@@ -1,4 +1,4 @@
-"""Chapter 6: masks by hand, a decoder layer, a test for leaks, beam search, a cache, packed texts."""
+"""Chapter 6: a mask, masks by hand, a decoder layer, a leak test, beam search, a cache, packed texts."""
 
 import math
 from collections.abc import Callable
@@ -15,6 +15,61 @@ from attnbook.exercises.reading import read_results
 from attnbook.exercises.registry import exercise, function, suspects
 from attnbook.exercises.verdict import Unfinished, Wrong
 
+
+def _mask(may_attend: Callable[[Tensor, Tensor, int], Tensor]) -> Callable[[int, int], Tensor]:
+    """The mask of a rule for the positions, counted from 0, of a query and a key."""
+
+    def mask(length: int, given: int) -> Tensor:
+        position = torch.arange(length)
+        return may_attend(position[:, None], position, given).expand(length, length)
+
+    return mask
+
+
+@function(
+    "6.1",
+    "Hide only the answers",
+    {"mask": "(T, T)"},
+    praise="Later tokens are hidden only if they are answers, and no second layer can pass them on.",
+    cases=[
+        (7, 3),
+        (5, 1),
+        (4, 4),
+        *drawn(lambda given, more, seed: (given + more, given), (1, 5), (0, 5)),
+    ],
+    slips=slips(
+        "This is the causal mask. It hides given tokens too, and they are no answers.",
+        _mask(lambda query, key, given: key <= query),
+        "An answer leaks in two steps: a given position attends to it, and in the next layer others attend "
+        "to that position. Hide the answers from given positions, too.",
+        _mask(lambda query, key, given: (key <= query) | (query < given)),
+        _mask(lambda query, key, given: (key <= query) | (query < given - 1) | (key < given)),
+        "One token too many is given to everyone. Counted from 0, the given ones are 0 to given - 1.",
+        _mask(lambda query, key, given: (key <= query) | (key <= given)),
+        "The last given token is hidden from those before it. Counted from 0, its position is given - 1.",
+        _mask(lambda query, key, given: (key <= query) | (key < given - 1)),
+        "You hid part of the diagonal. A position may attend to itself: its answer is the *next* token.",
+        _mask(lambda query, key, given: (key < query) | (key < given)),
+        "The mask is inverted: True means may attend.",
+        _mask(lambda query, key, given: (key > query) & (key >= given)),
+        "The mask is transposed: rows are queries and columns are keys.",
+        _mask(lambda query, key, given: (key >= query) | (query < given)),
+        "You require both: a key that is given *and* isn't later. Either is enough, so use `|`.",
+        _mask(lambda query, key, given: (key <= query) & (key < given)),
+        "Nothing is hidden, so every position can read its answer.",
+        _mask(lambda query, key, given: torch.tensor(True)),
+        "You opened only the given tokens. By then the tokens generated before are known, too.",
+        _mask(lambda query, key, given: key < given),
+        "The answers can't attend to the given tokens, which are known to every position.",
+        _mask(lambda query, key, given: (key <= query) & (key >= given) | (query < given) & (key < given)),
+        "Each position attends to the next token, which it must predict. Stop at the position itself.",
+        _mask(lambda query, key, given: (key <= query + 1) | (key < given)),
+    ),
+)
+def least_mask(length: int, given: int) -> Tensor:
+    return _mask(lambda query, key, given: (key <= query) | (key < given))(length, given)
+
+
 UNMASKED, AFTER, BEFORE = (0.1, 0.2, 0.3, 0.4), (0.1, 0.2, 0.0, 0.0), (1 / 3, 2 / 3, 0.0, 0.0)
 BEFORE_MOVES = "for `before` the score of key 4 is -inf, whatever it was. Its old value has no effect."
 AFTER_MOVES = "`after` was divided by a sum that includes key 4: a larger score there lowers every weight."
@@ -22,7 +77,7 @@ AFTER_MOVES = "`after` was divided by a sum that includes key 4: a larger score 
 _weights = partial(number, near=0.006)  # thirds may be given as .33
 
 exercise(
-    "6.1",
+    "6.2",
     "Before and after",
     praise="`renormalised` and `before` are equal, and key 4 affects neither. A mask after softmax lets "
     "later words change the weights of earlier ones.",
@@ -116,7 +171,7 @@ def _decoder_case(batch: int, length: int, width: int, seed: int) -> Parts:
 
 
 @function(
-    "6.2",
+    "6.3",
     "Repair a decoder layer",
     {"output": "(B, T, D)"},
     praise="Target attends to target under the causal mask, then target to source under the padding mask, "
@@ -271,7 +326,7 @@ LINE_UP = (
 
 
 @suspects(
-    "6.3",
+    "6.4",
     "A leak test",
     LINE_UP,
     praise=f"Your test judged all {len(LINE_UP)} layers correctly. Run it on every decoder you write.",
@@ -362,7 +417,7 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
 
 
 @function(
-    "6.4",
+    "6.5",
     "Beam search",
     {f"ids of model {i + 1}": "a list of ids" for i in range(MODELS)},
     praise="A likely first token doesn't decide, and length is no disadvantage. With one beam it is greedy.",
@@ -466,7 +521,7 @@ def _words(batch: int, length: int, d_v: int, seed: int) -> tuple[Tensor, ...]:
 
 
 @function(
-    "6.5",
+    "6.6",
     "Repair the cache",
     {"outputs": "(B, T, d_v)"},
     praise="You computed causal attention word by word. No mask was needed: there is no future yet.",
@@ -536,7 +591,7 @@ def _texts(count: int, longest: int, start: int, seed: int) -> tuple[list[list[i
 
 
 @function(
-    "6.6",
+    "6.7",
     "Pack the texts",
     {"reads": "(T,)", "writes": "(T,)", "mask": "(T, T)"},
     praise="No padding, and each text is trained on as if it were alone: large models are trained this way.",
@@ -600,7 +655,7 @@ def _budget(new: int, old: int, window: int, seed: int) -> tuple[int, int, int]:
 
 
 @function(
-    "6.7",
+    "6.8",
     "A budget of keys",
     {"mask": "(N, T)"},
     praise="With this mask a cache needs at most `window` keys. new = total is training; new = 1 is "

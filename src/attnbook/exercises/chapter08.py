@@ -1,4 +1,4 @@
-"""Chapter 8: shapes, a parameter budget, a decoding loop, a leak, two measures, a head, and ablations."""
+"""Chapter 8: shapes, a budget, a decoding loop, a leak, two measures, a hidden tag, a head, ablations."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -424,6 +424,56 @@ def two_scores(written: list[str], wanted: list[str]) -> tuple[float, float]:
     return _scores()(written, wanted)
 
 
+PERCENT = "that looks like a percentage. Give a fraction from 0 to 1."
+
+
+def _right(name: str, wanted: float, rule: str, slips: dict[float, str]) -> Number:
+    """The fraction of correct translations. The model and the dates are fixed: one date may differ."""
+    return number(name, wanted, rule, {100: PERCENT} | slips, near=0.015)
+
+
+PADDED = "that is what happens if padding is visible. Copy `not_padding`, and change only the tag's column."
+LETTER = "that is what you get without the date's first character. The tag is at position 0."
+
+exercise(
+    "8.6",
+    "Hide the tag",
+    praise="The encoder's weights on the tag are large, and the translation does without them. Those of "
+    "cross-attention are no larger, and without them no date is translated into Chinese.",
+    judge=Numbers(
+        _right(
+            "whole",
+            1,
+            "Compare `translations(not_padding, not_padding)` with `chinese`, string by string.",
+            {
+                0.76: PADDED,
+                0: "every date is wrong. Compare strings with strings: `chinese[i]` belongs to date i.",
+            },
+        ),
+        _right(
+            "hidden_in_encoder",
+            1,
+            "Pass the mask without the tag first, `not_padding` second.",
+            {
+                0: "every date is wrong. Is the mask inverted (True = may attend), or is it passed second?",
+                0.87: PADDED,
+                0.75: PADDED,
+                0.89: LETTER,
+            },
+        ),
+        _right(
+            "hidden_in_cross",
+            0,
+            "Pass `not_padding` first, the mask without the tag second.",
+            {
+                1: "nothing has changed. Pass `not_padding` first and the mask without the tag second.",
+                0.91: LETTER,
+            },
+        ),
+    ),
+)
+
+
 def _on_field(weights: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return weights[:, :, rows][..., columns].sum(-1).mean(-1)  # (L, H)
 
@@ -449,7 +499,7 @@ def _maps(layers: int, heads: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @function(
-    "8.6",
+    "8.7",
     "Find the head that reads the year",
     {"layer": "a number", "head": "a number"},
     praise="This is the measure of section 8.10. It shows where a head attends, not what depends on it.",
@@ -478,9 +528,6 @@ def find_head(weights: Tensor, rows: Tensor, columns: Tensor) -> tuple[int, int]
     return _layer_and_head(_on_field(weights, rows, columns))
 
 
-PERCENT = "that looks like a percentage. Give a fraction from 0 to 1, as `exact_match` does."
-
-
 def _fraction_of(name: str, wanted: float, slips: dict[float, str]) -> Number:
     """A measured fraction, correct within 0.2: training ends a little differently on every machine."""
     rule = "Begin each training with `fresh_reverser()`, and score on `unseen_strings`."
@@ -488,7 +535,7 @@ def _fraction_of(name: str, wanted: float, slips: dict[float, str]) -> Number:
 
 
 exercise(
-    "8.7",
+    "8.8",
     "Take it out, or train without",
     praise="Say which ablation you report: a trained model can depend on a part that the task "
     "doesn't need; only training without the part shows what the task needs.",
@@ -502,7 +549,10 @@ exercise(
         _fraction_of(
             "feed_forward_without",
             1,
-            {100: PERCENT, 0: "the accuracy is 0. Remove the part from a *fresh* model, then train it."},
+            {
+                100: PERCENT,
+                0: "the accuracy is 0. Remove the part from a *fresh* model, then train it.",
+            },
         ),
         _fraction_of("positions_out", 0, {1: "the accuracy didn't drop. Did you remove the positions?"}),
         _fraction_of(

@@ -17,6 +17,76 @@ def assert_says(verdict, words: str) -> None:
 
 # --- 6.1 ---------------------------------------------------------------------------------------------------
 
+
+def least(length, given):
+    position = torch.arange(length)
+    return (position <= position[:, None]) | (position < given)
+
+
+def in_blocks(length, given):
+    mask = torch.ones(length, length).tril().bool()
+    mask[:given, :given] = True
+    return mask
+
+
+def as_lists(length, given):
+    return [[s <= t or s < given for s in range(length)] for t in range(length)]
+
+
+def in_numpy(length, given):
+    return ~np.triu(np.ones((length, length), bool), 1) | (np.arange(length) < given)
+
+
+def by_hiding(length, given):
+    mask = torch.ones(length, length, dtype=torch.bool)
+    for answer in range(given, length):
+        mask[:answer, answer] = False
+    return mask
+
+
+@pytest.mark.parametrize("answer", [least, in_blocks, as_lists, in_numpy, by_hiding])
+def test_least_masks_made_in_any_way(check, answer):
+    verdict = check("6.1", answer)
+    assert verdict.passed, verdict.message
+
+
+def leaks_through_layers(mask, given):
+    """Whether a prediction depends on its own answer or a later one, in a stack of any number of layers."""
+    reach = torch.linalg.matrix_power(mask.long() + torch.eye(len(mask), dtype=torch.long), len(mask)) > 0
+    predicts, answer = torch.arange(given - 1, len(mask) - 1), torch.arange(given, len(mask))
+    return bool(reach[predicts][:, answer].triu().any())
+
+
+@pytest.mark.parametrize(("length", "given"), [(6, 1), (6, 3), (6, 5), (4, 4)])
+def test_the_least_mask_leaks_nothing_and_leaks_with_any_more_cells_open(length, given):
+    mask = least(length, given)
+    assert mask[:, :given].all()
+    assert not leaks_through_layers(mask, given)
+    for cell in (~mask).nonzero():
+        more = mask.clone()
+        more[tuple(cell)] = True
+        assert leaks_through_layers(more, given), cell
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda length, given: attnbook.causal_mask(length), "This is the causal mask"),
+        (lambda length, given: least(length, given).float(), "torch.float32"),
+        (lambda length, given: least(length, given)[None], "has shape"),
+        (lambda length, given: least(length, 3), "other numbers"),
+        (lambda length, given: least(length, given).T, "transposed"),
+        (lambda length, given: attnbook.causal_mask(length)[given:], "has shape"),
+        (lambda length, given: least(length, given) | (torch.arange(length) == length - 1), "other numbers"),
+        (lambda length: attnbook.causal_mask(length), "least_mask(length, given)"),
+    ],
+)
+def test_masks_that_hide_too_much_or_too_little(check, answer, words):
+    assert_says(check("6.1", answer), words)
+
+
+# --- 6.2 ---------------------------------------------------------------------------------------------------
+
 THIRDS = (1 / 3, 2 / 3, 0, 0)
 BY_HAND = {
     "after": (0.1, 0.2, 0, 0),
@@ -37,7 +107,7 @@ BY_HAND = {
     ],
 )
 def test_numbers_in_any_form(check, other):
-    assert check("6.1", BY_HAND | other).passed
+    assert check("6.2", BY_HAND | other).passed
 
 
 def test_the_numbers_are_those_of_attention():
@@ -61,10 +131,10 @@ def test_the_numbers_are_those_of_attention():
     ],
 )
 def test_wrong_numbers(check, other, words):
-    assert_says(check("6.1", BY_HAND | other), words)
+    assert_says(check("6.2", BY_HAND | other), words)
 
 
-# --- 6.3 ---------------------------------------------------------------------------------------------------
+# --- 6.4 ---------------------------------------------------------------------------------------------------
 
 
 def by_jacobian(layer, x):
@@ -119,12 +189,12 @@ def by_change_in_place(layer, x):
 
 @pytest.mark.parametrize("answer", [by_jacobian, by_gradient, by_random_mix, by_change, by_cutting])
 def test_leaks_found_by_many_roads(check, answer):
-    verdict = check("6.3", answer)
+    verdict = check("6.4", answer)
     assert verdict.passed, verdict.message
 
 
 def test_an_input_changed_in_place_is_mentioned(check):
-    verdict = check("6.3", by_change_in_place)
+    verdict = check("6.4", by_change_in_place)
     assert verdict.passed
     assert "in place" in verdict.message
 
@@ -229,10 +299,10 @@ def fresh(later):
     ],
 )
 def test_leak_tests_that_err(check, answer, words):
-    assert_says(check("6.3", answer), words)
+    assert_says(check("6.4", answer), words)
 
 
-# --- 6.4 ---------------------------------------------------------------------------------------------------
+# --- 6.5 ---------------------------------------------------------------------------------------------------
 
 
 def search(model, start, end, beams, most):
@@ -276,7 +346,7 @@ def with_a_queue(model, start, end, beams, most):
 
 @pytest.mark.parametrize("answer", [search, with_tensors, with_a_queue])
 def test_beam_search_by_many_roads(check, answer):
-    verdict = check("6.4", answer)
+    verdict = check("6.5", answer)
     assert verdict.passed, verdict.message
 
 
@@ -293,15 +363,15 @@ def test_beam_search_by_many_roads(check, answer):
     ],
 )
 def test_beam_searches_that_err(check, answer, words):
-    assert_says(check("6.4", answer), words)
+    assert_says(check("6.5", answer), words)
 
 
-@pytest.mark.parametrize("number", ["6.3", "6.4"])
+@pytest.mark.parametrize("number", ["6.4", "6.5"])
 def test_functions_with_dots_are_unfinished(check, number):
     assert check(number, lambda *inputs: ...).state == "pending"
 
 
-# --- 6.5 ---------------------------------------------------------------------------------------------------
+# --- 6.6 ---------------------------------------------------------------------------------------------------
 
 
 def step(x, cache, positions, wq, wk, wv, shift=0, scale=True):
@@ -332,7 +402,7 @@ def with_a_cache_of_its_own(x, cache, positions, wq, wk, wv):
 
 @pytest.mark.parametrize("answer", [step, in_front, with_a_cache_of_its_own])
 def test_cached_steps_by_many_roads(check, answer):
-    verdict = check("6.5", answer)
+    verdict = check("6.6", answer)
     assert verdict.passed, verdict.message
 
 
@@ -341,7 +411,7 @@ def test_the_input_changed_in_place_is_mentioned(check):
         x += positions[cache[0].shape[1]]
         return step(x, cache, positions * 0, *matrices)
 
-    verdict = check("6.5", answer)
+    verdict = check("6.6", answer)
     assert verdict.passed
     assert "changes `x` in place" in verdict.message
 
@@ -373,11 +443,11 @@ def keeps_no_values(x, cache, positions, wq, wk, wv):
     ],
 )
 def test_cached_steps_that_err(check, answer, words):
-    assert_says(check("6.5", answer), words)
+    assert_says(check("6.6", answer), words)
 
 
 def test_forgotten_values_are_not_blamed_on_the_keys(check):
-    verdict = check("6.5", keeps_no_values)
+    verdict = check("6.6", keeps_no_values)
     assert verdict.state == "wrong"
     assert "swap the key's last two axes" not in verdict.message
 
@@ -386,10 +456,10 @@ def test_forgotten_values_are_not_blamed_on_the_keys(check):
     "answer", [lambda *inputs: ..., lambda *inputs: (..., inputs[1]), lambda *inputs: (0, (..., ...))]
 )
 def test_a_step_with_dots_is_unfinished(check, answer):
-    assert check("6.5", answer).state == "pending"
+    assert check("6.6", answer).state == "pending"
 
 
-# --- 6.6 ---------------------------------------------------------------------------------------------------
+# --- 6.7 ---------------------------------------------------------------------------------------------------
 
 
 def pack(texts, start):
@@ -413,7 +483,7 @@ def by_counting_starts(texts, start):
 
 @pytest.mark.parametrize("answer", [pack, in_plain_python, by_counting_starts])
 def test_texts_packed_by_many_roads(check, answer):
-    verdict = check("6.6", answer)
+    verdict = check("6.7", answer)
     assert verdict.passed, verdict.message
 
 
@@ -436,7 +506,7 @@ def changes_the_texts(texts, start):
 
 
 def test_texts_changed_in_place_are_mentioned(check):
-    verdict = check("6.6", changes_the_texts)
+    verdict = check("6.7", changes_the_texts)
     assert verdict.passed
     assert "changes `texts` in place" in verdict.message
 
@@ -463,10 +533,10 @@ def with_parts(reads=lambda r: r, writes=lambda w: w, mask=lambda m: m):
     ],
 )
 def test_wrongly_packed_texts(check, answer, words):
-    assert_says(check("6.6", answer), words)
+    assert_says(check("6.7", answer), words)
 
 
-# --- 6.7 ---------------------------------------------------------------------------------------------------
+# --- 6.8 ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -484,7 +554,7 @@ def test_wrongly_packed_texts(check, answer, words):
     ],
 )
 def test_windows_by_many_roads(check, answer):
-    verdict = check("6.7", answer)
+    verdict = check("6.8", answer)
     assert verdict.passed, verdict.message
 
 
@@ -505,10 +575,10 @@ def test_windows_by_many_roads(check, answer):
     ],
 )
 def test_wrong_windows(check, answer, words):
-    assert_says(check("6.7", answer), words)
+    assert_says(check("6.8", answer), words)
 
 
-# --- 6.2 ---------------------------------------------------------------------------------------------------
+# --- 6.3 ---------------------------------------------------------------------------------------------------
 
 
 def test_a_decoder_layer_in_one_expression(check):
@@ -517,7 +587,7 @@ def test_a_decoder_layer_in_one_expression(check):
         x = norm(cross(x, memory, memory, padding) + x)
         return norm(feed_forward(x) + x)
 
-    verdict = check("6.2", layer)
+    verdict = check("6.3", layer)
     assert verdict.passed, verdict.message
 
 
@@ -526,4 +596,4 @@ def test_a_decoder_layer_without_cross_attention(check):
         x = norm(x + look(x, x, x, causal))
         return norm(x + feed_forward(x))
 
-    assert check("6.2", layer).state == "wrong"
+    assert check("6.3", layer).state == "wrong"

@@ -1,13 +1,16 @@
 """Chapter 8: unusual correct answers pass, and wrong ones that are no known slip are rejected."""
 
+import json
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from attnbook import Transformer, greedy_decode
-from attnbook.data import FORMATS, LANGUAGES, dates_in
+from attnbook.data import FORMATS, LANGUAGES, dates_in, write_date
+from bookpress import ROOT
 
 
 def assert_says(verdict, words: str) -> None:
@@ -286,6 +289,74 @@ def test_wrong_scores(check, answer, words):
 
 # --- 8.6 ---------------------------------------------------------------------------------------------------
 
+WITHOUT_TAG = {"whole": 1.0, "hidden_in_encoder": 1.0, "hidden_in_cross": 0.0}
+
+
+@pytest.fixture(scope="module")
+def dates():
+    """What chapter 8 gives to exercise 8.6: its dates, and the model's translations with two masks."""
+    notebook = json.loads((ROOT / "chapters" / "08-transformer.ipynb").read_text("utf8"))
+    code = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    names = {}
+    for start in ("# @title Setup", "# @title For exercise 8.6"):
+        exec(next(each for each in code if each.startswith(start)), names)
+    return SimpleNamespace(**names)
+
+
+def without(mask, column):
+    return mask & (torch.arange(mask.shape[1]) != column)
+
+
+@pytest.mark.parametrize(
+    ("name", "masks", "slip"),
+    [
+        ("whole", lambda real: (torch.ones_like(real), torch.ones_like(real)), "padding is visible"),
+        ("hidden_in_encoder", lambda real: (without(torch.ones_like(real), 0), real), "padding is visible"),
+        ("hidden_in_encoder", lambda real: (without(real, 1), real), "without the date's first character"),
+        ("hidden_in_cross", lambda real: (real, without(real, 1)), "without the date's first character"),
+        ("hidden_in_cross", lambda real: (without(real, 0), real), "nothing has changed"),
+    ],
+)
+def test_the_numbers_of_wrong_masks_are_those_of_the_model(check, dates, name, masks, slip):
+    written = dates.translations(*masks(dates.not_padding))
+    right = sum(a == b for a, b in zip(written, dates.chinese, strict=True))
+    assert_says(check("8.6", WITHOUT_TAG | {name: right / 100}), slip)
+
+
+def test_what_the_solution_says_of_the_tag(dates):
+    real, written = dates.not_padding, dates.translations
+    russian = [
+        write_date(day, "ru", "long").removesuffix(" г.") == text.removesuffix(" г.")
+        for day, text in zip(dates.hundred_days, written(real, without(real, 0)), strict=True)
+    ]
+    assert sum(russian) > 50
+    with torch.no_grad():
+        weights = dates.shipped.model.encode(dates.tagged)[1].encoder[1, :, 0]  # (B, S, S)
+    assert 0.4 < weights[..., 0][real].mean() < 0.6
+
+
+def test_fractions_with_a_date_less(check):
+    assert check("8.6", WITHOUT_TAG | {"hidden_in_encoder": 0.99}).passed
+    assert check("8.6", {name: torch.tensor(fraction) for name, fraction in WITHOUT_TAG.items()}).passed
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"whole": 0.5}, "Compare `translations"),
+        ({"whole": 100}, "like a percentage"),
+        ({"hidden_in_encoder": 0.0}, "passed second"),
+        ({"hidden_in_encoder": 0.4}, "the mask without the tag first"),
+        ({"hidden_in_cross": 0.4}, "the mask without the tag second"),
+        ({"hidden_in_cross": "Russian"}, "should be a number"),
+    ],
+)
+def test_wrong_fractions_without_the_tag(check, other, words):
+    assert_says(check("8.6", WITHOUT_TAG | other), words)
+
+
+# --- 8.7 ---------------------------------------------------------------------------------------------------
+
 
 def on_field(w, r, c):
     return w[:, :, r][..., c].sum(-1).mean(-1)
@@ -305,7 +376,7 @@ def layer_and_head(each):
     ],
 )
 def test_any_search_for_the_head(check, answer):
-    assert check("8.6", answer).passed
+    assert check("8.7", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -320,10 +391,10 @@ def test_any_search_for_the_head(check, answer):
     ],
 )
 def test_wrong_heads(check, answer, words):
-    assert_says(check("8.6", answer), words)
+    assert_says(check("8.7", answer), words)
 
 
-# --- 8.7 ---------------------------------------------------------------------------------------------------
+# --- 8.8 ---------------------------------------------------------------------------------------------------
 
 MEASURED = {
     "whole": 1.0,
@@ -335,8 +406,8 @@ MEASURED = {
 
 
 def test_measured_fractions(check):
-    assert check("8.7", MEASURED).passed
-    assert check("8.7", {name: torch.tensor(fraction) for name, fraction in MEASURED.items()}).passed
+    assert check("8.8", MEASURED).passed
+    assert check("8.8", {name: torch.tensor(fraction) for name, fraction in MEASURED.items()}).passed
 
 
 @pytest.mark.parametrize(
@@ -350,8 +421,8 @@ def test_measured_fractions(check):
     ],
 )
 def test_wrong_fractions(check, other, words):
-    assert_says(check("8.7", MEASURED | other), words)
+    assert_says(check("8.8", MEASURED | other), words)
 
 
 def test_a_half_measured_answer_waits(check):
-    assert check("8.7", MEASURED | {"positions_out": ...}).state == "pending"
+    assert check("8.8", MEASURED | {"positions_out": ...}).state == "pending"
