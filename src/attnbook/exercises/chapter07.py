@@ -226,7 +226,7 @@ def _ratio(size: Callable[[Tensor], Tensor], rows: Callable = lambda words: word
     return lambda words, table: (size(words) / size(table[: rows(words)])).item()
 
 
-def _loudness_case(batch: int, length: int, half: int, seed: int) -> tuple[Tensor, Tensor]:
+def _sizes_case(batch: int, length: int, half: int, seed: int) -> tuple[Tensor, Tensor]:
     rising = torch.linspace(0.4, 2, 30)[:, None]  # every row of another size
     return 3 * random(batch, length, 2 * half, seed=seed) + 0.5, rising * (sinusoids(30, 2 * half) + 0.2)
 
@@ -236,16 +236,16 @@ def _loudness_case(batch: int, length: int, half: int, seed: int) -> tuple[Tenso
     "How large are the words?",
     {"ratio": "one number"},
     praise="This number finds the failing models before any training: about 11 or below 0.05.",
-    cases=[_loudness_case(4, 9, 6, 710), *drawn(_loudness_case, (1, 5), (1, 30), (1, 16))],
+    cases=[_sizes_case(4, 9, 6, 710), *drawn(_sizes_case, (1, 5), (1, 30), (1, 16))],
     slips=slips(
         "This is positions to words. Wanted: words to positions.",
-        lambda words, table: 1 / loudness(words, table),
+        lambda words, table: 1 / size_ratio(words, table),
         "You used every row of the table. Use only the first T, the ones that are added.",
         _ratio(_rms, lambda words: None),
         "You used B rows of the table. Positions run along axis 1: use `words.shape[1]` rows.",
         _ratio(_rms, len),
         "These are mean squares: take the root.",
-        lambda words, table: loudness(words, table) ** 2,
+        lambda words, table: size_ratio(words, table) ** 2,
         "The standard deviation subtracts the mean, which hides cosines near 1. Use square, mean, root.",
         _ratio(Tensor.std),
         _ratio(lambda x: x.std(correction=0)),
@@ -258,7 +258,7 @@ def _loudness_case(batch: int, length: int, half: int, seed: int) -> tuple[Tenso
         _ratio(Tensor.mean),
     ),
 )
-def loudness(words: Tensor, table: Tensor) -> float:
+def size_ratio(words: Tensor, table: Tensor) -> float:
     return _ratio(_rms)(words, table)
 
 

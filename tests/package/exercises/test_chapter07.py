@@ -185,7 +185,7 @@ def root_mean_square(x):
         ),
     ],
 )
-def test_any_measure_of_loudness(check, answer):
+def test_any_measure_of_the_sizes(check, answer):
     assert check("7.5", answer).passed
 
 
@@ -196,7 +196,7 @@ def test_any_measure_of_loudness(check, answer):
         (lambda words, table: words / table[: words.shape[1]], "should be a number"),
     ],
 )
-def test_wrong_measures_of_loudness(check, answer, words):
+def test_wrong_measures_of_the_sizes(check, answer, words):
     assert_says(check("7.5", answer), words)
 
 
