@@ -30,7 +30,7 @@ class FeedForward(nn.Module):
 
 
 class AddNorm(nn.Module):
-    """Add & Norm: `before` prepares a sub-layer's input; the call adds the sub-layer's output to `x`.
+    """Add & Norm: `before` prepares a sublayer's input; the call adds the sublayer's output to `x`.
 
     Post-norm, the paper's: $\\mathrm{LayerNorm}(x + \\mathrm{sublayer}(x))$ (Vaswani et al. 2017, §3.1).
     Pre-norm, `norm_first`: $x + \\mathrm{sublayer}(\\mathrm{LayerNorm}(x))$ (Xiong et al. 2020).
@@ -47,7 +47,7 @@ class AddNorm(nn.Module):
         self.norm_first = norm_first
 
     def before(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
-        """The sub-layer's input."""
+        """The sublayer's input."""
         return self.norm(x) if self.norm_first else x
 
     def forward(self, x: Float[Tensor, "B T D"], y: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:

@@ -125,7 +125,7 @@ def _sorted_by(sorter: Callable, x: Tensor) -> Tensor:
     found = read_results(sorter(), (x,) * 4, PARTS)
     for name, matrix, wanted in zip(PARTS, found, ((2, 1), (1,), (1, 2), (2,)), strict=True):
         if tuple(matrix.shape) != wanted:
-            budget = " Use one hidden number: d_ff = 1." if matrix.numel() > math.prod(wanted) else ""
+            budget = " Use one hidden feature: d_ff = 1." if matrix.numel() > math.prod(wanted) else ""
             raise Wrong(f"`{name}` has shape {shape(matrix)}; wanted {wanted}.{budget}")
     W1, b1, W2, b2 = (matrix.to(x) for matrix in found)
     return x + (x @ W1 + b1).relu() @ W2 + b2
@@ -135,7 +135,7 @@ def _sorted_by(sorter: Callable, x: Tensor) -> Tensor:
     "5.3",
     "Sort with one ReLU",
     {"sorted": "(B, 2)"},
-    praise="One hidden number is enough: x is added afterwards, so the network only writes the "
+    praise="One hidden feature is enough: x is added afterwards, so the network only writes the "
     "*correction*, and ReLU keeps it 0 where none is needed. No linear layer can do that, however wide.",
     use=_sorted_by,
     cases=[
@@ -144,7 +144,7 @@ def _sorted_by(sorter: Callable, x: Tensor) -> Tensor:
         *drawn(lambda count, seed: (5 * random(count, 2, seed=seed),), (1, 20), count=4),
     ],
     slips=slips(
-        "You move pairs already in order. The hidden number must be 0 for them: use a - b, not b - a.",
+        "You move pairs already in order. The hidden feature must be 0 for them: use a - b, not b - a.",
         lambda: _sorter([[-1.0], [1.0]], [[-1.0, 1.0]]),
         lambda: _sorter([[-1.0], [1.0]], [[1.0, -1.0]]),
         "The correction has the wrong sign: the first number must lose a - b, the second must gain it.",
@@ -158,7 +158,7 @@ def _sorted_by(sorter: Callable, x: Tensor) -> Tensor:
         "Both numbers move the same way, so their difference stays. One must fall, the other rise.",
         lambda: _sorter([[1.0], [-1.0]], [[1.0, 1.0]]),
         lambda: _sorter([[1.0], [-1.0]], [[-1.0, -1.0]]),
-        "The hidden number depends on only one of the two. Use their difference to see which is larger.",
+        "The hidden feature depends on only one of the two. Use their difference to see which is larger.",
         lambda: _sorter([[1.0], [0.0]], [[-1.0, 1.0]]),
         lambda: _sorter([[0.0], [1.0]], [[-1.0, 1.0]]),
         lambda: _sorter([[0.0], [-1.0]], [[-1.0, 1.0]]),
@@ -418,18 +418,18 @@ def _layer_case(batch: int, length: int, width: int, seed: int, rescale: bool) -
         *drawn(lambda *sizes: _layer_case(*sizes, rescale=True), (2, 5), (1, 6), (2, 7), count=3),
     ],
     slips=slips(
-        "You normalized the sub-layer's output before adding it. Add first, then normalize: norm1(x + …).",
+        "You normalized the sublayer's output before adding it. Add first, then normalize: norm1(x + …).",
         lambda x, a, f, n1, n2: (y := x + n1(a(x))) + n2(f(y)),
-        "This is pre-norm (5.5): norm before each sub-layer. The paper's post-norm normalizes each sum.",
+        "This is pre-norm (5.5): norm before each sublayer. The paper's post-norm normalizes each sum.",
         lambda x, a, f, n1, n2: (y := x + a(n1(x))) + f(n2(y)),
         "The residual connections are missing: add x. Section 5.6 shows what happens without them.",
         lambda x, a, f, n1, n2: n2(f(n1(a(x)))),
-        "A residual connection is missing: add each sub-layer's input to its output.",
+        "A residual connection is missing: add each sublayer's input to its output.",
         lambda x, a, f, n1, n2: n2(f(n1(x + a(x)))),
         lambda x, a, f, n1, n2: n2((y := n1(a(x))) + f(y)),
         "The second line adds x again. The network's input was y, so add y.",
         lambda x, a, f, n1, n2: n2(x + f(n1(x + a(x)))),
-        "The network reads x, so the two sub-layers run in parallel. It should read y, attention's result.",
+        "The network reads x, so the two sublayers run in parallel. It should read y, attention's result.",
         lambda x, a, f, n1, n2: n2(n1(x + a(x)) + f(x)),
         lambda x, a, f, n1, n2: n2(x + f(x)),
         "The norms are missing: normalize after each sum.",
@@ -441,7 +441,7 @@ def _layer_case(batch: int, length: int, width: int, seed: int, rescale: bool) -
         lambda x, a, f, n1, n2: encoder_layer(x, a, f, n2, n1),
         lambda x, a, f, n1, n2: encoder_layer(x, a, f, n1, n1),
         lambda x, a, f, n1, n2: encoder_layer(x, a, f, n2, n2),
-        "The sub-layers are swapped: attention first, then the feed-forward network.",
+        "The sublayers are swapped: attention first, then the feed-forward network.",
         lambda x, a, f, n1, n2: encoder_layer(x, f, a, n1, n2),
         "This is y, the first half. Add the feed-forward network and its Add & Norm.",
         lambda x, a, f, n1, n2: n1(x + a(x)),

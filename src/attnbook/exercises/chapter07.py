@@ -203,7 +203,7 @@ def _texts_case(count: int, seed: int) -> tuple[list[str]]:
         lambda texts: sum(count == 1 for count in _bags(texts).values()) / len(texts),
         "A bag knows how often each character occurs: *moon* and *mono* share one, *mon* has another.",
         lambda texts: len(set(map(frozenset, texts))) / len(texts),
-        "This is the number of bags. Which fraction of the texts is read correctly?",
+        "This is the number of bags. What fraction of the texts is read correctly?",
         lambda texts: float(len(_bags(texts))),
         "This is the accuracy in the largest bag only. Average over all texts.",
         lambda texts: 1 / max(_bags(texts).values()),

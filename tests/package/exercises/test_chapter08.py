@@ -77,7 +77,7 @@ def by_building(source, target, layers, heads, budget):
 
 
 def by_the_root(source, target, layers, heads, budget):
-    """28 N D² + (V_s + V_t + 32 N) D = budget, solved, and rounded down to a multiple of the heads."""
+    """28 L D² + (V_s + V_t + 32 L) D = budget, solved, and rounded down to a multiple of the heads."""
     a, b = 28 * layers, source + target + 32 * layers
     d_model = int((-b + (b * b + 4 * a * budget) ** 0.5) / (2 * a)) // heads * heads
     return np.int64(d_model), float(budget - d_model * (a * d_model + b))
