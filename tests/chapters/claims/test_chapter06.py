@@ -90,6 +90,8 @@ def test_because_it_copies_the_next_token(printed):
     ahead, own = (printed.column(c, head) for c in ("the next, a digit", "itself"))
     assert min(ahead.values()) > 0.55
     assert all(own[row] < ahead[row] for row in ahead)
+    hyphens = printed.column("the next, a hyphen", head)
+    assert all(hyphens[row] < ahead[row] - 0.1 for row in ahead)
     swapped = printed.column("another date's source, %", "no mask, seed 0")
     assert min(of("no mask", swapped)) > 95
     assert max(of("causal mask", swapped)) < of("mask after softmax", swapped)[0] - 1
