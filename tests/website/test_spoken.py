@@ -1,4 +1,7 @@
-"""Accessibility by screen reader and keyboard, beside what axe-core finds (see test_site.py)."""
+"""Accessibility by screen reader and keyboard, beside what axe-core finds (see test_site.py); formulas."""
+
+import subprocess
+import sys
 
 SCROLLING = """() => [...document.querySelectorAll(".math")].filter((node) =>
     ["auto", "scroll"].includes(getComputedStyle(node).overflowX) && node.scrollWidth > node.clientWidth)
@@ -23,3 +26,10 @@ def test_the_sidebar_is_a_region_and_no_heading_is_misplaced(visit):
     assert (
         page.locator("thead th").evaluate_all("all => all.filter(th => !th.textContent.trim()).length") == 0
     )
+
+
+def test_a_program_that_typesets_formulas_ends():
+    """An open V8 engine can keep Python from ending; it did so in four of five runs."""
+    program = r"from bookpress.extension.maths import typeset; print(typeset('x^', True), typeset('x', True))"
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60)

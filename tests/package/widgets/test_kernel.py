@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,14 +19,16 @@ KINDS = {"Q4_0": 2, "Q4_1": 3, "Q8_0": 8}
 
 
 @pytest.fixture(scope="module")
-def engine() -> MiniRacer:
+def engine() -> Iterator[MiniRacer]:
     """V8 with both kernels, `kernels.WebAssembly` and `kernels.JavaScript`.
 
     It starts in its own thread: in this one, a browser of other tests may have left an event loop running,
     for which promises would wait.
     """
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(start_engine).result()
+        racer = thread.submit(start_engine).result()
+    yield racer
+    racer.close()
 
 
 def start_engine() -> MiniRacer:

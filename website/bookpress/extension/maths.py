@@ -5,6 +5,7 @@ it for screen readers, and one style sheet with the characters that the book use
 understand is a warning, which fails the build.
 """
 
+import atexit
 import json
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,8 @@ class Typesetter:
 
     def __init__(self):
         self.engine = MiniRacer()
+        # An engine that is still open when Python ends can keep the process from ending.
+        atexit.register(self.engine.close)
         self.engine.eval(PROGRAM.read_text("utf8") + ";0")
 
     def set(self, formula: str, display: bool) -> dict[str, str]:
