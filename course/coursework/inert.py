@@ -1,14 +1,18 @@
 """Sanitize students' Markdown: text, tables and links stay, but nothing that runs or loads anything.
 
 This happens twice: `inert` rewrites the Markdown before nbgrader sees it, and `prose` cleans a page's HTML.
+`prose` typesets formulas as MathML, which browsers show without a script.
 """
 
 import re
+from secrets import token_hex
 
 import bleach
 from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbgrader import utils
+
+from bookpress.extension.maths import typeset
 
 TAGS = {
     *("a", "abbr", "b", "blockquote", "br", "code", "del", "details", "div", "dd", "dl", "dt", "em", "h1"),
@@ -23,6 +27,8 @@ TEX = re.compile(r"\\(href|url|require|class|cssId|style|data|html\w*)\b")
 # Attributes that the renderer itself adds: classes of highlighted code and task lists, alignment of columns
 OWN = {"class": re.compile(r"[\w -]*"), "style": re.compile(r"text-align:(left|right|center)")}
 BOX = re.compile(r'<input class="task-list-item-checkbox" type="checkbox" disabled( checked)?/>')
+MATHML = re.compile(r"<math\b.*</math>", re.DOTALL)
+LONGEST = 2000  # characters of a formula; longer ones are shown as TeX
 NOTE = "*Shown as plain text because it contains HTML, links or TeX that are not allowed here:*"
 
 
@@ -32,11 +38,41 @@ class Renderer(IPythonRenderer):
         return "<img>"
 
 
-def render(source: str) -> str:
-    """Render Markdown as nbgrader's pages do, including the HTML in it."""
-    renderer = Renderer(escape=False, exclude_anchor_links=True)
+class Typesetting(Renderer):
+    """Typesets formulas, and writes a mark where each of them belongs: bleach would remove the MathML.
+
+    A mark is random, so that no text of a student can contain it.
+    """
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.formulas: dict[str, str] = {}
+
+    def mark(self, formula: str, display: bool) -> str:
+        """Return a mark, or "" if the formula isn't valid TeX."""
+        html, _ = typeset(formula, display) if len(formula) < LONGEST else ("", "")
+        found, mark = MATHML.search(html), token_hex(16)
+        if not found:
+            return ""
+        self.formulas[mark] = found[0]
+        return mark
+
+    def inline_math(self, body: str) -> str:
+        return self.mark(body, display=False) or super().inline_math(body)
+
+    def block_math(self, body: str) -> str:
+        return self.mark(body, display=True) or super().block_math(body)
+
+    def latex_environment(self, name: str, body: str) -> str:
+        formula = rf"\begin{{{name}}}{body}\end{{{name}}}"
+        return self.mark(formula, display=True) or super().latex_environment(name, body)
+
+
+def render(source: str, kind: type[Renderer] = Renderer) -> tuple[str, Renderer]:
+    """Render Markdown as nbgrader's pages do, including the HTML in it; returns the renderer, too."""
+    renderer = kind(escape=False, exclude_anchor_links=True)
     html = MarkdownWithMath(renderer=renderer).render(source)
-    return BOX.sub(lambda box: "☑ " if box[1] else "☐ ", html)
+    return BOX.sub(lambda box: "☑ " if box[1] else "☐ ", html), renderer
 
 
 def allowed(tag: str, name: str, value: str) -> bool:
@@ -48,7 +84,11 @@ def allowed(tag: str, name: str, value: str) -> bool:
 
 def prose(source: str) -> Markup:
     """Render Markdown as HTML that is safe to put on a page."""
-    return Markup(bleach.clean(render(source), TAGS, allowed, ["http", "https", "mailto"], strip=True))
+    html, renderer = render(source, Typesetting)
+    clean = bleach.clean(html, TAGS, allowed, ["http", "https", "mailto"], strip=True)
+    for mark, formula in renderer.formulas.items():
+        clean = clean.replace(mark, formula)
+    return Markup(clean)
 
 
 def is_harmless(source: str) -> bool:
@@ -61,7 +101,7 @@ def is_harmless(source: str) -> bool:
             refused.append(name)
         return fine
 
-    html = render(source)
+    html, _ = render(source)
     stripped, escaped = (bleach.clean(html, TAGS, watch, strip=strip) for strip in (True, False))
     formulas = CODE.sub("", stripped)  # MathJax skips code
     return not refused and stripped == escaped and not TEX.search(formulas) and "<!" not in html

@@ -5,7 +5,8 @@ import re
 import nbformat
 import pytest
 
-from coursework.inert import NOTE
+from bookpress import ROOT
+from coursework.inert import CODE, NOTE, prose
 
 ATTACK = """<script>window.ran = "script"</script>
 <img src="https://evil.example/x.png" onerror="window.ran = 'img'">
@@ -91,6 +92,7 @@ def test_feedback_on_a_correct_submission(visit):
     ]
     assert page.locator("img").evaluate("image => image.complete && image.naturalWidth > 100")
     assert page.locator(".prose-answer strong").inner_text() == "adds"
+    assert page.locator(".prose-answer math mi").all_text_contents() == ["x", "x"]
     assert page.locator(".verdict").count() == 0
 
 
@@ -145,6 +147,36 @@ def test_nothing_of_a_submission_runs(visit):
     loads = "[...document.querySelectorAll('[src], [srcset], [data], [poster], link')].map(node => node.src)"
     assert [address for address in page.evaluate(loads) if not address.startswith("data:")] == []
     assert page.locator("h1").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("source", "left"),
+    [
+        (r"$\href{javascript:window.ran=1}{x}$", r"<p>$\href{javascript:window.ran=1}{x}$</p>"),
+        ("`$x$`", "<p><code>$x$</code></p>"),
+        ("[a](https://example.org/$x$)", '<p><a href="https://example.org/$x$">a</a></p>'),
+        (f"${'x' * 2001}$", f"<p>${'x' * 2001}$</p>"),
+        ("$x^$", "<p>$x^$</p>"),
+    ],
+)
+def test_what_is_no_safe_formula_stays_text(source, left):
+    assert prose(source).strip() == left
+
+
+def test_text_in_a_formula_is_not_html():
+    assert "&lt;img onerror" in prose(r"$\text{<img onerror=window.ran=1>}$")
+
+
+def test_every_formula_of_the_assignments_is_typeset():
+    texts = [
+        cell.source
+        for path in sorted((ROOT / "course" / "source").glob("*/*.ipynb"))
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "markdown"
+    ]
+    pages = [CODE.sub("", prose(text)) for text in texts]
+    assert sum(page.count("<math") for page in pages) > 100
+    assert [page for page in pages if "$" in page] == []
 
 
 def test_the_policy_blocks_scripts(browser, room, tmp_path):
