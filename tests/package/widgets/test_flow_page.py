@@ -46,8 +46,8 @@ def trained():
 def open_flow(visit):
     """Opens the page's flow; it doesn't play."""
 
-    def opened(index=0, *, reduced_motion="reduce", **options):
-        visited = visit("flow.html", reduced_motion=reduced_motion, **options)
+    def opened(index=0, *, reduced_motion="reduce", hash="", **options):
+        visited = visit(f"flow.html{hash}", reduced_motion=reduced_motion, **options)
         live = visited.page.locator(".ab-translator .ab-live").nth(index)
         live.locator(".flow-out").first.wait_for(state="attached")
         return visited, live
@@ -199,8 +199,8 @@ def test_a_ribbon_tells_its_weight_and_shows_how_it_is_computed(open_flow):
     assert visited.faults == []
 
 
-def test_a_vector_tells_what_self_attention_reads(open_flow):
-    visited, live = open_flow()
+def test_a_vector_tells_its_numbers_and_what_self_attention_reads(open_flow):
+    visited, live = open_flow(width=1440)
     made = translate(TEXT, TARGET)
     live.locator(".ab-flow-stage").scroll_into_view_if_needed()
     column = made.source.index("M")
@@ -214,6 +214,11 @@ def test_a_vector_tells_what_self_attention_reads(open_flow):
     tip = live.locator(".flow-tip")
     expect(tip).to_contain_text("“M”, what self-attention adds in layer 1")
     expect(tip).to_contain_text(most)
+    # the number under the pointer, in the middle of 96
+    number = made.streams["encoder"][3][column]
+    shown = re.search(r"Number (\d+) of 96: about (−?\d+\.\d)$", tip.inner_text())
+    assert 46 <= int(shown[1]) <= 50
+    assert float(shown[2].replace("−", "-")) == pytest.approx(number[int(shown[1]) - 1], abs=0.11)
 
 
 def test_a_typed_date_is_drawn(open_flow):
@@ -225,6 +230,68 @@ def test_a_typed_date_is_drawn(open_flow):
     expect(live.locator(".flow-out")).to_have_count(len(made.written))
     expect(live.locator(".flow-sources > span")).to_have_count(len(made.source))
     expect(live.locator(".written")).to_have_text(made.text)
+    assert visited.faults == []
+
+
+def test_the_address_keeps_step_head_and_heatmaps(open_flow):
+    """And a link to that address restores them."""
+    visited, live = open_flow()
+    live.get_by_label("Cross-attention shown").select_option("0.3")
+    live.locator(".flow-out").nth(9).click()
+    visited.page.wait_for_function("() => location.hash == '#dates-1_step-12_head-0.3'")
+    live.get_by_role("button", name="heatmaps").click()
+    visited.page.wait_for_function("() => location.hash.endsWith('_heatmaps-open')")
+    visited, live = open_flow(hash="#dates-1_step-12_head-0.3_heatmaps-open")
+    expect(live.locator(".flow-out.now")).to_have_text("m")
+    expect(live.get_by_label("Cross-attention shown")).to_have_value("0.3")
+    expect(live.locator(".map canvas")).to_be_visible()
+    expect(live.get_by_role("slider", name="Frame")).to_have_js_property("value", "9")
+    live.get_by_role("button", name="heatmaps").click()
+    live.get_by_label("Cross-attention shown").select_option("1.*")
+    live.get_by_role("slider", name="Step").press("End")
+    visited.page.wait_for_function("() => location.hash == '#dates-1_head-1.*'")
+    assert visited.faults == []
+
+
+def test_a_link_with_a_text_and_a_step_stands_there(open_flow):
+    """Also with motion allowed, and when the address changes while the page is open."""
+    link = "#dates-1_text-1.%20Mai%202001_into-de_step-4_head-1.2"
+    visited, live = open_flow(hash=link, reduced_motion="no-preference")
+    made = translate("1. Mai 2001", "de")
+    expect(live.locator(".flow-out")).to_have_count(len(made.written))
+    expect(live.locator(".flow-out.now")).to_have_text(made.written[1])
+    expect(live.locator(".written")).to_have_text(made.text[:2])
+    visited.page.evaluate("location.hash = '#dates-1_step-1'")
+    expect(live.locator(".ab-flow-says")).to_contain_text("Encoder layer 0")
+    expect(live.locator(".flow-sources > span")).to_have_count(len(translate(TEXT, TARGET).source))
+    visited.page.evaluate("location.hash = '#dates-1_step-999_head-7.7'")
+    expect(live.locator(".flow-out.now")).to_have_text("end")
+    expect(live.get_by_label("Cross-attention shown")).to_have_value("1.*")
+    assert visited.faults == []
+
+
+def test_a_typed_date_leaves_the_step_of_the_address(open_flow):
+    visited, live = open_flow(hash="#dates-1_step-5")
+    live.get_by_label("Type a date").fill("1. Mai 2001")
+    live.get_by_label("Type a date").press("Enter")
+    expect(live.locator(".written")).to_have_text(translate("1. Mai 2001", TARGET).text)
+    visited.page.wait_for_function("() => location.hash == '#dates-1_text-1.%20Mai%202001'")
+
+
+def test_a_finger_can_go_step_by_step(open_flow):
+    """Written tokens are small on a phone, so there are buttons that do the same."""
+    visited, live = open_flow(width=390, height=844)
+    made = translate(TEXT, TARGET)
+    back, on = (live.get_by_role("button", name=f"One step {way}") for way in ("back", "on"))
+    expect(on).to_be_disabled()
+    back.click()
+    expect(live.locator(".flow-out.now")).to_have_text(made.written[-2])
+    on.click()
+    expect(live.locator(".flow-out.now")).to_have_text("end")
+    small = live.locator(".ab-flow-bar > *").evaluate_all(
+        "all => all.filter(one => Math.min(one.offsetWidth, one.offsetHeight) < 24).length"
+    )
+    assert small == 0
     assert visited.faults == []
 
 
@@ -265,6 +332,8 @@ def test_hostile_and_long_text_stay_text(open_flow):
     field.fill("<img src=x onerror=window.hacked=1> 7 mars 2009 " * 4)
     field.press("Enter")
     expect(live.locator(".flow-sources > span").nth(60)).to_be_attached()
+    outputs = live.locator(".flow-out.is-written").evaluate_all("all => all.map(one => one.offsetHeight)")
+    assert min(outputs) >= 12  # many tokens of the text don't squeeze those of the answer
     assert visited.page.evaluate("window.hacked") is None
     assert live.locator("img").count() == 0
     assert visited.page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -63,7 +63,7 @@ huge = AttentionExplorer(large, names, title="Huge", locked=3, layer=0, head=0)
 huge""",
     """print([f"{weights[3].max():.3f}" for weights in (large[0, 0], large[11, 4], large[5].mean(0))])""",
     """from attnbook.widgets import DateTranslator
-dates = DateTranslator(title="Dates")
+dates = DateTranslator(title="Dates", flow=True)
 dates""",
     """print(dates.text, dates.target, dates.kind, dates.translation.text, sep=" | ")""",
     """dates.text, dates.target = "7 mars 2009", "de"
@@ -324,6 +324,9 @@ def test_a_translator_and_python_stay_together(notebook):
     dates = explorer(page, "Dates")
     dates.get_by_label("Type a date").fill("1. Mai 2001")
     dates.get_by_label("Type a date").press("Enter")
+    expect(dates.locator(".flow-sources > span")).to_have_count(len("1. Mai 2001") + 1)
+    expect(dates.locator(".ab-flow-stage canvas")).to_have_js_property("hidden", False)
+    dates.get_by_role("button", name="heatmaps").click()
     dates.get_by_role("button", name="Encoder self-attention").click()
     dates.get_by_label("translate into").select_option("fr")
     dates.locator("caption:has-text(' of 11:')").wait_for(state="attached")

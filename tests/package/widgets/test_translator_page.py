@@ -185,24 +185,21 @@ HEADS = [
 
 
 def test_a_cut_head_in_the_page_is_an_ablated_head_in_python(visit, trained, held_out):
-    """200 held-out dates, each with another one or two of the 24 heads cut: same text, logits within 1e-4."""
+    """200 held-out dates, each with one or two of the 24 heads cut: same text, logits within 1e-4."""
     texts, targets, source = (part[:200] for part in held_out)
-    rows = range(len(texts))
-    chosen = [[HEADS[row % 24]] + [HEADS[(5 * row + 7) % 24]] * (row % 2) for row in rows]
-    cuts = [[".".join(map(str, head)) for head in heads] for heads in chosen]
+    chosen = [[head] + [HEADS[(5 * at + 7) % 24]] * (at % 2) for at, head in enumerate(HEADS)]
+    cuts = [[".".join(map(str, head)) for head in chosen[row % 24]] for row in range(200)]
     page = visit("translator.html").page
     page.evaluate(OPEN, list(trained.task.targets))
     decoded, logits = page.evaluate(DECODE, [texts, targets, trained.task.target_length - 1, cuts])
-    ours = []
-    for row in rows:
-        with ablate(trained.model, chosen[row]):
-            ours.append(decoded_by_pytorch(trained, source[row : row + 1]))
-    expect_the_same(trained, decoded, logits, [ids[0] for ids, _ in ours], [true[0] for _, true in ours])
+    ids, true = [None] * 200, [None] * 200
+    for at, heads in enumerate(chosen):
+        with ablate(trained.model, heads):
+            ids[at::24], true[at::24] = decoded_by_pytorch(trained, source[at::24])
+    expect_the_same(trained, decoded, logits, ids, true)
     whole = decoded_by_pytorch(trained, source)[0]
-    answers = [trained.task.target.decode(ids) for ids in decoded]
-    assert (
-        sum(one != trained.task.target.decode(other) for one, other in zip(answers, whole, strict=True)) > 10
-    )
+    answers = [[trained.task.target.decode(row) for row in rows] for rows in (decoded, whole)]
+    assert sum(one != other for one, other in zip(*answers, strict=True)) > 10
 
 
 @pytest.mark.parametrize(
@@ -466,6 +463,9 @@ VERDICTS = {
     "February 31, 2001": ("doubt", "There is no such day: it writes a date all the same."),
     "March 7, 2200": ("doubt", "It was never trained on years outside 1900 to 2099."),
     "hello world 42": ("doubt", "Not a date in any format it was trained on: it writes a date all the same."),
+    "February 29, 1900": ("doubt", "There is no such day: it writes a date all the same."),
+    "31 avril 2001": ("doubt", "There is no such day: it writes a date all the same."),
+    "1 января 1899 г.": ("doubt", "It was never trained on years outside 1900 to 2099."),
 }
 
 
@@ -480,6 +480,41 @@ def test_a_verdict_stands_beside_each_answer(open_translator):
         assert translator.written == translate(read, "zh").text
         day = "2009-03-07" if kind == "right" else ""
         assert translator.picked[0] == day
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("7 mars 2009", "en"),  # long and medium are the same in French, and differ in English
+        ("May 5, 2001", "de"),
+        ("\u202eMarch 7, 2009", "zh"),  # what the model doesn't read changes no verdict
+        ("March 7🎉, 2009", "zh"),
+        ("  March 7, 2009", "iso"),
+    ],
+)
+def test_a_right_answer_is_called_right(open_translator, text, target):
+    translator = open_translator()
+    translator.into(target)
+    translator.type(text)
+    read = text.replace("🎉", "").replace("\u202e", "")
+    made = translator.finish(read, target)
+    expect(translator.live.locator(".written")).to_have_text(made.text)
+    expect(translator.live.locator(".verdict[data-kind=right]")).to_have_text("Right by the calendar.")
+
+
+@pytest.mark.bad_input
+def test_a_wrong_answer_is_called_wrong_also_beside_a_wrong_weekday(visit):
+    """`judge` itself, since the model rarely errs so."""
+    page = visit("translator.html#dates-1_cut-decoder.*_into-en", reduced_motion="reduce").page
+    translator = Translator(page.visit, DATES)
+    expect(translator.live.locator(".cuts li")).to_have_count(1)
+    wrong = translator.live.locator(".verdict[data-kind=wrong]")
+    expect(wrong).to_have_text("Wrong: it should be Saturday, March 7, 2009.")
+    translator.type("Monday, March 7, 2009")
+    expect(wrong).to_have_text(
+        "That day was a Saturday, not a Monday; the answer should be Saturday, March 7, 2009."
+    )
 
 
 def test_confidence_is_marked_under_each_character(open_translator):

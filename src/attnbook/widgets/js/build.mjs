@@ -53,7 +53,7 @@ const WIDGETS = {
 const PARTS = {
   explorer_parts: ["explorer", "parts.js"],
   stepper_explain: ["stepper", "explain.js"],
-  date_flow: ["translator", "flow.js"],
+  date_flow: ["flow", "index.js"],
   date_model: ["translator", "model.js"],
   sentence_model: ["sentences", "model.js"],
   language_remote: ["language", "remote.js"],

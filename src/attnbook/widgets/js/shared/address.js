@@ -17,7 +17,7 @@ export function addressWith(own, settings, always = false) {
 }
 
 // Hands the widget's settings in the address to `take` and scrolls to the first widget named there; writes `settings()` into the address
-// when one of the model's `traits` changes.
+// when one of the model's `traits` changes, and when the function that it returns is called.
 export function syncAddress({ own, page, model, traits, take, settings }, signal) {
   const read = () => {
     const index = segments().findIndex((one) => ownerOf(one) === own);
@@ -41,6 +41,7 @@ export function syncAddress({ own, page, model, traits, take, settings }, signal
   window.addEventListener("hashchange", read, { signal });
   watchModel(model, Object.fromEntries(traits.map((name) => [`change:${name}`, later])), signal);
   signal.addEventListener("abort", () => clearTimeout(timer));
+  return later;
 }
 
 // A text as part of a segment, and back; at most `longest` characters, "" if it can't be read.

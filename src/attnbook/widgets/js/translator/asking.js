@@ -63,7 +63,8 @@ export class Asking {
     this.target.value = target;
     const found = readDate(this.writing, text);
     if (found && this.day.value && this.#picked === text) return; // two formats can write a day the same way
-    for (const [name, value] of Object.entries(found ?? { day: "" })) this[name].value = value;
+    this.day.value = found?.day ?? "";
+    if (found) [this.language.value, this.format.value] = [found.language, found.format];
   }
 }
 

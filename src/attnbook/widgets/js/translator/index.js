@@ -27,7 +27,7 @@ const KINDS = {
 const CUT = "Click a head, a cell, or a label of a row or column: the model answers again without it. Click it again to undo.";
 const pressed = (button) => button.getAttribute("aria-pressed") === "true";
 const explorer = () => (SITE ? attnbook.load("attention_explorer") : import("../explorer/index.js").then((module) => module.default));
-const flow = () => (SITE ? attnbook.load("date_flow") : import("./flow.js"));
+const flow = () => (SITE ? attnbook.load("date_flow") : import("../flow/index.js"));
 const program = () => (SITE ? attnbook.load("date_model") : import("./model.js"));
 
 const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -50,6 +50,7 @@ class DateTranslator extends View {
     this.known = new Set(_known);
     this.targets = _languages.map(([code]) => code);
     this.streams = this.get("_streams") ?? []; // sent if the flow is drawn
+    this.drawing = new LocalModel({ step: null, head: null, heatmaps: !this.streams.length }); // see flow/index.js
     this.page = el.closest(".ab-translator"); // the container on a static page, or null
     const maps = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, this.get(`_${kind}`).map(decodeMap)]));
     this.translation = this.whole = { ..._first, maps }; // `whole`: the translation without cuts
@@ -95,7 +96,7 @@ class DateTranslator extends View {
     const shown = element("div", { class: "kinds", role: "group", "aria-label": "Attention shown" }, ...Object.values(this.kinds));
     const tools = element("div", { class: "tools", role: "group", "aria-label": "Take parts away" }, this.cutting, this.damage);
     const kinds = element("div", { class: "ab-kinds" }, shown, tools);
-    this.effect = element("div", { class: "place-of-effect" });
+    this.effect = element("div", { class: `place-of-effect ${this.get("cuts").length ? "is-cut" : ""}` }); // its room is kept
     this.sum = element("div", { class: "place-of-sum" });
     this.caption = element("p", { class: "ab-caption" });
     this.inner = element("div", { class: "ab-inner" });
@@ -105,14 +106,19 @@ class DateTranslator extends View {
       this.place = element("div", { class: "ab-flow" }, element("div", { class: "ab-flow-stage" }), element("p", { class: "ab-flow-says" }), element("div", { class: "ab-flow-bar" }));
       this.place.style.setProperty("--rows", Math.max(this.translation.source.length, this.translation.written.length));
       this.answer.node.classList.add("with-flow");
-      this.mapping = toggle("heatmaps", "All heads as heatmaps; there you can also cut heads, cells, rows and columns", () => {
-        this.below.hidden = !pressed(this.mapping);
-        this.#open();
-      });
+      this.mapping = toggle("heatmaps", "All heads as heatmaps; there you can also cut heads, cells, rows and columns", () => this.drawing.set("heatmaps", pressed(this.mapping)));
       this.answer.button.before(this.mapping);
       this.below.hidden = true;
+      watchModel(this.drawing, { "change:heatmaps": () => this.#showMaps() }, signal);
     }
     this.root.append(this.asking.node, this.note, ...(this.place ? [this.place] : []), this.answer.node, this.sum, this.effect, this.below, this.speaker.node);
+  }
+
+  #showMaps() {
+    const shown = this.drawing.get("heatmaps");
+    this.mapping.setAttribute("aria-pressed", String(shown));
+    this.below.hidden = !shown;
+    if (shown) this.#open();
   }
 
   get #kind() {
@@ -123,8 +129,8 @@ class DateTranslator extends View {
     this.asking.show(this.get("text", "target"));
     for (const [kind, button] of Object.entries(this.kinds)) button.setAttribute("aria-pressed", String(kind === this.#kind));
     this.#tell();
-    if (this.asked !== this.#wanted) return this.#translate();
-    if (changed === "kind" && this.below.hidden) return this.mapping.click();
+    if (this.asked !== this.#wanted) return changed || this.#opened ? this.#translate() : this.#translateLater();
+    if (changed === "kind" && this.below.hidden) return this.drawing.set("heatmaps", true);
     if (!changed && this.#opened) return this.flow?.repaint(); // a theme change; the explorer handles it itself
     return changed === "kind" || !changed ? this.#open() : undefined;
   }
@@ -152,6 +158,18 @@ class DateTranslator extends View {
     return read.join("").trim() && read.join("");
   }
 
+  // What was asked before the page was opened, such as cuts, needs the model, which is large: it waits until the reader is near.
+  #translateLater() {
+    this.#open();
+    const observer = new IntersectionObserver((seen) => {
+      if (!seen.some((one) => one.isIntersecting)) return;
+      observer.disconnect();
+      if (this.asked !== this.#wanted) this.#translate();
+    });
+    observer.observe(this.root);
+    this.signal.addEventListener("abort", () => observer.disconnect(), { once: true });
+  }
+
   // Translates the latest request; earlier ones still running are dropped.
   async #translate() {
     const run = ++this.#run;
@@ -159,6 +177,7 @@ class DateTranslator extends View {
     const { text, target, cuts: texts } = this.get("text", "target", "cuts");
     this.asked = this.#wanted;
     this.failed = false;
+    if (text !== this.translation.text || target !== this.translation.target) this.drawing.set("step", null);
     this.#remark(text);
     try {
       if (!this.#model) this.root.dataset.busy = "true";
@@ -309,7 +328,7 @@ class DateTranslator extends View {
       this.place.remove();
       this.place = null;
       this.mapping.hidden = true;
-      this.below.hidden = false;
+      this.below.hidden = false; // nothing else shows the attention
       return opened === this.#opened;
     }
     const { Flow, Sum, decodeStreams } = part;
@@ -318,7 +337,7 @@ class DateTranslator extends View {
     translation.stream ??= decodeStreams(this.streams, this.get("_steps"), translation, translation.layers);
     if (!this.flow) {
       const sums = new Sum({ cut: (cell) => this.#load().then(() => this.#cut({ ...cell, kind: "cross" }), () => {}), signal: this.signal });
-      this.flow = new Flow({ go: (step) => this.#go(step), zoom: (cell) => this.#zoom(sums, cell), signal: this.signal });
+      this.flow = new Flow({ state: this.drawing, go: (step) => this.#go(step), zoom: (cell) => this.#zoom(sums, cell), signal: this.signal });
       this.flow.style(this.root.getRootNode());
       this.place.replaceWith(this.flow.node);
       this.sum.append(sums.node);
@@ -327,13 +346,14 @@ class DateTranslator extends View {
       this.sum.firstChild.hidden = true;
       this.drawn = translation;
       this.flow.show(translation, this.step);
-      if (!this.#played && !still()) {
+      const plays = !still() && this.drawing.get("step") === null; // else the address names a step
+      if (plays && !this.#played) {
         this.flow.rewind();
         this.#playOnce();
-      } else if (play && !still()) this.flow.play(true);
+      } else if (plays && play) this.flow.play(true);
       this.#played = true;
     }
-    this.#see(this.step);
+    this.#see(this.flow.row);
     return true;
   }
 
@@ -376,8 +396,8 @@ class DateTranslator extends View {
     this.flow?.at(step);
     const { text, target, written } = this.translation;
     const whole = step === written.length - 1;
-    const judged = judge(this.get("_writing"), text, target, written.filter((token) => token !== END).join(""));
-    this.answer.show(this.translation, step, target, whole || judged[0] === "doubt" ? judged : ["", ""]);
+    const answer = whole ? written.filter((token) => token !== END).join("") : null;
+    this.answer.show(this.translation, step, target, judge(this.get("_writing"), this.#read(text) || text, target, answer));
   }
 }
 

@@ -20,20 +20,22 @@ export function readDate(writing, text) {
   return found?.problem ? null : found;
 }
 
-// The same, also for a text that only looks like a date. `problem`: "weekday", if that of the text, `said`, isn't that of the day
-// (both count from Monday, 0), "years" outside those that the model knows, "none" if there is no such day. Null: not a date.
+// The same, also for a text that only looks like a date. `formats`: all that write this day so. `problem`: "weekday", if that of the
+// text, `said`, isn't that of the day (both count from Monday, 0), "years" outside those that the model knows, "none" if there is no
+// such day. Null: not a date.
 export function examine(writing, text) {
   const plainly = plain(text.trim());
-  let other = null;
+  let [exact, other] = [null, null];
   for (const [language, formats] of Object.entries(writing)) {
     for (const [format, pieces] of Object.entries(formats)) {
       const found = parse(pieces, plainly);
       if (!found) continue;
-      if (!found.problem && plain(write(pieces, found.day)) === plainly) return { ...found, language, format };
-      if (found.problem) other ??= { ...found, language, format };
+      const whole = { ...found, language, format, formats: [] };
+      if (found.problem) other ??= whole;
+      else if (plain(write(pieces, found.day)) === plainly) (exact ??= whole).formats.push(format);
     }
   }
-  return other;
+  return exact ?? other;
 }
 
 function parse(pieces, text) {
@@ -57,23 +59,28 @@ function parse(pieces, text) {
   return said === weekdayOf(result.day) ? result : { ...result, problem: "weekday", said };
 }
 
-// What the calendar says about an answer, as [kind, words]: "right", "wrong" or "doubt".
+// What the calendar says about an answer to a text, as [kind, words]: "right", "wrong" or "doubt". Null as the answer: it isn't complete
+// yet, so only doubts about the text are told.
 export function judge(writing, text, target, answer) {
   const found = examine(writing, text);
   if (!found) return ["doubt", "Not a date in any format it was trained on: it writes a date all the same."];
   if (found.problem === "none") return ["doubt", "There is no such day: it writes a date all the same."];
   if (found.problem === "years") return ["doubt", "It was never trained on years outside 1900 to 2099."];
-  const pieces = writing[target]?.[found.format];
-  const wanted = pieces ? write(pieces, found.day) : found.day;
-  if (found.problem === "weekday") {
-    const english = names(writing.en.full, 7);
-    const shown = names(pieces ?? [], 7);
-    const [yours, right] = [found.said, weekdayOf(found.day)];
-    const fact = `That day was a ${english[right]}`;
-    if (shown && answer.includes(shown[yours])) return ["doubt", `${fact}: it copied your ${english[yours]}.`];
-    return ["doubt", shown && answer.includes(shown[right]) ? `${fact}: it corrected your ${english[yours]}.` : `${fact}, not a ${english[yours]}.`];
+  if (answer === null) return ["", ""];
+  const is = (wanted) => plain(answer) === plain(wanted);
+  const piecesOf = (format) => writing[target]?.[format]; // none for "iso"
+  const written = (format) => (piecesOf(format) ? write(piecesOf(format), found.day) : found.day);
+  if (!found.problem) {
+    const all = [...new Set(found.formats.map(written))]; // some formats write some days alike, such as in May
+    return all.some(is) ? ["right", "Right by the calendar."] : ["wrong", `Wrong: it should be ${all.join(" or ")}.`];
   }
-  return plain(answer) === plain(wanted) ? ["right", "Right by the calendar."] : ["wrong", `Wrong: it should be ${wanted}.`];
+  const [pieces, wanted] = [piecesOf(found.format), written(found.format)];
+  const [yours, right] = [found.said, weekdayOf(found.day)].map((day) => names(writing.en.full, 7)[day]);
+  const fact = `That day was a ${right}`;
+  const copied = pieces?.map((piece) => (Array.isArray(piece) && piece.length === 7 ? piece[found.said] : piece));
+  if (copied && is(write(copied, found.day))) return ["doubt", `${fact}: it copied your ${yours}.`];
+  if (is(wanted)) return ["doubt", copied ? `${fact}: it corrected your ${yours}.` : `${fact}, not a ${yours}.`];
+  return ["wrong", `${fact}, not a ${yours}; the answer should be ${wanted}.`];
 }
 
 const names = (pieces, count) => pieces.find((piece) => Array.isArray(piece) && piece.length === count);

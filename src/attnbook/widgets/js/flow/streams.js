@@ -1,13 +1,13 @@
 // The vectors of a translation: as they are sent, and as the columns of the picture.
 
-// `steps`: the size of a code's step. The same as attnbook.widgets.encoding.encode_vectors.
+// `steps`: the size of a code's step, to which the numbers are rounded. The same as attnbook.widgets.encoding.encode_vectors.
 export function decodeStreams(views, steps, { source, written }, layers) {
   const [encoder, memory, decoder] = views.map((view, i) => {
     const codes = new Int8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
     return Float32Array.from(codes, (code) => code * steps[i]);
   });
   const parts = (all, count) => Array.from({ length: count }, (_, i) => all.subarray((i * all.length) / count, ((i + 1) * all.length) / count));
-  const made = { encoder: parts(encoder, 1 + 2 * layers), memory, decoder: parts(decoder, 1 + 3 * layers) };
+  const made = { recorded: true, encoder: parts(encoder, 1 + 2 * layers), memory, decoder: parts(decoder, 1 + 3 * layers) };
   if (made.encoder[0].length / source.length !== made.decoder[0].length / written.length) throw new Error("the vectors don't fit the tokens");
   return made;
 }
@@ -25,7 +25,7 @@ export function columnsOf({ stream, source, layers }) {
     const peak = 2.2 * size(added[0]);
     const names = side === "encoder" ? [["attn", "self-attention"], ["ffn", "feed-forward"]] : [["self", "masked self-attention"], ["cross", "cross-attention"], ["ffn", "feed-forward"]];
     let state = added[0];
-    const push = (rows, name, words, tone, share, stage, layer) => columns.push({ side, rows, size: width, name, words, tone, share, peak, stage, layer });
+    const push = (rows, name, words, tone, share, stage, layer) => columns.push({ side, rows, size: width, name, words, tone, share, isState: share === 1, peak, stage, layer });
     push(state, "embedding", "embedding plus position", tone, 1, 0);
     for (let layer = 0; layer < layers; layer++) {
       names.forEach(([name, words], i) => {

@@ -1,10 +1,9 @@
 // How one weight of the cross-attention is computed, with the numbers of the model.
 
 import { element } from "../shared/dom.js";
-import { visible } from "../shared/tokens.js";
+import { quoted } from "./words.js";
 
 const number = (x) => x.toFixed(3).replace("-", "−");
-const quoted = (token) => `“${visible(token).replaceAll("␠", "␣")}”`;
 
 export class Sum {
   constructor({ cut, signal }) {
