@@ -200,13 +200,14 @@ def test_a_ribbon_tells_its_weight_and_shows_how_it_is_computed(open_flow):
 
 
 def test_a_vector_tells_its_numbers_and_what_self_attention_reads(open_flow):
-    visited, live = open_flow(width=1440)
+    visited, live = open_flow()
     made = translate(TEXT, TARGET)
     live.locator(".ab-flow-stage").scroll_into_view_if_needed()
     column = made.source.index("M")
-    heading = live.locator(".flow-heads .column", has_text="+ attn").nth(1).bounding_box()
+    state = live.locator(".flow-heads .column", has_text="layer 0").first.bounding_box()
     token = live.locator(".flow-sources > span").nth(column).bounding_box()
-    x, y = heading["x"] + heading["width"] / 2, token["y"] + token["height"] / 2
+    # what attention adds is beside the state, with 0.6 of its width
+    x, y = state["x"] + 1.3 * state["width"] + 4, token["y"] + token["height"] / 2
     visited.page.mouse.move(x + 1, y)
     visited.page.mouse.move(x, y)
     weights = made.maps("encoder").weights[1].mean(0)[column]

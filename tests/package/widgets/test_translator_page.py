@@ -16,7 +16,7 @@ from attnbook.widgets.encoding import decode_weights
 from attnbook.widgets.translation import CHECKPOINT, translate
 
 DATES, ARABIC, STRANGE = range(3)
-EXAMPLES = 500
+EXAMPLES = 250
 # Loads the model in the page as `window.model`.
 OPEN = """async tags => {
   const [{ Model, readCut }, text] = await Promise.all(["date_model", "dates-translate"].map(attnbook.load));
@@ -141,7 +141,7 @@ def trained():
 
 @pytest.fixture(scope="module")
 def held_out(trained):
-    """500 held-out dates, from all languages into all targets: texts, targets and source ids (B, S)."""
+    """250 held-out dates, from all languages into all targets: texts, targets and source ids (B, S)."""
     drawn = trained.task.sample(EXAMPLES + 50, torch.Generator().manual_seed(11), "test")
     rows = list({day: (day, *row) for day, *row in drawn}.values())  # each day once
     assert len(rows) >= EXAMPLES
