@@ -16,7 +16,7 @@ def test_the_first_translation_is_in_the_page_and_the_model_loads_on_use(visit, 
     asked = []
     page = visit(where, watch=lambda page: page.on("request", lambda request: asked.append(request.url)))
     page.wait_for_load_state("networkidle")
-    live = page.locator(".ab-translator .ab-live")
+    live = page.locator(".ab-translator .ab-live").first
     target = live.get_by_label("translate into").input_value()
     live.locator(".ab-made").scroll_into_view_if_needed()  # it plays once when it is seen
     expect(live.locator(".written")).to_have_text(translate("Saturday, March 7, 2009", target).text)

@@ -5,6 +5,7 @@ from datetime import date as Date
 
 import pytest
 import torch
+from playwright.sync_api import expect
 
 from attnbook.data import split_of, write_date
 from attnbook.widgets.translation import translate
@@ -35,6 +36,20 @@ def test_the_first_date_comes_right_without_a_head_that_looks_like_copying(print
         assert hook_line(printed, words) == right
     for words in ("without heads [1, 3]:", "without heads [0, 1, 3]:"):
         assert hook_line(printed, words) != right
+
+
+def test_cut_heads_in_the_page_write_what_ablated_heads_write_in_python(visit, printed):
+    """The second translator opens without heads 1 and 3; then one of the cuts is undone."""
+    page = visit(f"chapters/{CHAPTER}.html")
+    live = page.locator(".ab-translator .ab-live").nth(1)
+    live.scroll_into_view_if_needed()
+    effect = live.locator(".ab-effect")
+    expect(effect.locator("li")).to_have_count(2)
+    expect(effect.locator(".new bdi")).to_have_text(hook_line(printed, "without heads [1, 3]:"))
+    expect(effect.locator(".old s").first).to_be_attached()
+    effect.get_by_role("button", name="undo: cross-attention, layer 1, head 1").click()
+    expect(effect.locator(".new bdi")).to_have_text(hook_line(printed, "without heads [3]:"))
+    expect(effect.locator("s")).to_have_count(0)
 
 
 def test_head_1_puts_nearly_all_of_its_weight_on_the_first_dates_year():

@@ -251,6 +251,8 @@ def translator_place(state: dict) -> tuple[str, str, str, str]:
         parts += '<p class="ab-flow-says"></p><div class="ab-flow-bar"></div></div>'
     parts += f'<div class="ab-answer{" with-flow" * bool(state["_streams"])}">'
     parts += '<div class="ab-made"></div><div class="ab-likeliest"></div></div>'
+    if state["cuts"]:
+        parts += '<div class="place-of-effect is-cut"></div>'
     if not state["_streams"]:
         parts += f'<div class="ab-kinds"></div><p class="ab-caption"></p>{inner}'
     words = (
