@@ -9,6 +9,11 @@ before the model is loaded and after all sentences.
 
 The peers show maps that Python has computed: the `transformers` library's BERT with the same sizes, on one
 thread, and bertviz or inspectus to draw its weights. Their pages hold one sentence.
+
+onnxruntime-web, which transformers.js uses, runs the same model in a page, exported by `torch.onnx` in 32
+bits and quantized by onnxruntime to 8. "A sentence" is the model alone there, on one thread, without drawing.
+"Difference" is the largest difference of a weight from PyTorch's in the first sentence. The explorer's own
+weights differ by at most 0.001 (`tests/package/widgets/test_sentences_page.py`).
 """
 
 import argparse
@@ -32,7 +37,7 @@ from playwright.sync_api import sync_playwright
 from attnbook import SentenceExplorer
 from attnbook.pretrained import load
 from attnbook.widgets.sentences import NAME
-from benchmarks import ROOT
+from benchmarks import ROOT, onnx_runtime
 from benchmarks.widget_pages import install, localise, make_peer
 from benchmarks.widgets import Server, file_of
 from benchmarks.widgets import visit as visit_peer
@@ -106,6 +111,11 @@ def memory(process: int) -> int:
     """Bytes that a process holds of its own."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+
+def held(browser) -> int:
+    """Bytes that the page holds."""
+    return memory(renderer(browser))
 
 
 def processor_time(process: int) -> float:
@@ -199,13 +209,13 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load(NAME)
     texts = sentences(model[1], chosen.sentences)
-    peers = {}
+    peers, onnx = {}, []
     with tempfile.TemporaryDirectory() as work, sync_playwright() as playwright:
         folder = Path(work)
         write_page(folder, model, "The robot obeys people.")
         milliseconds, weights = in_transformers(model[1].encode(texts[0]), 10)
-        del model
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments())
+        launch = partial(playwright.chromium.launch, executable_path=find_chromium(), args=arguments())
+        browser = launch()
         with server(work, port=0) as site:
             threading.Thread(target=site.serve_forever, daemon=True).start()
             seen = measure_page(browser, f"http://127.0.0.1:{site.server_port}/", texts)
@@ -213,14 +223,15 @@ def main() -> None:
         if not chosen.no_peers:
             python = install(ROOT / "_build" / "peers")
             peers = measure_peers(browser, python, folder, weights, chosen.rounds)
+            onnx = onnx_runtime.measure(launch, held, model, texts, ROOT / "_build" / "peers")
         version = browser.version
         browser.close()
-    text = report(seen, milliseconds, peers, version, chosen)
+    text = report(seen, milliseconds, peers, onnx, version, chosen)
     print(text)
     Path(__file__).with_suffix(".md").write_text(text, encoding="utf8")
 
 
-def report(seen: dict, milliseconds: float, peers: dict, version: str, chosen) -> str:
+def report(seen: dict, milliseconds: float, peers: dict, onnx: list, version: str, chosen) -> str:
     """The measurements in Markdown."""
     megabytes = lambda count: f"{count / 1e6:.1f} MB"  # noqa: E731
     rows = [
@@ -243,11 +254,17 @@ def report(seen: dict, milliseconds: float, peers: dict, version: str, chosen) -
     for name, found in peers.items():
         paint = f"{statistics.median(found['first paint']):.0f} ms" if "first paint" in found else "–"
         beside.append(f"| {name} | {megabytes(found['bytes'])} | {paint} |")
+    pages = ["| onnxruntime-web | file | loading | a sentence | memory | difference |"]
+    pages += ["| --- | --: | --: | --: | --: | --: |"]
+    for one in onnx:
+        times = f"{one['loading']:.1f} s | {one['sentence']:.0f} ms"
+        size, held = megabytes(one["bytes"]), megabytes(one["memory"])
+        pages.append(f"| {one['kind']} | {size} | {times} | {held} | {one['difference']:.4f} |")
     paragraphs = __doc__.strip().split("\n\n")[1:]
     words = "\n\n".join(paragraphs if peers else paragraphs[:1])
     versions = f"Chromium {version}, torch {torch.__version__}, Python {platform.python_version()}"
     machine = f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the end"
-    tables = "\n".join(lines) + ("\n\n" + "\n".join(beside) if peers else "")
+    tables = "\n\n".join(map("\n".join, [lines, beside, pages] if peers else [lines]))
     return f"""# The sentence explorer in the page
 
 {words}

@@ -25,7 +25,7 @@ MEMORY = 12 << 30  # bytes allowed for building one page
 def install(folder: Path) -> Path:
     """Install the peers pinned in peers/requirements.txt and peers/package.json; returns their Python."""
     python = folder / "bin" / "python"
-    wanted = (PEERS / "requirements.txt").read_text()
+    wanted = (PEERS / "requirements.txt").read_text() + (PEERS / "package.json").read_text()
     if not python.exists() or (folder / "installed").read_text() != wanted:
         print("Installing the peers (the first time this takes some minutes)", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
