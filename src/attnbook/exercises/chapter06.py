@@ -20,8 +20,8 @@ def _mask(may_attend: Callable[[Tensor, Tensor, int], Tensor]) -> Callable[[int,
     """The mask of a rule for the positions, counted from 0, of a query and a key."""
 
     def mask(length: int, given: int) -> Tensor:
-        position = torch.arange(length)
-        return may_attend(position[:, None], position, given).expand(length, length)
+        at = torch.arange(length)
+        return may_attend(at[:, None], at, given).expand(length, length)
 
     return mask
 

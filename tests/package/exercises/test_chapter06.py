@@ -19,8 +19,8 @@ def assert_says(verdict, words: str) -> None:
 
 
 def least(length, given):
-    position = torch.arange(length)
-    return (position <= position[:, None]) | (position < given)
+    at = torch.arange(length)
+    return (at <= at[:, None]) | (at < given)
 
 
 def in_blocks(length, given):
