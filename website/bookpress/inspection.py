@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from bs4 import BeautifulSoup
 
 from bookpress import contents
+from bookpress.widget_links import CONTAINERS, SETS_WIDGET
 
 THEME_LOG = "[PST]"  # the theme logs its choice of colours on every page
 
@@ -133,9 +134,9 @@ def resolves(page: Path, reference: str) -> bool:
         return False
     if not parts.fragment or target.suffix != ".html":
         return True
-    state = re.match(r"attention-(\d+)", parts.fragment)  # a selection in the page's explorer of this number
+    state = re.match(SETS_WIDGET, f"#{parts.fragment}")  # the settings of a widget of this number
     if state:
-        return 0 < int(state[1]) <= len(soup(target).select(".ab-explorer"))
+        return 0 < int(state[2]) <= len(soup(target).select(f".{CONTAINERS[state[1]]}"))
     return soup(target).find(id=unquote(parts.fragment)) is not None
 
 

@@ -1,4 +1,4 @@
-"""The widgets' base class, with a title and a static picture for places without widgets; argument checks."""
+"""The widgets' base class: title, guided tour, and a static picture for places without widgets; checks."""
 
 import base64
 import io
@@ -10,6 +10,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from attnbook.maps import index_of
+from attnbook.widgets.tours import Tour, check_tour, tour_of
 
 BUNDLES = Path(__file__).parent / "bundles"
 COLDEST, HOTTEST = 0.05, 20.0  # temperature
@@ -17,9 +18,23 @@ LARGEST = 1e6  # magnitude of a number
 
 
 class Widget(anywidget.AnyWidget):
-    """A widget with a title; `figure` draws its static picture, `describe` sums it up in one line."""
+    """A widget with a title; `figure` draws its static picture, `describe` sums it up in one line.
+
+    `tour=True` adds a button that leads through the widget; a list of steps replaces the usual ones. A step
+    is a tuple: the name of a part (see `attnbook.widgets.tours`), a sentence or two, and optionally a
+    dictionary of traits to set meanwhile. Raises `TypeError` and `ValueError` that name the step.
+    """
 
     title = traitlets.Unicode("").tag(sync=True)
+    _tour = traitlets.List(read_only=True).tag(sync=True)  # [selector, words, traits] per step
+
+    def __init__(self, *, tour=False, **traits):
+        super().__init__(**traits)
+        self.set_trait("_tour", check_tour(self, tour, self._guide()))
+
+    def _guide(self) -> Tour:
+        """The parts and the usual steps of the widget's tour."""
+        return tour_of(self)
 
     def figure(self) -> Figure:
         """The current view as a static picture."""

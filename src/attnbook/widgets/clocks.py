@@ -36,7 +36,7 @@ class PositionClocks(Widget):
         if d_model % 2 or not NARROWEST <= d_model <= WIDEST:
             raise ValueError(f"d_model: got {d_model}, wanted an even number from {NARROWEST} to {WIDEST}")
         check_title(title)
-        unknown = sorted(set(settings) - {"layout"})
+        unknown = sorted(set(settings) - {"layout", "tour"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
         speeds = (10000.0 ** (-np.arange(0, d_model, 2) / d_model)).tolist()

@@ -19,7 +19,7 @@ from attnbook.widgets.summaries import (
     peak_of_rest,
 )
 
-SETTINGS = ("frame", "head", "hide_first", "layer", "layout", "locked", "order", "scale")
+SETTINGS = ("frame", "head", "hide_first", "layer", "layout", "locked", "order", "scale", "tour")
 FLOOR = 1e-4  # start of the logarithmic scale
 AT_ONCE = 8_000_000
 """Maximum bytes of weights and masks sent with the widget; a static page has no others."""

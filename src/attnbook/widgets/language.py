@@ -51,7 +51,7 @@ class LanguageModelExplorer(Widget):
 
     def __init__(self, prompt="A list, repeated", *, layer=18, head=6, title="", **settings):
         check_title(title)
-        known = {"position", "key", "cut", "sort", "temperature", "top_p", "layout"}
+        known = {"position", "key", "cut", "sort", "temperature", "top_p", "layout", "tour"}
         if unknown := sorted(set(settings) - known):
             raise TypeError(f"{unknown[0]}: no such setting")
         readings = dict(prompts.recorded())

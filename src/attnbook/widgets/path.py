@@ -35,7 +35,7 @@ class PathExplorer(Widget):
     def __init__(self, tokens, kernel=3, layers=2, source=0, target=None, title="", **settings):
         self._tokens = check_sequence(tokens)
         check_title(title)
-        unknown = sorted(set(settings) - {"layout"})
+        unknown = sorted(set(settings) - {"layout", "tour"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
         target = len(self._tokens) - 1 if target is None else target

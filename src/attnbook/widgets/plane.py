@@ -60,7 +60,7 @@ class QueryPlane(Widget):
         points = check_points("keys", keys)
         numbers, colors = check_values(values, len(points))
         check_title(title)
-        unknown = sorted(set(settings) - {"layout"})
+        unknown = sorted(set(settings) - {"layout", "tour"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
         count = len(points)

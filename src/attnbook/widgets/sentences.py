@@ -67,7 +67,7 @@ class SentenceExplorer(Widget):
         for text in texts:
             check_sentence("sentences", text)
         check_title(title)
-        if unknown := sorted(set(settings) - {*SETTINGS, "layout"}):
+        if unknown := sorted(set(settings) - {*SETTINGS, "layout", "tour"}):
             raise TypeError(f"{unknown[0]}: no such setting, wanted one of {', '.join(SETTINGS)}")
         self._model, self._tokenizer = check_model(load(NAME) if model is None else model)
         self._recorded = {}

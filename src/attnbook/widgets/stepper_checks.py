@@ -15,6 +15,7 @@ SETTINGS = {
     "selected": list | tuple,
     "step": int,
     "temperature": float | int,
+    "tour": object,
 }
 
 WORDS = {"padding": "a list", "selected": "a list", "temperature": "a number"}
@@ -88,6 +89,6 @@ def check_settings(settings: dict) -> None:
         if name not in SETTINGS:
             raise TypeError(f"{name}: no such setting, wanted one of {', '.join(SETTINGS)}")
         wanted = SETTINGS[name]
-        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted not in (bool, object)):
             words = getattr(wanted, "__name__", WORDS.get(name))
             raise TypeError(f"{name}: got {type(value).__name__}, wanted {words}")

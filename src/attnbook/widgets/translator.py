@@ -13,6 +13,7 @@ from attnbook.data.translation import TARGETS
 from attnbook.plots import map_figure
 from attnbook.widgets.base import BUNDLES, Widget, check_title
 from attnbook.widgets.encoding import encode_vectors, encode_weights
+from attnbook.widgets.tours import FLOW, Tour
 from attnbook.widgets.translation import CHECKPOINT, LONGEST, Translation, readable, shipped, translate
 
 KINDS = ("cross", "decoder", "encoder")
@@ -58,7 +59,7 @@ class DateTranslator(Widget):
         check_title(title)
         if not isinstance(flow, bool):
             raise TypeError(f"flow: got {type(flow).__name__}, wanted True or False")
-        unknown = sorted(set(settings) - {"kind", "cuts", "layout"})
+        unknown = sorted(set(settings) - {"kind", "cuts", "layout", "tour"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
         first = translate(check_text(text), check_target(target))
@@ -86,6 +87,9 @@ class DateTranslator(Widget):
         if content == {"model": CHECKPOINT}:
             path = checkpoints.FOLDER / f"{CHECKPOINT}.safetensors"
             self.send({"model": CHECKPOINT}, [path.read_bytes()])
+
+    def _guide(self) -> Tour:
+        return FLOW if self._streams else super()._guide()
 
     @traitlets.validate("text")
     def _is_text(self, proposal):

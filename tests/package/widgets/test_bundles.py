@@ -21,6 +21,7 @@ PARTS = [
     "sentence_model.js",
     "sentence_worker.js",
     "stepper_explain.js",
+    "tour.js",
 ]
 KINDS = [
     "attention_explorer.js",

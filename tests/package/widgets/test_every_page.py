@@ -32,6 +32,10 @@ KINDS = {
     "translator": ["attention_explorer", "date_translator"],
     "flow": ["attention_explorer", "date_translator", "date_flow"],
     "sentences": ["sentence_explorer"],
+    "tours": [
+        *("attention_explorer", "attention_stepper", "date_translator", "language_model_explorer"),
+        *("path_explorer", "position_clocks", "query_plane", "sentence_explorer", "date_flow"),
+    ],
 }
 every_page = pytest.mark.parametrize("name", KINDS, scope="module")
 

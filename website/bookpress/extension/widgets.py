@@ -8,7 +8,8 @@ the widget's program repeated in each. Here
 - the JSON moves to the end of the page, so that the text comes first;
 - the bytes that the JSON refers to follow it, each in an element of its own: a widget reads only those it
   needs, and nothing has to be parsed before the first map is drawn;
-- models are numbered in the order of the page: Jupyter's names for them change with every build.
+- models are numbered in the order of the page: Jupyter's names for them change with every build;
+- a link such as `#dates-1_into-zh`, which sets the page's first translator, is kept as it is.
 """
 
 import base64
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
 from attnbook import checkpoints, widgets
@@ -29,6 +31,7 @@ from attnbook.widgets.sentences import shown
 from attnbook.widgets.stepper_sizes import height_of, is_long, widest
 from attnbook.widgets.translation import CHECKPOINT, sides
 from bookpress.extension.models import needs_models
+from bookpress.widget_links import SETS_WIDGET
 
 BUNDLES = Path(widgets.__file__).parent / "bundles" / "site"
 STYLE, HOST = "attnbook-host.css", "attnbook-host.js"
@@ -48,8 +51,22 @@ logger = logging.getLogger(__name__)
 def setup(app: Sphinx) -> None:
     app.connect("config-inited", drop_kernel_scripts)
     app.connect("builder-inited", serve_host)
+    app.add_transform(LinksToWidgets)
     app.connect("doctree-read", place_widgets, priority=600)  # after Sphinx has collected the images
     app.connect("html-page-context", load_host)
+
+
+class LinksToWidgets(SphinxTransform):
+    """Keep MyST from looking for a heading where a link sets a widget, which reads it from the address."""
+
+    default_priority = 870  # before MyST's 879
+
+    def apply(self, **kwargs) -> None:
+        for link in self.document.findall(nodes.reference):
+            if link.get("id_link") and re.match(SETS_WIDGET, link["refuri"]):
+                del link["id_link"]
+                link["internal"] = True
+                link["classes"].append("ab-sets")
 
 
 def drop_kernel_scripts(app: Sphinx, config) -> None:
@@ -259,7 +276,7 @@ def translator_place(state: dict) -> tuple[str, str, str, str]:
         f"the trained model's translation of “{state['text']}”, token by token, with its attention weights"
     )
     wide = "--wide:1040px" if state["_streams"] else "--wide:900px"
-    return "ab-translator", wide, ghosts(state, parts, hint=False), titled(state, words)
+    return "ab-translator", wide, ghosts(state, parts, hint=False, tour=False), titled(state, words)
 
 
 def sentences_place(state: dict) -> tuple[str, str, str, str]:
@@ -283,9 +300,13 @@ def language_place(state: dict) -> tuple[str, str, str, str]:
     return "ab-language", "--wide:900px", ghosts(state, boxes, hint=False), titled(state, words)
 
 
-def ghosts(state: dict, boxes: str, *, hint: bool = True) -> str:
-    """Boxes that reserve a widget's room until it is mounted, under its title and its hint, if it has one."""
-    title = f'<div class="ab-title" data-title="{escape(state["title"])}"></div>' if state["title"] else ""
+def ghosts(state: dict, boxes: str, *, hint: bool = True, tour: bool = True) -> str:
+    """Boxes that reserve a widget's room until it is mounted, under its title and its hint, if it has one.
+
+    `tour`: whether the button of a guided tour is in the title's line.
+    """
+    named = state["title"] or (tour and state.get("_tour"))
+    title = f'<div class="ab-title" data-title="{escape(state["title"] or " ")}"></div>' if named else ""
     line = '<p class="ab-hint"></p>' * hint
     return f'<div class="ab-ghost" aria-hidden="true">{title}{line}{boxes}</div>'
 

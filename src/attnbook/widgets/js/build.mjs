@@ -51,6 +51,7 @@ const WIDGETS = {
 
 // Modules that a page loads on demand: `SITE ? attnbook.load("stepper_explain") : import("./explain.js")`.
 const PARTS = {
+  tour: ["shared", "tour.js"],
   explorer_parts: ["explorer", "parts.js"],
   stepper_explain: ["stepper", "explain.js"],
   date_flow: ["flow", "index.js"],

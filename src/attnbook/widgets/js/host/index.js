@@ -115,7 +115,7 @@ function reachAll() {
 function approach(script, go) {
   const place = places(script);
   const first = document.querySelector(VIEW) === script; // measure only the first: measuring lays out the whole page
-  if (/^#(attention|dates|sentence|language)-\d/.test(location.hash) || (first && place.getBoundingClientRect().top < 2 * innerHeight)) return go();
+  if (/^#[a-z]+-\d+(_|$)/.test(location.hash) || (first && place.getBoundingClientRect().top < 2 * innerHeight)) return go();
   far.set(place, go);
   near.observe(place);
 }

@@ -4,6 +4,7 @@ import { heat, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { digits, factor, signed } from "../shared/numbers.js";
 import { Legend } from "../shared/legend.js";
+import { choice, followTraits, list, number } from "../shared/settings.js";
 import share from "../shared/share.css";
 import { Tokens } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
@@ -32,6 +33,9 @@ class QueryPlane extends View {
     if (!SCORES[score] || !(_limit > 0) || !(_tick > 0) || query?.length !== 2) throw new Error("settings are missing");
     this.#build(labels, _values, _limit, _tick);
     this.follow(STATE);
+    const place = number(-_limit, _limit);
+    const kinds = { query: list(place, place), temperature: number(0.05, 20), score: choice(...Object.keys(SCORES)) };
+    followTraits(this, el, signal, { name: "plane", place: ".ab-queries", kinds });
     this.fit(this.plane.node);
     signal.addEventListener("abort", () => cancelAnimationFrame(this.#frame), { once: true });
   }

@@ -16,15 +16,22 @@ export function addressWith(own, settings, always = false) {
   return all.join(BETWEEN);
 }
 
-// Hands the widget's settings in the address to `take` and scrolls to the first widget named there; writes `settings()` into the address
-// when one of the model's `traits` changes, and when the function that it returns is called.
+// Hands the widget's settings in the address to `take`; writes `settings()` into the address when one of the model's `traits` changes,
+// and when the function that it returns is called. The first widget named in the address is scrolled to and flashes: links in the
+// text lead there. The browser doesn't report a click on a link to the present address.
 export function syncAddress({ own, page, model, traits, take, settings }, signal) {
   const read = () => {
     const index = segments().findIndex((one) => ownerOf(one) === own);
     if (index < 0) return;
     take(segments()[index].split("_").slice(1));
-    if (index === 0) requestAnimationFrame(() => page.scrollIntoView({ block: page.offsetHeight > innerHeight ? "start" : "center" }));
+    if (index === 0) requestAnimationFrame(show);
   };
+  const show = () => {
+    const { top, bottom } = page.getBoundingClientRect();
+    if (top < 0 || bottom > innerHeight) page.scrollIntoView({ block: bottom - top > innerHeight ? "start" : "center" });
+    page.animate([{ outline: "3px solid var(--ab-accent)", outlineOffset: "6px" }, { outline: "3px solid transparent", outlineOffset: "6px" }], { duration: 1600, easing: "ease-in" });
+  };
+  const again = ({ target }) => target.closest?.("a")?.hash === (location.hash || null) && read();
   let timer = 0;
   const write = () => {
     const address = addressWith(own, settings());
@@ -39,6 +46,7 @@ export function syncAddress({ own, page, model, traits, take, settings }, signal
   };
   read();
   window.addEventListener("hashchange", read, { signal });
+  document.addEventListener("click", again, { signal });
   watchModel(model, Object.fromEntries(traits.map((name) => [`change:${name}`, later])), signal);
   signal.addEventListener("abort", () => clearTimeout(timer));
   return later;

@@ -4,6 +4,7 @@
 import { say } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { Legend } from "../shared/legend.js";
+import { choice, flag, followTraits, list, number, whole } from "../shared/settings.js";
 import { View } from "../shared/view.js";
 import { widget } from "../shared/widget.js";
 import { Flow } from "./flow.js";
@@ -27,8 +28,16 @@ class Stepper extends View {
     this.#compute();
     this.#build();
     this.follow(["step", "selected", ...SETTINGS]);
+    followTraits(this, el, signal, this.#address);
     this.fit(this.flow.node);
     for (const name of ["pointerenter", "focusin"]) this.root.addEventListener(name, () => this.#prepare(), { once: true, signal });
+  }
+
+  // The state in the page's address: `#stepper-1_step-5_scale-off_selected-output,2,0`.
+  get #address() {
+    const selected = list(choice(...this.stages.map(({ name }) => name), "masked"), whole(0, 11), whole(0, 11));
+    const kinds = { step: whole(0, LAST), scale: flag, temperature: number(0.05, 20), masking: choice(...this.switches.masks), selected };
+    return { name: "stepper", place: ".ab-stepper", kinds };
   }
 
   // Loads the explanations, then explains the chosen number.

@@ -18,7 +18,8 @@ export class Switches {
     const label = (...parts) => element("label", {}, ...parts);
     this.scale = element("input", { type: "checkbox" });
     this.heat = heat({ change: (temperature) => set({ temperature }), signal });
-    this.masking = select(["none", square && "causal", "padding", given && "given"].filter(Boolean).map((name) => [name, name]));
+    this.masks = ["none", square && "causal", "padding", given && "given"].filter(Boolean);
+    this.masking = select(this.masks.map((name) => [name, name]));
     this.when = select([["before", "before softmax"], ["after", "after softmax"]]);
     this.pads = keys.map(() => element("input", { type: "checkbox" }));
     const padding = () => keys.flatMap((_, i) => (this.pads[i].checked ? [i] : []));

@@ -111,6 +111,7 @@ class DateTranslator extends View {
       this.below.hidden = true;
       watchModel(this.drawing, { "change:heatmaps": () => this.#showMaps() }, signal);
     }
+    this.placeTour(this.asking.node.firstChild);
     this.root.append(this.asking.node, this.note, ...(this.place ? [this.place] : []), this.answer.node, this.sum, this.effect, this.below, this.speaker.node);
   }
 
