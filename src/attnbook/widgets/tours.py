@@ -381,21 +381,25 @@ FLOW = Tour(
         *TOURS["DateTranslator"].steps[:2],
         (
             "flow",
-            "The whole model. Left, the encoder; right, the decoder. Each row is a token, and each striped "
-            "block is its vector at one point of the model.",
+            "The whole model: on the left the encoder, on the right the decoder. Each row is a token, and "
+            "each striped block is its vector at one point of the model.",
         ),
         (
             "sources",
-            "The characters of the date, after the tag for the language. They all pass through the encoder "
-            "at once.",
+            "The encoder's input: the tag for the language, then the characters of the date. All of them "
+            "pass through the encoder at once.",
         ),
         (
             "outputs",
-            "The characters that the model generates, one after another. The ribbons in the middle show "
-            "where each one attends: cross-attention.",
+            "The decoder's output: it generates one character after another.",
+        ),
+        (
+            "flow",
+            "The ribbons in the middle are the cross-attention: they show which characters of the date the "
+            "model attends to while it generates the next one. Click a ribbon to see how its weight is "
+            "computed.",
         ),
         ("bar", "Play the translation, move the slider to any step, or choose a layer and a head."),
-        ("answer", "The translation. Click a character to see the step that generated it."),
         (
             "heatmaps",
             "All heads as heatmaps, with tools to cut heads and weights and to see what changes.",
