@@ -53,6 +53,7 @@ export class Tour {
     this.view.root.append(this.node);
     this.view.tour.setAttribute("aria-expanded", "true");
     this.sizes = new ResizeObserver(() => this.#place());
+    window.addEventListener("scroll", () => this.#place(), { passive: true, signal: this.own.signal }); // some parts are sticky
   }
 
   #press(event) {
@@ -74,9 +75,12 @@ export class Tour {
     this.next.textContent = step === this.steps.length - 1 ? "Done" : "Next";
     this.sizes.disconnect();
     for (const node of [this.view.root, this.box, this.#part]) this.sizes.observe(node);
+    this.above = false;
     this.#place();
-    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    for (const node of [this.#part, this.box]) node.scrollIntoView({ block: "nearest", behavior: calm ? "instant" : "auto" });
+    for (const node of [this.#part, this.box]) node.scrollIntoView({ block: "nearest", behavior: "instant" });
+    this.#place();
+    this.above = this.box.getBoundingClientRect().bottom > window.innerHeight + 1; // below a part that sticks to the window's lower end
+    this.#place();
     return undefined;
   }
 
@@ -92,7 +96,7 @@ export class Tour {
     return part?.getClientRects().length ? part : this.view.root;
   }
 
-  // Outlines the part, and places the words below it, or over its lower end if both together are too tall for the window.
+  // Outlines the part, and places the words below it, or above; or over its lower end if both together are too tall for the window.
   #place() {
     const base = this.view.root.getBoundingClientRect();
     const { left, top, width, height } = this.#part.getBoundingClientRect();
@@ -101,7 +105,7 @@ export class Tour {
     const own = base.width <= NARROW ? base.width : Math.min(380, base.width);
     const tall = height + this.box.offsetHeight + 3 * GAP > window.innerHeight;
     const start = x + (tall ? width - own - GAP : Math.min(0, width - own) / 2);
-    const under = y + height + (tall ? -this.box.offsetHeight - GAP : GAP);
+    const under = y + (this.above ? 0 : height) + (tall || this.above ? -this.box.offsetHeight - GAP : GAP);
     Object.assign(this.box.style, { width: `${own}px`, left: `${Math.max(0, Math.min(base.width - own, start))}px`, top: `${under}px` });
   }
 
