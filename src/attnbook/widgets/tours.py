@@ -60,8 +60,8 @@ TOURS = {
             ),
             (
                 "tools",
-                "The same weights over the text or in a table; other scales and orders; a picture or a link "
-                "to save.",
+                "More views of the same weights, over the text or in a table. You can also change the "
+                "colours and the order of the maps, and save a picture or a link.",
             ),
         ],
     ),
@@ -108,8 +108,8 @@ TOURS = {
             ),
             (
                 "sum",
-                "Click any number to see how it was computed, like the first number of the output here. Then "
-                "click a framed number to go further back.",
+                "Click any number to see how it was computed, as for the first number of the output here. "
+                "Click a framed number to go one step further back.",
                 {"step": 5, "selected": ["output", 0, 0]},
             ),
             (
@@ -151,7 +151,8 @@ TOURS = {
             ),
             (
                 "verdict",
-                "The page checks the answer by the calendar. The model has none: it only translates.",
+                "The page checks the answer against the calendar. The model itself doesn't: it only "
+                "translates.",
             ),
             (
                 "map",
@@ -162,8 +163,8 @@ TOURS = {
             ("heads", "Each layer has several heads. Choose a small map to see it large."),
             (
                 "tools",
-                "Cut a head or a single weight, and the model translates again without it. Damage shows how "
-                "much each head contributes to this answer.",
+                "Cut a head or a single weight, and the model translates again without it. Damage shows "
+                "how much less likely this answer becomes without each head.",
             ),
         ],
     ),
@@ -181,7 +182,10 @@ TOURS = {
             "effect": ".cut-list",
         },
         [
-            ("prompt", "Choose a recorded prompt. To run your own, load the model first (the button below)."),
+            (
+                "prompt",
+                "Choose a recorded prompt. To run your own, load the model first, with the button below.",
+            ),
             (
                 "text",
                 "The prompt as tokens. Click one to see what the model expects after it. The lines show "
@@ -190,8 +194,8 @@ TOURS = {
             ("next", "The most probable next tokens, with their probabilities."),
             (
                 "heads",
-                "All heads, with layers from left to right. The stronger the colour, the more weight a head "
-                "gives to the kind of token chosen above. Click a head to choose it.",
+                "All heads, with layers from left to right. The stronger the colour, the more weight a "
+                "head gives to the kind of token chosen above the grid. Click a head to choose it.",
             ),
             (
                 "map",
@@ -235,13 +239,13 @@ TOURS = {
             ),
             (
                 "recurrent",
-                "A recurrent network passes it on from word to word, one step after another. The farther "
-                "apart the words, the more steps.",
+                "A recurrent network passes the signal on from word to word, one step after another. The "
+                "farther apart the words, the more steps.",
             ),
             (
                 "convolution",
-                "A convolution sees only a few neighbours, so distant words need several layers. The shaded "
-                "area is all that the target can depend on.",
+                "A convolution sees only a few neighbours, so distant words need several layers. The "
+                "shaded area is everything that the upper word can depend on.",
             ),
             (
                 "controls",
@@ -251,7 +255,7 @@ TOURS = {
             ("attention", "Attention connects any two positions directly: one step, at any distance."),
             (
                 "growth",
-                "So as the sequence grows, the longest path grows with it in the other two networks. With "
+                "As the sequence grows, so does the longest path in the other two networks. With "
                 "attention it stays at 1.",
             ),
         ],
@@ -281,8 +285,8 @@ TOURS = {
             ),
             (
                 "offset",
-                "The second hand on each dial belongs to the position k steps later. The angle between the "
-                "two depends on k only, not on t.",
+                "The thinner hand on each dial is for the position k steps later. The angle between the "
+                "two hands depends only on k, not on t.",
                 {"position": 20},
             ),
             (
@@ -307,14 +311,14 @@ TOURS = {
         [
             (
                 "plane",
-                "Each circle is a key. The larger and the stronger in colour, the larger its weight.",
+                "Each circle is a key. A larger circle in a stronger colour has a larger weight.",
             ),
             (
                 "query",
                 "The query. Drag it, or focus it and use the arrow keys, and watch the weights change.",
             ),
             ("table", "Each key's score, weight and value. The weights sum to 1."),
-            ("average", "The output: the average of the values, weighted with the weights above."),
+            ("average", "The output: the average of the values, weighted by the weights above."),
             (
                 "temperature",
                 "A high temperature makes the weights more equal, as here. A low one gives nearly all the "
@@ -323,8 +327,8 @@ TOURS = {
             ),
             (
                 "score",
-                "Score by distance, and near keys win. Score by dot product, as here, and long keys in the "
-                "query's direction win.",
+                "Scored by distance, near keys get the most weight. Scored by dot product, as here, it is "
+                "long keys in the query's direction.",
                 {"score": "dot"},
             ),
             ("formula", "The formula. Point at a key to see its score computed below."),
