@@ -306,7 +306,7 @@ def ghosts(state: dict, boxes: str, *, hint: bool = True, tour: bool = True) -> 
     `tour`: whether the button of a guided tour is in the title's line.
     """
     named = state["title"] or (tour and state.get("_tour"))
-    title = f'<div class="ab-title" data-title="{escape(state["title"] or " ")}"></div>' if named else ""
+    title = f'<div class="ab-title" data-title="{escape(state["title"])}"></div>' if named else ""
     line = '<p class="ab-hint"></p>' * hint
     return f'<div class="ab-ghost" aria-hidden="true">{title}{line}{boxes}</div>'
 
