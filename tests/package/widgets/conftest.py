@@ -8,11 +8,15 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
+from myst_nb.core.read import read_myst_markdown_notebook
+from nbclient import NotebookClient
 
 from bookpress import ROOT
 from bookpress.extension import maths
@@ -29,9 +33,7 @@ html_theme_options = {{"body_min_width": 0}}
 # The search box would be an inline script.
 html_sidebars = {{"**": []}}
 myst_enable_extensions = ["dollarmath"]
-nb_execution_mode = "force"
-nb_execution_timeout = 300
-nb_execution_raise_on_error = True
+nb_execution_mode = "off"
 
 def setup(app):
     from bookpress.extension import maths, models, widgets
@@ -152,15 +154,14 @@ def built(once) -> Path:
 
 
 def build(source: Path) -> None:
-    for name, text in {
-        "conf.py": CONF,
-        "index.md": PAGE,
-        "large.md": LARGE,
-        "other.md": OTHER,
-        **{page.name: page.read_text("utf-8") for page in PAGES},
-        "plain.md": "---\norphan: true\n---\n# No widgets\n",
-    }.items():
-        (source / name).write_text(text, encoding="utf-8")
+    texts = {"index": PAGE, "large": LARGE, "other": OTHER}
+    texts |= {page.stem: page.read_text("utf-8") for page in PAGES}
+    pages = {name: read_myst_markdown_notebook(text) for name, text in texts.items()}
+    run(pages.values(), source)
+    for name, page in pages.items():
+        nbformat.write(page, source / f"{name}.ipynb")
+    (source / "conf.py").write_text(CONF, encoding="utf-8")
+    (source / "plain.md").write_text("---\norphan: true\n---\n# No widgets\n", encoding="utf-8")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(source), str(source / "html")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -171,6 +172,29 @@ def build(source: Path) -> None:
         static / maths.FONTS, static / maths.LETTERS
     )  # the book's build cuts them to what it uses
     (source / "html" / "blank.html").write_text("<!doctype html><title>blank</title><body></body>")
+
+
+STATE, VIEW = (f"application/vnd.jupyter.widget-{part}+json" for part in ("state", "view"))
+
+
+def run(pages: Iterable[nbformat.NotebookNode], folder: Path) -> None:
+    """Run the pages one after another in one kernel, as a kernel takes seconds to start.
+
+    Each gets the states of its own widgets.
+    """
+    pages = list(pages)
+    whole = nbformat.v4.new_notebook(cells=[cell for page in pages for cell in page.cells])
+    NotebookClient(whole, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    states = whole.metadata.widgets[STATE].state
+    for page in pages:
+        outputs = [output for cell in page.cells for output in cell.get("outputs", ())]
+        wanted, own = [output.data[VIEW].model_id for output in outputs if VIEW in output.get("data", ())], {}
+        while wanted:
+            if (model := wanted.pop()) not in own:
+                own[model] = states[model]
+                wanted += re.findall(r'"IPY_MODEL_(\w+)"', json.dumps(states[model].state))
+        page.metadata.language_info = whole.metadata.language_info
+        page.metadata.widgets = {STATE: {"state": own, "version_major": 2, "version_minor": 0}}
 
 
 @pytest.fixture(scope="session")
