@@ -70,6 +70,7 @@ def bare(tmp_path) -> Path:
         *project["build-system"]["requires"],
         "ipykernel",
         "nbclient",
+        "pip",
     ]
     found = set()
     for requirement in asked:
@@ -79,10 +80,8 @@ def bare(tmp_path) -> Path:
     there.mkdir()
     for entry in {file.parts[0] for file in files} - {"..", "__pycache__"}:
         (there / entry).symlink_to(Path(sysconfig.get_path("purelib")) / entry)
-    venv.create(tmp_path / "venv", with_pip=True)
+    venv.create(tmp_path / "venv")
     site = next((tmp_path / "venv").glob("lib/python*/site-packages"))
-    for old in site.glob("setuptools*"):  # venv's own copy, which may be older
-        shutil.rmtree(old)
     (site / "there.pth").write_text(f"{there}\n")
     return tmp_path / "venv" / "bin" / "python"
 
