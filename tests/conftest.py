@@ -18,7 +18,7 @@ from jaxtyping import jaxtyped
 from playwright.sync_api import expect, sync_playwright
 
 from bookpress import ROOT
-from bookpress.chromium import MISSING, arguments, find_chromium
+from bookpress.chromium import HEADLESS, MISSING, arguments, find_chromium
 from bookpress.inspection import AT_REST, listen, mount, toc_pages
 from bookpress.serve import server
 from tests.tabs import Tabs
@@ -136,7 +136,7 @@ def site(html):
 @pytest.fixture(scope="session")
 def browser():
     """One browser for all tests of a worker; its pages are patient."""
-    path = find_chromium()
+    path = find_chromium(HEADLESS)
     if not path:
         pytest.fail(MISSING, pytrace=False)
     with sync_playwright() as playwright:
