@@ -18,6 +18,7 @@ import re
 import shutil
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -65,6 +66,7 @@ class LinksToWidgets(SphinxTransform):
         for link in self.document.findall(nodes.reference):
             if link.get("id_link") and re.match(SETS_WIDGET, link["refuri"]):
                 del link["id_link"]
+                link["refuri"] = quote(link["refuri"], safe="#,.*%")  # MyST has decoded some of it
                 link["internal"] = True
                 link["classes"].append("ab-sets")
 
