@@ -3,6 +3,7 @@
 import functools
 import inspect
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -48,6 +49,9 @@ def pytest_configure(config):
     expect.set_options(timeout=PATIENCE)
     os.environ.update(dict.fromkeys(THREADS, "1"))  # of the processes that tests start, too
     torch.manual_seed(0)  # for what is drawn as tests are collected: every worker must find the same tests
+    if threading.current_thread() is threading.main_thread():
+        # A shell's background jobs ignore Ctrl-C, and so would the servers that tests start and interrupt.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header():
