@@ -27,6 +27,7 @@ from attnbook.transformer import Transformer
 LAZY = {
     "AttentionExplorer": "attnbook.widgets",
     "AttentionStepper": "attnbook.widgets",
+    "AttentionTrainer": "attnbook.widgets",
     "DateTranslator": "attnbook.widgets",
     "LanguageModelExplorer": "attnbook.widgets",
     "PathExplorer": "attnbook.widgets",
@@ -42,6 +43,7 @@ __all__ = [
     "AdditiveAttention",
     "AttentionExplorer",
     "AttentionStepper",
+    "AttentionTrainer",
     "Attentions",
     "Attn",
     "Bert",

@@ -7,11 +7,13 @@ from attnbook.widgets.path import PathExplorer
 from attnbook.widgets.plane import QueryPlane
 from attnbook.widgets.sentences import SentenceExplorer
 from attnbook.widgets.stepper import AttentionStepper
+from attnbook.widgets.trainer import AttentionTrainer
 from attnbook.widgets.translator import DateTranslator
 
 __all__ = [
     "AttentionExplorer",
     "AttentionStepper",
+    "AttentionTrainer",
     "DateTranslator",
     "LanguageModelExplorer",
     "PathExplorer",

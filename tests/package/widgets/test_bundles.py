@@ -22,10 +22,13 @@ PARTS = [
     "sentence_worker.js",
     "stepper_explain.js",
     "tour.js",
+    "trainer_program.js",
+    "trainer_worker.js",
 ]
 KINDS = [
     "attention_explorer.js",
     "attention_stepper.js",
+    "attention_trainer.js",
     "date_translator.js",
     "language_model_explorer.js",
     "path_explorer.js",

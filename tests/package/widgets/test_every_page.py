@@ -36,6 +36,7 @@ KINDS = {
         *("attention_explorer", "attention_stepper", "date_translator", "language_model_explorer"),
         *("path_explorer", "position_clocks", "query_plane", "sentence_explorer", "date_flow"),
     ],
+    "trainer": ["attention_trainer"],
 }
 every_page = pytest.mark.parametrize("name", KINDS, scope="module")
 
@@ -88,6 +89,8 @@ ALT = {
     "plane": "Where it looks: a query among 5 keys in the plane, and the weights as bars",
     "sentences": "Pronoun: layer 7, head 0 on “机器人必须遵守人类给它的命令，除非该命令违背了第一法则。” "
     "as a heatmap of weights",
+    "trainer": "Neighbours: training loss, attention maps and accuracy of a model with 2 heads that names "
+    "the letters before and after",
     "translator": "Dates: the trained model's translation of “Saturday, March 7, 2009”, token by token, "
     "with its attention weights",
 }
@@ -181,6 +184,7 @@ MISSING = {
     "plane": ("Where it looks", ["_keys", "_values", "labels", "_limit", "query", "score"]),
     "stepper": ("By hand", ["_query", "query_tokens", "_sizes"]),
     "sentences": ("Pronoun", ["sentences", "_tokens", "_maps"]),
+    "trainer": ("Neighbours", ["_recorded", "_steps", "heads", "runs"]),
     "translator": ("Dates", ["_first", "_known", "_writing", "_cross"]),
 }
 

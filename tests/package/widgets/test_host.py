@@ -177,6 +177,14 @@ PLANE = {
     **{"query": [1.0, 0.0], "temperature": 1.0, "score": "dot"},
 }
 CLOCKS = {"_speeds": [1.0, 0.1], "position": 0, "offset": 3, "title": "t"}
+STRINGS = {"heads": 1, "scale": True, "positions": True, "seed": 0}
+TRAINER = {
+    **{**STRINGS, "title": "t", "training": False, "runs": [], "_steps": 300},
+    "_recorded": [
+        {**STRINGS, "step": 300, "losses": [3.3, 2.1], "example": ["a", "b"], "maps": [1, 0, 0, 1]}
+        | {"accuracy": [0.5, 0.5, 0.1]}
+    ],
+}
 TRANSLATOR = {
     **{"title": "t", "text": "7", "target": "iso", "kind": "cross", "_known": "7"},
     **{"_languages": [["en", "English", "English"]], "_writing": {"en": {"long": [4]}}},
@@ -206,6 +214,12 @@ VIEWS = {
         "state": CLOCKS,
         "first": ["position", 4],
         "later": ["offset", 2],
+    },
+    "trainer": {
+        "module": "/attention_trainer.js",
+        "state": TRAINER,
+        "first": ["runs", []],
+        "later": ["seed", 0],
     },
     "explorer": {"module": "/attention_explorer.js", "first": ["head", 1], "later": ["locked", 0]},
     **{

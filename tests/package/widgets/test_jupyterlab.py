@@ -74,6 +74,12 @@ clocks""",
     """print(clocks.position, clocks.offset)""",
     """clocks.offset = 7
 print(f"{clocks.dot:.2f}")""",
+    """from attnbook.widgets import AttentionTrainer
+trainer = AttentionTrainer(title="Neighbours")
+trainer""",
+    """print(trainer.heads, trainer.positions, trainer.training)""",
+    """trainer.heads, trainer.training = 1, True""",
+    """print(trainer.training, len(trainer.runs), f"{trainer.runs[-1]['both']:.3f}")""",
 ]
 
 
@@ -147,6 +153,12 @@ def notebook(lab, browser):
 
 def run(page, index) -> str:
     """Run a cell and return its output."""
+    run_quietly(page, index)
+    return page.locator(".jp-Cell").nth(index).locator(".jp-OutputArea-output").first.inner_text().strip()
+
+
+def run_quietly(page, index) -> None:
+    """Run a cell that has no output."""
     page.evaluate(
         """async index => {
           window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;
@@ -154,7 +166,6 @@ def run(page, index) -> str:
         }""",
         index,
     )
-    return page.locator(".jp-Cell").nth(index).locator(".jp-OutputArea-output").first.inner_text().strip()
 
 
 def expect_said(page, index, wanted: Callable[[], str]) -> None:
@@ -349,6 +360,21 @@ def test_position_clocks_and_python_stay_together(notebook):
     expect_said(page, 21, lambda: "99 3")
     dot = run(page, 22)
     expect(page.locator(".ab-total b data")).to_have_text(dot.replace("-", "−"))
+
+
+def test_a_trainer_and_python_stay_together(notebook):
+    """The worker is text in the module; a training that Python starts in the page ends in Python's traits."""
+    page = notebook
+    run(page, 23)
+    trainer = explorer(page, "Neighbours")
+    trainer.get_by_role("radio", name="4").check()
+    trainer.get_by_label("positions").uncheck()
+    expect_said(page, 24, lambda: "4 False False")
+    run_quietly(page, 25)
+    expect(trainer.get_by_role("radio", name="1")).to_be_checked()
+    expect(trainer.locator(".status")).to_contain_text("Finished", timeout=PATIENCE * 1000)
+    both = trainer.locator("tbody tr").first.locator("td data").last
+    expect_said(page, 26, lambda: f"False 3 {float(both.get_attribute('value')):.3f}")
 
 
 def test_what_only_graders_need_is_out_of_sight(notebook):

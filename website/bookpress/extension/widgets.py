@@ -28,6 +28,7 @@ from sphinx.util import logging
 from attnbook import checkpoints, widgets
 from attnbook.maps import visible
 from attnbook.widgets.explorer import gutters
+from attnbook.widgets.labels import plural
 from attnbook.widgets.sentences import shown
 from attnbook.widgets.stepper_sizes import height_of, is_long, widest
 from attnbook.widgets.translation import CHECKPOINT, sides
@@ -255,6 +256,17 @@ def clocks_place(state: dict) -> tuple[str, str, str, str]:
     return "ab-clocks", "", ghosts(state, boxes), titled(state, words)
 
 
+def trainer_place(state: dict) -> tuple[str, str, str, str]:
+    """An attention trainer's class, no style, empty boxes for its parts, and its picture in words."""
+    boxes = '<div class="ab-train-set"></div><div class="ab-train-go"></div><div class="ab-train-both">'
+    maps = f'<div class="ab-train-right" data-heads="{state["heads"]}"></div>'
+    boxes += f'<div class="ab-train-curve"></div>{maps}</div>'
+    boxes += '<div class="ab-train-runs"></div>'
+    words = f"training loss, attention maps and accuracy of a model with {state['heads']} "
+    words += f"{plural('head', state['heads'])} that names the letters before and after"
+    return "ab-trainer", "", ghosts(state, boxes), titled(state, words)
+
+
 def translator_place(state: dict) -> tuple[str, str, str, str]:
     """A translator's class, no style, empty boxes for its parts, and its picture in words."""
     first = state["_first"]
@@ -318,6 +330,7 @@ WIDGETS = {
     "DateTranslator": ("attention_explorer.js date_translator.js", translator_place),
     "LanguageModelExplorer": ("language_model_explorer.js", language_place),
     "AttentionStepper": ("attention_stepper.js", stepper_place),
+    "AttentionTrainer": ("attention_trainer.js", trainer_place),
     "PathExplorer": ("path_explorer.js", path_place),
     "PositionClocks": ("position_clocks.js", clocks_place),
     "QueryPlane": ("query_plane.js", plane_place),

@@ -44,6 +44,7 @@ const WIDGETS = {
   path_explorer: ["path", "PathExplorer"],
   query_plane: ["plane", "QueryPlane"],
   position_clocks: ["clocks", "PositionClocks"],
+  attention_trainer: ["trainer", "AttentionTrainer"],
   date_translator: ["translator", "DateTranslator"],
   sentence_explorer: ["sentences", "SentenceExplorer"],
   language_model_explorer: ["language", "LanguageModelExplorer"],
@@ -58,10 +59,11 @@ const PARTS = {
   date_model: ["translator", "model.js"],
   sentence_model: ["sentences", "model.js"],
   language_remote: ["language", "remote.js"],
+  trainer_program: ["trainer", "program.js"],
 };
 
 // Workers: files of the site, and text in the modules for JupyterLab and Colab: `import program from "worker:./worker.js"`.
-const WORKERS = { sentence_worker: ["sentences", "worker.js"], language_worker: ["language", "worker.js"] };
+const WORKERS = { sentence_worker: ["sentences", "worker.js"], language_worker: ["language", "worker.js"], trainer_worker: ["trainer", "worker.js"] };
 
 // On a page, the modules listed in host/shared.js come from the host; for each module this collects the names that are imported.
 const read = (name) => readFileSync(new URL(name, here), "utf8");
