@@ -164,10 +164,14 @@ def test_a_map_of_one_row_is_low_and_shown_once():
     assert not plt.get_fignums()  # not registered with pyplot, else it would be shown twice
 
 
+def linear(color) -> np.ndarray:
+    """The intensities of red, green and blue light."""
+    rgb = np.array(to_rgb(color))
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
 def lab(color) -> np.ndarray:
     """Convert to Oklab, in which equal distances look equal (Ottosson 2020)."""
-    rgb = np.array(to_rgb(color))
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     lms = np.cbrt(
         np.array(
             [
@@ -176,7 +180,7 @@ def lab(color) -> np.ndarray:
                 [0.0883024619, 0.2817188376, 0.6299787005],
             ]
         )
-        @ linear
+        @ linear(color)
     )
     to_lab = [
         [0.2104542553, 0.7936177850, -0.0040720468],
@@ -195,6 +199,19 @@ def test_the_palette_is_perceptually_uniform(theme):
     assert (lightness < 0).all() if theme == "light" else (lightness > 0).all()
     assert abs(colors[0, 0] - lab(PALETTE[theme]["paper"])[0]) < 0.06  # 0 is nearly the paper's colour
     assert abs(colors[-1, 0] - colors[0, 0]) > 0.65
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_colours_of_heads_differ_from_each_other_and_from_the_paper(theme):
+    colors = PALETTE["heads"][theme]
+    luminance = lambda color: float(linear(color) @ [0.2126, 0.7152, 0.0722])  # noqa: E731
+    paper = luminance(PALETTE[theme]["paper"])
+    for color in colors:
+        light, dark = sorted((luminance(color), paper), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 3
+    points = np.array([lab(color) for color in colors])
+    distances = np.linalg.norm(points[:, None] - points, axis=-1) + np.eye(len(colors))
+    assert distances.min() > 0.15
 
 
 def test_the_palette_is_defined_once():

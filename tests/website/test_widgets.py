@@ -126,6 +126,9 @@ def test_every_explorer_reads_and_locks(opened, states, width, theme):
         widget = page.locator(".ab-explorer").nth(index)
         assert widget.get_attribute("data-state") == "live"
         expect(widget.locator(".root")).to_have_attribute("data-theme", theme)
+        if state["view"] != "map":
+            widget.get_by_role("button", name="Map", exact=True).click()
+            expect(widget.locator(".map")).to_be_visible()
         rows, columns = state["weights"].shape
         for row, column in {(0, 0), (rows - 1, columns - 1), (rows // 2, columns // 3)}:
             x, y = page.evaluate(AT, [index, (row + 0.5) / rows, (column + 0.5) / columns])

@@ -1,12 +1,14 @@
 """The attention explorer: shows the attention maps of any model, cell by cell."""
 
+from dataclasses import replace
+
 import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from attnbook.maps import MEAN, AttentionMaps, check_frames, check_maps, check_tokens
+from attnbook.maps import MEAN, AttentionMaps, check_frames, check_maps, check_tokens, to_numpy
 from attnbook.plots import map_figure
-from attnbook.widgets.base import BUNDLES, Widget, check_title
+from attnbook.widgets.base import BUNDLES, Widget, check_real, check_size, check_title
 from attnbook.widgets.encoding import encode_mask, encode_weights
 from attnbook.widgets.labels import NARROW_CHARACTER, label_width, plural
 from attnbook.widgets.summaries import (
@@ -19,10 +21,34 @@ from attnbook.widgets.summaries import (
     peak_of_rest,
 )
 
-SETTINGS = ("frame", "head", "hide_first", "layer", "layout", "locked", "order", "scale", "tour")
+SETTINGS = (
+    "forbidden",
+    "frame",
+    "head",
+    "hide_first",
+    "layer",
+    "layout",
+    "locked",
+    "order",
+    "scale",
+    "shown_heads",
+    "tour",
+    "view",
+)
+MOST = 8  # heads shown at once as lines
+EDITED, WIDEST = 12, 8  # most queries and keys of a map that is edited, and most components of its values
 FLOOR = 1e-4  # start of the logarithmic scale
 AT_ONCE = 8_000_000
 """Maximum bytes of weights and masks sent with the widget; a static page has no others."""
+
+
+class Vectors(traitlets.List):
+    """A trait for a matrix as nested lists; it also takes a tensor or an array."""
+
+    def validate(self, obj, value):
+        if hasattr(value, "ndim"):
+            value = to_numpy(self.name, value).tolist()
+        return super().validate(obj, value)
 
 
 class AttentionExplorer(Widget):
@@ -37,12 +63,20 @@ class AttentionExplorer(Widget):
     is then a list of F arrays, or one array with a leading axis F, and so may be `mask`. Rows that don't
     exist yet are 0 and masked.
 
+    With `editable=True` or `values` `(S, d)`, d ≤ 8, a single map of at most 12 × 12 can be edited: readers
+    forbid cells, which renormalizes the rows as a softmax over the remaining scores would, and change the
+    values, which changes `output`. The traits are `forbidden`, pairs `(query, key)`, and `values`;
+    `view="edit"` shows all numbers; `weights` and `output` are those after the edits.
+
     The state is in traits, so `observe`, `jslink` and `interact` work both ways: `layer` and `head` (-1 for
     the mean; by default the most telling head, see `telling_head`), `frame`, `locked` (the locked row, -1 for
     none), `scale` of the colours ("peak": linear up to the largest weight of all maps and frames; "map":
     linear up to the largest weight of each map; "full": linear up to 1; "log": logarithmic from 0.0001 to the
     largest weight), `order` of the maps ("model"; "entropy": most focused first; "first": most weight on the
-    first key first) and `hide_first` (don't show the first key; the other weights are unchanged).
+    first key first), `hide_first` (don't show the first key; the other weights are unchanged), `view` ("map";
+    "lines": several heads at once, as coloured lines from queries to keys; "edit") and `shown_heads` (the
+    heads drawn as lines, at most 8 pairs `(layer, head)`; by default those of the layer shown first). The
+    static picture is the map of `layer` and `head`.
 
     Up to 8 MB of maps are sent with the widget. If there are more, each is sent when the page requests it; a
     static page then has only the map shown first and says so, or none if that map alone is too large. Raises
@@ -58,12 +92,17 @@ class AttentionExplorer(Widget):
     scale = traitlets.Enum(["peak", "map", "full", "log"], "peak").tag(sync=True)
     order = traitlets.Enum(["model", "entropy", "first"], "model").tag(sync=True)
     hide_first = traitlets.Bool(False).tag(sync=True)
+    view = traitlets.Enum(["map", "lines", "edit"], "map").tag(sync=True)
+    shown_heads = traitlets.List().tag(sync=True)
+    forbidden = traitlets.List().tag(sync=True)
+    values = Vectors().tag(sync=True)
 
     # not `keys`, because ipywidgets uses that name for its list of traits
     query_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
     key_tokens = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)
     head_names = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)  # empty: numbers
     frames = traitlets.List(traitlets.Unicode(), read_only=True).tag(sync=True)  # empty: a single frame
+    _given = traitlets.Dict().tag(sync=True)  # what can be edited: exact weights, values and forbidden cells
     _shape = traitlets.List(traitlets.Int()).tag(sync=True)  # L, H, T, S
     _gutters = traitlets.List(traitlets.Int()).tag(sync=True)  # pixels beside the rows and above the columns
     _peak = traitlets.Float().tag(sync=True)
@@ -76,7 +115,18 @@ class AttentionExplorer(Widget):
     _thumbnails = traitlets.Bytes().tag(sync=True)  # only if maps are sent on request
 
     def __init__(
-        self, weights, queries, keys=None, mask=None, title="", *, frames=None, head_names=(), **settings
+        self,
+        weights,
+        queries,
+        keys=None,
+        mask=None,
+        title="",
+        *,
+        frames=None,
+        head_names=(),
+        values=None,
+        editable=False,
+        **settings,
     ):
         if frames is None:
             sequence = [check_maps(weights, queries, keys, mask)]
@@ -86,7 +136,12 @@ class AttentionExplorer(Widget):
         unknown = sorted(set(settings) - set(SETTINGS))
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting, wanted one of {', '.join(SETTINGS)}")
-        self._sequence = sequence
+        if not isinstance(editable, bool):
+            raise TypeError(f"editable: got {editable!r}, wanted True or False")
+        self._sequence, self._original, self._editable = sequence, sequence[0], editable or values is not None
+        if self._editable:
+            check_editable(sequence)
+            settings = {"scale": "full", "values": [] if values is None else values} | settings
         maps, all_maps = sequence[0], every_map(sequence)
         self.set_trait("frames", [] if frames is None else list(frames))
         self.set_trait("query_tokens", maps.queries)
@@ -96,6 +151,9 @@ class AttentionExplorer(Widget):
             self.set_trait("head_names", check_tokens("head_names", head_names, heads, "heads"))
         elif not {"layer", "head"} & set(settings):
             settings |= dict(zip(("layer", "head"), telling_head(sequence[-1].weights), strict=True))
+        layers, heads = map(range, maps.weights.shape[:2])
+        layer = settings["layer"] if contains(layers, settings.get("layer")) else 0
+        settings.setdefault("shown_heads", [[layer, head] for head in heads[:MOST]])
         super().__init__(
             title=title,
             _shape=list(maps.weights.shape),
@@ -109,6 +167,9 @@ class AttentionExplorer(Widget):
             ),
             **settings,
         )
+        if self._editable:
+            exact = self._original.weights[0, 0].tolist()
+            self._given = {"weights": exact, "values": self.values, "forbidden": self.forbidden}
         self.on_msg(self._answer)
 
     def _maps_to_send(self, shown: tuple[int, int, int], all_maps: Maps) -> dict:
@@ -125,8 +186,9 @@ class AttentionExplorer(Widget):
         traits = {"_weights": [one[0] for one in sent]}
         if self._each_its_mask:
             traits["_masks"] = [one[-1] for one in sent]
-        elif first.mask is not None:
-            traits["_masks"] = [encode_mask(first.mask[0, 0])]
+        elif first.mask is not None or self._editable:
+            mask = np.ones(cells, bool) if first.mask is None else first.mask[0, 0]
+            traits["_masks"] = [encode_mask(mask)]
         return traits if at_once else traits | {"_thumbnails": encode_thumbnails(all_maps)}
 
     def _encode(self, place: tuple[int, int, int]) -> list[bytes]:
@@ -149,6 +211,52 @@ class AttentionExplorer(Widget):
             return np.stack([frame.weights for frame in self._sequence])
         return self._sequence[0].weights
 
+    @property
+    def output(self) -> np.ndarray | None:
+        """The output `(T, d)`: the weights times the values, or None without values."""
+        return self._sequence[0].weights[0, 0] @ np.array(self.values) if self.values else None
+
+    @traitlets.validate("view")
+    def _is_view(self, proposal):
+        if proposal["value"] == "edit":
+            self._check_editable("view: got 'edit'")
+        return proposal["value"]
+
+    @traitlets.validate("forbidden")
+    def _are_cells(self, proposal):
+        """The pairs as lists, each once; raise unless they are cells of the map."""
+        cells = []
+        _, _, queries, keys = self._original.weights.shape
+        for cell in proposal["value"]:
+            self._check_editable(f"forbidden: got {cell!r}")
+            whole = isinstance(cell, (list, tuple)) and len(cell) == 2
+            if not (whole and contains(range(queries), cell[0]) and contains(range(keys), cell[1])):
+                limits = f"query 0 to {queries - 1} and key 0 to {keys - 1}"
+                raise ValueError(f"forbidden: got {cell!r}, wanted pairs (query, key), {limits}")
+            if list(cell) not in cells:
+                cells.append(list(cell))
+        return cells
+
+    @traitlets.observe("forbidden")
+    def _forbid(self, change):
+        self._sequence = [forbid(self._original, change["new"])]
+
+    @traitlets.validate("values")
+    def _are_values(self, proposal):
+        """The values as lists of floats; raise unless they are `(S, d)`, later with the same d."""
+        values, given = proposal["value"], self._given.get("values")
+        if not (values or given):
+            return []
+        self._check_editable("values: got vectors")
+        array = check_values(values, self._original.weights.shape[-1])
+        if self._given and array.shape != np.shape(given):
+            raise ValueError(f"values: got shape {array.shape}, wanted {np.shape(given)} as in the call")
+        return array.tolist()
+
+    def _check_editable(self, got: str):
+        if not self._editable:
+            raise ValueError(f"{got}, wanted editable=True or values= in the call of AttentionExplorer")
+
     @traitlets.validate("layer", "head", "frame", "locked")
     def _within(self, proposal):
         """Raise unless the layer, head, frame or row exists."""
@@ -162,6 +270,22 @@ class AttentionExplorer(Widget):
             note = f" (-1 for {special})" if special else ""
             raise ValueError(f"{name}: got {value}, wanted {-1 if special else 0} to {count - 1}{note}")
         return value
+
+    @traitlets.validate("shown_heads")
+    def _are_heads(self, proposal):
+        """The pairs as lists, each once; raise unless they are at most 8 heads that exist."""
+        layers, heads = self._sequence[0].weights.shape[:2]
+        pairs = []
+        for pair in proposal["value"]:
+            whole = isinstance(pair, (list, tuple)) and len(pair) == 2
+            if not (whole and contains(range(layers), pair[0]) and contains(range(heads), pair[1])):
+                limits = f"layer 0 to {layers - 1} and head 0 to {heads - 1}"
+                raise ValueError(f"shown_heads: got {pair!r}, wanted pairs (layer, head), {limits}")
+            if list(pair) not in pairs:
+                pairs.append(list(pair))
+        if len(pairs) > MOST:
+            raise ValueError(f"shown_heads: got {len(pairs)} heads, wanted at most {MOST}")
+        return pairs
 
     def describe(self) -> str:
         """The current view in one line."""
@@ -191,6 +315,48 @@ class AttentionExplorer(Widget):
         peak = {"full": 1.0, "log": max(largest, 10 * FLOOR)}.get(self.scale, largest)
         look = {"peak": peak, "floor": FLOOR * (self.scale == "log"), "hidden": int(self.hide_first)}
         return map_figure(self._sequence[self.frame], self.layer, self.head, title=self._caption(), **look)
+
+
+def check_editable(sequence: list[AttentionMaps]) -> None:
+    """Raise unless it is a single map of at most 12 × 12."""
+    layers, heads, queries, keys = sequence[0].weights.shape
+    if len(sequence) * layers * heads > 1:
+        shape = (len(sequence),) * (len(sequence) > 1) + sequence[0].weights.shape
+        raise ValueError(f"editable: got weights {shape}, wanted a single map (T, S)")
+    if max(queries, keys) > EDITED:
+        raise ValueError(f"editable: got a map of {queries} × {keys}, wanted at most {EDITED} × {EDITED}")
+
+
+def check_values(values: list, keys: int) -> np.ndarray:
+    """The values `(S, d)` in float64, d at most 8."""
+    try:
+        array = np.array(values)
+    except ValueError:
+        raise ValueError("values: got rows of different lengths, wanted (S, d)") from None
+    check_real("values", array)
+    if array.ndim != 2 or len(array) != keys or not 1 <= array.shape[1] <= WIDEST:
+        raise ValueError(
+            f"values: got shape {array.shape}, wanted ({keys}, d), d from 1 to {WIDEST}: a vector per key"
+        )
+    return check_size("values", array)
+
+
+def forbid(maps: AttentionMaps, cells: list[list[int]]) -> AttentionMaps:
+    """The maps without these cells `[query, key]`; what remains of a row is divided by its sum.
+
+    Softmax weights divided by the sum of the allowed ones are the softmax over the allowed scores. A row
+    that loses its last weight is 0.
+    """
+    if not cells:
+        return maps
+    mask = np.ones(maps.weights.shape, bool) if maps.mask is None else maps.mask.copy()
+    for query, key in cells:
+        mask[..., query, key] = False
+    kept = np.where(mask, maps.weights, 0)  # (L, H, T, S)
+    total = kept.sum(-1, keepdims=True)  # (L, H, T, 1)
+    scaled = kept / np.where(total > 0, total, 1)
+    changed = (kept != maps.weights).any(-1, keepdims=True)  # (L, H, T, 1)
+    return replace(maps, weights=np.where(changed, scaled, maps.weights), mask=mask)
 
 
 def telling_head(weights: np.ndarray) -> tuple[int, int]:

@@ -134,7 +134,7 @@ def test_head_names_must_be_one_string_per_head():
 @pytest.mark.bad_input
 def test_an_unknown_setting_is_rejected():
     with pytest.raises(
-        TypeError, match="heads: no such setting, wanted one of frame, head, hide_first, layer, layout,"
+        TypeError, match="heads: no such setting, wanted one of forbidden, frame, head, hide_first, layer,"
     ):
         AttentionExplorer(WEIGHTS, QUERIES, KEYS, heads=2)
 
@@ -416,3 +416,140 @@ def test_interact_sets_its_traits(explorer):
     head, scale, hide, _ = interactive(show, head=(0, 2), scale=["peak", "log"], hide_first=False).children
     head.value, scale.value, hide.value = 2, "log", True
     assert (explorer.head, explorer.scale, explorer.hide_first) == (2, "log", True)
+
+
+def test_the_heads_drawn_as_lines_are_those_of_the_layer_shown_first():
+    explorer = AttentionExplorer(WEIGHTS, QUERIES, KEYS, layer=1, view="lines")
+    assert (explorer.view, explorer.shown_heads) == ("lines", [[1, 0], [1, 1], [1, 2]])
+    many = AttentionExplorer(torch.full((10, 5, 7), 1 / 7), QUERIES, KEYS, layer=0)
+    assert many.shown_heads == [[0, head] for head in range(8)]
+    assert AttentionExplorer(WEIGHTS, QUERIES, KEYS, layer=-1).shown_heads[0] == [0, 0]
+    chosen = AttentionExplorer(WEIGHTS, QUERIES, KEYS, shown_heads=[(0, 2), (1, 0), (0, 2)])
+    assert chosen.shown_heads == [[0, 2], [1, 0]]
+    seen = []
+    chosen.observe(lambda change: seen.append(change["new"]), "shown_heads")
+    chosen.shown_heads = []
+    assert seen == [[]]
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("heads", "says"),
+    [
+        ([(0, 3)], r"shown_heads: got \(0, 3\), wanted pairs \(layer, head\), layer 0 to 1 and head 0 to 2"),
+        ([(-1, 0)], r"shown_heads: got \(-1, 0\)"),
+        ([2], "shown_heads: got 2, wanted pairs"),
+        ([(0, True)], "shown_heads: got"),
+        ([(0, 0, 0)], "shown_heads: got"),
+    ],
+)
+def test_nonexistent_heads_cannot_be_drawn(explorer, heads, says):
+    with pytest.raises(ValueError, match=says):
+        explorer.shown_heads = heads
+    with pytest.raises(ValueError, match=says):
+        AttentionExplorer(WEIGHTS, QUERIES, KEYS, shown_heads=heads)
+
+
+@pytest.mark.bad_input
+def test_at_most_eight_heads_are_drawn_at_once():
+    many = AttentionExplorer(torch.full((10, 5, 7), 1 / 7), QUERIES, KEYS)
+    with pytest.raises(ValueError, match="shown_heads: got 9 heads, wanted at most 8"):
+        many.shown_heads = [[0, head] for head in range(9)]
+    with pytest.raises(traitlets.TraitError, match="view"):
+        many.view = "arcs"
+
+
+SCORES = torch.randn(4, 7, generator=torch.Generator().manual_seed(2))
+VALUES = torch.randn(7, 3, generator=torch.Generator().manual_seed(3))
+
+
+def editable(**settings) -> AttentionExplorer:
+    return AttentionExplorer(torch.softmax(SCORES, -1), list("abcd"), KEYS, **settings)
+
+
+def attended(forbidden, values=VALUES) -> tuple[torch.Tensor, torch.Tensor]:
+    """PyTorch's weights and output with these cells masked."""
+    mask = torch.ones(4, 7, dtype=torch.bool)
+    for query, key in forbidden:
+        mask[query, key] = False
+    weights = torch.softmax(SCORES.masked_fill(~mask, -torch.inf), -1).nan_to_num()
+    return weights, weights @ values
+
+
+@pytest.mark.parametrize("forbidden", [[], [(0, 1)], [(0, 1), (0, 6), (3, 2)], [(2, k) for k in range(7)]])
+def test_forbidden_cells_are_masked_before_the_softmax(forbidden):
+    explorer = editable(values=VALUES)
+    explorer.forbidden = forbidden
+    weights, output = attended(forbidden)
+    np.testing.assert_allclose(explorer.weights[0, 0], weights, atol=1e-6)
+    np.testing.assert_allclose(explorer.output, output, atol=1e-6)
+    at_once = editable(values=VALUES, forbidden=forbidden)
+    np.testing.assert_allclose(at_once.output, output, atol=1e-6)
+
+
+def test_values_are_a_trait():
+    explorer = editable(values=VALUES)
+    seen = []
+    explorer.observe(lambda change: seen.append(change["name"]), ["values", "forbidden", "view"])
+    explorer.values = 2 * VALUES
+    explorer.values = np.ones((7, 3))
+    explorer.forbidden = [(1, 1)]
+    explorer.view = "edit"
+    assert seen == ["values", "values", "forbidden", "view"]
+    np.testing.assert_allclose(explorer.output, np.ones((4, 3)), atol=1e-6)
+    assert explorer.get_state()["_given"]["values"] == VALUES.double().tolist()
+
+
+@pytest.mark.bad_input
+def test_values_keep_their_shape():
+    explorer = editable(values=VALUES)
+    with pytest.raises(ValueError, match=r"values: got shape \(7, 1\), wanted \(7, 3\) as in the call"):
+        explorer.values = np.ones((7, 1))
+    with pytest.raises(ValueError, match=r"values: got shape \(0,\), wanted \(7, d\)"):
+        explorer.values = []
+    with pytest.raises(ValueError, match=r"values: got shape \(7, 3\), wanted \(0,\) as in the call"):
+        editable(editable=True).values = VALUES
+
+
+def test_an_editable_map_needs_no_values():
+    explorer = editable(editable=True, forbidden=[(0, 0)])
+    assert explorer.output is None
+    assert explorer.weights[0, 0, 0, 0] == 0
+    assert explorer.scale == "full"
+    assert editable().get_state()["_given"] == {}
+
+
+def test_the_picture_shows_the_edited_map():
+    explorer = editable(editable=True)
+    first = explorer._repr_mimebundle_()[0]["image/png"]
+    explorer.forbidden = [[0, 3]]
+    assert explorer._repr_mimebundle_()[0]["image/png"] != first
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("settings", "error", "says"),
+    [
+        ({"editable": 1}, TypeError, "editable: got 1, wanted True or False"),
+        ({"values": VALUES[:3]}, ValueError, r"values: got shape \(3, 3\), wanted \(7, d\), d from 1 to 8"),
+        ({"values": VALUES[0]}, ValueError, r"values: got shape \(3,\)|List|values"),
+        ({"values": torch.ones(7, 9)}, ValueError, r"values: got shape \(7, 9\)"),
+        ({"values": [[1.0]] * 6 + [[1.0, 2.0]]}, ValueError, "values: got rows of different lengths"),
+        ({"values": VALUES * torch.nan}, ValueError, r"values: got nan at \[0, 0\], wanted numbers"),
+        ({"forbidden": [(0, 0)]}, ValueError, r"forbidden: got \(0, 0\), wanted editable=True or values="),
+        ({"view": "edit"}, ValueError, "view: got 'edit', wanted editable=True or values="),
+        ({"editable": True, "forbidden": [(4, 0)]}, ValueError, r"wanted pairs \(query, key\), query 0 to 3"),
+        ({"editable": True, "forbidden": [3]}, ValueError, "forbidden: got 3, wanted pairs"),
+    ],
+)
+def test_what_cannot_be_edited_is_rejected(settings, error, says):
+    with pytest.raises(error, match=says):
+        editable(**settings)
+
+
+@pytest.mark.bad_input
+def test_only_a_single_small_map_is_edited():
+    with pytest.raises(ValueError, match=r"editable: got weights \(2, 3, 5, 7\), wanted a single map"):
+        AttentionExplorer(WEIGHTS, QUERIES, KEYS, editable=True)
+    with pytest.raises(ValueError, match="editable: got a map of 13 × 13, wanted at most 12 × 12"):
+        AttentionExplorer(torch.eye(13), [str(i) for i in range(13)], editable=True)

@@ -8,12 +8,15 @@ from urllib.parse import urlparse
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import expect
 
 from attnbook.widgets import AttentionExplorer
+from bookpress import ROOT
 
-GRID, ODD, LARGE = 2, 3, 4
+GRID, ODD, LARGE, LINES, EDIT = range(2, 7)
+CONTRAST = (ROOT / "tests" / "contrast.js").read_text("utf8")
 WORDS = ["the", "cat", "saw", "the", "other", "cat", "as", "the", "cat", "slept"]
 
 
@@ -497,10 +500,10 @@ def test_a_map_too_large_for_the_page_says_so(opened, built, truth):
     assert widget.hover(2, 5) == f"{truth['odd_first'][2, 5]:.3f}"
     radio(widget, "Layer 3, head 1").click()
     notice = widget.node.locator(".notice")
+    expect(notice).to_contain_text("Run the notebook")
     assert re.search(
         r"8 layers of 5 heads take \d+ MB, and on a page an explorer holds at most 8 MB", notice.inner_text()
     )
-    assert "Run the notebook" in notice.inner_text()
     assert not widget.map.is_visible()
     assert re.search(r"spread over \d", spread(widget))  # known from the summaries
     opened_part(widget, "Table")
@@ -637,3 +640,424 @@ def test_a_key_of_one_character_is_not_rotated(opened):
         .evaluate_all("labels => labels.map(label => label.classList.contains('upright'))")
     )
     assert kinds == [False] * 6 + [True] * 2 + [False] * 2  # ∅ and ↵
+
+
+def lines_of(widget):
+    """The widget's view with lines."""
+    widget.node.get_by_role("button", name="Lines", exact=True).click()
+    widget.node.locator(".by-head li").first.wait_for()
+    return widget.node
+
+
+def head_box(widget, name):
+    return widget.node.get_by_role("checkbox", name=name, exact=True)
+
+
+def without_positions(words: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"\s*#\d", "", words))
+
+
+def strokes(widget) -> list[float]:
+    """The opacities of the lines drawn."""
+    paths = widget.node.locator(".drawn path")
+    return paths.evaluate_all("paths => paths.map(path => Number(path.style.opacity))")
+
+
+def test_lines_show_the_heads_of_a_layer_at_once(grid, truth):
+    lines_of(grid)
+    weights = truth["grid"][0]  # (H, T, S)
+    share = weights / truth["grid"].max()
+    expect(grid.node.locator(".drawn path")).to_have_count(int((share >= 0.02).sum()))
+    np.testing.assert_allclose(strokes(grid), np.sort(share[share >= 0.02]), atol=2e-3)
+    told = grid.node.locator(".by-head li").all_inner_texts()
+    for head, words in enumerate(told):
+        named = rf"Layer 0, head {head} strongest: \w+ → \w+ {weights[head].max():.3f}"
+        assert re.fullmatch(named, without_positions(words))
+    assert grid.node.locator(".about").inner_text() == "4 heads shown"
+    expect(grid.map).to_be_hidden()
+    grid.node.get_by_role("button", name="Map", exact=True).click()
+    expect(grid.map).to_be_visible()
+    assert chosen(grid) == "Layer 0, head 0"
+    assert grid.hover(4, 2) == f"{truth['grid'][0, 0, 4, 2]:.3f}"
+
+
+def test_a_token_shows_only_its_lines(grid, truth):
+    node = lines_of(grid)
+    weights = truth["grid"][0]
+    node.locator(".side.is-query button").nth(4).hover()
+    seen = int((weights[:, 4] / truth["grid"].max() >= 0.02).sum())
+    expect(node.locator(".drawn path")).to_have_count(seen)
+    for head, item in enumerate(node.locator(".by-head li").all()):
+        best = np.argsort(-weights[head, 4])[:3]
+        named = ", ".join(f"{WORDS[i]} {weights[head, 4, i]:.3f}" for i in best)
+        plain = without_positions(item.inner_text())
+        assert plain == f"Layer 0, head {head} → {named}"
+    marks = node.locator(".side.is-key button").nth(2).locator(".marks i")
+    opacity = marks.evaluate_all("marks => marks.map(mark => Number(mark.style.opacity))")
+    np.testing.assert_allclose(opacity, weights[:, 4, 2] / truth["grid"].max(), atol=2e-3)
+    node.locator(".side.is-key button").nth(2).hover()
+    seen = int((weights[:, :, 2] / truth["grid"].max() >= 0.02).sum())
+    expect(node.locator(".drawn path")).to_have_count(seen)
+    giver = int(weights[0, :, 2].argmax())
+    told = node.locator(".by-head li").first
+    expect(told).to_contain_text(f"{weights[0, giver, 2]:.3f}")
+    assert without_positions(told.inner_text()).startswith(f"Layer 0, head 0 ← {WORDS[giver]} ")
+
+
+def test_heads_are_switched_on_and_off_and_keep_their_colours(grid):
+    node = lines_of(grid)
+    colours = lambda: {  # noqa: E731
+        item.locator("b").inner_text(): item.locator("i").evaluate("i => i.style.getPropertyValue('--head')")
+        for item in node.locator(".by-head li").all()
+    }
+    before = colours()
+    assert len(set(before.values())) == 4
+    head_box(grid, "Layer 0, head 1").click()
+    head_box(grid, "Layer 2, head 2").click()
+    expect(node.locator(".by-head b")).to_have_text(
+        ["Layer 0, head 0", "Layer 0, head 2", "Layer 0, head 3", "Layer 2, head 2"]
+    )
+    after = colours()
+    assert all(after[name] == before[name] for name in set(before) & set(after))
+    assert len(set(after.values())) == 4
+    expect(head_box(grid, "Layer 2, head 2")).to_be_checked()
+    expect(head_box(grid, "Layer 0, head 1")).not_to_be_checked()
+    for head in range(4):
+        head_box(grid, f"Layer 1, head {head}").click()
+    head_box(grid, "Layer 2, head 0").click()
+    expect(node.locator(".about-lines")).to_contain_text("At most 8 heads at once")
+    expect(node.locator(".by-head li")).to_have_count(8)
+    head_box(grid, "Mean of all").click(force=True)
+    expect(node.locator(".about-lines")).to_contain_text("A mean has no lines")
+
+
+def test_lines_by_keyboard(grid, truth):
+    node = lines_of(grid)
+    press = grid.page.keyboard.press
+    queries, keys = node.locator(".side.is-query button"), node.locator(".side.is-key button")
+    assert node.locator(".side button[tabindex='0']").count() == 1
+    queries.first.focus()
+    press("ArrowDown")
+    expect(queries.nth(1)).to_be_focused()
+    best = truth["grid"][0, 0, 1].max()
+    assert grid.said.startswith("query cat at position 1 attends to: Layer 0, head 0: ")
+    assert f"{best:.3f}" in grid.said
+    press("ArrowRight")
+    expect(keys.nth(1)).to_be_focused()
+    assert grid.said.startswith("key cat at position 1 receives from: ")
+    press("ArrowLeft")
+    press("Enter")
+    expect(queries.nth(1)).to_have_attribute("aria-pressed", "true")
+    press("Escape")
+    expect(queries.nth(1)).to_have_attribute("aria-pressed", "false")
+    head_box(grid, "Layer 0, head 0").focus()
+    press("ArrowRight")
+    expect(head_box(grid, "Layer 0, head 1")).to_be_focused()
+    expect(head_box(grid, "Layer 0, head 1")).to_be_checked()  # the arrow keys don't switch it
+    press("Space")
+    expect(head_box(grid, "Layer 0, head 1")).not_to_be_checked()
+
+
+def test_the_lines_are_in_the_address(visit, opened):
+    grid = opened.widget(GRID)
+    lines_of(grid)
+    head_box(grid, "Layer 0, head 0").click()
+    own = "attention-3_view-lines_lines-0x1_lines-0x2_lines-0x3"
+    wait_for_address(opened.page, own)
+    again = visit(f"explorer.html#{own}").widget(GRID)
+    expect(again.node.locator(".by-head b")).to_have_text([f"Layer 0, head {head}" for head in (1, 2, 3)])
+    lost = visit("explorer.html#attention-3_view-lines_lines-7x1_lines-1x1_lines-0x").widget(GRID)
+    expect(lost.node.locator(".by-head b")).to_have_text(["Layer 1, head 1"])
+
+
+def test_lines_begin_with_the_layer_in_view(grid):
+    radio(grid, "Layer 2, mean of heads").click()
+    lines_of(grid)
+    expect(grid.node.locator(".by-head b")).to_have_text([f"Layer 2, head {head}" for head in range(4)])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_lines_are_legible_and_fit(visit, theme):
+    opened = visit("explorer.html", width=360, theme=theme)
+    for index in (1, GRID, ODD):
+        node = lines_of(opened.widget(index))
+        node.locator(".side.is-key button").nth(1).hover()
+        expect(node.locator(".side.is-key button.on")).to_have_count(1)
+        assert node.locator(".root").evaluate(CONTRAST) == []
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert opened.faults == []
+
+
+def test_lines_of_maps_that_are_not_on_the_page(opened):
+    node = lines_of(opened.widget(LARGE))
+    assert node.locator(".by-head li").all_inner_texts() == [
+        f"Layer 1, head {head}\nthis map is not here" for head in (0, 1)
+    ] + [node.locator(".by-head li").nth(2).inner_text()] + [
+        f"Layer 1, head {head}\nthis map is not here" for head in (3, 4)
+    ]
+    expect(node.locator(".about-lines")).to_contain_text("Only the strongest 2000 lines")
+    assert opened.faults == []
+
+
+def test_hostile_tokens_between_lines_stay_text(visit):
+    opened = visit()
+    node = lines_of(opened.widget(1))
+    expect(node.locator(".side.is-query button").first).to_have_text("<img src=x onerror=window.hacked=1>")
+    assert opened.page.evaluate("window.hacked") is None
+    assert opened.faults == []
+
+
+def darkness(widget, side: str) -> np.ndarray:
+    """How dark the labels of a side are tinted."""
+    tints = widget.node.locator(f".{side} .label").evaluate_all("all => all.map(one => one.style.background)")
+    return np.array([-sum(map(int, re.findall(r"\d+", tint))) if tint else np.nan for tint in tints])
+
+
+def test_keys_are_tinted_by_the_total_weight_they_receive(grid, truth):
+    weights = truth["grid"][0, 0]
+    grid.page.mouse.move(1, 1)
+    grid.frame()
+    assert (np.diff(darkness(grid, "keys")[np.argsort(weights.sum(0))]) >= 0).all()
+    assert np.isnan(darkness(grid, "queries")).all()  # a query's total is always 1
+    grid.hover(4, 2)
+    assert (np.diff(darkness(grid, "keys")[np.argsort(weights[4])]) >= 0).all()
+    assert (np.diff(darkness(grid, "queries")[np.argsort(weights[:, 2])]) >= 0).all()
+    grid.node.locator(".keys .label").nth(7).hover()
+    expect(grid.node.locator(".cell")).to_contain_text("receives a total weight of")
+    assert without_positions(cell(grid)) == (
+        f"the receives a total weight of {weights[:, 7].sum():.3f} from 10 queries"
+    )
+    assert (np.diff(darkness(grid, "queries")[np.argsort(weights[:, 7])]) >= 0).all()
+    grid.page.mouse.move(1, 1)
+    expect(grid.node.locator(".cell")).to_contain_text("strongest weight")
+    assert np.isnan(darkness(grid, "queries")).all()
+
+
+def test_a_key_left_out_is_not_tinted(grid, truth):
+    radio(grid, "Layer 0, head 1").click()
+    opened_part(grid, "Options").get_by_label("Leave out the first key").check()
+    grid.page.mouse.move(1, 1)
+    grid.frame()
+    dark = darkness(grid, "keys")
+    assert np.isnan(dark[0])
+    assert (np.diff(dark[1:][np.argsort(truth["grid"][0, 1, :, 1:].sum(0))]) >= 0).all()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_tinted_labels_are_legible(visit, theme):
+    opened = visit("explorer.html", theme=theme)
+    for index in (1, GRID, ODD):
+        widget = opened.widget(index)
+        assert widget.node.locator(".root").evaluate(CONTRAST) == []
+        widget.hover(3, 2)
+        assert widget.node.locator(".root").evaluate(CONTRAST) == []
+
+
+HEIGHTS = "places => places.map(place => place.getBoundingClientRect().height)"
+
+
+@pytest.mark.parametrize("width", [360, 1000])
+def test_nothing_moves_when_other_views_are_mounted(visit, width):
+    held = visit(
+        "explorer.html",
+        width=width,
+        touched=False,
+        prepare=lambda page: page.route("**/attnbook-host.js*", lambda route: route.abort()),
+    )
+    before = held.page.locator(".ab-explorer").evaluate_all(HEIGHTS)
+    opened = visit("explorer.html", width=width)
+    opened.widget(LINES).node.locator(".drawn path").first.wait_for()
+    opened.widget(EDIT).node.locator(".edited").wait_for()
+    assert opened.page.locator(".ab-explorer").evaluate_all(HEIGHTS) == pytest.approx(before, abs=1)
+
+
+def attended(truth, forbidden) -> tuple[np.ndarray, np.ndarray]:
+    """PyTorch's weights and output with these cells masked."""
+    scores, values = torch.from_numpy(truth["scores"]), torch.from_numpy(truth["values"])
+    mask = torch.ones(scores.shape, dtype=torch.bool)
+    for query, key in forbidden:
+        mask[query, key] = False
+    weights = torch.softmax(scores.masked_fill(~mask, -torch.inf), -1)
+    return weights.nan_to_num().numpy(), (weights.nan_to_num() @ values).numpy()
+
+
+class Editor:
+    """The view of a map that is edited."""
+
+    def __init__(self, widget):
+        self.node, self.page = widget.node, widget.page
+        self.node.get_by_role("button", name="Edit", exact=True).click()
+        self.node.locator(".edited").wait_for()
+        self.cells = self.node.locator(".edited tbody button")
+        self.columns = (
+            self.node.locator(".edited thead .is-key").count() - 1
+        )  # the corner names the keys, too
+        self.about = self.node.locator(".about-edit")
+        self.undo = self.node.get_by_role("button", name="Undo")
+        self.reset = self.node.get_by_role("button", name="Reset")
+
+    def cell(self, row, column):
+        return self.cells.nth(row * self.columns + column)
+
+    def value(self, key, part):
+        return self.node.locator(".edited input").nth(part * self.columns + key)
+
+    def shows(self, weights, output, forbidden) -> None:
+        """Wait until these numbers are shown."""
+        texts = [
+            "✕" if (row, column) in forbidden else f"{weights[row, column]:.3f}"
+            for row in range(len(weights))
+            for column in range(self.columns)
+        ]
+        expect(self.cells).to_have_text(texts)
+        numbers = [f"{number:.3f}".replace("-", "−") for number in output.flatten()]
+        expect(self.node.locator(".edited td.output b")).to_have_text(numbers)
+
+
+@pytest.fixture
+def editor(opened):
+    return Editor(opened.widget(EDIT))
+
+
+def test_forbidding_renormalizes_a_row_as_torch_does(editor, truth):
+    forbidden = [(3, 0)]
+    editor.shows(*attended(truth, forbidden), forbidden)
+    for cell_ in [(1, 2), (1, 4), (0, 0)]:
+        editor.cell(*cell_).click()
+        forbidden.append(cell_)
+        editor.shows(*attended(truth, forbidden), forbidden)
+    left = attended(truth, [])[0][1, [0, 1, 3]].sum()
+    expect(editor.node.locator(".edited td.left").nth(1)).to_have_text(f"÷ {left:.3f}")
+    expect(editor.cell(1, 2)).to_have_attribute("aria-label", "query b, key x: forbidden")
+    expect(editor.about).to_contain_text("“a” may no longer attend to “v”. The weights left add up to")
+    editor.cell(1, 2).click()
+    forbidden.remove((1, 2))
+    editor.shows(*attended(truth, forbidden), forbidden)
+    assert editor.page.visit.faults == []
+
+
+def test_a_row_without_keys_is_zero(editor, truth):
+    for key in range(5):
+        editor.cell(2, key).click()
+    forbidden = [(3, 0), *((2, key) for key in range(5))]
+    editor.shows(*attended(truth, forbidden), forbidden)
+    expect(editor.node.locator(".edited td.left").nth(2)).to_have_text("nothing left")
+    expect(editor.about).to_contain_text("No weight is left")
+
+
+def test_a_changed_value_changes_the_output(editor, truth):
+    values = truth["values"].copy()
+    field = editor.value(1, 0)
+    assert float(field.input_value()) == pytest.approx(values[1, 0], rel=1e-5)
+    before = editor.node.locator(".edited td.output b").all_inner_texts()
+    field.fill("2.5")
+    values[1, 0] = 2.5
+    weights, _ = attended(truth, [(3, 0)])
+    editor.shows(weights, weights @ values, [(3, 0)])
+    assert editor.node.locator(".edited td.output s").first.inner_text() == before[0]
+    field.fill("")
+    expect(editor.about).to_contain_text("A value must be a number")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    field.fill("1e9")
+    editor.shows(weights, weights @ values, [(3, 0)])  # neither changes anything
+    field.blur()
+    expect(field).to_have_value("2.5")
+    editor.undo.click()
+    editor.shows(*attended(truth, [(3, 0)]), [(3, 0)])
+    expect(editor.undo).to_be_disabled()
+
+
+def test_edits_are_undone_one_by_one_or_all_at_once(editor, truth):
+    expect(editor.undo).to_be_disabled()
+    expect(editor.reset).to_be_disabled()
+    editor.cell(3, 0).click()
+    editor.cell(0, 1).click()
+    editor.undo.click()
+    editor.shows(*attended(truth, []), [])
+    editor.value(0, 1).fill("7")
+    editor.value(0, 1).blur()
+    editor.reset.click()
+    editor.shows(*attended(truth, [(3, 0)]), [(3, 0)])
+    editor.undo.click()
+    expect(editor.value(0, 1)).to_have_value("7")
+
+
+def test_an_edited_map_is_in_the_other_views_and_in_the_address(visit, opened, editor, truth):
+    editor.cell(0, 1).click()
+    editor.value(4, 1).fill("-1.5")
+    wait_for = "attention-7_forbid-3x0_forbid-0x1_values-"
+    opened.page.wait_for_url(lambda url: urlparse(url).fragment.startswith(wait_for))
+    again = visit(f"explorer.html#{urlparse(opened.page.url).fragment}")
+    widget = again.widget(EDIT)
+    expect(Editor(widget).value(4, 1)).to_have_value("-1.5")
+    widget.node.get_by_role("button", name="Map", exact=True).click()
+    expect(widget.map).to_be_visible()
+    weights, _ = attended(truth, [(3, 0), (0, 1)])
+    assert widget.hover(0, 1) == "masked"
+    assert widget.hover(0, 2) == f"{weights[0, 2]:.3f}"
+    row = weights[0][weights[0] > 0].astype(float)
+    assert float(re.findall(r"\d+\.\d+", spread(widget))[1]) == pytest.approx(
+        -(row * np.log2(row)).sum(), abs=0.006
+    )
+    lines_of(widget)
+    widget.node.locator(".side.is-query button").first.hover()
+    expect(widget.node.locator(".by-head li")).to_contain_text(f"{weights[0].max():.3f}")
+    part = opened_part(widget, "Save or share")
+    call = part.get_by_label("Python call").input_value()
+    names = {
+        "AttentionExplorer": AttentionExplorer,
+        "weights": torch.softmax(torch.from_numpy(truth["scores"]), -1),
+    }
+    explorer = eval(
+        call,
+        names | {"queries": list("abcd"), "keys": list("vwxyz"), "values": truth["values"], "mask": None},
+    )
+    np.testing.assert_allclose(explorer.weights[0, 0], weights, atol=1e-6)
+    assert again.faults == []
+
+
+def test_editing_by_keyboard(editor):
+    assert editor.node.locator(".edited button[tabindex='0']").count() == 1
+    editor.cell(0, 0).focus()
+    for key in ("ArrowDown", "ArrowRight", "Enter"):
+        editor.page.keyboard.press(key)
+    expect(editor.cell(1, 1)).to_be_focused()
+    expect(editor.cell(1, 1)).to_have_text("✕")
+    expect(editor.cell(1, 1)).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_given_mask_cannot_be_edited(opened):
+    editor = Editor(opened.widget(EDIT + 1))
+    expect(editor.cell(0, 2)).to_have_attribute("aria-disabled", "true")
+    editor.cell(0, 2).click(force=True)
+    expect(editor.about).to_contain_text("The mask forbids this from the start")
+    editor.cell(0, 0).click()
+    expect(editor.node.locator(".edited td.left").first).to_have_text("nothing left")
+    assert opened.faults == []
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    "fragment",
+    ["forbid-9x9_values-1x2", "values-1x2yaxb_forbid-x", "forbid-constructor", "values-1e9x1" + 4 * "y1x1"],
+)
+def test_invalid_edits_in_the_address_are_ignored(visit, truth, fragment):
+    opened = visit(f"explorer.html#attention-7_{fragment}")
+    editor = Editor(opened.widget(EDIT))
+    expect(editor.value(0, 0)).to_have_value(re.compile(re.escape(f"{truth['values'][0, 0]:.3f}")))
+    assert opened.faults == []
+    other = visit("explorer.html#attention-3_view-edit_forbid-0x0").widget(GRID)
+    expect(other.map).to_be_visible()
+    assert other.node.get_by_role("button", name="Edit").count() == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_editor_is_legible_and_fits(visit, theme):
+    opened = visit("explorer.html", width=360, theme=theme)
+    editor = Editor(opened.widget(EDIT))
+    editor.cell(1, 1).click()
+    editor.value(0, 0).fill("3")
+    expect(editor.node.locator(".edited .is-changed").first).to_be_visible()
+    assert editor.node.locator(".root").evaluate(CONTRAST) == []
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert opened.faults == []

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from attnbook.widgets import AttentionExplorer
 
@@ -17,6 +18,7 @@ def test_a_map_that_is_too_large_says_so_and_what_to_do(visit, built):
     assert (built / "large.html").stat().st_size < 1_200_000  # labels and the second map
     opened = visit("large.html")
     widget = opened.widget(ALONE)
+    expect(widget.node.locator(".notice")).to_contain_text("on a page")
     notice = widget.node.locator(".notice").inner_text()
     assert "one map of 2100×2100 takes 9 MB, and on a page an explorer holds at most 8 MB" in notice
     call = re.search(r"AttentionExplorer\(.*\)", notice)[0]

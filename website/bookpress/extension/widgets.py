@@ -196,12 +196,21 @@ def explorer_boxes(state: dict) -> tuple[str, str]:
     sizes = {"rows": rows, "columns": columns, "left": left, "top": top, "least-row": 16 if rows <= 40 else 4}
     sizes |= {"across": across, "down": layers + (layers > 1), "thumb": max(24, min(40, 260 // across - 2))}
     beside = 28 + max(200, across * (sizes["thumb"] + 2) + 38) if layers > 1 and heads > 1 else 0
-    sizes["wide"] = f"{max(430, left + 44 * columns + 2) + beside}px"
+    view = state.get("view", "map")
+    if view != "map":
+        sizes |= {"pitch": 17 if max(rows, columns) > 26 else 24, "shown": len(state["shown_heads"])}
+    if state.get("values"):
+        sizes["width"] = len(state["values"][0])
+    wide = max(430, left + 44 * columns + 2) + beside
+    if state.get("_given"):  # numbers to edit are wider than the cells of a map
+        wide = max(wide, 190 + 62 * columns + 64 * sizes.get("width", 0))
+    sizes["wide"] = f"{wide}px"
     style = ";".join(f"--{key}:{value}" for key, value in sizes.items())
     boxes = '<div class="ab-frames"></div>' * (len(state["frames"]) > 1)
     boxes += '<div class="ab-strip"></div>' * ((layers > 1) != (heads > 1))
-    boxes += '<div class="ab-figure"><div class="ab-main"><div class="ab-map"></div>'
-    boxes += '<div class="ab-below"><div class="ab-reading"></div><div class="ab-key"></div></div></div>'
+    below = '<div class="ab-below"><div class="ab-reading"></div><div class="ab-key"></div></div>'
+    main = f'<div class="ab-{view}"></div>{below * (view == "map")}'
+    boxes += f'<div class="ab-figure"><div class="ab-main">{main}</div>'
     beside = '<div class="ab-heads"><div class="ab-steps"></div><div class="ab-maps"></div></div>'
     boxes += f'{beside * (layers > 1 and heads > 1)}</div><div class="ab-toolbar"></div>'
     return style, boxes

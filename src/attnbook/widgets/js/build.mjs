@@ -54,6 +54,8 @@ const WIDGETS = {
 const PARTS = {
   tour: ["shared", "tour.js"],
   explorer_parts: ["explorer", "parts.js"],
+  explorer_edit: ["explorer", "edit.js"],
+  explorer_lines: ["explorer", "lines.js"],
   stepper_explain: ["stepper", "explain.js"],
   date_flow: ["flow", "index.js"],
   date_model: ["translator", "model.js"],

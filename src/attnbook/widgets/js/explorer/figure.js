@@ -72,9 +72,11 @@ export class Figure {
     this.keys.wait(mask && across);
   }
 
-  // Marks the locked row and the current cell, and tints the keys by a row of weights.
-  mark({ locked, cursor, weights, look }) {
-    this.keys.tint(weights, look);
+  // Marks the locked row and the current cell. Tints the keys by a row of weights, else by the total weight that each receives, and the
+  // queries by a column of weights.
+  mark({ locked, cursor, row, totals, column, look }) {
+    this.keys.tint(row ?? totals, row ? look : { ...look, peak: Math.max(...(totals ?? []).slice(look.hidden)) || 1, floor: 0 });
+    this.queries.tint(column, { ...look, hidden: 0 });
     this.keys.mark(cursor?.column ?? -1);
     this.queries.mark(cursor?.row ?? -1, locked);
     this.#state = { locked, cursor, look };

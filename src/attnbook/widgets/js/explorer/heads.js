@@ -1,10 +1,12 @@
 // Thumbnails to choose a map: a grid of layers by heads, or one row if there is only one layer or head.
 
 import { element } from "../shared/dom.js";
+import { walk } from "../shared/grid.js";
 import { bitmap } from "../shared/heatmap.js";
 import { MEAN } from "../shared/maps.js";
 import { visible } from "../shared/tokens.js";
 import { ownRange } from "./state.js";
+import { load } from "./toolbar.js";
 import { percent, placeName } from "./words.js";
 
 const SLICE = 8; // milliseconds of painting at a time
@@ -16,7 +18,7 @@ export class Heads {
   #timer = 0;
   #frame = 0;
 
-  // `choose(item)` shows a map; `pick(item)` is told which one was clicked.
+  // `choose(item)` shows a map; `pick(item)` is told which one was clicked. If `dress` is set, several can be chosen, and it marks them.
   constructor(maps, { names, choose, pick = () => {}, signal }) {
     Object.assign(this, { maps, names, choose, pick, damage: null, cut: [] });
     this.layers = numbers(maps.layers, maps.layers > 1);
@@ -36,8 +38,9 @@ export class Heads {
     const steps = element("div", { class: "ab-steps" }, button("Previous", "‹", -1), this.about, button("Next", "›", 1));
     this.node = element("div", { class: this.strip ? "ab-strip" : "ab-heads" }, ...(this.strip ? [this.grid, steps] : [steps, this.grid]));
     this.node.hidden = this.items.length < 2;
-    this.grid.addEventListener("click", (event) => this.#pick(event.target.closest("[role=radio]")), { signal });
-    this.grid.addEventListener("keydown", (event) => this.#key(event), { signal });
+    this.grid.addEventListener("click", (event) => this.#pick(event.target.closest("button")), { signal });
+    const go = (node) => this.dress || this.choose(this.#itemOf(node));
+    walk(this.grid, { across: () => (this.strip ? 1 : this.across), go }, signal);
     signal.addEventListener("abort", () => {
       clearTimeout(this.#timer);
       cancelAnimationFrame(this.#frame);
@@ -66,6 +69,7 @@ export class Heads {
       node.setAttribute("aria-checked", String(chosen));
       node.tabIndex = chosen ? 0 : -1;
     }
+    this.dress?.();
     reveal(this.grid, this.chosen.node);
   }
 
@@ -94,7 +98,7 @@ export class Heads {
     const name = (text, more = "") => element("span", { class: `number ${more}`, "aria-hidden": "true" }, text);
     const nodes = this.shown.map(({ node }) => node);
     const before = new Map(nodes.filter((node) => node.isConnected).map((node) => [node, node.getBoundingClientRect()]));
-    requestAnimationFrame(() => slide(before));
+    if (before.size && (this.sorted || this.grid.matches(".is-sorted"))) load().then(({ slide }) => slide(before)).catch(() => {});
     this.grid.classList.toggle("is-sorted", this.sorted);
     for (const item of this.items) {
       const [nats, part] = this.#damageOf(item);
@@ -129,8 +133,10 @@ export class Heads {
     return to;
   }
 
+  #itemOf = (node) => this.items.find((item) => item.node === node);
+
   #pick(node) {
-    const item = this.items.find((item) => item.node === node);
+    const item = this.#itemOf(node);
     if (!item) return;
     this.choose(item);
     this.pick(item);
@@ -146,19 +152,6 @@ export class Heads {
   #damageOf({ layer, head }) {
     const value = this.damage?.[layer]?.[head];
     return value === undefined ? [] : [value, Math.max(0, value) / Math.max(0.1, ...this.damage.flat())];
-  }
-
-  #key(event) {
-    const across = this.strip ? 1 : this.across;
-    const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across, PageUp: -1, PageDown: 1 };
-    const at = this.shown.indexOf(this.chosen);
-    const to = { Home: 0, End: this.shown.length - 1 }[event.key] ?? at + moves[event.key];
-    if (Number.isNaN(to) || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (!this.shown[to]) return;
-    this.choose(this.shown[to]);
-    this.shown[to].node.focus();
   }
 
   // Paints all thumbnails after the large map, a few at a time, visible ones first.
@@ -186,16 +179,6 @@ export class Heads {
       canvas.getContext("2d").drawImage(bitmap(map, rows, columns, { ...this.look, ...range }), 0, 0);
     }
     this.#timer = this.#queue.length ? setTimeout(() => this.#paintSome()) : 0;
-  }
-}
-
-// Moves thumbnails from where they were to their new places.
-function slide(before) {
-  if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-  for (const [node, { left, top }] of before) {
-    const now = node.getBoundingClientRect();
-    if (!node.isConnected || (now.left === left && now.top === top)) continue;
-    node.animate([{ transform: `translate(${left - now.left}px, ${top - now.top}px)` }, { transform: "none" }], { duration: 350, easing: "ease-out" });
   }
 }
 

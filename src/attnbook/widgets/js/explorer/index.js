@@ -12,15 +12,19 @@ import { Frames } from "./frames.js";
 import { Heads } from "./heads.js";
 import { watchInput } from "./input.js";
 import layout from "./layout.css";
+import { Place } from "./place.js";
 import { Reading } from "./reading.js";
-import { ownRange, State, TRAITS } from "./state.js";
+import { ownRange, State, totals, TRAITS } from "./state.js";
 import css from "./style.css";
-import { Toolbar } from "./toolbar.js";
-import { absent, placeName } from "./words.js";
+import { load, Toolbar } from "./toolbar.js";
+import { placeName } from "./words.js";
 
-const HINT = "Hover or tap a cell to read it; click to lock its row, and click again to unlock it.";
 const KEYS = "By keyboard: arrows move, Enter locks, Esc unlocks";
 const PARTS = { Text: "Text", Table: "Table", Options: "Options", Save: "Save or share" };
+const VIEWS = {
+  lines: () => (SITE ? attnbook.load("explorer_lines") : import("./lines.js")),
+  edit: () => (SITE ? attnbook.load("explorer_edit") : import("./edit.js")),
+};
 const PATIENCE = 8000; // milliseconds to wait for Python
 
 class Explorer extends View {
@@ -37,9 +41,12 @@ class Explorer extends View {
     this.page = el.closest(".ab-explorer"); // the container on a static page, or null
     this.#build();
     watchInput(this, signal);
-    watchModel(model, { "msg:custom": (message, buffers) => this.#receive(message, buffers) }, signal);
+    if (!SITE) watchModel(model, { "msg:custom": (message, buffers) => this.#receive(message, buffers) }, signal);
     const weigh = () => this.heads.weigh(model.get("_damage") ?? null, cutHeads(model.get("_cuts") ?? []));
-    const showTool = () => (this.root.dataset.cutting = String(this.cutting));
+    const showTool = () => {
+      this.root.dataset.cutting = String(this.cutting);
+      this.#change();
+    };
     watchModel(model, { "change:_damage": weigh, "change:_cutting": showTool }, signal);
     showTool();
     weigh();
@@ -49,27 +56,32 @@ class Explorer extends View {
     const play = () => model.get("_play") && maps.frames > 1 && this.frames.start();
     watchModel(model, { "change:_play": play }, signal);
     play();
-    signal.addEventListener("abort", () => clearTimeout(this.#waiting));
+    if (!SITE) signal.addEventListener("abort", () => clearTimeout(this.#waiting));
   }
 
   #build() {
     const { maps, signal, state } = this;
-    const choose = ({ layer, head }) => state.set({ layer, head });
+    this.instead = new Place(this, "");
+    const choose = (item) => {
+      if (this.instead.part?.choose) return this.instead.part.choose(item);
+      return state.set({ layer: item.layer, head: item.head });
+    };
     this.frames = new Frames(maps.names, { signal, choose: (frame) => state.set({ frame }) });
     const pick = () => this.cutting && this.cut({});
     this.heads = new Heads(maps, { names: this.headNames, choose, pick, signal });
     this.help = KEYS + (maps.layers * maps.heads > 1 ? ", PgUp and PgDn change the map." : ".");
     this.figure = new Figure(maps, { help: this.help, signal });
+    this.figure.node.append(this.instead.node);
     this.hatched = this.get("_hatched") ?? "masked"; // what hatched cells are called
-    this.reading = new Reading(this.queries, this.keys, this.hatched, { how: HINT, keyboard: this.help, signal });
+    this.reading = new Reading(this.queries, this.keys, this.hatched, { keyboard: this.help, signal });
     this.legend = new Legend({ masked: maps.masked && this.hatched });
     this.toolbar = new Toolbar(this, PARTS, signal);
     const { rows, columns } = maps;
     const [left, top] = (this.gutters = this.get("_gutters"));
-    const sizes = { rows, columns, left, top, across: this.heads.across, down: maps.rowsOfMaps, thumb: this.heads.size };
+    const sizes = { rows, columns, left, top, across: this.heads.across, down: maps.rowsOfMaps, thumb: this.heads.size, width: state.given?.values[0]?.length ?? 0, pitch: Math.max(rows, columns) > 26 ? 17 : 24 };
     for (const [name, value] of Object.entries(sizes)) this.root.style.setProperty(`--${name}`, value);
     this.own = element("button", { type: "button", class: "button own", hidden: maps.count < 2 }, "own colours");
-    this.own.title = "Colours up to the largest weight of each map, not of all maps";
+    this.own.title = "Colours up to the largest weight of each map";
     this.own.addEventListener("click", () => state.set({ scale: state.get("scale") === "map" ? "peak" : "map" }), { signal });
     const key = element("div", { class: "ab-key" }, this.legend.node, this.own);
     const below = element("div", { class: "ab-below" }, this.reading.node, key);
@@ -77,7 +89,7 @@ class Explorer extends View {
     const { strip, node } = this.heads;
     this.root.append(this.frames.node, ...(strip ? [node] : []));
     this.root.append(element("div", { class: "ab-figure" }, main, ...(strip ? [] : [node])));
-    this.root.append(this.toolbar.node, this.toolbar.place, this.reading.said);
+    this.root.append(this.toolbar.node, this.toolbar.place.node, this.reading.said);
   }
 
   get locked() {
@@ -136,6 +148,7 @@ class Explorer extends View {
     const resized = this.figure.layout(this.gutters);
     if (!this.figure.sizes) return;
     if (trait === "locked") return this.read(this.cursor);
+    if (this.state.given && !this.edits) return this.#edit();
     const { place } = this.state;
     this.map = this.maps.at(place);
     const look = (this.look = this.#look());
@@ -144,10 +157,31 @@ class Explorer extends View {
     if (!trait || trait === "order" || (trait === "frame" && !this.frames.playing)) this.heads.arrange(this.state.get("order"), place.frame);
     this.heads.select(place);
     this.own.setAttribute("aria-pressed", String(this.state.get("scale") === "map"));
-    if (!["layer", "head", "order"].includes(trait) && !(resized && this.painted)) this.heads.paint(place.frame, look);
+    if (!["layer", "head", "order", "view", "shown_heads"].includes(trait) && !(resized && this.painted)) this.heads.paint(place.frame, look);
     this.painted = true;
     this.legend.show(look);
+    this.root.style.setProperty("--shown", this.state.get("shown_heads").length);
+    this.#change();
     this.read(this.cursor);
+  }
+
+  // Shows the map or another view in its place. A map that can be cut stays in view.
+  #change() {
+    const name = this.cutting ? "map" : this.state.get("view");
+    if (name === this.root.dataset.view) return;
+    this.root.dataset.view = name;
+    this.figure.scroll.hidden = name !== "map";
+    this.instead.node.hidden = name === "map";
+    this.instead.node.className = `ab-${name}`;
+    this.toolbar.see(name);
+    this.instead.open(VIEWS[name] && name, VIEWS[name]);
+  }
+
+  // Loads what edits the map, then shows it.
+  #edit() {
+    this.edits = {};
+    const apply = ({ attach }) => (this.edits = attach(this));
+    VIEWS.edit().then(apply).catch(() => {}).finally(() => this.signal.aborted || this.show());
   }
 
   // The inputs of the colour scale.
@@ -162,7 +196,10 @@ class Explorer extends View {
 
   // Requests a missing map; returns the notice to show meanwhile.
   #ask(place) {
-    if (this.page) return absent(this.maps);
+    if (SITE) {
+      load().then(({ absent }) => (this.figure.notice.textContent = absent(this.maps))).catch(() => {});
+      return "";
+    }
     clearTimeout(this.#waiting);
     this.maps.ask(place);
     const late = () => (this.figure.notice.textContent = "No answer from Python yet. Is the kernel running and idle?");
@@ -171,26 +208,29 @@ class Explorer extends View {
   }
 
   #receive(message, buffers) {
-    if (!Array.isArray(message?.map)) return;
+    if (SITE || !Array.isArray(message?.map)) return;
     this.maps.receive(message.map, buffers);
-    if (this.map) return;
+    if (this.map) return this.instead.update();
     clearTimeout(this.#waiting);
     this.show("layer");
   }
 
-  // Sets the current cell, or none, and shows its row.
-  read(cursor) {
+  // Sets the current cell, or none, and shows its row. `over`: the key whose label the mouse is over, if any.
+  read(cursor, over = -1) {
     this.cursor = this.map ? cursor : null;
-    const { look, row, locked, map } = this;
+    const { look, row, locked, map, maps } = this;
     const { place } = this.state;
     const weights = row >= 0 && map ? this.rowOf(row).weights : null;
-    this.figure.mark({ locked, cursor: this.cursor, weights, look });
-    if (weights) this.reading.row(row, weights, this.maps.spread(place, row), locked >= 0);
-    else this.reading.rest(this.maps.summary(place));
+    const column = this.cursor?.column ?? over;
+    this.figure.mark({ locked, cursor: this.cursor, row: weights, totals: map && totals(map, maps.columns), column: map && column >= 0 ? columnOf(map, column, maps.columns) : null, look });
+    if (weights) this.reading.row(row, weights, maps.spread(place, row), locked >= 0);
+    else this.reading.rest(maps.summary(place));
     if (this.cursor) this.#readCell(this.cursor);
+    else if (map && over >= 0) this.reading.total(over, totals(map, maps.columns)[over], maps.rows);
     else if (weights) this.#readCell({ row, column: weights.indexOf(Math.max(...weights)) }, true);
     else this.#readStrongest();
-    this.toolbar.update();
+    this.toolbar.place.update();
+    this.instead.update();
   }
 
   #readCell(cell, silent = false) {
@@ -210,6 +250,8 @@ class Explorer extends View {
     return this.reading.strongest({ row: Math.floor(best / maps.columns), column: best % maps.columns }, map.weights[best], look);
   }
 }
+
+const columnOf = (map, column, columns) => map.weights.filter((_, i) => i % columns === column);
 
 // The whole heads among cuts such as "cross.1.2".
 const cutHeads = (cuts) => cuts.filter((cut) => cut.split(".").length === 3).map((cut) => cut.split(".").slice(1).join("."));

@@ -38,6 +38,8 @@ export function watchInput(view, signal) {
     if (label && view.cutting) view.cut({ column: Number(label.dataset.index) });
   };
   boxes.keys.addEventListener("click", cutLabel, { signal });
+  const over = (event) => view.read(null, Number(event.target.closest("[data-index]")?.dataset.index ?? -1));
+  for (const type of ["pointerover", "pointerleave"]) boxes.keys.addEventListener(type, over, { signal });
   const unlock = (event) => event.key === "Escape" && view.locked >= 0 && view.lock(view.locked);
   view.root.addEventListener("keydown", unlock, { signal });
 }

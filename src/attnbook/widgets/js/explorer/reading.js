@@ -3,21 +3,24 @@
 import { element } from "../shared/dom.js";
 import { digits } from "../shared/numbers.js";
 import { hatching, swatch } from "../shared/palette.js";
+import { load } from "./toolbar.js";
 import { ordinal, percent, spreadInWords } from "./words.js";
 
 export class Reading {
-  // `hatched` names the hatched cells: "masked", or another reason why they are empty. `how` and `keyboard` tell what to do.
-  constructor(queries, keys, hatched, { how, keyboard, signal }) {
+  // `hatched` names the hatched cells: "masked", or another reason why they are empty. `keyboard` tells what keys do.
+  constructor(queries, keys, hatched, { keyboard, signal }) {
     Object.assign(this, { queries, keys, hatched });
     this.cell = element("p", { class: "cell" });
     this.most = element("p", { class: "most" });
     this.spread = element("p", { class: "spread" });
     this.said = element("output", { class: "said", "aria-live": "polite" });
+    const how = element("span", {});
     const help = element("p", { class: "help" }, how, " ", element("span", { class: "by-keyboard" }, keyboard));
     this.more = element("div", { class: "more", hidden: true }, this.most, this.spread, help);
     this.button = element("button", { type: "button", class: "button about-it", "aria-expanded": "false", "aria-label": "More about this row, and help" }, "?");
     const toggle = () => {
       this.more.hidden = !this.more.hidden;
+      load().then(({ HOW }) => (how.textContent = HOW)).catch(() => {});
       this.node.classList.toggle("is-open", !this.more.hidden);
       this.button.setAttribute("aria-expanded", String(!this.more.hidden));
     };
@@ -31,6 +34,13 @@ export class Reading {
     const [query, key] = this.#names(row, column);
     const note = element("span", { class: "rank" }, "the strongest weight of this map");
     this.cell.replaceChildren(this.#dot(weight, look), query, "attends to", key, element("span", { class: "value" }, digits(weight)), note);
+  }
+
+  // What a key receives from all queries.
+  total(column, weight, rows) {
+    const key = this.keys.label(column);
+    key.classList.add("is-key");
+    this.cell.replaceChildren(key, `receives a total weight of`, element("span", { class: "value" }, digits(weight)), element("span", { class: "rank" }, `from ${rows} queries`));
   }
 
   nothing() {

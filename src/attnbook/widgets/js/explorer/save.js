@@ -5,7 +5,7 @@ import { addressOf } from "./address.js";
 import { picture } from "./picture.js";
 
 const SHARP = 2; // PNG pixels per unit of the drawing
-const DEFAULTS = { frame: 0, layer: 0, head: 0, locked: -1, scale: "peak", order: "model", hide_first: false };
+const DEFAULTS = { frame: 0, layer: 0, head: 0, locked: -1, scale: "peak", order: "model", hide_first: false, view: "map" };
 const LITERALS = { true: "True", false: "False" };
 
 export class Save {
@@ -104,14 +104,19 @@ function numbers({ map, maps, state }) {
 }
 
 // The Python call that reproduces this view.
-function pythonCall({ title, maps, headNames, state }) {
+function pythonCall({ title, maps, headNames, state, edits }) {
   const given = ["weights", "queries"];
   if (maps.keys.join("\n") !== maps.queries.join("\n")) given.push("keys");
-  if (maps.masked) given.push("mask=mask");
+  if (edits ? !edits.mask.every(Boolean) : maps.masked) given.push("mask=mask");
   if (title) given.push(`title=${JSON.stringify(title)}`);
   if (maps.names.length) given.push("frames=frames");
   if (headNames.length) given.push("head_names=head_names");
-  for (const [name, usual] of Object.entries(DEFAULTS)) {
+  if (state.given) {
+    given.push(state.get("values").length ? "values=values" : "editable=True");
+    if (state.get("forbidden").length) given.push(`forbidden=${JSON.stringify(state.get("forbidden"))}`);
+  }
+  if (state.get("view") === "lines" && maps.count > 1) given.push(`shown_heads=${JSON.stringify(state.get("shown_heads"))}`);
+  for (const [name, usual] of Object.entries({ ...DEFAULTS, ...(state.given && { scale: "full" }) })) {
     const value = state.get(name);
     const ours = (name === "layer" || name === "head") && maps.layers * maps.heads > 1 && !headNames.length; // Python would choose
     if (value !== usual || ours) given.push(`${name}=${LITERALS[value] ?? JSON.stringify(value)}`);

@@ -1,6 +1,7 @@
 // All heads as a grid, layers from left to right, coloured by what they are ranked by; the highest ones as a list; the cut ones.
 
 import { element } from "../shared/dom.js";
+import { walk } from "../shared/grid.js";
 import { swatch } from "../shared/palette.js";
 import { SORTS } from "./reading.js";
 
@@ -27,7 +28,8 @@ export class Heads {
     this.grid = element("div", { class: "grid", role: "radiogroup", "aria-label": "Head: layers from left to right" }, ...top, ...rows);
     this.grid.style.gridTemplateColumns = `18px repeat(${layers}, minmax(22px, 1fr))`;
     on(this.grid, "click", (event) => this.#pick(event.target.closest("[data-index]")));
-    on(this.grid, "keydown", (event) => this.#key(event));
+    on(this.grid, "keydown", ({ key }) => ["x", "Delete"].includes(key) && this.toggle.click());
+    walk(this.grid, { across: () => layers, go: (cell) => this.#pick(cell) }, signal);
     this.toggle = element("button", { type: "button", class: "button" });
     on(this.toggle, "click", () => cut(this.flipped));
     this.all = element("button", { type: "button", class: "button" }, "Restore all heads");
@@ -57,18 +59,6 @@ export class Heads {
 
   #pick(cell) {
     if (cell) this.choose(...this.#pair(Number(cell.dataset.index)));
-  }
-
-  #key(event) {
-    if (event.key === "x" || event.key === "Delete") return this.toggle.click();
-    const { heads, layers } = this;
-    const [layer, head] = this.#pair(this.chosen);
-    const to = { ArrowLeft: [layer - 1, head], ArrowRight: [layer + 1, head], ArrowUp: [layer, head - 1], ArrowDown: [layer, head + 1], Home: [0, head], End: [layers - 1, head] }[event.key];
-    if (!to || event.ctrlKey || event.metaKey || event.altKey) return undefined;
-    event.preventDefault();
-    if (to[0] < 0 || to[0] >= layers || to[1] < 0 || to[1] >= heads) return undefined;
-    this.choose(...to);
-    return this.cells[to[0] * heads + to[1]].focus();
   }
 
   // `values`: one score per head, or null if the text has no such keys. `pair`: the chosen pair in words, if heads are ranked

@@ -2,11 +2,10 @@
 // map, the row of the picked word as stripes, or the weight of the picked pair.
 
 import { element } from "../shared/dom.js";
+import { walk } from "../shared/grid.js";
 import { bitmap } from "../shared/heatmap.js";
 import { short } from "../shared/numbers.js";
 import { HEADS, LAYERS, mapOf, rowOf } from "./recorded.js";
-
-const MOVES = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -HEADS, ArrowDown: HEADS };
 
 export class Grid {
   // `choose(layer, head)` is called for each choice.
@@ -19,20 +18,12 @@ export class Grid {
     this.cellsNode = element("div", { class: "cells", role: "radiogroup", "aria-label": "Layer and head" }, element("span", { class: "number corner", "aria-hidden": "true" }, "layer ↓ head →"), ...heads, ...layers, this.canvas);
     this.caption = element("p", { class: "caption" });
     this.node = element("div", { class: "ab-grid" }, this.caption, this.cellsNode);
+    const go = ({ dataset: { at } }) => choose(Math.floor(at / HEADS), at % HEADS);
     this.cellsNode.addEventListener("click", (event) => {
-      const at = event.target.closest(".cell")?.dataset.at;
-      if (at) choose(Math.floor(at / HEADS), at % HEADS);
+      const cell = event.target.closest(".cell");
+      if (cell) go(cell);
     }, { signal });
-    this.cellsNode.addEventListener("keydown", (event) => {
-      const at = this.cells.indexOf(event.target);
-      const to = { Home: 0, End: this.cells.length - 1 }[event.key] ?? at + MOVES[event.key];
-      if (at < 0 || Number.isNaN(to) || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      event.stopPropagation();
-      if (!this.cells[to]) return;
-      choose(Math.floor(to / HEADS), to % HEADS);
-      this.cells[to].focus();
-    }, { signal });
+    walk(this.cellsNode, { across: () => HEADS, go }, signal);
   }
 
   show(sentence, { layer, head, query, key, cut, theme, caption }) {

@@ -79,10 +79,11 @@ export class Maps {
   }
 
   ask({ frame, layer, head }) {
-    this.#model.send({ map: [frame, layer, head] });
+    if (!SITE) this.#model.send({ map: [frame, layer, head] });
   }
 
   receive([frame, layer, head], [weights, mask]) {
+    if (SITE) return;
     if (this.#sent.size >= KEPT) this.#sent.delete(this.#sent.keys().next().value);
     this.#sent.set(this.#summary({ frame, layer, head }), { weights, mask });
   }
@@ -119,7 +120,7 @@ export class Maps {
 
   #read({ frame, layer, head }) {
     const count = this.rows * this.columns;
-    const came = this.#sent.get(this.#summary({ frame, layer, head }));
+    const came = SITE ? null : this.#sent.get(this.#summary({ frame, layer, head }));
     if (came) return this.#decode(came.weights, came.mask ?? this.#model.get("_masks")[0], count);
     const range = (chosen, all) => (chosen < 0 ? [...Array(all).keys()] : [chosen]);
     const places = range(layer, this.layers).flatMap((l) => range(head, this.heads).map((h) => [l, h]));

@@ -1,10 +1,11 @@
 // Colours of weights, from the file that the static figures use too.
 
-import palette from "../../../palette.json";
+import { dark, light } from "../../../palette.json"; // so that a script holds only these
 
 const STEPS = 1023;
 const channels = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 const tables = new Map();
+const palette = { dark, light };
 
 export const colors = (theme) => palette[theme];
 

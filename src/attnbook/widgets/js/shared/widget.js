@@ -6,7 +6,7 @@ export function widget(View) {
     render({ model, el }) {
       const controller = new AbortController();
       el.classList.add("tex2jax_ignore", "mathjax_ignore");
-      el.dataset.lmSuppressShortcuts = "true"; // else JupyterLab would use the arrow keys to change cells
+      if (!SITE) el.dataset.lmSuppressShortcuts = "true"; // else JupyterLab would use the arrow keys to change cells
       // else the notebook would take the focus
       const keep = (event) => /^(Arrow|Home|End|Page|Enter| |Escape)/.test(event.key) && event.stopPropagation();
       el.addEventListener("keydown", keep, { signal: controller.signal });
