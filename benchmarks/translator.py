@@ -4,6 +4,9 @@ Greedy decoding of held-out dates, character by character, in Chromium, in Chrom
 (its emulation of a phone), and in PyTorch on one thread. They take turns in every round. Times per character
 include the encoder. "Date with maps" is everything the page computes for a reader; "Enter to token" is how
 long the reader waits, from the key press to the frame that shows the first token.
+
+The last table compares the home page's picture and cuts with their aims. The map is the picture that the same
+page has without `flow`. Times are medians; the load tells how busy the machine was.
 """
 
 import argparse
@@ -21,14 +24,17 @@ from attnbook import checkpoints, greedy_decode
 from attnbook.data import write_date
 from attnbook.widgets.translation import CHECKPOINT
 from benchmarks import ROOT
+from benchmarks.translator_flow import load, measure_flow, with_map_only
 from bookpress.chromium import arguments, find_chromium
 from bookpress.inspection import mount
 from bookpress.serve import server
 
 SITE = ROOT / "_build" / "html"
 PAGE = "chapters/index.html"
+MAP_ONLY = "chapters/map-only.html"
 PYTORCH, PAGE_AS_IT_IS, SLOWED = "PyTorch, one thread", "the page", "the page, slowed four times"
 HEADER = ["where", "ms per character", "slowest date", "÷ PyTorch"]
+AIMS = ["what", "measured", "aim", "reached", "beside it"]
 WAITED = ["where", "date with maps, ms", "slowest, ms", "Enter to token, ms", "slowest, ms"]
 OPEN = """async tags => {
   const start = performance.now();
@@ -125,16 +131,21 @@ def main() -> None:
     parser.add_argument(
         "--waits", type=int, default=20, help="dates for the waiting times, per speed (default: 20)"
     )
+    parser.add_argument("--rounds", type=int, default=10, help="rounds for the picture (default: 10)")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     trained = checkpoints.load(CHECKPOINT)
+    began = load()
+    (SITE / MAP_ONLY).write_text(with_map_only((SITE / PAGE).read_text("utf-8")), encoding="utf-8")
     with server(str(SITE), port=0) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments())
             version = browser.version
+            home, plain = (f"http://127.0.0.1:{site.server_port}/{name}" for name in (PAGE, MAP_ONLY))
+            aims = measure_flow(browser, home, plain, chosen.rounds)
             page = browser.new_page()
-            page.goto(f"http://127.0.0.1:{site.server_port}/{PAGE}", wait_until="load")
+            page.goto(home, wait_until="load")
             mount(page)
             session = page.context.new_cdp_session(page)
             slow = lambda rate: session.send("Emulation.setCPUThrottlingRate", {"rate": rate})  # noqa: E731
@@ -143,7 +154,8 @@ def main() -> None:
             waited = wait(page, slow, trained, chosen.waits)
             browser.close()
         site.shutdown()
-    text = report(times, waited, came, opened, version)
+    (SITE / MAP_ONLY).unlink()
+    text = report(times, waited, aims, f"{began} before, {load()} after", came, opened, version)
     print(text)
     Path(__file__).with_suffix(".md").write_text(text, encoding="utf8")
 
@@ -154,7 +166,9 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def report(times: dict, waited: dict, came: float, opened: float, version: str) -> str:
+def report(
+    times: dict, waited: dict, aims: list, loads: str, came: float, opened: float, version: str
+) -> str:
     """The tables, and the time to load the model."""
     ours = times[PYTORCH]
     rows = [
@@ -184,6 +198,10 @@ Measured by `make bench-translator` on {versions}, {len(ours)} dates, and
 {table(HEADER, rows)}
 
 {table(WAITED, waits)}
+
+{table(AIMS, aims)}
+
+The machine's load per core was {loads}.
 
 The model is a script of {sizes}. Loading it from this machine took {came:.0f} ms,
 decoding it {opened:.0f} ms.

@@ -199,7 +199,7 @@ def test_a_ribbon_tells_its_weight_and_shows_how_it_is_computed(open_flow):
     assert visited.faults == []
 
 
-def test_a_vector_tells_its_numbers_and_what_self_attention_reads(open_flow):
+def test_a_vector_tells_its_components_and_what_self_attention_reads(open_flow):
     visited, live = open_flow()
     made = translate(TEXT, TARGET)
     live.locator(".ab-flow-stage").scroll_into_view_if_needed()
@@ -215,9 +215,9 @@ def test_a_vector_tells_its_numbers_and_what_self_attention_reads(open_flow):
     tip = live.locator(".flow-tip")
     expect(tip).to_contain_text("“M”, what self-attention adds in layer 1")
     expect(tip).to_contain_text(most)
-    # the number under the pointer, in the middle of 96
+    # the component under the pointer, in the middle of 96
     number = made.streams["encoder"][3][column]
-    shown = re.search(r"Number (\d+) of 96: about (−?\d+\.\d)$", tip.inner_text())
+    shown = re.search(r"Component (\d+) of 96: about (−?\d+\.\d)$", tip.inner_text())
     assert 46 <= int(shown[1]) <= 50
     assert float(shown[2].replace("−", "-")) == pytest.approx(number[int(shown[1]) - 1], abs=0.11)
 

@@ -66,7 +66,7 @@ export class Picture {
     for (const column of this.columns) this.#paintColumn(to, column);
   }
 
-  // A vector as a barcode around a line: a stripe for each number, above the line if positive, below if negative, and the stronger the
+  // A vector as a barcode around a line: a stripe for each component, above the line if positive, below if negative, and the stronger the
   // larger.
   #paintColumn(to, { side, rows, size, x, width, tone, peak }) {
     const color = this.tones[tone];
@@ -243,7 +243,7 @@ export class Picture {
   }
 
   // What is under a point of the stage: a ribbon { row, column }, a token of the text { column } or a written token { row }, the last
-  // two with the column of the picture there, `vector`, and the index of the number in it, `dimension`; or null.
+  // two with the column of the picture there, `vector`, and the index of the component in it, `dimension`; or null.
   under(x, y, { place, row: done, weights }) {
     if (y < TOP) return null;
     const vector = this.columns.find((one) => x >= one.x && x < one.right);

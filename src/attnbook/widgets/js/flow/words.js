@@ -4,7 +4,7 @@ import { digits } from "../shared/numbers.js";
 import { visible } from "../shared/tokens.js";
 
 const READ = 0.05; // a smaller weight is not mentioned
-const BARCODE = "a stripe for each number, above the line if it is positive, below if it is negative; the larger, the stronger";
+const BARCODE = "a stripe for each component, above the line if it is positive, below if it is negative; the larger, the stronger";
 
 export const quoted = (token) => `“${visible(token).replaceAll("␠", "␣")}”`;
 
@@ -38,8 +38,8 @@ export function foundInWords({ row, column, vector, dimension }, { source, writt
   const tokens = vector.side === "encoder" ? source : ["⟨start⟩", ...written];
   const at = row ?? column;
   const attended = vector.layer === undefined ? "" : ` (${reads(weights(at, { kind: vector.side, layer: vector.layer, head: "*" }), tokens)})`;
-  return `${quoted(tokens[at])}, ${vector.words}${attended}: ${BARCODE}. Number ${dimension + 1} of ${vector.size}: ${numberOf(vector.rows[at * vector.size + dimension], stream.recorded)}`;
+  return `${quoted(tokens[at])}, ${vector.words}${attended}: ${BARCODE}. Component ${dimension + 1} of ${vector.size}: ${numberOf(vector.rows[at * vector.size + dimension], stream.recorded)}`;
 }
 
-// Recorded numbers are rounded (see `decodeStreams`).
+// Recorded vectors are rounded (see `decodeStreams`).
 const numberOf = (value, recorded) => (recorded ? `about ${value.toFixed(1)}` : value.toFixed(2)).replace(/-(?=0\.0+$)/, "").replace("-", "−");
