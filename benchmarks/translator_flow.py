@@ -88,7 +88,8 @@ DAMAGE = (
 
 
 def with_map_only(page: str) -> str:
-    """The home page with the same translator without its flow: the picture is a map."""
+    """The home page with the same translator without its flow: a map, whose program loads with the page."""
+    page = re.sub(r"widgets/date_flow\.js(\?v=\w+)?", "widgets/attention_explorer.js", page)
     start, end = re.search(r'widget-state\+json">(.*?)</script>', page, re.S).span(1)
     data = json.loads(page[start:end])
     model = next(one for one in data["state"].values() if one["state"].get("_streams"))

@@ -30,7 +30,7 @@ KINDS = {
     "clocks": ["position_clocks"],
     "plane": ["query_plane"],
     "translator": ["attention_explorer", "date_translator"],
-    "flow": ["attention_explorer", "date_translator", "date_flow"],
+    "flow": ["date_flow", "date_translator"],
     "sentences": ["sentence_explorer"],
     "tours": [
         *("attention_explorer", "attention_stepper", "date_translator", "language_model_explorer"),

@@ -126,8 +126,11 @@ def place_widgets(app: Sphinx, doctree: nodes.document) -> None:
             )
     if numbers:
         shown_models = {number: ours[name] for name, number in numbers.items()}
-        kinds = sorted({kind_of(model["state"]) for model in shown_models.values()})
-        scripts = dict.fromkeys(name for kind in kinds for name in WIDGETS[kind][0].split())
+        states = [model["state"] for model in shown_models.values()]
+        kinds = sorted(map(kind_of, states))
+        scripts = dict.fromkeys(
+            name for state in sorted(states, key=kind_of) for name in scripts_of(state).split()
+        )
         needs_models(app, sorted({MODELS[kind] for kind in kinds if kind in MODELS}))
         text = data_of(shown_models)
         doctree += nodes.raw(text=text, format="html", classes=["attnbook-state"], scripts=[*scripts])
@@ -151,6 +154,13 @@ def is_ours(model: dict) -> bool:
     """Whether the site's script can mount this model."""
     name = model.get("state", {}).get("_anywidget_id", "")
     return name.startswith("attnbook.") and name.rpartition(".")[2] in WIDGETS
+
+
+def scripts_of(state: dict) -> str:
+    """The programs that a widget needs at first, in the order in which they run."""
+    if state.get("_streams"):  # a translator's flow, which the translator would else request; maps come later
+        return "date_flow.js date_translator.js"
+    return WIDGETS[kind_of(state)][0]
 
 
 def kind_of(state: dict) -> str:

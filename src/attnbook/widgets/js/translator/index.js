@@ -219,8 +219,9 @@ class DateTranslator extends View {
       this.effect.append(this.effects.node);
     }
     const { whole, translation } = this;
-    const score = (cuts) => model.score(read, whole.target, whole.written, cuts);
-    const [before, after] = cuts.length ? [score([]), score(cuts)] : [[], []];
+    const best = ({ likeliest }) => likeliest.map(([[, share]]) => Math.log(share)); // greedy decoding writes the likeliest tokens
+    const same = whole.written.join("\n") === translation.written.join("\n");
+    const [before, after] = [best(whole), same ? best(translation) : model.score(read, whole.target, whole.written, cuts)];
     const named = cuts.map((cut) => [writeCut(cut), cutInWords(cut, ...sides(whole, cut.kind))]);
     this.effects.show(named, whole.written, translation.written, before.map((value, i) => value - after[i]));
     this.speaker.say(this.effects.words.textContent);

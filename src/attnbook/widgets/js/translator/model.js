@@ -9,10 +9,20 @@ const SPECIAL = ["⟨pad⟩", "⟨start⟩", "⟨end⟩"]; // as in attnbook.dat
 const [START, END] = [1, 2];
 const LIKELIEST = 5;
 
-// Lets the page handle events between two tokens.
-const breath = () => new Promise((done) => setTimeout(done));
+// A function that lets the page handle events, if it has computed for a while. (A browser delays each of many time-outs by 4 ms.)
+const SLICE = 8; // milliseconds
+function breather() {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last < SLICE) return;
+    await new Promise((done) => setTimeout(done));
+    last = performance.now();
+  };
+}
 
 export class Model {
+  #encoded = {}; // the last text's state before the first step
+
   // `bytes` is the checkpoint file; `tags` are the targets in the order of their ids.
   constructor(bytes, tags) {
     const checkpoint = readCheckpoint(bytes);
@@ -28,11 +38,20 @@ export class Model {
     return [`⟨${tag}⟩`, ...text].map((label) => this.ids.get(label));
   }
 
+  // The state before the first step. The encoder runs again only for another text or other cuts in it.
+  #start(ids, cuts) {
+    const own = cuts.filter(({ kind }) => kind === "encoder");
+    const key = JSON.stringify([ids, own]);
+    if (this.#encoded.key !== key) this.#encoded = { key, state: this.network.start(ids, own) };
+    return { ...this.#encoded.state, cuts };
+  }
+
   // Greedy decoding until the end token or `longest` tokens; null once `stopped()` is true. `cuts` forbids weights (see cuts.js).
   async translate(text, tag, { longest, stopped, cuts = [] }) {
     const { sizes } = this.network;
     const ids = this.encode(text, tag);
-    let state = this.network.start(ids, cuts);
+    let state = this.#start(ids, cuts);
+    const breath = breather();
     const steps = [];
     for (let id = START; id !== END && steps.length < longest; ) {
       await breath();
@@ -67,7 +86,7 @@ export class Model {
 
   // One row of one head's cross-attention: the query, the keys and values (S × d), and the scores before softmax.
   inspect(text, tag, written, { layer, head, row, cuts = [] }) {
-    let state = this.network.start(this.encode(text, tag), cuts);
+    let state = this.#start(this.encode(text, tag), cuts);
     let step;
     for (const token of ["⟨start⟩", ...written.slice(0, row)]) {
       step = this.network.step(this.target.indexOf(token), state);
@@ -84,7 +103,7 @@ export class Model {
 
   // The log-probability of each token of `written`, given the tokens before it.
   score(text, tag, written, cuts = []) {
-    let state = this.network.start(this.encode(text, tag), cuts);
+    let state = this.#start(this.encode(text, tag), cuts);
     let id = START;
     return written.map((token) => {
       const step = this.network.step(id, state);
@@ -100,6 +119,7 @@ export class Model {
   async damage(text, tag, written, kind, { stopped, cuts = [] }) {
     const total = (more) => this.score(text, tag, written, [...cuts, ...more]).reduce((sum, value) => sum + value, 0);
     const whole = total([]);
+    const breath = breather();
     const { num_layers: layers, num_heads: heads } = this.network.sizes;
     const found = Array.from({ length: layers }, () => Array(heads).fill(0));
     for (let layer = 0; layer < layers; layer++) {
