@@ -33,8 +33,8 @@ KINDS = {
     "flow": ["date_flow", "date_translator"],
     "sentences": ["sentence_explorer"],
     "tours": [
-        *("attention_explorer", "attention_stepper", "date_translator", "language_model_explorer"),
-        *("path_explorer", "position_clocks", "query_plane", "sentence_explorer", "date_flow"),
+        *("attention_explorer", "attention_stepper", "date_flow", "date_translator"),
+        *("language_model_explorer", "path_explorer", "position_clocks", "query_plane", "sentence_explorer"),
     ],
     "trainer": ["attention_trainer"],
 }

@@ -127,10 +127,9 @@ def place_widgets(app: Sphinx, doctree: nodes.document) -> None:
     if numbers:
         shown_models = {number: ours[name] for name, number in numbers.items()}
         states = [model["state"] for model in shown_models.values()]
-        kinds = sorted(map(kind_of, states))
-        scripts = dict.fromkeys(
-            name for state in sorted(states, key=kind_of) for name in scripts_of(state).split()
-        )
+        kinds = {kind_of(state) for state in states}
+        states.sort(key=lambda state: (kind_of(state), not state.get("_streams")))
+        scripts = dict.fromkeys(name for state in states for name in scripts_of(state).split())
         needs_models(app, sorted({MODELS[kind] for kind in kinds if kind in MODELS}))
         text = data_of(shown_models)
         doctree += nodes.raw(text=text, format="html", classes=["attnbook-state"], scripts=[*scripts])
