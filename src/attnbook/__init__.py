@@ -34,6 +34,7 @@ LAZY = {
     "PositionClocks": "attnbook.widgets",
     "QueryPlane": "attnbook.widgets",
     "SentenceExplorer": "attnbook.widgets",
+    "TrainingExplorer": "attnbook.widgets",
     "check": "attnbook.exercises",
     "plot_attention": "attnbook.plots",
 }
@@ -69,6 +70,7 @@ __all__ = [
     "RotaryPositions",
     "SentenceExplorer",
     "SinusoidalPositions",
+    "TrainingExplorer",
     "Transformer",
     "ablate",
     "beam_search",

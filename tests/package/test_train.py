@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from attnbook import checkpoints, training
+from attnbook import checkpoints, snapshots, training
 from attnbook.data import DateTask
 from attnbook.data.dates import dates_in
 from attnbook.train import __main__ as command
@@ -390,6 +390,7 @@ def test_the_command_writes_a_checkpoint_and_its_model_card(tmp_path, capsys, mo
 DEFAULTS = {"batch": 128, "learning_rate": 2e-3, "warmup": 200, "clip": 1.0, "dropout": 0.0, "seed": 0}
 DEFAULTS |= {"d_model": 96, "num_heads": 4, "num_layers": 2, "d_ff": 256}
 DEFAULTS |= {"save_every": 250, "examples": 3000, "device": "auto", "fresh": False}
+DEFAULTS |= {"snapshots": None, "snapshot_steps": None}
 
 
 @pytest.mark.parametrize(("task", "steps"), [("iso", 2000), ("translate", 3500)])
@@ -475,6 +476,18 @@ def test_help_shows_every_option(capsys):
         (
             ["iso", f"--out={'x' * 300}.safetensors"],
             "--out: cannot write there: File name too long",
+        ),
+        (["iso", "--snapshots=a.txt"], "--snapshots: wanted a file that ends in .npz, got 'a.txt'"),
+        (["iso", "--snapshots=/nowhere/a.npz"], "--snapshots: the folder /nowhere does not exist"),
+        (["iso", "--snapshot-steps=0,5"], "--snapshot-steps: wanted --snapshots FILE with it"),
+        (
+            ["iso", "--snapshots=a.npz", "--snapshot-steps=5,2"],
+            "--snapshot-steps: wanted steps in rising order, such as 0,10,100, got '5,2'",
+        ),
+        (["iso", "--snapshots=a.npz", "--snapshot-steps=many"], "--snapshot-steps: wanted steps in rising"),
+        (
+            ["iso", "--steps=300", "--snapshots=a.npz", "--snapshot-steps=0,301"],
+            "--snapshot-steps: wanted at most --steps 300, got 301",
         ),
         (["iso", "--speed", "9"], "unrecognized arguments: --speed 9"),
     ],
@@ -576,6 +589,41 @@ def test_several_processes_form_a_group(monkeypatch, device):
         ("broadcast_object_list", (["state"],), {"src": 0}),
         ("destroy_process_group", (), {}),
     ]
+
+
+def test_snapshots_leave_the_weights_alone_and_outlast_a_stop(tmp_path, monkeypatch, capsys):
+    """With and without them, in one go or resumed: the same weights, and the same recording."""
+    line = ["translate", "--steps=5", "--warmup=1", "--dropout=0.1", "--save-every=1", *SMALL]
+    paths = {name: tmp_path / f"{name}.safetensors" for name in ("plain", "whole", "resumed")}
+    record = {name: f"--snapshots={tmp_path / name}.npz" for name in paths}
+    assert command.main([*line, f"--out={paths['plain']}"]) == 0
+    when = "--snapshot-steps=0,2,4,5"
+    assert command.main([*line, f"--out={paths['whole']}", record["whole"], when]) == 0
+    for stop in (1, 3):
+        with monkeypatch.context() as patched:
+            patched.setattr(training, "check_loss", at_step(stop, ask_to_stop))
+            assert command.main([*line, f"--out={paths['resumed']}", record["resumed"], when]) == 130
+    for other in ([], [record["resumed"], "--snapshot-steps=0,5"]):
+        assert command.main([*line, f"--out={paths['resumed']}", *other]) == 2
+        assert "is of a run with snapshots [0, 2, 4, 5], not [" in capsys.readouterr().err
+    assert command.main([*line, f"--out={paths['resumed']}", record["resumed"], when]) == 0
+    assert paths["plain"].read_bytes() == paths["whole"].read_bytes() == paths["resumed"].read_bytes()
+    files = [(tmp_path / f"{name}.npz").read_bytes() for name in ("whole", "resumed")]
+    assert files[0] == files[1]
+    assert not (tmp_path / "plain.npz").exists()
+    recording = snapshots.load(tmp_path / "whole.npz")
+    assert recording.steps == [0, 2, 4, 5]
+    assert recording.training["steps"] == 5
+
+
+def test_snapshots_of_the_task_without_targets_are_of_the_same_date(tmp_path):
+    file = tmp_path / "iso.npz"
+    line = ["iso", "--steps=2", "--warmup=0", *SMALL, f"--out={tmp_path / 'iso.safetensors'}"]
+    assert command.main([*line, f"--snapshots={file}"]) == 0
+    recording = snapshots.load(file)
+    assert recording.steps == [0, 2]
+    assert recording.text == "Saturday, August 19, 2000"
+    assert (recording.target, "".join(recording.right)) == ("iso", "2000-08-19⟨end⟩")
 
 
 def test_the_curve_has_the_means_of_equal_intervals():

@@ -26,6 +26,8 @@ OTHERS = {
     "KeyValues",
     "LayerCache",
     "Recipe",
+    "Recording",
+    "Snapshot",
     "Tokenizer",
     "Trained",
     "TransformerState",
@@ -35,6 +37,7 @@ OTHERS = {
     "pretrained.load",
     "save",
     "sinusoids",
+    "snapshots.load",
 }
 
 

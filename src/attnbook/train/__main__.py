@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from torch import nn
 
-from attnbook import checkpoints
+from attnbook import checkpoints, snapshots
 from attnbook.checkpoints import TASKS, Recipe
 from attnbook.train.loop import Run, train
 from attnbook.train.processes import Process, find_device
@@ -38,7 +39,7 @@ def command_line() -> argparse.ArgumentParser:
     add("task", choices=sorted(TASKS), help="iso: to year-month-day; translate: into the language of a tag")
     add(
         "--out",
-        type=_checkpoint,
+        type=_file(".safetensors"),
         default=argparse.SUPPRESS,
         help="the checkpoint to write (default: dates-TASK.safetensors)",
     )
@@ -78,6 +79,22 @@ def command_line() -> argparse.ArgumentParser:
         default=3000,
         help="number of held-out dates to measure accuracy on",
     )
+    add(
+        "--snapshots",
+        type=_file(".npz"),
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="an .npz file for snapshots of the training: what the model writes for one date, and where it "
+        "attends (see attnbook.snapshots); the weights are the same with and without it",
+    )
+    add(
+        "--snapshot-steps",
+        type=_steps,
+        default=argparse.SUPPRESS,
+        metavar="STEP,...",
+        help="the steps after which to take one (default: 0, then 32, 45, 64, ..., each the square root of 2 "
+        "times the one before, and the last)",
+    )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: cuda if available")
     add("--fresh", action="store_true", help="start over instead of continuing an earlier run")
     return parser
@@ -99,15 +116,33 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         find_device(chosen.device)
     except ValueError as error:
         parser.error(f"argument --{error}")
-    if not os.path.isdir(chosen.out.parent):
-        parser.error(f"argument --out: the folder {chosen.out.parent} does not exist")
-    try:
-        tempfile.NamedTemporaryFile(dir=chosen.out.parent, prefix=chosen.out.name).close()
-    except OSError as error:
-        parser.error(f"argument --out: cannot write there: {error.strerror}")
+    check_steps(parser, chosen)
+    for option, path in (("--out", chosen.out), ("--snapshots", chosen.snapshots)):
+        if path is None:
+            continue
+        if not os.path.isdir(path.parent):
+            parser.error(f"argument {option}: the folder {path.parent} does not exist")
+        try:
+            tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name).close()
+        except OSError as error:
+            parser.error(f"argument {option}: cannot write there: {error.strerror}")
     if chosen.batch % int(os.environ.get("WORLD_SIZE", 1)):
         parser.error(f"argument --batch: wanted a multiple of the {os.environ['WORLD_SIZE']} processes")
     return chosen
+
+
+def check_steps(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> None:
+    """Set the defaults of the snapshots' options, and exit with an error if they don't fit the training."""
+    vars(chosen).setdefault("snapshots", None)
+    steps = vars(chosen).setdefault("snapshot_steps", None)
+    if chosen.snapshots is None:
+        if steps is not None:
+            parser.error("argument --snapshot-steps: wanted --snapshots FILE with it")
+        return
+    if steps is None:
+        chosen.snapshot_steps = snapshots.default_steps(chosen.steps)
+    elif steps[-1] > chosen.steps:
+        parser.error(f"argument --snapshot-steps: wanted at most --steps {chosen.steps}, got {steps[-1]}")
 
 
 def _number(kind: type, least: float, *, above: bool = False, below: float | None = None) -> Callable:
@@ -129,21 +164,37 @@ def _number(kind: type, least: float, *, above: bool = False, below: float | Non
     return read
 
 
-def _checkpoint(text: str) -> Path:
-    """An argparse type for the checkpoint's path."""
-    path = Path(text)
-    if path.suffix != ".safetensors":
-        raise argparse.ArgumentTypeError(f"wanted a file that ends in .safetensors, got {text!r}")
-    if os.path.isdir(path):
-        raise argparse.ArgumentTypeError(f"wanted a file, got the folder {text!r}")
-    return path
+def _file(ending: str) -> Callable[[str], Path]:
+    """An argparse type for the path of a file with this ending."""
+
+    def read(text: str) -> Path:
+        path = Path(text)
+        if path.suffix != ending:
+            raise argparse.ArgumentTypeError(f"wanted a file that ends in {ending}, got {text!r}")
+        if os.path.isdir(path):
+            raise argparse.ArgumentTypeError(f"wanted a file, got the folder {text!r}")
+        return path
+
+    return read
+
+
+def _steps(text: str) -> list[int]:
+    """An argparse type for whole numbers in rising order, such as 0,10,100."""
+    try:
+        steps = [int(part) for part in text.split(",")]
+    except ValueError:
+        steps = []
+    if not steps or steps[0] < 0 or any(a >= b for a, b in pairwise(steps)):
+        raise argparse.ArgumentTypeError(f"wanted steps in rising order, such as 0,10,100, got {text!r}")
+    return steps
 
 
 def run_of(chosen: argparse.Namespace) -> Run:
     """The run described by the options."""
     sizes = {name: getattr(chosen, name) for name in (*SIZES, "dropout")} | {"norm_first": True}
     names = ("task", "steps", "batch", "learning_rate", "warmup", "clip", "seed")
-    return Run(sizes=sizes, **{name: getattr(chosen, name) for name in names})
+    settings = {name: getattr(chosen, name) for name in names}
+    return Run(sizes=sizes, snapshots=chosen.snapshot_steps or [], **settings)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -171,8 +222,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write(chosen: argparse.Namespace, run: Run, model: nn.Module) -> None:
-    """Save the checkpoint and its model card, with the accuracy measured on the weights as saved."""
-    training = {key: value for key, value in run.settings().items() if key not in ("task", "sizes")}
+    """Save the checkpoint, its model card with the accuracy of the weights as saved, and the snapshots."""
+    apart = ("task", "sizes", "snapshots")
+    training = {key: value for key, value in run.settings().items() if key not in apart}
     recipe = Recipe(run.task, run.sizes, training, curve=curve(run.losses))
     task = TASKS[run.task]()
     checkpoints.save(chosen.out, model, task, recipe)
@@ -182,6 +234,9 @@ def write(chosen: argparse.Namespace, run: Run, model: nn.Module) -> None:
     checkpoints.save(chosen.out, model, task, recipe)
     command = shlex.join(["python", "-m", "attnbook.train", *options(chosen)])
     chosen.out.with_suffix(".md").write_text(card(chosen.out, recipe, command), encoding="utf8")
+    if chosen.snapshots:
+        taken = [snapshots.Snapshot(**fields) for fields in run.taken]
+        snapshots.save(chosen.snapshots, snapshots.record(task, training, run.losses, taken))
     print(f"{chosen.out}: {100 * results['all']:.2f} % of {chosen.examples} held-out dates correct")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from attnbook import snapshots
 from attnbook.checkpoints import Recipe
 from attnbook.data import DateTask
 from attnbook.train.processes import Process
@@ -18,7 +19,7 @@ from attnbook.training import descend, schedule, token_loss
 
 @dataclass
 class Run:
-    """Everything that decides what a training produces, and the losses it has reached so far."""
+    """Everything that decides what a training produces, and its losses and snapshots so far."""
 
     task: str
     sizes: dict[str, int | float | bool]
@@ -28,11 +29,13 @@ class Run:
     warmup: int
     clip: float
     seed: int
+    snapshots: list[int] = field(default_factory=list)  # the steps to take a snapshot after
     losses: list[float] = field(default_factory=list)
+    taken: list[dict] = field(default_factory=list)  # the fields of the snapshots so far
 
     def settings(self) -> dict:
-        """Everything but the losses."""
-        return {key: value for key, value in vars(self).items() if key != "losses"}
+        """Everything but what the training has reached."""
+        return {key: value for key, value in vars(self).items() if key not in ("losses", "taken")}
 
 
 def train(run: Run, process: Process, state: Path, *, save_every: int, fresh: bool = False) -> nn.Module:
@@ -51,6 +54,8 @@ def train(run: Run, process: Process, state: Path, *, save_every: int, fresh: bo
     _resume(state, run, process, model, optimizer)
     shared = process.wrap(model)
     begun = len(run.losses)
+    if begun == 0:
+        _take(run, process, model, task)
     losses = (_loss(shared, task, run, step, process) for step in range(begun, run.steps))
     rates = (run.learning_rate * schedule(step, run.steps, run.warmup) for step in range(begun, run.steps))
     options = {"clip": run.clip, "steps": run.steps, "done": begun, "shown": process.first}
@@ -62,6 +67,7 @@ def train(run: Run, process: Process, state: Path, *, save_every: int, fresh: bo
         for loss in taken:
             run.losses.append(loss)
             done = len(run.losses)
+            _take(run, process, model, task)
             asked = torch.tensor(float(bool(stopped)), device=process.device)
             stop = process.all_reduce(asked).item() > 0  # if one stops, all do
             if process.first and (stop or done % save_every == 0 or done == run.steps):
@@ -69,6 +75,13 @@ def train(run: Run, process: Process, state: Path, *, save_every: int, fresh: bo
             if stop:
                 raise KeyboardInterrupt
     return model
+
+
+def _take(run: Run, process: Process, model: nn.Module, task: DateTask) -> None:
+    """Take a snapshot, if the run wants one at this step."""
+    step = len(run.losses)
+    if process.first and step in run.snapshots:
+        run.taken.append(vars(snapshots.take(model, task, step)))
 
 
 def _loss(model: nn.Module, task: DateTask, run: Run, step: int, process: Process) -> tuple[Tensor, float]:
@@ -140,6 +153,7 @@ def _resume(
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         run.losses[:] = saved["run"]["losses"]
+        run.taken[:] = saved["run"].get("taken", [])
 
 
 def _read(state: Path, run: Run) -> dict:

@@ -8,6 +8,7 @@ from attnbook.widgets.plane import QueryPlane
 from attnbook.widgets.sentences import SentenceExplorer
 from attnbook.widgets.stepper import AttentionStepper
 from attnbook.widgets.trainer import AttentionTrainer
+from attnbook.widgets.training import TrainingExplorer
 from attnbook.widgets.translator import DateTranslator
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "PositionClocks",
     "QueryPlane",
     "SentenceExplorer",
+    "TrainingExplorer",
 ]

@@ -1,12 +1,14 @@
 """The statements of chapter 8 agree with the numbers that this build printed."""
 
 import math
+import re
 from datetime import date as Date
 
 import pytest
 import torch
 from playwright.sync_api import expect
 
+from attnbook import snapshots
 from attnbook.data import split_of, write_date
 from attnbook.widgets.translation import translate
 
@@ -114,6 +116,29 @@ def test_the_model_generalizes_from_its_training(printed):
     assert live["held-out loss after training"] < 2 * live["last loss"]
     perplexity = math.exp(live["held-out loss after training"])
     assert live["held-out perplexity after training"] == pytest.approx(perplexity, abs=0.02)
+
+
+def test_the_shipped_model_learned_field_by_field(printed):
+    first = printed.column("first right at step", "weekday")
+    assert first["year"] < first["month"] == first["day"] < first["weekday"]
+    assert printed.column("right ever since step", "year")["year"] > 1448 > first["year"]
+    assert "2008年8月19日" in next(line for line in printed.lines if line.strip().startswith("2008"))
+    losses = {
+        int(found[1]): (float(found[2]), float(found[3]))
+        for line in printed.lines
+        if (found := re.match(r"step (\d+): loss ([\d.]+), held-out dates right ([\d.]+) %", line))
+    }
+    assert losses[0][0] / 15 < losses[181][0] < losses[0][0] / 8
+    assert losses[181][1] < 1
+    assert printed.number("characters read per row at step 0:") > 13  # of 26
+    assert 2 < printed.number("characters read per row at step 3500:") < 3
+
+
+def test_the_recorded_date_is_the_chapters_first_and_held_out():
+    recording = snapshots.load("dates-translate")
+    assert recording.text == write_date(HOOK, "en", "full")
+    assert "".join(recording.right) == write_date(HOOK, "zh", "full") + "⟨end⟩"
+    assert len(recording.snapshots) == 16
 
 
 def test_exposure_bias_costs_characters_and_no_dates(printed):

@@ -47,6 +47,7 @@ async ({ module, state, press = [], first, later }) => {
     _weights: [0, 1, 2, 3].map(() => new DataView(Uint16Array.of(65535, 0, 0, 65535).buffer)),
   };
   for (const kind of ["_cross", "_decoder", "_encoder"]) state[kind] &&= state[kind].map((codes) => Uint16Array.from(codes));
+  state._codes &&= state._codes.map((codes) => new DataView(Uint8Array.from(codes).buffer));
   const calls = new Set();
   const model = {
     get: (name) => state[name],

@@ -37,6 +37,7 @@ KINDS = [
     "position_clocks.js",
     "query_plane.js",
     "sentence_explorer.js",
+    "training_explorer.js",
 ]
 
 

@@ -37,6 +37,7 @@ KINDS = {
         *("language_model_explorer", "path_explorer", "position_clocks", "query_plane", "sentence_explorer"),
     ],
     "trainer": ["attention_trainer"],
+    "training": ["training_explorer"],
 }
 every_page = pytest.mark.parametrize("name", KINDS, scope="module")
 
@@ -91,6 +92,8 @@ ALT = {
     "as a heatmap of weights",
     "trainer": "Neighbours: training loss, attention maps and accuracy of a model with 2 heads that names "
     "the letters before and after",
+    "training": "As it learns: the loss curve of a training, and where the model attends at four of its "
+    "steps",
     "translator": "Dates: the trained model's translation of “Saturday, March 7, 2009”, token by token, "
     "with its attention weights",
 }
@@ -185,6 +188,7 @@ MISSING = {
     "stepper": ("By hand", ["_query", "query_tokens", "_sizes"]),
     "sentences": ("Pronoun", ["sentences", "_tokens", "_maps"]),
     "trainer": ("Neighbours", ["_recorded", "_steps", "heads", "runs"]),
+    "training": ("As it learns", ["_snapshots", "_codes", "_source", "_right", "_curve", "_heads", "step"]),
     "translator": ("Dates", ["_first", "_known", "_writing", "_cross"]),
 }
 

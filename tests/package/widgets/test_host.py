@@ -185,6 +185,25 @@ TRAINER = {
         | {"accuracy": [0.5, 0.5, 0.1]}
     ],
 }
+TRAINING = {
+    **{
+        "title": "t",
+        "step": 0,
+        "layer": 0,
+        "head": -1,
+        "_text": "7",
+        "_target": "iso",
+        "_source": ["7", "."],
+    },
+    **{"_right": ["7"], "_curve": [[0, 2.0], [9, 0.1]], "_heads": [1, 1], "_codes": [[255, 0], [0, 255]]},
+    "_snapshots": [
+        {
+            **{"step": step, "written": ["7"], "probabilities": [0.5], "good": [True], "found": [True]},
+            **{"loss": 1.0, "accuracy": 0.5},
+        }
+        for step in (0, 9)
+    ],
+}
 TRANSLATOR = {
     **{"title": "t", "text": "7", "target": "iso", "kind": "cross", "_known": "7"},
     **{"_languages": [["en", "English", "English"]], "_writing": {"en": {"long": [4]}}},
@@ -221,6 +240,13 @@ VIEWS = {
         "first": ["runs", []],
         "later": ["seed", 0],
     },
+    "training, playing": {
+        "module": "/training_explorer.js",
+        "state": TRAINING,
+        "press": ["Play"],
+        "first": ["head", 0],
+        "later": ["step", 9],
+    },
     "explorer": {"module": "/attention_explorer.js", "first": ["head", 1], "later": ["locked", 0]},
     **{
         f"explorer with {part} open, playing": {
@@ -247,7 +273,7 @@ def test_removing_a_view_removes_its_listeners(visit, view):
     assert min(seen["during"][:3]) >= 1
     if "press" in view:
         assert seen["during"][3] == 1  # playing
-        assert seen["during"][0] > seen["before"][0] or view["press"][0] == "Table"
+        assert seen["during"][0] > seen["before"][0] or view["press"][0] in ("Table", "Play")
     assert seen["after"] == seen["again"] == [0, 0, 0, 0]
     assert seen["children"] == 0
     assert opened.faults == []

@@ -332,6 +332,16 @@ def language_place(state: dict) -> tuple[str, str, str, str]:
     return "ab-language", "--wide:900px", ghosts(state, boxes, hint=False), titled(state, words)
 
 
+def training_place(state: dict) -> tuple[str, str, str, str]:
+    """A training explorer's class, its width, empty boxes for its parts, and its picture in words."""
+    rows = max(len(snapshot["written"]) for snapshot in state["_snapshots"])
+    boxes = '<div class="ab-tr-curve"></div><div class="ab-tr-bar"></div><div class="ab-tr-out"></div>'
+    boxes += f'<div class="ab-tr-both" style="--rows:{rows};--layers:{state["_heads"][0]}">'
+    boxes += f'<div class="ab-tr-map"></div><div class="ab-tr-heads"></div></div>{LEGEND}'
+    words = "the loss curve of a training, and where the model attends at four of its steps"
+    return "ab-training", "--wide:840px", ghosts(state, boxes), titled(state, words)
+
+
 def ghosts(state: dict, boxes: str, *, hint: bool = True, tour: bool = True) -> str:
     """Boxes that reserve a widget's room until it is mounted, under its title and its hint, if it has one.
 
@@ -353,6 +363,7 @@ WIDGETS = {
     "PositionClocks": ("position_clocks.js", clocks_place),
     "QueryPlane": ("query_plane.js", plane_place),
     "SentenceExplorer": ("sentence_explorer.js", sentences_place),
+    "TrainingExplorer": ("training_explorer.js", training_place),
 }
 
 

@@ -45,6 +45,7 @@ const WIDGETS = {
   query_plane: ["plane", "QueryPlane"],
   position_clocks: ["clocks", "PositionClocks"],
   attention_trainer: ["trainer", "AttentionTrainer"],
+  training_explorer: ["training", "TrainingExplorer"],
   date_translator: ["translator", "DateTranslator"],
   sentence_explorer: ["sentences", "SentenceExplorer"],
   language_model_explorer: ["language", "LanguageModelExplorer"],

@@ -8,7 +8,8 @@ import { View } from "../shared/view.js";
 import { watchModel, widget } from "../shared/widget.js";
 import { followAddress } from "./address.js";
 import { Figure } from "./figure.js";
-import { Frames } from "./frames.js";
+import player from "../shared/frames.css";
+import { Frames } from "../shared/frames.js";
 import { Heads } from "./heads.js";
 import { watchInput } from "./input.js";
 import layout from "./layout.css";
@@ -32,7 +33,7 @@ class Explorer extends View {
   cursor = null; // the current cell
 
   constructor(model, el, signal) {
-    super(model, el, signal, { css: layout + css });
+    super(model, el, signal, { css: layout + player + css });
     const maps = (this.maps = new Maps(model));
     this.headNames = model.get("head_names") ?? [];
     this.state = new State(model, this.maps, this.headNames.length > 0);

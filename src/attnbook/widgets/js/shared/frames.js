@@ -1,7 +1,7 @@
 // Controls for a sequence of maps: a slider for the frame and a button that plays them.
 
-import { element } from "../shared/dom.js";
-import { visible } from "../shared/tokens.js";
+import { element } from "./dom.js";
+import { visible } from "./tokens.js";
 
 const WHOLE = 6000; // milliseconds for a whole sequence, within limits per frame
 const pace = (count) => Math.max(200, Math.min(900, WHOLE / count));
