@@ -607,7 +607,9 @@ def test_snapshots_leave_the_weights_alone_and_outlast_a_stop(tmp_path, monkeypa
         assert command.main([*line, f"--out={paths['resumed']}", *other]) == 2
         assert "is of a run with snapshots [0, 2, 4, 5], not [" in capsys.readouterr().err
     assert command.main([*line, f"--out={paths['resumed']}", record["resumed"], when]) == 0
-    assert paths["plain"].read_bytes() == paths["whole"].read_bytes() == paths["resumed"].read_bytes()
+    for name, tensor in weights(paths["plain"]).items():
+        assert torch.equal(tensor, weights(paths["whole"])[name]), name
+        assert torch.equal(tensor, weights(paths["resumed"])[name]), name
     files = [(tmp_path / f"{name}.npz").read_bytes() for name in ("whole", "resumed")]
     assert files[0] == files[1]
     assert not (tmp_path / "plain.npz").exists()

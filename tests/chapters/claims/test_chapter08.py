@@ -130,7 +130,7 @@ def test_the_shipped_model_learned_field_by_field(printed):
     }
     assert losses[0][0] / 15 < losses[181][0] < losses[0][0] / 8
     assert losses[181][1] < 1
-    assert printed.number("characters read per row at step 0:") > 13  # of 26
+    assert 18 < printed.number("characters read per row at step 0:") < 22
     assert 2 < printed.number("characters read per row at step 3500:") < 3
 
 
