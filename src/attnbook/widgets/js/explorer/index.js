@@ -8,7 +8,6 @@ import { View } from "../shared/view.js";
 import { watchModel, widget } from "../shared/widget.js";
 import { followAddress } from "./address.js";
 import { Figure } from "./figure.js";
-import player from "../shared/frames.css";
 import { Frames } from "../shared/frames.js";
 import { Heads } from "./heads.js";
 import { watchInput } from "./input.js";
@@ -33,7 +32,7 @@ class Explorer extends View {
   cursor = null; // the current cell
 
   constructor(model, el, signal) {
-    super(model, el, signal, { css: layout + player + css });
+    super(model, el, signal, { css: layout + css });
     const maps = (this.maps = new Maps(model));
     this.headNames = model.get("head_names") ?? [];
     this.state = new State(model, this.maps, this.headNames.length > 0);

@@ -2,7 +2,6 @@
 
 import { Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
-import player from "../shared/frames.css";
 import { Frames } from "../shared/frames.js";
 import { Legend } from "../shared/legend.js";
 import { View } from "../shared/view.js";
@@ -21,7 +20,7 @@ const percent = (share) => `${Number((100 * share).toFixed(share < 0.095 ? 1 : 0
 
 class TrainingExplorer extends View {
   constructor(model, el, signal) {
-    super(model, el, signal, { css: layout + player + css, hint: HINT });
+    super(model, el, signal, { css: layout + css, hint: HINT });
     const { _snapshots, _codes, _heads, _source, _right, _curve, _target } = this.get("_snapshots", "_codes", "_heads", "_source", "_right", "_curve", "_target");
     if (!_snapshots?.length || _codes?.length !== _snapshots.length || !_curve?.length) throw new Error("snapshots are missing");
     if (!_source?.length || !_right?.length || _heads?.length !== 2 || STATE.some((name) => !Number.isInteger(model.get(name)))) throw new Error("settings are missing");
