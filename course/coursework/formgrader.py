@@ -31,7 +31,6 @@ from nbgrader.server_extensions.formgrader import apihandlers, handlers
 from nbgrader.server_extensions.formgrader.formgrader import FormgradeExtension
 from tornado.web import RedirectHandler, StaticFileHandler
 
-from bookpress import ROOT
 from coursework.align import name_of
 from coursework.course import Course
 from coursework.inert import make_inert, prose
@@ -39,11 +38,7 @@ from coursework.outputs import clean_output
 from coursework.rubric import as_markdown, rubrics
 
 HERE = Path(__file__).parent / "marking"
-SERVED = {
-    "marking.js": HERE,
-    "tex-chtml.js": HERE / "mathjax",
-    "fonts": ROOT / "website" / "assets" / "mathjax" / "output" / "chtml" / "fonts" / "woff-v2",
-}
+SCRIPT = "marking.js"
 POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -77,15 +72,12 @@ MARKING = {
 class Templates(FileSystemLoader):
     """nbgrader's templates, with the nonce added to each script and inline event handlers removed.
 
-    `values` is the prefix of the template's variables; `scripts` are added to the page's head.
+    `values` is the prefix of the template's variables. Our own script is added to the page's head.
     """
 
-    def __init__(self, folder: Path, values: str, scripts: tuple[str, ...]):
+    def __init__(self, folder: Path, values: str):
         super().__init__(folder)
-        head = "".join(
-            f'<script src="{{{{ {values}base_url }}}}/formgrader/marking/{name}"></script>\n'
-            for name in scripts
-        )
+        head = f'<script src="{{{{ {values}base_url }}}}/formgrader/marking/{SCRIPT}"></script>\n'
         self.changes = {
             "{{ mathjax() }}": "",
             ' title="Open live notebook"': "",
@@ -109,9 +101,7 @@ class Page(HTMLExporter):
 
     def __init__(self, folder: Path, **options):
         self.folder = folder
-        templates = Templates(
-            Path(handlers.template_path) / "formgrade", "resources.", ("marking.js", "tex-chtml.js")
-        )
+        templates = Templates(Path(handlers.template_path) / "formgrade", "resources.")
         super().__init__(extra_loaders=[templates], **options)
 
     @pass_context
@@ -169,7 +159,7 @@ class Marking(FormgradeExtension):
     def init_tornado_settings(self, webapp):
         super().init_tornado_settings(webapp)
         folders = (HERE, Path(handlers.template_path))
-        loader = ChoiceLoader([Templates(folder, "", ("marking.js",)) for folder in folders])
+        loader = ChoiceLoader([Templates(folder, "") for folder in folders])
         webapp.settings["nbgrader_jinja2_env"] = Environment(loader=loader, autoescape=True)
         webapp.settings["nbgrader_exporter"] = Page(Path(self.root_dir), config=self.config)
 
@@ -185,11 +175,7 @@ class Marking(FormgradeExtension):
             (f"{static}/?", RedirectHandler, {"url": f"{static}/gradebook", "permanent": False}),
             (f"{static}/static/(.*)", StaticFileHandler, {"path": handlers.static_path}),
             (f"{static}/fonts/(.*)", StaticFileHandler, {"path": handlers.fonts_path}),
-            (f"{static}/marking/fonts/(.*)", StaticFileHandler, {"path": SERVED["fonts"]}),
-        ]
-        found += [
-            (f"{static}/marking/({name})", StaticFileHandler, {"path": SERVED[name]})
-            for name in ("marking.js", "tex-chtml.js")
+            (f"{static}/marking/({SCRIPT})", StaticFileHandler, {"path": HERE}),
         ]
         webapp.add_handlers(".*$", found)
 

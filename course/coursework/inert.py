@@ -103,7 +103,7 @@ def is_harmless(source: str) -> bool:
 
     html, _ = render(source)
     stripped, escaped = (bleach.clean(html, TAGS, watch, strip=strip) for strip in (True, False))
-    formulas = CODE.sub("", stripped)  # MathJax skips code
+    formulas = CODE.sub("", stripped)  # in which TeX is only shown
     return not refused and stripped == escaped and not TEX.search(formulas) and "<!" not in html
 
 
