@@ -42,26 +42,26 @@ TOURS = {
             ),
             (
                 "map",
-                "Hover over a cell, or tap it, to read its weight. Click to lock its row, as the first row "
-                "is now; click again to unlock it.",
+                "Hover over a cell, or tap it, to read its weight. Click it to lock its row (the first row "
+                "is locked now), and click again to unlock the row.",
                 {"locked": 0},
             ),
             (
                 "reading",
-                "The weight as a number, and its rank in the row. The question mark lists the strongest keys "
-                "of the row.",
+                "The weight as a number, and its rank in the row. The question mark shows the keys with the "
+                "largest weights in the row.",
                 {"locked": 0},
             ),
             ("heads", "Each small map is another layer, head or model. Choose one to see it large."),
             (
                 "colours",
-                "All maps share one colour scale, so you can compare them. With “own colours”, each map uses "
-                "the whole scale.",
+                "All maps share one colour scale, so you can compare them. With “own colours”, each map is "
+                "scaled to its own largest weight.",
             ),
             (
                 "tools",
-                "More views of the same weights, over the text or in a table. You can also change the "
-                "colours and the order of the maps, and save a picture or a link.",
+                "Other views of the same weights: as lines, over the text or in a table. “Options” changes "
+                "the colours and the order of the maps. You can also save a picture or a link.",
             ),
         ],
     ),
@@ -82,18 +82,20 @@ TOURS = {
         [
             (
                 "queries",
-                "Each row of Q is a query: what one word looks for. K and V hold one key and one value per "
-                "word.",
+                "Each row of Q is a query: what one word looks for. Each row of K is a key, which the "
+                "queries are compared with. Each row of V is a value: what a word passes on.",
                 {"step": 0, "selected": []},
             ),
             (
                 "scores",
-                "A score is the dot product of a query and a key, one for each pair.",
+                "Each score is the dot product of one query and one key. The better they match, the larger "
+                "it is.",
                 {"step": 1, "selected": []},
             ),
             (
                 "scaled",
-                "Dividing by √d keeps the scores about the same size, however wide the vectors are.",
+                "Scores are divided by √d, where d is the dimension of a query. Otherwise, with a large d, "
+                "scores would be large, and softmax would give one key nearly all the weight.",
                 {"step": 2, "selected": []},
             ),
             (
@@ -108,13 +110,14 @@ TOURS = {
             ),
             (
                 "sum",
-                "Click any number to see how it was computed, as for the first number of the output here. "
-                "Click a framed number to go one step further back.",
+                "Click any number to see how it was computed; here it is the first number of the output. "
+                "The framed numbers went into it: click one to see how that was computed.",
                 {"step": 5, "selected": ["output", 0, 0]},
             ),
             (
                 "switches",
-                "Switch the scale off, change the temperature or mask some keys: every number follows.",
+                "Turn off “divide by √d”, change the temperature or choose a mask: all numbers are "
+                "recomputed.",
             ),
             ("steps", "Next and Back move through the computation one step at a time."),
         ],
@@ -139,32 +142,32 @@ TOURS = {
             "heatmaps": ".below > .tool",
         },
         [
-            ("text", "Type a date in any of nine languages. The model reads it character by character."),
+            ("text", "Type a date in any of nine languages. For the model, each character is one token."),
             (
                 "language",
                 "Choose the language to translate into. The model reads it as a tag before the date.",
             ),
             (
                 "answer",
-                "The translation, one character after another. Click a character to see where the model "
-                "attended when it generated it.",
+                "The translation. Click a character to see which characters of your date the model attended "
+                "to when generating it.",
             ),
             (
                 "verdict",
-                "The page checks the answer against the calendar. The model itself doesn't: it only "
+                "Whether the answer is right. The page checks this against the calendar; the model only "
                 "translates.",
             ),
             (
                 "map",
-                "The cross-attention. Each row is a step that generates one character; each column is a "
-                "character of your date.",
+                "The cross-attention weights. Each row is a step that generates one character; each column "
+                "is a character of your date. The stronger the colour, the larger the weight.",
             ),
             ("frames", "Move the slider to go through the steps, or press play."),
-            ("heads", "Each layer has several heads. Choose a small map to see it large."),
+            ("heads", "Each small map is one head of one layer. Choose one to see it large."),
             (
                 "tools",
-                "Cut a head or a single weight, and the model translates again without it. Damage shows "
-                "how much less likely this answer becomes without each head.",
+                "Press “cut” and click a head or a single weight: the model translates again without it. "
+                "The “damage” button shows how much less likely this answer becomes without each head.",
             ),
         ],
     ),
@@ -188,14 +191,14 @@ TOURS = {
             ),
             (
                 "text",
-                "The prompt as tokens. Click one to see what the model expects after it. The lines show "
-                "where it attends in the chosen head.",
+                "The prompt as tokens. Click one to see which tokens the model expects next. The lines show "
+                "which earlier tokens it attends to in the chosen head.",
             ),
             ("next", "The most probable next tokens, with their probabilities."),
             (
                 "heads",
-                "All heads, with layers from left to right. The stronger the colour, the more weight a "
-                "head gives to the kind of token chosen above the grid. Click a head to choose it.",
+                "All heads: one column per layer. The stronger a head's colour, the more weight it gives to "
+                "the kind of token selected above the grid. Click a head to see its weights.",
             ),
             (
                 "map",
@@ -204,14 +207,14 @@ TOURS = {
             ),
             (
                 "cuts",
-                "Cut heads to see what they contribute. Here four are cut: the table of next tokens now "
-                "compares the probabilities with and without them.",
+                "Cutting a head sets its output to zero, which shows what the head contributes. Four heads "
+                "are cut here: the table of next tokens compares the probabilities with and without them.",
                 {"cut": [[17, 3], [17, 4], [17, 5], [18, 6]]},
             ),
             (
                 "effect",
-                "In words: what the cut does to the most probable token. Some cuts are recorded; to try any "
-                "other, load the model.",
+                "How the cut changes the probability of the most likely token. Some cuts are recorded; to "
+                "try any other, load the model.",
                 {"cut": [[17, 3], [17, 4], [17, 5], [18, 6]]},
             ),
             (
@@ -234,8 +237,8 @@ TOURS = {
         [
             (
                 "sentence",
-                "How far does a signal travel from one word to another? Click two words, or drag the two "
-                "flags.",
+                "How many steps does a signal need from one word to another? Click the two words, or drag "
+                "the flags.",
             ),
             (
                 "recurrent",
@@ -244,12 +247,12 @@ TOURS = {
             ),
             (
                 "convolution",
-                "A convolution sees only a few neighbours, so distant words need several layers. The "
-                "shaded area is everything that the upper word can depend on.",
+                "A convolution sees only a few neighbours, so distant words need several layers. The shaded "
+                "area is the receptive field: everything that the output at the top can depend on.",
             ),
             (
                 "controls",
-                "Wider kernels and more layers extend that area. Here the kernel is 9 words wide.",
+                "Wider kernels and more layers enlarge the receptive field. Here the kernel is 9 words wide.",
                 {"kernel": 9},
             ),
             ("attention", "Attention connects any two positions directly: one step, at any distance."),
@@ -273,10 +276,14 @@ TOURS = {
         [
             (
                 "dials",
-                "A position as clock hands. Each dial is a pair of features: the height of the hand is the "
-                "sine, its reach to the right the cosine.",
+                "A position's vector, drawn as clock hands. Each hand stands for two features of the "
+                "vector: the height of its tip is the sine, the horizontal position the cosine.",
             ),
-            ("position", "At position 20, all hands have turned, each at its own speed.", {"position": 20}),
+            (
+                "position",
+                "At position t = 20, all hands have turned, each at its own speed.",
+                {"position": 20},
+            ),
             (
                 "fastest",
                 "The first hand is the fastest and distinguishes neighbours. The last one hardly moves and "
@@ -285,8 +292,8 @@ TOURS = {
             ),
             (
                 "offset",
-                "The thinner hand on each dial is for the position k steps later. The angle between the "
-                "two hands depends only on k, not on t.",
+                "The thinner hand on each dial shows position t + k, which is k steps later. The angle "
+                "between the two hands depends only on k, not on t.",
                 {"position": 20},
             ),
             (
@@ -311,24 +318,25 @@ TOURS = {
         [
             (
                 "plane",
-                "Each circle is a key. A larger circle in a stronger colour has a larger weight.",
+                "Each circle is a key. The larger the circle and the stronger its colour, the larger its "
+                "weight.",
             ),
             (
                 "query",
                 "The query. Drag it, or focus it and use the arrow keys, and watch the weights change.",
             ),
             ("table", "Each key's score, weight and value. The weights sum to 1."),
-            ("average", "The output: the average of the values, weighted by the weights above."),
+            ("average", "The output: the average of the values, using the weights above."),
             (
                 "temperature",
-                "A high temperature makes the weights more equal, as here. A low one gives nearly all the "
-                "weight to the best key.",
+                "A high temperature, as here, makes the weights more equal. A low one gives nearly all the "
+                "weight to the key with the highest score.",
                 {"temperature": 20},
             ),
             (
                 "score",
-                "Scored by distance, near keys get the most weight. Scored by dot product, as here, it is "
-                "long keys in the query's direction.",
+                "With scores by distance, the nearest keys get the most weight. With dot products, "
+                "as here, the most weight goes to the keys that reach farthest in the query's direction.",
                 {"score": "dot"},
             ),
             ("formula", "The formula. Point at a key to see its score computed below."),
@@ -360,19 +368,19 @@ TOURS = {
             ),
             (
                 "heads",
-                "Each square is one of the 144 heads: layers from top to bottom, heads from left to right. "
-                "Its stripes are the query's weights. Click a square to choose that head.",
+                "Each square is one of the 144 heads, with one row of squares per layer. Its stripes are "
+                "the query's weights, one stripe per key. Click a square to choose that head.",
             ),
             ("map", "The chosen head on the whole sentence: one row per query. The query's row is marked."),
             (
                 "ranks",
-                "The heads in which the query has the largest weight on another word. Choose a key, and the "
-                "heads are ranked by the weight of that pair.",
+                "The heads in which the query gives the most weight to another word. If you choose a key, "
+                "the heads are ranked by the query's weight on that key.",
             ),
             (
                 "comparison",
-                "Once the model is loaded, you can compare two sentences here, and cut heads above to see "
-                "what depends on them.",
+                "Once the model is loaded, you can compare two sentences here. With the button above the "
+                "map, you can also cut heads and see which tokens change.",
             ),
         ],
     ),
@@ -385,28 +393,33 @@ FLOW = Tour(
         *TOURS["DateTranslator"].steps[:2],
         (
             "flow",
-            "The whole model: on the left the encoder, on the right the decoder. Each row is a token, and "
-            "each striped block is its vector at one point of the model.",
+            "The whole model: the encoder on the left, the decoder on the right. Each row is a token. Each "
+            "striped block is the token's vector at one point of the model, one stripe per component.",
         ),
         (
             "sources",
-            "The encoder's input: the tag for the language, then the characters of the date. All of them "
-            "pass through the encoder at once.",
+            "The encoder's input: a tag for the target language, then the characters of the date. The "
+            "encoder processes all of them in parallel.",
         ),
         (
             "outputs",
-            "The decoder's output: it generates one character after another.",
+            "The decoder's output, generated one character at a time. Click one to see that step.",
         ),
         (
             "flow",
-            "The ribbons in the middle are the cross-attention: they show which characters of the date the "
-            "model attends to while it generates the next one. Click a ribbon to see how its weight is "
-            "computed.",
+            "The ribbons are the cross-attention: which characters of the date the model attends to while "
+            "generating the current one. The wider a ribbon, the larger its weight. Click a ribbon to see "
+            "how the weight is computed.",
         ),
-        ("bar", "Play the translation, move the slider to any step, or choose a layer and a head."),
+        (
+            "bar",
+            "Play the translation, move the slider to any step, or choose the layer and head whose "
+            "cross-attention is shown.",
+        ),
         (
             "heatmaps",
-            "All heads as heatmaps, with tools to cut heads and weights and to see what changes.",
+            "This button shows all heads as heatmaps. There you can also cut heads or weights to see what "
+            "changes.",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The attention trainer: one attention layer that learns in the page to name the letters before and after."""
+"""The attention trainer: one attention layer, trained in the page to name the letters before and after."""
 
 import json
 from functools import cache
@@ -23,18 +23,18 @@ MOST = 100  # runs
 class AttentionTrainer(Widget):
     """Chapter 4's model of the letters before and after, trained in the page.
 
-    For each letter of a random string of 9, the model names the letter before and the letter after: letters
-    and learned positions in 32 features, one layer of multi-head self-attention, and one linear layer. A
-    training is 300 steps of Adam (learning rate 0.01) on 64 new strings each, in JavaScript, in a worker. The
-    widget shows the loss, the accuracy on held-out strings (200 while it trains, 1,000 at its end) and the
-    heads' maps on one string. At first it shows a recorded run of the same program, if there is one with
-    these settings: 1 or 2 heads, the rest as by default.
+    For each letter of a random 9-letter string, the model names the letter before and the letter after. It
+    adds letter embeddings and learned position embeddings (32 features), followed by one layer of multi-head
+    self-attention and one linear layer. A run takes 300 steps of Adam (learning rate 0.01), each on 64 new
+    strings, in JavaScript in a web worker. The widget shows the loss, the accuracy on held-out strings (200
+    during training, 1,000 at the end) and each head's map on one string. It first shows a recorded run of
+    the same program if there is one with these settings (1 or 2 heads, the other settings at their defaults).
 
     Traits to set and observe: `heads` (1, 2 or 4); `scale`, whether scores are divided by √d; `positions`,
-    whether they are added to the letters; `seed` (0 to 999), from which weights and strings are drawn;
+    whether position embeddings are added; `seed` (0 to 999), for the initial weights and the strings;
     `training`, True to train and False to pause; `runs`, the finished runs, each a dictionary of its settings
-    and the fractions `before`, `after` and `both` of correct answers. Training needs a page that shows the
-    widget. Raises ValueError and TypeError that name the argument, what it got and what it wanted.
+    and the fractions `before`, `after` and `both` of correct answers. Training runs only while a page shows
+    the widget. Raises ValueError and TypeError that name the argument, what it got and what it wanted.
     """
 
     _esm = BUNDLES / "attention_trainer.js"

@@ -14,11 +14,11 @@ NAME = "dates-translate"
 
 
 class TrainingExplorer(Widget):
-    """A training to move through: its loss curve is the slider, and the model's output and weights follow.
+    """A recorded training run: drag along its loss curve to see the model's output and attention weights.
 
     `recording` holds the snapshots, by default those of the shipped date translator (see
-    `attnbook.snapshots.load`). Each shows what the model wrote for one date at that step, which characters of
-    it are right, how sure the model was of each, and its cross-attention.
+    `attnbook.snapshots.load`). Each shows the model's translation of one date at that step, which of its
+    characters are right, the probability of each, and the cross-attention weights.
 
     Traits to set and observe: `step`, one of the recording's steps, `layer` and `head`, the map shown; head
     -1 is the mean over heads. Raises ValueError and TypeError that name the argument, what it got and what it

@@ -89,7 +89,7 @@ class Edit {
       }),
     );
     const values = this.inputs.map((row, part) => element("tr", {}, th("row", "is-value", this.width > 1 ? `value ${part + 1}` : "value"), ...row.map((input) => element("td", {}, input))));
-    const title = element("tr", { class: "rule" }, element("td", { colSpan: 2 + columns + this.width }, "Values, a column per key: output = weights × values, summed."));
+    const title = element("tr", { class: "rule" }, element("td", { colSpan: 2 + columns + this.width }, "Values, one column per key. Output: the weighted sum of the values."));
     const foot = element("tbody", {}, ...(this.width ? [title, ...values] : []));
     const table = element("table", { "aria-label": "Weights to forbid and values to change" }, element("thead", {}, top), this.grid, foot);
     this.about = element("p", { class: "about-edit", role: "status" });
@@ -99,7 +99,7 @@ class Edit {
       return node;
     };
     this.undo = button("Undo", () => this.#back());
-    this.reset = button("Reset", () => this.#change({ forbidden: state.given.forbidden, values: state.given.values }, "Everything is as it was given."));
+    this.reset = button("Reset", () => this.#change({ forbidden: state.given.forbidden, values: state.given.values }, "All weights and values are the original ones again."));
     this.node = element("div", {}, element("div", { class: "edited" }, table), this.about, element("div", { class: "edit-bar" }, this.undo, this.reset));
 
     this.grid.addEventListener("click", (event) => this.#toggle(event.target.closest("button")?.place), { signal });
@@ -127,7 +127,7 @@ class Edit {
   #back() {
     const last = this.#past.pop();
     if (last) this.view.state.set(last);
-    this.#tell("The last change is undone.");
+    this.#tell("The last change was undone.");
   }
 
   #tell(words) {
@@ -141,7 +141,7 @@ class Edit {
     const { mask, current } = view.edits;
     const [row, column] = place;
     const names = () => [view.queries.spoken(row), view.keys.spoken(column)];
-    if (!mask[row * view.maps.columns + column]) return this.#tell(`The mask forbids this from the start, so the weights don't tell its score.`);
+    if (!mask[row * view.maps.columns + column]) return this.#tell(`The mask forbids this from the start. Its score can't be recovered from the weights, so it can't be allowed here.`);
     const { forbidden } = this.#state;
     const others = forbidden.filter((one) => String(one) !== String(place));
     const [query, key] = names();
@@ -149,7 +149,7 @@ class Edit {
     this.#past.push(this.#state);
     view.state.set({ forbidden: allowed ? others : [...forbidden, place] });
     const { left } = current().list[row];
-    const again = left === 1 ? "All keys are allowed: these are the given weights." : left > 0 ? `The weights left add up to ${digits(left)}; divided by that, they add up to 1 again, as a softmax over the remaining scores does.` : "No weight is left, so the row is 0, and so is its output.";
+    const again = left === 1 ? "The row has its original weights." : left > 0 ? `The weights left add up to ${digits(left)}; dividing by this sum gives the softmax over the remaining scores.` : "No weight is left, so the row is all zeros, and so is its output.";
     this.#tell(`“${query}” ${allowed ? "may attend to" : "may no longer attend to"} “${key}”. ${again}`);
   }
 
@@ -213,7 +213,7 @@ class Edit {
     const same = String([forbidden, values]) === String([view.state.given.forbidden, view.state.given.values]);
     this.undo.disabled = !this.#past.length;
     this.reset.disabled = same;
-    if (!this.about.textContent) this.about.textContent = "Click a weight to forbid it: its row is renormalized at once. Click it again to allow it.";
+    if (!this.about.textContent) this.about.textContent = "Click a weight to forbid it: the rest of its row is rescaled to sum to 1. Click it again to allow it.";
   }
 }
 

@@ -76,7 +76,7 @@ class Lines {
       node.setAttribute("aria-label", `${kind} ${tokens.spoken(index)}`);
       return Object.assign(node, { token: { side: kind, index }, marks });
     });
-    const name = `${kind === "query" ? "Queries" : "Keys"}: each shows its lines alone`;
+    const name = `${kind === "query" ? "Queries" : "Keys"}: focus one to see only its lines`;
     return { tokens: nodes, node: element("div", { class: `side is-${kind}`, role: "group", "aria-label": name }, ...nodes) };
   }
 
@@ -98,7 +98,7 @@ class Lines {
   // Switches a head on or off. One that is switched on becomes the current map.
   choose({ layer, head }) {
     const { state } = this.view;
-    if (layer < 0 || head < 0) return this.#tell("A mean has no lines of its own: choose heads.");
+    if (layer < 0 || head < 0) return this.#tell("A mean has no lines: choose a single head.");
     const shown = this.#shown;
     const others = shown.filter((pair) => String(pair) !== String([layer, head]));
     if (others.length < shown.length) return state.set({ shown_heads: others });
@@ -293,9 +293,9 @@ class Lines {
   }
 
   #explained(shown, peak, focus) {
-    if (!shown.length) return "No head is shown: choose some among the maps.";
-    const opacity = `A line's opacity is its weight; full opacity is ${peak === 1 ? "1" : short(peak)}.`;
-    const marks = focus?.side === "key" ? "Marks beside queries: the weight each gives." : focus ? "Marks beside keys: the weight each receives." : "Marks beside keys: the total weight each receives. Point at a token to see its lines alone.";
+    if (!shown.length) return "No head is shown. Choose one or more of the small maps.";
+    const opacity = `A line's opacity shows its weight; full opacity is ${peak === 1 ? "1" : short(peak)}.`;
+    const marks = focus?.side === "key" ? "Marks beside queries: the weight each gives to this key." : focus ? "Marks beside keys: the weight each gets from this query." : "Marks beside keys: the total weight each receives. Point at a token to see only its lines.";
     return `${opacity} ${marks}${this.left ? ` Only the strongest ${LINES} lines are drawn.` : ""}`;
   }
 }

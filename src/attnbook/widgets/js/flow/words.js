@@ -4,7 +4,7 @@ import { digits } from "../shared/numbers.js";
 import { visible } from "../shared/tokens.js";
 
 const READ = 0.05; // a smaller weight is not mentioned
-const BARCODE = "a stripe for each component, above the line if it is positive, below if it is negative; the larger, the stronger";
+const BARCODE = "one stripe per component, above the line if it is positive, below if it is negative; larger components have stronger colours";
 
 export const quoted = (token) => `“${visible(token).replaceAll("␠", "␣")}”`;
 
@@ -29,7 +29,7 @@ export function stepInWords({ written, source, likeliest }, row, weights, isWrit
 }
 
 export const stageInWords = ({ source }, place) =>
-  place ? `Encoder layer ${place - 1}: attention and feed-forward each add a vector to every token's` : `The ${source.length} tokens of the text: embeddings plus positions`;
+  place ? `Encoder layer ${place - 1}: attention and feed-forward each add to every token's vector` : `The ${source.length} tokens of the text: embeddings plus position vectors`;
 
 // What `Picture.under` found; `weights(row, attention)` are those of a row. "" if there is nothing to say.
 export function foundInWords({ row, column, vector, dimension }, { source, written, stream }, weights) {

@@ -15,7 +15,7 @@ import program from "./program.js";
 import { named, percent, Runs } from "./runs.js";
 import css from "./style.css";
 
-const HINT = "Train, change one thing, train again. The table below keeps the finished runs: click one to see it again.";
+const HINT = "Train a model to name both neighbours of each letter. Then change one setting, train again and compare.";
 const SETTINGS = ["heads", "scale", "positions", "seed"];
 const HEADS = [1, 2, 4];
 const SEEDS = 1000;
@@ -106,7 +106,7 @@ class AttentionTrainer extends View {
     this.speaker = new Speaker(signal);
     const caption = (words) => element("p", { class: "caption" }, words);
     const left = element("div", { class: "ab-train-curve" }, caption("training loss per step"), this.chart.node, caption("correct answers on held-out strings"), ...this.bars.map(({ node }) => node));
-    this.right = element("div", { class: "ab-train-right" }, caption("rows attend to columns; the first and last row aren't trained"), this.maps.node, this.legend.node);
+    this.right = element("div", { class: "ab-train-right" }, caption("query ↓ key →; the first and last rows aren't trained"), this.maps.node, this.legend.node);
     this.root.append(
       element("div", { class: "ab-train-set" }, heads, toggle("scale", "divide by √d"), toggle("positions", "positions"), seed),
       element("div", { class: "ab-train-go" }, this.go, this.reset, this.status),

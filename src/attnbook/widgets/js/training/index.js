@@ -14,7 +14,7 @@ import css from "./style.css";
 import { MEAN, Weights } from "./weights.js";
 import { Written } from "./written.js";
 
-const HINT = "Drag along the curve, or press Play. The weights are spread out at first; then they gather on fields.";
+const HINT = "Drag along the curve, or press Play. The weights are spread out at first, then concentrate on a few keys.";
 const STATE = ["step", "layer", "head"];
 const percent = (share) => `${Number((100 * share).toFixed(share < 0.095 ? 1 : 0))} %`;
 

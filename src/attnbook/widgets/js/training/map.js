@@ -47,7 +47,7 @@ export class LabelledMap {
     this.heat.draw({ cursor: cell, ink, paper, accent: ink });
     if (!cell) return (this.reading.textContent = "Point at a cell to read its weight.");
     const { written, weights } = this.#shown;
-    this.reading.replaceChildren("wrote ", element("b", { class: "is-query" }, tokenElement(sign(written[cell.row]), 8)), ", reading ", element("b", { class: "is-key" }, this.keys.label(cell.column)), `: weight ${digits(weights[cell.row * this.columns + cell.column])}`);
+    this.reading.replaceChildren("wrote ", element("b", { class: "is-query" }, tokenElement(sign(written[cell.row]), 8)), ", attending to ", element("b", { class: "is-key" }, this.keys.label(cell.column)), `: weight ${digits(weights[cell.row * this.columns + cell.column])}`);
   }
 
   // Where each row has its largest weight.

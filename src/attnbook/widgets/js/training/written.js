@@ -17,7 +17,7 @@ export class Written {
     this.answer = element("bdi", { class: "answer", ...said });
     this.count = element("span", {});
     const asked = element("p", { class: "asked" }, element("bdi", {}, text), " →");
-    this.node = element("div", { class: "ab-tr-out" }, asked, this.text, element("p", { class: "below" }, "right answer ", this.answer, this.count));
+    this.node = element("div", { class: "ab-tr-out" }, asked, this.text, element("p", { class: "below" }, "correct answer ", this.answer, this.count));
   }
 
   show({ written, probabilities, good, found }) {
