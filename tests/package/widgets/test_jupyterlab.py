@@ -286,7 +286,7 @@ def test_a_query_plane_and_python_stay_together(notebook):
 
 
 def explorer(page, title):
-    return page.locator(f".attnbook-widget:has(.ab-title:text-is('{title}'))")
+    return page.locator(f".attnbook-widget:has(.ab-title span:text-is('{title}'))")
 
 
 def test_every_choice_goes_both_ways(notebook):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
+from playwright.sync_api import expect
 
 from attnbook.plots import PALETTE
 from bookpress import ROOT
@@ -60,8 +61,9 @@ def test_hovering_names_query_and_key(visit, truth):
     assert widget.node.locator(".cell").inner_text().split()[:4] == ["obey", "→", "orders", number]
     assert widget.said.startswith(f"query obey attends to key orders, weight {number}, ")
     widget.page.mouse.move(0, 0)
-    assert "arrows move" in widget.node.locator(".help").inner_text()
-    assert "click to lock its row" in widget.node.locator(".help").inner_text()
+    widget.node.get_by_role("button", name="More about this row").click()
+    for words in ("arrows move", "click to lock its row"):
+        expect(widget.node.locator(".help")).to_contain_text(words)
 
 
 def test_layers_and_heads(visit, truth):

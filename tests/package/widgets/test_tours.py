@@ -63,7 +63,11 @@ def test_with_the_flow_the_translator_has_another_tour():
         ([("map", 3)], ValueError, "tour, step 1: got 3 as words"),
         ([("map", "x" * 301)], ValueError, "wanted 1 to 300 characters"),
         ([("map", "Look.", 3)], TypeError, "tour, step 1: got int as traits, wanted a dictionary"),
-        ([("map", "Look.", {"row": 1})], ValueError, "tour, step 1: got trait 'row', wanted one of frame"),
+        (
+            [("map", "Look.", {"row": 1})],
+            ValueError,
+            "tour, step 1: got trait 'row', wanted one of forbidden, frame",
+        ),
         ([("map", "Look.", {"query_tokens": []})], ValueError, "got trait 'query_tokens'"),
         ([("map", "Look.", {"locked": 9})], ValueError, "tour, step 1: locked: got 9, wanted -1 to 3"),
         ([("map", "Look.", {"scale": "odd"})], ValueError, "tour, step 1: The 'scale' trait"),
