@@ -54,7 +54,7 @@ def show(browser, made):
         context.close()
 
 
-DATES = ".ab-explorer[style*='--columns:13']"  # the maps of a date of 13 characters
+DATES = ":is(.ab-explorer[style*='--columns:13'], .ab-explorer[style*='--columns: 13'])"  # of 13 characters
 
 
 def go_to(page, kind):
