@@ -119,11 +119,11 @@ def test_links_to_heatmaps_open_the_described_views(visit):
     assert set(links) == {"04-self-attention.html", "06-masked-decoder.html"}
 
     page = visit(f"chapters/04-self-attention.html#{links['04-self-attention.html']}")
-    third = page.locator(".ab-explorer").nth(2)
-    reading = third.locator(".ab-live .ab-reading")
+    cross = page.locator(".ab-explorer").nth(3)
+    reading = cross.locator(".ab-live .ab-reading")
     assert "0→7" in reading.inner_text()  # the row with input 0 and output 7
     seen = "(one) => one.getBoundingClientRect().top < innerHeight && one.getBoundingClientRect().bottom > 0"
-    page.wait_for_function(seen, arg=third.element_handle())
+    page.wait_for_function(seen, arg=cross.element_handle())
 
     page = visit(f"chapters/06-masked-decoder.html#{links['06-masked-decoder.html']}")
     assert "after 4 tokens" in page.locator(".ab-explorer").nth(1).locator(".ab-live .ab-frames").inner_text()

@@ -205,7 +205,7 @@ TRAINING = {
     ],
 }
 TRANSLATOR = {
-    **{"title": "t", "text": "7", "target": "iso", "kind": "cross", "_known": "7"},
+    **{"title": "t", "text": "7", "target": "iso", "kind": "cross", "cuts": [], "_known": "7"},
     **{"_languages": [["en", "English", "English"]], "_writing": {"en": {"long": [4]}}},
     "_first": {
         **{"source": ["⟨iso⟩", "7"], "written": ["7", "⟨end⟩"], "layers": 1, "heads": 1, "longest": 9},
