@@ -31,8 +31,13 @@ export function syncAddress({ own, page, model, traits, take, settings }, signal
     if (top < 0 || bottom > innerHeight) page.scrollIntoView({ block: bottom - top > innerHeight ? "start" : "center" });
     page.animate([{ outline: "3px solid var(--ab-accent)", outlineOffset: "6px" }, { outline: "3px solid transparent", outlineOffset: "6px" }], { duration: 1600, easing: "ease-in" });
   };
-  const again = ({ target }) => target.closest?.("a")?.hash === (location.hash || null) && read();
   let timer = 0;
+  const again = ({ target }) => {
+    const hash = target.closest?.("a")?.hash;
+    if (!hash) return;
+    clearTimeout(timer); // else a state from before the click could replace the link's address before the browser reports it
+    if (hash === location.hash) read();
+  };
   const write = () => {
     const address = addressWith(own, settings());
     if (address === segments().join(BETWEEN)) return;
