@@ -38,3 +38,23 @@ def test_each_link_sets_its_widget(html, visit, page_name):
         wait_until(page, CHANGED, [root.element_handle(), before])
         expect(widget).to_be_in_viewport()
     assert page.faults == []
+
+
+# Clicks each link and keeps the page busy for longer than the widgets wait before they write the address.
+IN_HASTE = """async (links) => {
+  const seen = [];
+  for (const link of links) {
+    document.querySelector(`a.ab-sets[href="${link}"]`).click();
+    for (const end = performance.now() + 400; performance.now() < end; );
+    await new Promise((done) => setTimeout(done, 100));
+    seen.push(location.hash);
+  }
+  return seen;
+}"""
+
+
+def test_an_earlier_state_never_replaces_the_address_of_a_link(html, visit):
+    (path,) = html.glob("chapters/02*.html")
+    name = path.relative_to(html).as_posix()
+    found = links(html, name)
+    assert visit(name).evaluate(IN_HASTE, found) == found
