@@ -1,6 +1,7 @@
 """Run one step of the course, for example `python -m coursework release 04`. The Makefile calls these."""
 
 import argparse
+import errno
 import os
 import sys
 from pathlib import Path
@@ -72,6 +73,20 @@ def main(words: list[str] | None = None) -> int:
             "\ninterrupted: finished submissions are kept; run the same command to continue", file=sys.stderr
         )
         return 130
+    except Exception as error:
+        if not is_full(error):
+            raise
+        print(
+            "the disk is full: what was collected and graded before is kept; free some space, "
+            "then run the same command again",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def is_full(error: Exception) -> bool:
+    """Whether a file could not be written for lack of space; SQLite and SQLAlchemy only say so in words."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
 
 
 def run(course: Course, chosen: argparse.Namespace) -> int:

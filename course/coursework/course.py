@@ -128,8 +128,13 @@ class Course:
             return None
         folder.mkdir(exist_ok=True)
         copy = folder / f"gradebook-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**9:09}.db"
-        with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(copy)) as new:
-            old.backup(new)
+        part = copy.with_name(f".{copy.name}.part")
+        try:
+            with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(part)) as new:
+                old.backup(new)
+            part.replace(copy)
+        finally:
+            part.unlink(missing_ok=True)
         for stale in sorted(folder.glob("gradebook-*.db"))[:-BACKUPS]:
             stale.unlink()
         return copy

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
@@ -280,3 +281,29 @@ def test_output_of_a_process_is_kept_up_to_a_limit():
     kept = clean_output(sent)
     assert len(json.dumps(kept)) < 90_000
     assert "\n" not in kept["ename"]
+
+
+def test_a_full_disk_loses_nothing_graded_and_is_named(classroom, monkeypatch, capsys):
+    from coursework.__main__ import main
+    from coursework.grade import grade
+
+    classroom.hand_in("ada", classroom.answer())
+    assert grade(classroom.course, "1") == 0
+    before = graded(classroom).read_bytes(), set((classroom.folder / "backups").iterdir())
+    connect = sqlite3.connect
+
+    def with_little_space(path, *options):
+        connection = connect(path, *options)
+        if str(path).endswith(".part"):
+            connection.execute("PRAGMA max_page_count = 2")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", with_little_space)
+    classroom.hand_in("grace", classroom.answer())
+    command = ["--course", str(classroom.folder), "grade", "1"]
+    assert main(command) == 1
+    assert "the disk is full: what was collected and graded before is kept" in capsys.readouterr().err
+    assert (graded(classroom).read_bytes(), set((classroom.folder / "backups").iterdir())) == before
+    monkeypatch.undo()
+    assert main(command) == 0
+    assert classroom.report()["ada"] == classroom.report()["grace"] == "5 of 8; 3 to mark by hand"
