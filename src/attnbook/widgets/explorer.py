@@ -225,17 +225,10 @@ class AttentionExplorer(Widget):
     @traitlets.validate("forbidden")
     def _are_cells(self, proposal):
         """The pairs as lists, each once; raise unless they are cells of the map."""
-        cells = []
         _, _, queries, keys = self._original.weights.shape
-        for cell in proposal["value"]:
+        for cell in proposal["value"][:1]:
             self._check_editable(f"forbidden: got {cell!r}")
-            whole = isinstance(cell, (list, tuple)) and len(cell) == 2
-            if not (whole and contains(range(queries), cell[0]) and contains(range(keys), cell[1])):
-                limits = f"query 0 to {queries - 1} and key 0 to {keys - 1}"
-                raise ValueError(f"forbidden: got {cell!r}, wanted pairs (query, key), {limits}")
-            if list(cell) not in cells:
-                cells.append(list(cell))
-        return cells
+        return check_pairs("forbidden", proposal["value"], query=queries, key=keys)
 
     @traitlets.observe("forbidden")
     def _forbid(self, change):
@@ -275,14 +268,7 @@ class AttentionExplorer(Widget):
     def _are_heads(self, proposal):
         """The pairs as lists, each once; raise unless they are at most 8 heads that exist."""
         layers, heads = self._sequence[0].weights.shape[:2]
-        pairs = []
-        for pair in proposal["value"]:
-            whole = isinstance(pair, (list, tuple)) and len(pair) == 2
-            if not (whole and contains(range(layers), pair[0]) and contains(range(heads), pair[1])):
-                limits = f"layer 0 to {layers - 1} and head 0 to {heads - 1}"
-                raise ValueError(f"shown_heads: got {pair!r}, wanted pairs (layer, head), {limits}")
-            if list(pair) not in pairs:
-                pairs.append(list(pair))
+        pairs = check_pairs("shown_heads", proposal["value"], layer=layers, head=heads)
         if len(pairs) > MOST:
             raise ValueError(f"shown_heads: got {len(pairs)} heads, wanted at most {MOST}")
         return pairs
@@ -315,6 +301,19 @@ class AttentionExplorer(Widget):
         peak = {"full": 1.0, "log": max(largest, 10 * FLOOR)}.get(self.scale, largest)
         look = {"peak": peak, "floor": FLOOR * (self.scale == "log"), "hidden": int(self.hide_first)}
         return map_figure(self._sequence[self.frame], self.layer, self.head, title=self._caption(), **look)
+
+
+def check_pairs(name: str, pairs: list, **limits: int) -> list[list[int]]:
+    """The pairs as lists, each once; raise unless each number is at least 0 and below its limit."""
+    found = []
+    for pair in pairs:
+        whole = isinstance(pair, (list, tuple)) and len(pair) == len(limits)
+        if not (whole and all(map(contains, map(range, limits.values()), pair))):
+            within = " and ".join(f"{each} 0 to {limit - 1}" for each, limit in limits.items())
+            raise ValueError(f"{name}: got {pair!r}, wanted pairs ({', '.join(limits)}), {within}")
+        if list(pair) not in found:
+            found.append(list(pair))
+    return found
 
 
 def check_editable(sequence: list[AttentionMaps]) -> None:

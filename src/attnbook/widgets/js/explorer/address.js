@@ -1,6 +1,6 @@
 // The explorer's state in the page's address: `#attention-2_head-3_locked-4` is the page's second explorer with head 3, row 4.
 
-import { addressWith, syncAddress } from "../shared/address.js";
+import { addressWith, ownName, syncAddress } from "../shared/address.js";
 import { CHOICES, TRAITS } from "./state.js";
 
 // Lists of pairs, one part of the address per pair.
@@ -41,7 +41,7 @@ export const addressOf = (view) => addressWith(view.owner, changed(view), true);
 export function followAddress(view, signal) {
   const { state, page, model } = view;
   view.origin = Object.fromEntries(TRAITS.map((name) => [name, state.get(name)]));
-  view.owner = `attention-${[...document.querySelectorAll(".ab-explorer")].indexOf(page) + 1}`;
+  view.owner = ownName("attention", ".ab-explorer", page);
   const take = (parts) => state.set({ ...view.origin, ...read(parts, state) });
   syncAddress({ own: view.owner, page, model, traits: TRAITS, take, settings: () => changed(view) }, signal);
 }

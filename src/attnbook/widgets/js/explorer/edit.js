@@ -1,5 +1,6 @@
 // A small map to edit: forbid keys, which renormalizes the rows, and change the values, which changes the output.
 
+import { buttons } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { walk } from "../shared/grid.js";
 import { digits, signed } from "../shared/numbers.js";
@@ -93,11 +94,7 @@ class Edit {
     const foot = element("tbody", {}, ...(this.width ? [title, ...values] : []));
     const table = element("table", { "aria-label": "Weights to forbid and values to change" }, element("thead", {}, top), this.grid, foot);
     this.about = element("p", { class: "about-edit", role: "status" });
-    const button = (text, call) => {
-      const node = element("button", { type: "button", class: "button" }, text);
-      node.addEventListener("click", call, { signal });
-      return node;
-    };
+    const button = buttons(signal);
     this.undo = button("Undo", () => this.#back());
     this.reset = button("Reset", () => this.#change({ forbidden: state.given.forbidden, values: state.given.values }, "All weights and values are the original ones again."));
     this.node = element("div", {}, element("div", { class: "edited" }, table), this.about, element("div", { class: "edit-bar" }, this.undo, this.reset));
@@ -140,11 +137,10 @@ class Edit {
     const { view } = this;
     const { mask, current } = view.edits;
     const [row, column] = place;
-    const names = () => [view.queries.spoken(row), view.keys.spoken(column)];
     if (!mask[row * view.maps.columns + column]) return this.#tell(`The mask forbids this from the start. Its score can't be recovered from the weights, so it can't be allowed here.`);
     const { forbidden } = this.#state;
     const others = forbidden.filter((one) => String(one) !== String(place));
-    const [query, key] = names();
+    const [query, key] = [view.queries.spoken(row), view.keys.spoken(column)];
     const allowed = others.length < forbidden.length;
     this.#past.push(this.#state);
     view.state.set({ forbidden: allowed ? others : [...forbidden, place] });

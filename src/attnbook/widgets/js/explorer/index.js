@@ -222,11 +222,12 @@ class Explorer extends View {
     const { place } = this.state;
     const weights = row >= 0 && map ? this.rowOf(row).weights : null;
     const column = this.cursor?.column ?? over;
-    this.figure.mark({ locked, cursor: this.cursor, row: weights, totals: map && totals(map, maps.columns), column: map && column >= 0 ? columnOf(map, column, maps.columns) : null, look });
+    const received = map && totals(map, maps.columns);
+    this.figure.mark({ locked, cursor: this.cursor, row: weights, totals: received, column: map && column >= 0 ? columnOf(map, column, maps.columns) : null, look });
     if (weights) this.reading.row(row, weights, maps.spread(place, row), locked >= 0);
     else this.reading.rest(maps.summary(place));
     if (this.cursor) this.#readCell(this.cursor);
-    else if (map && over >= 0) this.reading.total(over, totals(map, maps.columns)[over], maps.rows);
+    else if (received && over >= 0) this.reading.total(over, received[over], maps.rows);
     else if (weights) this.#readCell({ row, column: weights.indexOf(Math.max(...weights)) }, true);
     else this.#readStrongest();
     this.toolbar.place.update();
@@ -251,9 +252,9 @@ class Explorer extends View {
   }
 }
 
-const columnOf = (map, column, columns) => map.weights.filter((_, i) => i % columns === column);
+const columnOf = ({ weights }, column, columns) => Array.from({ length: weights.length / columns }, (_, row) => weights[row * columns + column]);
 
 // The whole heads among cuts such as "cross.1.2".
-const cutHeads = (cuts) => cuts.filter((cut) => cut.split(".").length === 3).map((cut) => cut.split(".").slice(1).join("."));
+const cutHeads = (cuts) => cuts.filter((cut) => cut.split(".").length === 3).map((cut) => cut.slice(cut.indexOf(".") + 1));
 
 export default widget(Explorer);

@@ -269,7 +269,6 @@ class Lines {
 
   // One head in words.
   #told(one, focus, hidden) {
-    const { view } = this;
     const swatch = element("i", {});
     swatch.style.setProperty("--head", one.color);
     const words = one.weights ? this.#words(one, focus, hidden) : ["this map is not here"];

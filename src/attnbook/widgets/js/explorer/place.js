@@ -1,6 +1,6 @@
 // A place on the page for one part at a time, which is loaded when it is first opened and brings its style along.
 
-import { element } from "../shared/dom.js";
+import { adopt, element } from "../shared/dom.js";
 
 export class Place {
   #own = new AbortController();
@@ -37,9 +37,7 @@ export class Place {
   #style(css) {
     if (this.#styles.has(css)) return;
     this.#styles.add(css);
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
-    this.node.getRootNode().adoptedStyleSheets.push(sheet);
+    adopt(this.node.getRootNode(), css);
   }
 
   update() {

@@ -1,5 +1,6 @@
 // Saves or shares the current view: as a picture, as numbers, as Python code or as a link.
 
+import { buttons } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { addressOf } from "./address.js";
 import { picture } from "./picture.js";
@@ -12,11 +13,7 @@ export class Save {
   constructor(view, signal) {
     this.view = view;
     this.done = element("span", { class: "muted", role: "status" });
-    const button = (name, call) => {
-      const node = element("button", { type: "button", class: "button" }, name);
-      node.addEventListener("click", call, { signal });
-      return node;
-    };
+    const button = buttons(signal);
     const files = [["PNG", () => this.#png()], ["SVG", () => this.#svg()], ["CSV", () => this.#csv()]];
     const save = element("div", { class: "line-of-buttons" }, element("span", {}, "Save as"), ...files.map((file) => button(...file)), this.done);
     this.call = this.#copied("Python call", button);

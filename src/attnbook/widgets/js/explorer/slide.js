@@ -1,6 +1,9 @@
 // Moves thumbnails from where they were to their new places.
+
+import { still } from "../shared/theme.js";
+
 export function slide(before) {
-  if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  if (still()) return;
   for (const [node, { left, top }] of before) {
     const now = node.getBoundingClientRect();
     if (!node.isConnected || (now.left === left && now.top === top)) continue;

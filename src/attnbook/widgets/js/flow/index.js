@@ -2,7 +2,8 @@
 // decoder, and ribbons for the cross-attention between them. A part of the date translator, loaded on demand.
 
 import { say } from "../shared/controls.js";
-import { element } from "../shared/dom.js";
+import { adopt, element } from "../shared/dom.js";
+import { still } from "../shared/theme.js";
 import { tokenElement } from "../shared/tokens.js";
 import { watchModel } from "../shared/widget.js";
 import { between, Picture } from "./picture.js";
@@ -18,7 +19,6 @@ const LIT = 0.85; // the part of a stage after which its token is written
 const DENSE = 8; // pixels: in lower rows only the tokens that are read are labelled
 const END = "⟨end⟩";
 const [PLAY, PAUSE] = ["▶ play", "❚❚ pause"];
-const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export class Flow {
   #hovered = null; // what `Picture.under` found
@@ -70,9 +70,7 @@ export class Flow {
 
   // Adds the styles to the widget's own.
   style(root) {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
-    root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
+    adopt(root, css);
   }
 
   get #first() {
@@ -247,7 +245,6 @@ export class Flow {
     const { picture } = this;
     picture.lay(width, height, this.translation, this.columns);
     const { narrow, tight, each, from, to, start, end } = picture;
-    this.node.classList.toggle("is-narrow", narrow);
     this.sources.classList.toggle("is-dense", each.encoder < DENSE);
     for (const [node, left, wide, side] of [[this.sources, 0, picture.labels, "encoder"], [this.reads, to + 2, picture.reads, "decoder"], [this.outputs, end + 4, width - end - 4, "decoder"]]) {
       node.style.cssText = `left:${left}px;width:${wide}px;top:${picture.top}px;--each:${each[side]}px;--size:${between(0, Math.floor(each[side] * 0.8), 14)}px`;

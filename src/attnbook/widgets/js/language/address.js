@@ -1,6 +1,6 @@
 // The explorer's state in the page's address: `#language-1_layer-18_head-6_position-4_cut-17.3_prompt-…` is the page's first explorer.
 
-import { readSettings, syncAddress, writeSettings } from "../shared/address.js";
+import { ownName, readSettings, syncAddress, writeSettings } from "../shared/address.js";
 
 export function followAddress(view, page, signal) {
   const [layers, heads] = view.shape;
@@ -8,7 +8,7 @@ export function followAddress(view, page, signal) {
   const form = { limits, texts: { prompt: 2000 }, heads: view.shape, choices: { sort: ["induction", "previous", "first", "pair"] } };
   const traits = [...Object.keys(limits), "prompt", "sort", "cut"];
   const origin = view.get(...traits);
-  const own = `language-${[...document.querySelectorAll(".ab-language")].indexOf(page) + 1}`;
+  const own = ownName("language", ".ab-language", page);
   const take = (parts) => view.set({ ...origin, ...readSettings(parts, form) });
   syncAddress({ own, page, model: view.model, traits, take, settings: () => writeSettings(view.get(...traits), origin, form) }, signal);
 }

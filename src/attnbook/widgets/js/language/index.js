@@ -1,7 +1,7 @@
 // LanguageModelExplorer: a published language model in the page. Recorded prompts come with the page; the model is loaded when the
 // reader asks for it.
 
-import { say, slider, Speaker } from "../shared/controls.js";
+import { buttons, say, slider, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { Heatmap } from "../shared/heatmap.js";
 import { failure, FROM_FILE, Loading } from "../shared/loading.js";
@@ -68,11 +68,7 @@ class LanguageModelExplorer extends View {
   #build() {
     const { signal } = this;
     const on = (node, type, call) => node.addEventListener(type, call, { signal });
-    const button = (words, call) => {
-      const node = element("button", { type: "button", class: "button" }, words);
-      on(node, "click", call);
-      return node;
-    };
+    const button = buttons(signal);
     const names = [...this.recordings].map(([text, { name }]) => element("option", { value: text }, name));
     this.examples = element("select", { class: "field", "aria-label": "Recorded prompts" }, element("option", { value: "", hidden: true }, "Your prompt"), ...names);
     on(this.examples, "change", () => this.set({ prompt: this.examples.value, position: -1, cut: [] }));

@@ -1,7 +1,7 @@
 // SentenceExplorer: all heads of multilingual-e5-small on a sentence. The maps of some sentences are part of the widget's state; the
 // model, which runs on any other, is loaded when the reader asks for it.
 
-import { say, Speaker } from "../shared/controls.js";
+import { buttons, say, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { Heatmap } from "../shared/heatmap.js";
 import { Legend } from "../shared/legend.js";
@@ -46,8 +46,8 @@ class SentenceExplorer extends View {
     this.recorded = new Map(sentences.map((text, i) => [text, decode({ text, tokens: _tokens[i] }, _maps[i])]));
     this.sentence = this.recorded.get(this.get("text")) ?? this.recorded.values().next().value;
     const page = el.closest(".ab-sentences");
-    this.linkable = Boolean(page);
     this.#build(sentences);
+    this.copy.hidden = !page;
     this.#offer();
     if (page) followAddress(this, page, signal);
     window.addEventListener("attnbook-model-here", () => !this.#model && !this.#stop && this.#load(), { signal });
@@ -63,11 +63,7 @@ class SentenceExplorer extends View {
   #build(sentences) {
     const { signal } = this;
     const on = (node, type, call) => node.addEventListener(type, call, { signal });
-    const button = (name, call) => {
-      const node = element("button", { type: "button", class: "button" }, name);
-      on(node, "click", call);
-      return node;
-    };
+    const button = buttons(signal);
     this.fields = { text: this.#field("text", "Type a sentence in any language"), other: this.#field("other", "Type another sentence, in any language") };
     this.examples = element("select", { class: "field", "aria-label": "Recorded sentences" }, element("option", { value: "" }, "Recorded sentences"), ...sentences.map((text) => element("option", { value: text }, text)));
     on(this.examples, "change", () => this.examples.value && this.#ask(this.examples.value));
@@ -104,7 +100,6 @@ class SentenceExplorer extends View {
     this.similar = element("p", { class: "similar", role: "status" });
     const compare = element("div", { class: "ab-compare" }, element("label", { class: "compared" }, element("span", {}, "Compare with"), this.fields.other), this.similar);
     this.copy = button("Link to this view", () => this.#link());
-    this.copy.hidden = !this.linkable;
     this.linked = element("span", { class: "linked", role: "status" });
     this.speaker = new Speaker(signal);
     this.root.append(element("div", { class: "ab-typed" }, this.fields.text, this.examples), this.loading.node, this.note, this.from.node, this.to.node, this.line, both, this.cutList, this.moved, compare, element("div", { class: "ab-foot" }, this.copy, this.linked), this.speaker.node);

@@ -9,6 +9,9 @@ const PATIENCE = 300; // milliseconds: browsers limit the rate of address change
 const segments = () => location.hash.slice(1).split(BETWEEN).filter((one) => /^[a-z]+-\d+(_|$)/.test(one));
 const ownerOf = (segment) => segment.split("_")[0];
 
+// What a widget is called in the address: "attention-2" is the page's second explorer.
+export const ownName = (name, place, page) => `${name}-${[...document.querySelectorAll(place)].indexOf(page) + 1}`;
+
 // The page's address with these settings of the widget `own`, such as "attention-2". `always` names the widget even without settings.
 export function addressWith(own, settings, always = false) {
   const others = segments().filter((one) => ownerOf(one) !== own);

@@ -2,6 +2,13 @@
 
 import { element } from "./dom.js";
 
+// Makes buttons: `buttons(signal)("Undo", () => …)`.
+export const buttons = (signal) => (words, call, attributes) => {
+  const node = element("button", { type: "button", class: "button", ...attributes }, words);
+  node.addEventListener("click", call, { signal });
+  return node;
+};
+
 // A slider with its value beside it. `show` sets it without calling `change`; `spoken` is the value for screen readers.
 export function slider(name, { min, max, step = 1, change, signal }) {
   const input = element("input", { type: "range", min: `${min}`, max: `${max}`, step: `${step}` });

@@ -22,13 +22,18 @@ export function drawn(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Adds styles to a shadow root.
+export function adopt(root, css) {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  root.adoptedStyleSheets.push(sheet);
+}
+
 // A shadow root isolates the styles of widget and page; the page's `--ab-…` variables still apply.
 export function shadow(parent, css) {
   const host = element("div", { class: "attnbook-widget" });
   const root = host.attachShadow({ mode: "open" });
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync((SITE ? "" : own) + layout + base + css);
-  root.adoptedStyleSheets = [sheet];
+  adopt(root, (SITE ? "" : own) + layout + base + css);
   parent.append(host);
   return root;
 }

@@ -1,11 +1,11 @@
 // Controls for a sequence of maps: a slider for the frame and a button that plays them.
 
 import { element } from "./dom.js";
+import { still } from "./theme.js";
 import { visible } from "./tokens.js";
 
 const WHOLE = 6000; // milliseconds for a whole sequence, within limits per frame
 const pace = (count) => Math.max(200, Math.min(900, WHOLE / count));
-const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export class Frames {
   #timer = 0;

@@ -43,7 +43,7 @@ export class Heatmap {
 
   // `map` comes from `Maps.at`; `width` and `height` are CSS pixels; the first `hidden` columns are left blank.
   show(map, { rows, columns, width, height, hidden = 0, paper, ...look }) {
-    const ratio = Math.min(window.devicePixelRatio || 1, Math.sqrt(MOST_PIXELS / (width * height)), LONGEST_SIDE / Math.max(width, height));
+    const ratio = Math.min(devicePixelRatio || 1, Math.sqrt(MOST_PIXELS / (width * height)), LONGEST_SIDE / Math.max(width, height));
     Object.assign(this, { rows, columns, width, height, ratio });
     for (const canvas of [this.canvas, this.#ground]) {
       canvas.width = Math.max(1, Math.round(width * ratio));

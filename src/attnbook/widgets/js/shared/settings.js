@@ -1,6 +1,6 @@
 // A widget's traits as settings in the page's address, for widgets that need nothing special: `#stepper-1_step-5_scale-off`.
 
-import { syncAddress } from "./address.js";
+import { ownName, syncAddress } from "./address.js";
 
 // How a trait is read, undefined if it isn't valid, and written.
 const numbers = (form) => (least, most) => ({
@@ -10,7 +10,7 @@ const numbers = (form) => (least, most) => ({
 export const whole = numbers(/^-?\d{1,3}$/);
 export const number = numbers(/^-?\d{1,3}(\.\d{1,4})?$/);
 export const flag = { read: (text) => ({ on: true, off: false })[text], write: (value) => (value ? "on" : "off") };
-export const choice = (...values) => ({ read: (text) => values.find((value) => value === text), write: String });
+export const choice = (...values) => ({ read: (text) => values.find((value) => String(value) === text), write: String });
 
 // Several values with commas between them, one `kind` each, or none.
 export const list = (...kinds) => ({
@@ -27,7 +27,7 @@ export function followTraits(view, el, signal, { name, place, kinds }) {
   if (!page) return;
   const traits = Object.keys(kinds);
   const origin = view.get(...traits);
-  const own = `${name}-${[...document.querySelectorAll(place)].indexOf(page) + 1}`;
+  const own = ownName(name, place, page);
   const read = (part) => {
     const [, trait, text] = part.match(/^([a-z]+)-(.+)$/) ?? [];
     const value = kinds[trait]?.read(text);

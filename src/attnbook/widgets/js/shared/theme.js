@@ -1,22 +1,20 @@
-// Light or dark: from the book's <html data-theme>, JupyterLab's <body data-jp-theme-light> or the system's preference.
+// Light or dark: from the book's <html data-theme>, JupyterLab's <body data-jp-theme-light> or the system's preference. And motion.
 
-const system = () => window.matchMedia("(prefers-color-scheme: dark)");
+// Whether the reader has asked for reduced motion.
+export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-export function currentTheme() {
-  const book = document.documentElement.dataset.theme;
-  if (book === "dark" || book === "light") return book;
-  const lab = document.body.dataset.jpThemeLight;
-  if (lab) return lab === "false" ? "dark" : "light";
-  return system().matches ? "dark" : "light";
-}
+const system = () => matchMedia("(prefers-color-scheme: dark)");
 
 // Calls back now and on every theme change until the signal is aborted. It also calls back when data-theme is first set to the
 // theme already shown, because the page's colours arrive with it.
 export function watchTheme(callback, signal) {
   let last;
   const check = () => {
-    const theme = currentTheme();
-    const now = theme + document.documentElement.dataset.theme;
+    const book = document.documentElement.dataset.theme;
+    const light = document.body.dataset.jpThemeLight;
+    const dark = book === "dark" || (book !== "light" && (light ? light === "false" : system().matches));
+    const theme = dark ? "dark" : "light";
+    const now = theme + book;
     if (now === last) return;
     last = now;
     callback(theme);

@@ -1,7 +1,7 @@
 // A guided tour: outlines one part of a widget after another, each with a few words beside it. A page loads this module when a tour
 // starts. A step is [selector of the part, words, traits that it sets].
 
-import { element } from "./dom.js";
+import { adopt, element } from "./dom.js";
 import css from "./tour.css";
 
 const GAP = 10; // pixels between a part and the words about it
@@ -26,11 +26,9 @@ export class Tour {
   }
 
   #style() {
-    const root = this.view.root.getRootNode();
-    if (this.view.tourSheet) return;
-    this.view.tourSheet = new CSSStyleSheet();
-    this.view.tourSheet.replaceSync(css);
-    root.adoptedStyleSheets.push(this.view.tourSheet);
+    if (this.view.tourStyled) return;
+    this.view.tourStyled = true;
+    adopt(this.view.root.getRootNode(), css);
   }
 
   #build() {
@@ -42,11 +40,11 @@ export class Tour {
     this.hole = element("div", { class: "tour-hole" });
     this.count = element("p", { class: "tour-count" });
     this.words = element("p", {});
-    this.close = button("Close", () => this.end());
+    const close = button("Close", () => this.end());
     this.back = button("Back", () => this.#go(this.#at - 1));
     this.next = button("Next", () => this.#go(this.#at + 1));
     const said = element("div", { "aria-live": "polite", "aria-atomic": "true" }, this.count, this.words);
-    const buttons = element("div", { class: "tour-buttons" }, this.close, this.back, this.next);
+    const buttons = element("div", { class: "tour-buttons" }, close, this.back, this.next);
     this.box = element("div", { class: "tour-box", role: "dialog", "aria-label": "Tour of this figure" }, said, buttons);
     this.box.addEventListener("keydown", (event) => this.#press(event));
     this.node = element("div", { class: "tour" }, element("div", { class: "tour-dim" }, this.hole), this.box);

@@ -5,6 +5,7 @@ import { say } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { Legend } from "../shared/legend.js";
 import { choice, flag, followTraits, list, number, whole } from "../shared/settings.js";
+import { still } from "../shared/theme.js";
 import { View } from "../shared/view.js";
 import { widget } from "../shared/widget.js";
 import { Flow } from "./flow.js";
@@ -122,7 +123,7 @@ class Stepper extends View {
     if (!moves) return;
     const [query, key, scores] = ["query", "key", "scores"].map((name) => this.#matrices.get(name));
     const box = this.#matrices.get(this.stages.findLast((stage) => stage.step === step).name).box;
-    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const calm = still();
     this.flow.node.style.setProperty("--bar", `${this.bar.offsetHeight + 12}px`);
     box.scrollIntoView({ block: "nearest", inline: "nearest", behavior: calm ? "auto" : "smooth" });
     if (step === 1 && !calm) this.flow.fly(query, key, scores);

@@ -24,7 +24,7 @@ export class Heads {
     if (count !== this.#count) this.#make(count, example);
     this.heads.forEach(({ canvas, caption }, head) => {
       const map = maps.slice(head * size ** 2, (head + 1) * size ** 2);
-      canvas.getContext("2d").drawImage(bitmap({ weights: map, mask: null }, size, size, { peak: 1, theme }), 0, 0);
+      canvas.getContext("2d").drawImage(bitmap({ weights: map }, size, size, { peak: 1, theme }), 0, 0);
       const [before, after] = [-1, 1].map((shift) => mean(map, size, shift).toFixed(2));
       caption.textContent = `head ${head}: before\u00a0${before}, after\u00a0${after}`;
       canvas.setAttribute("aria-label", `Head ${head}: mean weight on the letter before ${before}, on the letter after ${after}`);

@@ -1,13 +1,14 @@
 // AttentionTrainer: one attention layer learns to name the letters before and after, in a worker in the page.
 
-import { say, Speaker } from "../shared/controls.js";
+import { buttons, say, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { Legend } from "../shared/legend.js";
+import { choice, flag, followTraits, whole } from "../shared/settings.js";
 import share from "../shared/share.css";
+import { still } from "../shared/theme.js";
 import { View } from "../shared/view.js";
 import { widget } from "../shared/widget.js";
 import { Client, workerOf } from "../engine/client.js";
-import { followAddress } from "./address.js";
 import { Chart } from "./chart.js";
 import { Heads } from "./heads.js";
 import layout from "./layout.css";
@@ -47,8 +48,8 @@ class AttentionTrainer extends View {
     this.steps = _steps;
     for (const run of _recorded) this.#kept.set(named(run), { ...run, name: named(run), recorded: true });
     this.#build();
-    const page = el.closest(".ab-trainer");
-    if (page) followAddress(this, page, signal);
+    const kinds = { heads: choice(...HEADS), scale: flag, positions: flag, seed: whole(0, SEEDS - 1) };
+    followTraits(this, el, signal, { name: "training", place: ".ab-trainer", kinds });
     this.#run = this.#kept.get(this.#name) ?? null;
     if (!this.#run || this.get("training")) this.#later();
     this.follow([...SETTINGS, "training", "runs"]);
@@ -62,11 +63,7 @@ class AttentionTrainer extends View {
   #build() {
     const { signal } = this;
     const on = (node, type, call) => node.addEventListener(type, call, { signal });
-    const button = (name, call) => {
-      const node = element("button", { type: "button", class: "button" }, name);
-      on(node, "click", call);
-      return node;
-    };
+    const button = buttons(signal);
     const choose = (changes) => this.set({ training: false, ...changes });
     const group = `heads-${Math.random()}`;
     this.heads = HEADS.map((count) => {
@@ -223,7 +220,7 @@ class AttentionTrainer extends View {
       fill.style.width = `${100 * (run.accuracy?.[i] ?? 0)}%`;
       number.textContent = run.accuracy ? percent(run.accuracy[i]) : "";
     });
-    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const calm = still();
     if (!run.maps || (calm && !maps && performance.now() - this.#drawn < CALM)) return;
     this.#drawn = performance.now();
     this.right.dataset.heads = run.heads;

@@ -2,7 +2,8 @@
 
 import { element } from "../shared/dom.js";
 import { bitmap } from "../shared/heatmap.js";
-import { MEAN } from "./weights.js";
+import { MEAN } from "../shared/maps.js";
+import { named } from "./weights.js";
 
 export class Heads {
   constructor({ heads: [layers, heads], choose, signal }) {
@@ -15,7 +16,7 @@ export class Heads {
     for (let layer = 0; layer < layers; layer++) {
       this.node.append(word(`layer ${layer}`));
       for (const head of columns) {
-        const input = element("input", { type: "radio", name: "map", "aria-label": `layer ${layer}, ${head === MEAN ? "mean over heads" : `head ${head}`}` });
+        const input = element("input", { type: "radio", name: "map", "aria-label": named(layer, head) });
         const canvas = element("canvas", { "aria-hidden": "true" });
         input.addEventListener("change", () => choose({ layer, head }), { signal });
         this.items.push({ layer, head, input, canvas });
@@ -30,7 +31,7 @@ export class Heads {
       item.input.checked = item.layer === layer && item.head === head;
       const { weights, peak } = mapOf(item.layer, item.head);
       Object.assign(item.canvas, { width: columns, height: rows });
-      item.canvas.getContext("2d").drawImage(bitmap({ weights, mask: null }, weights.length / columns, columns, { peak, theme }), 0, 0);
+      item.canvas.getContext("2d").drawImage(bitmap({ weights }, weights.length / columns, columns, { peak, theme }), 0, 0);
     }
   }
 }

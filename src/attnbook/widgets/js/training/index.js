@@ -11,7 +11,7 @@ import { Heads } from "./heads.js";
 import layout from "./layout.css";
 import { LabelledMap } from "./map.js";
 import css from "./style.css";
-import { MEAN, Weights } from "./weights.js";
+import { named, Weights } from "./weights.js";
 import { Written } from "./written.js";
 
 const HINT = "Drag along the curve, or press Play. The weights are spread out at first, then concentrate on a few keys.";
@@ -57,7 +57,7 @@ class TrainingExplorer extends View {
     this.reached.textContent = `loss ${short(snapshot.loss)} · ${percent(snapshot.accuracy)} of held-out dates right`;
     this.written.show(snapshot);
     const peak = this.weights.peak(layer, head);
-    const name = `layer ${layer}, ${head === MEAN ? "mean over heads" : `head ${head}`}`;
+    const name = named(layer, head);
     this.map.show({ ...snapshot, weights: this.weights.at(at, layer, head) }, { peak, theme, name });
     this.heads.show({ layer, head }, (l, h) => ({ weights: this.weights.at(at, l, h), peak: this.weights.peak(l, h) }), this.map, theme);
     this.legend.show({ peak, theme });

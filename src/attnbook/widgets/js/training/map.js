@@ -5,7 +5,7 @@ import { Heatmap } from "../shared/heatmap.js";
 import { digits } from "../shared/numbers.js";
 import { colors } from "../shared/palette.js";
 import { tokenElement, Tokens } from "../shared/tokens.js";
-import { sign } from "./written.js";
+import { isSign, sign } from "./written.js";
 
 const CELL = 19; // pixels
 
@@ -18,7 +18,7 @@ export class LabelledMap {
     this.heat = new Heatmap(this.canvas);
     this.side = element("div", { class: "side", "aria-hidden": "true" });
     const above = element("div", { class: "above", "aria-hidden": "true" });
-    above.append(...columns.map((token) => element("span", { class: sign(token) === token ? "" : "turned" }, tokenElement(sign(token), 8))));
+    above.append(...columns.map((token) => element("span", { class: isSign(token) ? "turned" : "" }, tokenElement(sign(token), 8))));
     this.reading = element("p", { class: "reading", "aria-hidden": "true" });
     this.box = element("div", { class: "canvas" }, this.canvas);
     this.node = element("div", { class: "ab-tr-map" }, above, this.side, this.box, this.reading);
@@ -32,12 +32,12 @@ export class LabelledMap {
     this.#shown = { written, weights, theme };
     const labels = written.map((token, i) => {
       const label = element(good[i] ? "span" : "s", { lang: this.language }, tokenElement(sign(token), 8));
-      label.classList.toggle("sign", sign(token) !== token);
+      label.classList.toggle("sign", isSign(token));
       return label;
     });
     this.side.replaceChildren(...labels);
     const size = { rows: written.length, columns: this.columns, width: this.box.clientWidth || 300, height: written.length * CELL };
-    this.heat.show({ weights, mask: null }, { ...size, peak, theme, paper: colors(theme).paper });
+    this.heat.show({ weights }, { ...size, peak, theme, paper: colors(theme).paper });
     this.canvas.setAttribute("aria-label", `Cross-attention, ${name}: ${this.#words()}`);
     this.#point(null);
   }

@@ -1,9 +1,13 @@
 // The recorded weights: one byte each, the code of the square root; every row is scaled to sum to 1 (see snapshots.py).
 
-export const MEAN = -1;
+import { MEAN } from "../shared/maps.js";
+
+// A map in words.
+export const named = (layer, head) => `layer ${layer}, ${head === MEAN ? "mean over heads" : `head ${head}`}`;
 
 export class Weights {
   #kept = new Map();
+  #peaks = new Map();
 
   // `codes` and `lengths`: bytes and number of rows of each snapshot; `heads`: how many layers, and heads in each.
   constructor({ codes, lengths, columns, heads: [layers, heads] }) {
@@ -23,7 +27,9 @@ export class Weights {
 
   // The largest weight of a map in any snapshot.
   peak(layer, head) {
-    return Math.max(...this.codes.map((_, snapshot) => Math.max(...this.at(snapshot, layer, head))));
+    const name = [layer, head].join();
+    if (!this.#peaks.has(name)) this.#peaks.set(name, Math.max(...this.codes.map((_, snapshot) => Math.max(...this.at(snapshot, layer, head)))));
+    return this.#peaks.get(name);
   }
 
   #read(snapshot, layer, head) {

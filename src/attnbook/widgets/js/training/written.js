@@ -6,7 +6,7 @@ import { visible } from "../shared/tokens.js";
 
 const [SURE, LIKELY] = [0.99, 0.9]; // as in the translator
 export const sign = (token) => token.replace(/^⟨(.+)⟩$/, "$1"); // start, end, zh
-const isSign = (token) => sign(token) !== token;
+export const isSign = (token) => sign(token) !== token;
 
 export class Written {
   // `right`: the tokens of the right answer.

@@ -1,7 +1,7 @@
 // The translator's state in the page's address: `#dates-1_into-de_cut-cross.1.2` is the page's first translator, writing German, with
 // a head cut. Of the flow, `step-7_head-0.3_heatmaps-open`: the slider's value, the head, and whether the heatmaps are shown.
 
-import { readText, syncAddress, writeText } from "../shared/address.js";
+import { ownName, readText, syncAddress, writeText } from "../shared/address.js";
 import { watchModel } from "../shared/widget.js";
 import { LONGEST } from "./asking.js";
 
@@ -11,7 +11,7 @@ const KINDS = ["cross", "decoder", "encoder"];
 
 export function followAddress(view, signal) {
   const { page, model, targets, drawing } = view;
-  const own = `dates-${[...document.querySelectorAll(".ab-translator")].indexOf(page) + 1}`;
+  const own = ownName("dates", ".ab-translator", page);
   const origin = view.get("text", "target", "kind");
   const origins = Object.fromEntries(DRAWN.map((name) => [name, drawing.get(name)]));
   const take = (parts) => {

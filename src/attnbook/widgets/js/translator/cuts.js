@@ -1,6 +1,7 @@
 // Cuts: weights that the model may not use. A cut is { kind, layer, head, row, column }; null means all, so { kind, layer, head }
 // is a whole head and { kind, column } a token that nobody attends to. As text: "cross.1.2", "cross.*.*.*.5".
 
+import { buttons } from "../shared/controls.js";
 import { digits } from "../shared/numbers.js";
 import { element } from "../shared/dom.js";
 import { visible } from "../shared/tokens.js";
@@ -51,8 +52,7 @@ export class Effect {
     this.before = element("p", { class: "old", lang: "en" });
     this.after = element("p", { class: "new", lang: "en" });
     this.words = element("p", { class: "effect" });
-    const all = element("button", { type: "button", class: "button" }, "undo all");
-    all.addEventListener("click", () => undo(), { signal });
+    const all = buttons(signal)("undo all", () => undo());
     this.list.addEventListener("click", (event) => {
       const at = event.target.closest("[data-cut]");
       if (at) undo(at.dataset.cut);

@@ -2,10 +2,11 @@
 // is part of the widget's state; the model is loaded on first use.
 
 import { fromBase64 } from "../shared/base64.js";
-import { say, Speaker } from "../shared/controls.js";
+import { buttons, say, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { LocalModel } from "../shared/model.js";
 import share from "../shared/share.css";
+import { still } from "../shared/theme.js";
 import { visible } from "../shared/tokens.js";
 import { View } from "../shared/view.js";
 import { watchModel, widget } from "../shared/widget.js";
@@ -30,7 +31,6 @@ const explorer = () => (SITE ? attnbook.load("attention_explorer") : import("../
 const flow = () => (SITE ? attnbook.load("date_flow") : import("../flow/index.js"));
 const program = () => (SITE ? attnbook.load("date_model") : import("./model.js"));
 
-const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const identity = ({ text, target, cuts = [] }) => JSON.stringify([text, target, ...cuts]);
 const wholeHeads = (cuts) => cuts.filter((cut) => cut.split(".").length < 4); // the others name positions of one text
 
@@ -76,20 +76,14 @@ class DateTranslator extends View {
     this.asking = new Asking({ languages, writing, ask, tell, signal });
     this.note = element("p", { class: "ab-note", role: "status" });
     this.answer = new Answer({ go: (step) => this.#go(step), signal });
-    this.kinds = Object.fromEntries(
-      Object.entries(KINDS).map(([kind, [name]]) => {
-        const button = element("button", { type: "button", class: "button" }, name);
-        button.addEventListener("click", () => this.set({ kind }), { signal });
-        return [kind, button];
-      }),
-    );
+    const button = buttons(signal);
+    this.kinds = Object.fromEntries(Object.entries(KINDS).map(([kind, [name]]) => [kind, button(name, () => this.set({ kind }))]));
     const toggle = (text, title, call) => {
-      const button = element("button", { type: "button", class: "button tool", "aria-pressed": "false", title }, text);
-      button.addEventListener("click", () => {
-        button.setAttribute("aria-pressed", String(!pressed(button)));
+      const press = ({ currentTarget: node }) => {
+        node.setAttribute("aria-pressed", String(!pressed(node)));
         call();
-      }, { signal });
-      return button;
+      };
+      return button(text, press, { class: "button tool", "aria-pressed": "false", title });
     };
     this.cutting = toggle("✂ cut", "Then click a head, a cell, a row's label or a column's label: the model answers again without it", () => this.#tell());
     this.damage = toggle("damage", "How much less likely the answer becomes without each head", () => this.#damage());
@@ -97,11 +91,11 @@ class DateTranslator extends View {
     const tools = element("div", { class: "tools", role: "group", "aria-label": "Take parts away" }, this.cutting, this.damage);
     const kinds = element("div", { class: "ab-kinds" }, shown, tools);
     this.effect = element("div", { class: `place-of-effect ${this.get("cuts").length ? "is-cut" : ""}` }); // its room is kept
-    this.sum = element("div", { class: "place-of-sum" });
+    this.sum = element("div");
     this.caption = element("p", { class: "ab-caption" });
     this.inner = element("div", { class: "ab-inner" });
     this.speaker = new Speaker(signal);
-    this.below = element("div", { class: "below-flow" }, kinds, this.caption, this.inner);
+    this.below = element("div", {}, kinds, this.caption, this.inner);
     if (this.streams.length) {
       this.place = element("div", { class: "ab-flow" }, element("div", { class: "ab-flow-stage" }), element("p", { class: "ab-flow-says" }), element("div", { class: "ab-flow-bar" }));
       this.place.style.setProperty("--rows", Math.max(this.translation.source.length, this.translation.written.length));
