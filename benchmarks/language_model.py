@@ -23,7 +23,7 @@ from playwright.sync_api import sync_playwright
 
 from attnbook.pretrained import fetch
 from attnbook.widgets.base import BUNDLES
-from benchmarks import ROOT
+from benchmarks import ROOT, Quiet
 from bookpress.chromium import arguments, find_chromium
 from bookpress.extension.models import write_model
 
@@ -82,13 +82,6 @@ MAKE = {
       return [times.length - 1, times.at(-1) - times[0]];
     }""",
 }
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder without logging."""
-
-    def log_message(self, *_):
-        pass
 
 
 def prepare() -> None:

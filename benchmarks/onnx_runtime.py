@@ -8,11 +8,13 @@ import shutil
 import statistics
 import threading
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import torch
+
+from benchmarks import Quiet
 
 KINDS = {"float32.onnx": "32 bit", "int8.onnx": "8 bit"}
 OPEN = """async file => {
@@ -66,20 +68,14 @@ def export(bert, ids: list[int], folder: Path) -> None:
     part.replace(small)
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder without logging."""
-
-    def log_message(self, *_):
-        pass
-
-
 def measure(launch, held, model, texts: list[str], home: Path) -> list[dict]:
     """Load each file in a browser of its own and read the texts; `held` gives the bytes of its page."""
     bert, tokenizer = model
     every = [tokenizer.encode(text) for text in texts]
     folder = home / "onnx"
     export(bert, every[0], folder)
-    shutil.copytree(home / "node_modules" / "onnxruntime-web" / "dist", folder / "ort", dirs_exist_ok=True)
+    if not (folder / "ort").exists():
+        shutil.copytree(home / "node_modules" / "onnxruntime-web" / "dist", folder / "ort")
     (folder / "page.html").write_text("<!doctype html><title>page</title>", encoding="utf8")
     with torch.no_grad():
         exact = bert(torch.tensor([every[0]]))[1].encoder.numpy()

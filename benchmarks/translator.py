@@ -24,7 +24,7 @@ from attnbook import checkpoints, greedy_decode
 from attnbook.data import write_date
 from attnbook.widgets.translation import CHECKPOINT
 from benchmarks import ROOT
-from benchmarks.translator_flow import load, measure_flow, with_map_only
+from benchmarks.translator_flow import load, measure_flow, throttle, with_map_only
 from bookpress.chromium import arguments, find_chromium
 from bookpress.inspection import mount
 from bookpress.serve import server
@@ -137,24 +137,25 @@ def main() -> None:
     trained = checkpoints.load(CHECKPOINT)
     began = load()
     (SITE / MAP_ONLY).write_text(with_map_only((SITE / PAGE).read_text("utf-8")), encoding="utf-8")
-    with server(str(SITE), port=0) as site:
-        threading.Thread(target=site.serve_forever, daemon=True).start()
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments())
-            version = browser.version
-            home, plain = (f"http://127.0.0.1:{site.server_port}/{name}" for name in (PAGE, MAP_ONLY))
-            aims = measure_flow(browser, home, plain, chosen.rounds)
-            page = browser.new_page()
-            page.goto(home, wait_until="load")
-            mount(page)
-            session = page.context.new_cdp_session(page)
-            slow = lambda rate: session.send("Emulation.setCPUThrottlingRate", {"rate": rate})  # noqa: E731
-            came, opened = page.evaluate(OPEN, list(trained.task.targets))
-            times = measure(page, slow, trained, chosen.dates)
-            waited = wait(page, slow, trained, chosen.waits)
-            browser.close()
-        site.shutdown()
-    (SITE / MAP_ONLY).unlink()
+    try:
+        with server(str(SITE), port=0) as site:
+            threading.Thread(target=site.serve_forever, daemon=True).start()
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments())
+                version = browser.version
+                home, plain = (f"http://127.0.0.1:{site.server_port}/{name}" for name in (PAGE, MAP_ONLY))
+                aims = measure_flow(browser, home, plain, chosen.rounds)
+                page = browser.new_page()
+                page.goto(home, wait_until="load")
+                mount(page)
+                slow = throttle(page)
+                came, opened = page.evaluate(OPEN, list(trained.task.targets))
+                times = measure(page, slow, trained, chosen.dates)
+                waited = wait(page, slow, trained, chosen.waits)
+                browser.close()
+            site.shutdown()
+    finally:
+        (SITE / MAP_ONLY).unlink()
     text = report(times, waited, aims, f"{began} before, {load()} after", came, opened, version)
     print(text)
     Path(__file__).with_suffix(".md").write_text(text, encoding="utf8")

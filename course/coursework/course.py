@@ -110,8 +110,8 @@ class Course:
             return digest(path)
         return f"{digest(path, variants)}-{self.year}"
 
-    def released(self, name: str) -> nbformat.NotebookNode:
-        """Return the students' version; raise CourseError if it is missing or older than the source."""
+    def check_released(self, name: str) -> Path:
+        """Return the path of the students' version; raise CourseError if it is missing or outdated."""
         path, stamp = self.notebook("release", name), self.folder / "release" / name / "source.sha256"
         if not path.is_file() or not stamp.is_file():
             raise CourseError(f"{name} is not released yet: make release CH={short(name)}")
@@ -119,7 +119,11 @@ class Course:
             raise CourseError(
                 f"{name} has changed since it was released: make release CH={short(name)}, then try again"
             )
-        return nbformat.read(path, as_version=4)
+        return path
+
+    def released(self, name: str) -> nbformat.NotebookNode:
+        """Return the students' version; raise CourseError as `check_released` does."""
+        return nbformat.read(self.check_released(name), as_version=4)
 
     def back_up(self) -> Path | None:
         """Back up the gradebook, if there is one, and delete all but the newest ten backups."""

@@ -33,6 +33,9 @@ NOTE = "*Shown as plain text because it contains HTML, links or TeX that are not
 
 
 class Renderer(IPythonRenderer):
+    def __init__(self):
+        super().__init__(escape=False, exclude_anchor_links=True)
+
     def image(self, text, url, title=None):
         """Return an empty tag, which is removed later: nbconvert's method fails without the attachment."""
         return "<img>"
@@ -44,8 +47,8 @@ class Typesetting(Renderer):
     A mark is random, so that no text of a student can contain it.
     """
 
-    def __init__(self, **options):
-        super().__init__(**options)
+    def __init__(self):
+        super().__init__()
         self.formulas: dict[str, str] = {}
 
     def mark(self, formula: str, display: bool) -> str:
@@ -68,11 +71,10 @@ class Typesetting(Renderer):
         return self.mark(formula, display=True) or super().latex_environment(name, body)
 
 
-def render(source: str, kind: type[Renderer] = Renderer) -> tuple[str, Renderer]:
-    """Render Markdown as nbgrader's pages do, including the HTML in it; returns the renderer, too."""
-    renderer = kind(escape=False, exclude_anchor_links=True)
+def render(source: str, renderer: Renderer) -> str:
+    """Render Markdown as nbgrader's pages do, including the HTML in it."""
     html = MarkdownWithMath(renderer=renderer).render(source)
-    return BOX.sub(lambda box: "☑ " if box[1] else "☐ ", html), renderer
+    return BOX.sub(lambda box: "☑ " if box[1] else "☐ ", html)
 
 
 def allowed(tag: str, name: str, value: str) -> bool:
@@ -84,7 +86,8 @@ def allowed(tag: str, name: str, value: str) -> bool:
 
 def prose(source: str) -> Markup:
     """Render Markdown as HTML that is safe to put on a page."""
-    html, renderer = render(source, Typesetting)
+    renderer = Typesetting()
+    html = render(source, renderer)
     clean = bleach.clean(html, TAGS, allowed, ["http", "https", "mailto"], strip=True)
     for mark, formula in renderer.formulas.items():
         clean = clean.replace(mark, formula)
@@ -101,7 +104,7 @@ def is_harmless(source: str) -> bool:
             refused.append(name)
         return fine
 
-    html, _ = render(source)
+    html = render(source, Renderer())
     stripped, escaped = (bleach.clean(html, TAGS, watch, strip=strip) for strip in (True, False))
     formulas = CODE.sub("", stripped)  # in which TeX is only shown
     return not refused and stripped == escaped and not TEX.search(formulas) and "<!" not in html

@@ -68,9 +68,9 @@ def released_for(course: Course, name: str, student: str) -> nbformat.NotebookNo
 
     Raises CourseError if it is missing or older than the source, or if the student has no variant.
     """
-    common = course.released(name)
     if not course.per_student(name):
-        return common
+        return course.released(name)
+    course.check_released(name)
     folder, known = variant_of(course, name, student)
     if not known:
         raise CourseError(f"{student} is not on the class list and so has no variant of {name}")

@@ -202,8 +202,7 @@ def _thin(losses: Sequence[float], intervals: int = 100, points: int = 20) -> li
     width = math.ceil(len(losses) / intervals)
     early = np.geomspace(1, width, points).round().astype(int).tolist()
     edges = sorted({0, *early, *range(width, len(losses), width), len(losses)})
-    means = [sum(losses[start:end]) / (end - start) for start, end in pairwise(edges)]
     return [
-        [(start + end - 1) / 2, round(mean, 6)]
-        for (start, end), mean in zip(pairwise(edges), means, strict=True)
+        [(start + end - 1) / 2, round(sum(losses[start:end]) / (end - start), 6)]
+        for start, end in pairwise(edges)
     ]

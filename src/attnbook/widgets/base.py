@@ -71,6 +71,12 @@ def check_title(title: str) -> str:
     return title
 
 
+def check_whole(name: str, number: object) -> None:
+    """Raise TypeError unless it is a whole number."""
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"{name}: got {type(number).__name__}, wanted a whole number")
+
+
 def check_real(name: str, array: np.ndarray) -> np.ndarray:
     """Return `array`; raise TypeError unless it holds real numbers."""
     if array.dtype.kind not in "fiu":

@@ -4,7 +4,7 @@ import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from attnbook.widgets.base import BUNDLES, Widget, check_title
+from attnbook.widgets.base import BUNDLES, Widget, check_title, check_whole
 from attnbook.widgets.clocks_figure import clocks_figure
 
 NARROWEST, WIDEST = 4, 16  # d_model
@@ -31,8 +31,7 @@ class PositionClocks(Widget):
     def __init__(self, d_model=8, position=0, offset=3, title="", **settings):
         numbers = {"d_model": d_model, "position": position, "offset": offset}
         for name, number in numbers.items():
-            if isinstance(number, bool) or not isinstance(number, int):
-                raise TypeError(f"{name}: got {type(number).__name__}, wanted a whole number")
+            check_whole(name, number)
         if d_model % 2 or not NARROWEST <= d_model <= WIDEST:
             raise ValueError(f"d_model: got {d_model}, wanted an even number from {NARROWEST} to {WIDEST}")
         check_title(title)

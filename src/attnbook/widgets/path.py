@@ -4,7 +4,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from attnbook.maps import check_tokens
-from attnbook.widgets.base import BUNDLES, Widget, check_title
+from attnbook.widgets.base import BUNDLES, Widget, check_title, check_whole
 from attnbook.widgets.labels import plural
 from attnbook.widgets.path_figure import path_figure
 
@@ -41,8 +41,7 @@ class PathExplorer(Widget):
         target = len(self._tokens) - 1 if target is None else target
         numbers = {"source": source, "target": target, "kernel": kernel, "layers": layers}
         for name, number in numbers.items():
-            if isinstance(number, bool) or not isinstance(number, int):
-                raise TypeError(f"{name}: got {type(number).__name__}, wanted a whole number")
+            check_whole(name, number)
         self.set_trait("tokens", self._tokens)
         super().__init__(title=title, **numbers, **settings)
 

@@ -452,7 +452,8 @@ def check_tour(widget: traitlets.HasTraits, tour: bool | Sequence, guide: Tour) 
             raise ValueError(f"{name}: got {words!r} as words, wanted 1 to {LONGEST} characters")
         if not isinstance(traits, dict):
             raise TypeError(f"{name}: got {type(traits).__name__} as traits, wanted a dictionary")
-        try_traits(widget, name, traits)
+        if traits:
+            try_traits(widget, name, traits)
         checked.append([guide.parts[part], words, traits])
     return checked
 

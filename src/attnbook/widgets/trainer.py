@@ -8,7 +8,7 @@ from pathlib import Path
 import traitlets
 from matplotlib.figure import Figure
 
-from attnbook.widgets.base import BUNDLES, Widget, check_title
+from attnbook.widgets.base import BUNDLES, Widget, check_title, check_whole
 from attnbook.widgets.labels import plural
 from attnbook.widgets.trainer_figure import spelt, trainer_figure
 
@@ -97,8 +97,7 @@ def finished(run: dict) -> dict:
 def check_setting(name: str, value: object, where: str = "") -> object:
     """Return `value`; raise ValueError or TypeError unless the setting `name` can have it."""
     if name in ("heads", "seed"):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{where}{name}: got {type(value).__name__}, wanted a whole number")
+        check_whole(f"{where}{name}", value)
         if name == "heads" and value not in HEADS:
             raise ValueError(f"{where}heads: got {value}, wanted 1, 2 or 4")
         if name == "seed" and not 0 <= value < SEEDS:

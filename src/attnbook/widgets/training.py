@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from attnbook import snapshots
 from attnbook.maps import MEAN
 from attnbook.snapshots import Recording, Snapshot
-from attnbook.widgets.base import BUNDLES, Widget, check_title
+from attnbook.widgets.base import BUNDLES, Widget, check_title, check_whole
 from attnbook.widgets.training_figure import training_figure
 
 NAME = "dates-translate"
@@ -55,8 +55,7 @@ class TrainingExplorer(Widget):
         step = recording.steps[0] if step is None else step
         layer = heads[0] - 1 if layer is None else layer
         for name, number in {"step": step, "layer": layer, "head": head}.items():
-            if isinstance(number, bool) or not isinstance(number, int):
-                raise TypeError(f"{name}: got {type(number).__name__}, wanted a whole number")
+            check_whole(name, number)
         for name in ("text", "target", "source", "right", "curve"):
             self.set_trait(f"_{name}", getattr(recording, name))
         self.set_trait("_heads", heads)
@@ -72,7 +71,11 @@ class TrainingExplorer(Widget):
     @property
     def weights(self) -> np.ndarray:
         """The map shown, `(T, S)`."""
-        return self.snapshot.cross[self.layer, slice(None) if self.head == MEAN else [self.head]].mean(0)
+        return self.map_of(self.snapshot)
+
+    def map_of(self, snapshot: Snapshot) -> np.ndarray:
+        """The chosen layer's and head's map in a snapshot, `(T, S)`."""
+        return snapshot.cross[self.layer, slice(None) if self.head == MEAN else [self.head]].mean(0)
 
     @traitlets.validate("step")
     def _is_a_step(self, proposal):

@@ -32,8 +32,7 @@ def training_figure(explorer) -> Figure:
         ).values()
         draw_curve(curve, explorer)
         shown = [recording.snapshots[i] for i in chosen]
-        kept = [snapshot.cross[explorer.layer] for snapshot in recording.snapshots]  # each (H, T, S)
-        kept = [each.mean(0) if explorer.head == MEAN else each[explorer.head] for each in kept]
+        kept = [explorer.map_of(snapshot) for snapshot in recording.snapshots]  # each (T, S)
         longest, peak = max(map(len, kept)), max(each.max() for each in kept)
         for ax, i, snapshot in zip(maps, chosen, shown, strict=True):
             grid = np.zeros((longest, len(recording.source)))

@@ -136,6 +136,7 @@ def test_the_shipped_model_learned_field_by_field(printed):
 
 def test_the_recorded_date_is_the_chapters_first_and_held_out():
     recording = snapshots.load("dates-translate")
+    assert split_of(str(HOOK)) == "test"
     assert recording.text == write_date(HOOK, "en", "full")
     assert "".join(recording.right) == write_date(HOOK, "zh", "full") + "⟨end⟩"
     assert len(recording.snapshots) == 16

@@ -35,7 +35,7 @@
     });
   }
 
-  // The address belongs to the slides: an explorer would write into it what is chosen.
+  // The address belongs to the slides: a widget would write into it what is chosen.
   const replaceState = history.replaceState.bind(history);
-  history.replaceState = (state, title, address) => /#attention-/.test(address ?? "") || replaceState(state, title, address);
+  history.replaceState = (state, title, address) => /#[a-z]+-\d+(_|$)/.test(address ?? "") || replaceState(state, title, address);
 }
