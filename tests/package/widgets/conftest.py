@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -373,6 +373,22 @@ def opened(browser, widget_tabs, address, name):
             return open_page(f"{name}.html", width=width, touched=False, prepare=hold)
 
         yield show
+
+
+def opener(kind: type, page: str) -> Callable:
+    """A fixture that opens a page: its first widget as a `kind`, with the visit's `faults` and `requests`."""
+
+    @pytest.fixture
+    def opened(visit):
+        def open_page(address=page, **options):
+            seen = visit(address, **options)
+            widget = kind(seen.page)
+            widget.faults, widget.requests = seen.faults, seen.requests
+            return widget
+
+        return open_page
+
+    return opened
 
 
 @contextmanager

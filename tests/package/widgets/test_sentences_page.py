@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from attnbook import SentenceExplorer, ablate
 from attnbook.pretrained.chunks import LARGEST, manifest
 from attnbook.widgets.sentences import NAME
+from tests.package.widgets.conftest import opener
 from tests.tabs import wait_until
 
 LAW = "机器人必须遵守人类给它的命令，除非该命令违背了第一法则。"
@@ -125,17 +126,7 @@ class Sentences:
         expect(self.said).to_contain_text("The model runs in this page")
 
 
-@pytest.fixture
-def opened(visit):
-    """Opens the page: its first explorer, and `faults` and `requests` of the visit."""
-
-    def open_page(address="sentences.html", **options):
-        seen = visit(address, **options)
-        explorer = Sentences(seen.page)
-        explorer.faults, explorer.requests = seen.faults, seen.requests
-        return explorer
-
-    return open_page
+opened = opener(Sentences, "sentences.html")
 
 
 def test_recorded_sentences_need_no_model(opened):

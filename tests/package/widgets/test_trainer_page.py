@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from attnbook.widgets.trainer import recorded_runs
 from bookpress import ROOT
+from tests.package.widgets.conftest import opener
 
 CONTRAST = (ROOT / "tests" / "contrast.js").read_text("utf8")
 PATIENCE = 120_000  # milliseconds for a whole training on a busy machine
@@ -66,17 +67,7 @@ class Trainer:
         return [[float(number) for number in re.findall(r"\d\.\d\d", caption)] for caption in captions]
 
 
-@pytest.fixture
-def opened(visit):
-    """Opens the page: its first trainer, and `faults` and `requests` of the visit."""
-
-    def open_page(address="trainer.html", **options):
-        seen = visit(address, **options)
-        trainer = Trainer(seen.page)
-        trainer.faults, trainer.requests = seen.faults, seen.requests
-        return trainer
-
-    return open_page
+opened = opener(Trainer, "trainer.html")
 
 
 def test_recorded_runs_are_shown_at_first_and_no_worker_is_started(opened):
