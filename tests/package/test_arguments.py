@@ -198,7 +198,7 @@ def test_empty_lengths_give_empty_results_and_zeros(need_weights):
 
 
 @pytest.mark.bad_input
-def test_what_cannot_be_empty_says_so():
+def test_an_empty_batch_or_target_is_refused():
     source = torch.randint(1, 11, (2, 5))
     with pytest.raises(ValueError, match=r"target: wanted shape \(2, T\), .*one token.*got \(2, 0\)"):
         transformer()(source, source[:, :0])

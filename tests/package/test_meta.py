@@ -105,7 +105,7 @@ def test_a_model_loaded_as_part_of_another_is_whole_and_tied():
     assert not whole["model"].positions.table.is_meta
 
 
-def test_an_output_of_its_own_stays_its_own():
+def test_an_untied_output_layer_stays_untied():
     trained = MODELS["transformer"]()
     trained.output = nn.Linear(12, 13, bias=False)
     model = copy.deepcopy(trained)

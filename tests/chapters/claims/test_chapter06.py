@@ -20,7 +20,7 @@ def test_before_softmax_nothing_leaks_after_it_the_future_does_and_renormalising
     assert least["before"] == least["renormalised"] == 1 > 0.9 > least["after"]
 
 
-def test_renormalised_a_loud_hidden_key_leaves_no_number(printed):
+def test_renormalizing_a_row_whose_hidden_key_takes_all_gives_nan(printed):
     table = next(table for table in printed.tables if "hidden score 110" in table)
     quiet, loud = table["hidden score 10"], table["hidden score 110"]
     assert loud["renormalised"] == "NaN"

@@ -310,7 +310,7 @@ def test_the_head_that_looks_like_copying_is_hardly_missed(printed):
         assert lost["layer 0, head 3"] > 2 * lost["layer 1, head 1"]
 
 
-def test_heads_stand_in_for_each_other(printed):
+def test_heads_can_replace_each_other(printed):
     together = table(printed, "layer 1, heads 0 + 1 + 3", "lost, equal")
     for way in ("lost, equal", "lost, silent"):
         lost = {

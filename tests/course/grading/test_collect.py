@@ -89,7 +89,7 @@ def test_a_renamed_notebook_is_taken_where_it_is_the_students_only_one(classroom
     assert (f"collected although it is not named ch01.ipynb: ada/{name}" in said) == (name != "CH01.IPYNB")
 
 
-def test_beside_one_of_the_right_name_it_is_not(classroom, come):
+def test_a_renamed_notebook_is_ignored_beside_one_with_the_expected_name(classroom, come):
     said = come({"ada/ch01.ipynb": None, "ada/scratch.ipynb": answer(classroom, "scratch")})
     assert "return 2 * x" in handed_in(classroom)["ada"]
     assert "skipped: ada/scratch.ipynb: ada also submitted ch01.ipynb" in said
@@ -195,7 +195,7 @@ def test_outputs_that_are_too_large_are_stripped(classroom, come):
     ],
     ids=["source", "cells", "values"],
 )
-def test_what_is_too_large_without_them_is_refused(data, says):
+def test_a_submission_too_large_without_its_outputs_is_refused(data, says):
     with pytest.raises(RefusedError, match=says):
         read_cells(data.encode())
 
@@ -237,7 +237,7 @@ def test_an_answer_in_several_cells_is_read_whole(classroom):
     assert found["middle"].startswith("import statistics\n\ndef middle")
 
 
-def test_what_is_not_found_again_is_said_first(classroom):
+def test_missing_cells_are_reported_first(classroom):
     without = lambda cells: [cell for cell in cells if not cell.source.startswith("Mine")]  # noqa: E731
     tests = dict.fromkeys(("double-numbers", "double-tensors", "middle-odd"), "pass")
     _, said = answers_of(classroom, stripped(classroom, without, why="Mine", **tests))
@@ -259,7 +259,7 @@ def test_an_import_in_a_locked_cell_is_kept(classroom):
 
 
 @pytest.mark.parametrize("text", ["import", "x = 1", "%%bash\nimport os", "", "\x00"])
-def test_what_is_no_import_is_not(classroom, text):
+def test_other_changes_of_a_locked_cell_are_undone(classroom, text):
     notebook = classroom.answer(imports=text)
     graded, said = align(classroom.course.released("ch01"), read_cells(json.dumps(notebook).encode()))
     assert said == ["locked cell imports was changed and has been restored"]

@@ -283,7 +283,7 @@ def test_output_of_a_process_is_kept_up_to_a_limit():
     assert "\n" not in kept["ename"]
 
 
-def test_a_full_disk_loses_nothing_graded_and_is_named(classroom, monkeypatch, capsys):
+def test_a_full_disk_is_reported_and_loses_no_grades(classroom, monkeypatch, capsys):
     from coursework.__main__ import main
     from coursework.grade import grade
 

@@ -314,7 +314,7 @@ def test_a_script_on_the_page_could_reach_no_file_kernel_or_command(formgrader, 
     )  # it is signed in
 
 
-def test_what_stands_in_an_address_does_not_run(formgrader, page):
+def test_script_in_an_address_does_not_run(formgrader, page):
     """nbgrader writes a part of the address into a script of its page."""
     for part in ('";window.ran=1;//', "</script><script>window.ran=1</script>", "\\"):
         page.goto(f"{formgrader}/formgrader/gradebook/{urllib.request.quote(part, safe='')}/x")
@@ -353,7 +353,7 @@ def test_make_hands_its_options_on():
 
 
 @pytest.mark.parametrize("name", PAYLOADS)
-def test_what_is_not_harmless_becomes_plain_text_and_is_read_in_full(name):
+def test_unsafe_markup_becomes_plain_text_and_stays_complete(name):
     text = PAYLOADS[name]
     told = inert(text)
     assert told != text or name == "broken tag"  # plain text in Markdown, too

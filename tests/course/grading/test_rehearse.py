@@ -33,7 +33,7 @@ def test_a_good_assignment_is_as_it_should_be(classroom, capsys):
     }  # the course itself is unchanged
 
 
-def test_what_is_not_as_it_should_be_is_named(classroom, capsys, at_once):
+def test_each_unexpected_score_is_reported(classroom, capsys, at_once):
     """Here every test passes, whatever the answer."""
     assert rehearse(classroom.course, "1") == 4
     told = table(capsys.readouterr().out)
@@ -44,7 +44,7 @@ def test_what_is_not_as_it_should_be_is_named(classroom, capsys, at_once):
     assert told["last task unanswered"] == "no: lost nothing; expected to lose some of middle-odd"
 
 
-def test_a_model_solution_that_is_remarked_on_is_not_right(classroom, capsys, at_once, monkeypatch):
+def test_a_model_solution_that_causes_a_warning_fails_the_rehearsal(classroom, capsys, at_once, monkeypatch):
     monkeypatch.setattr("coursework.rehearse.filled", lambda released, answers: nbformat.v4.new_notebook())
     assert rehearse(classroom.course, "1") == 5
     assert "! cell double is missing" in table(capsys.readouterr().out)["model solution"]

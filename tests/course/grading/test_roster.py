@@ -93,7 +93,7 @@ def test_days_are_counted_from_the_deadline_after_a_grace(classroom, time, days)
     assert days_late(course, "ch01", {"time": came(time), "platform": "canvas"}) == 0
 
 
-def test_canvas_says_itself_who_is_late(classroom, at_once, tmp_path):
+def test_lateness_is_read_from_canvas_file_names(classroom, at_once, tmp_path):
     for name in ("lovelaceada_LATE_78_9001_ch01.ipynb", "hoppergrace_79_9002_ch01.ipynb"):
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / name).write_text(json.dumps(classroom.answer()))
@@ -125,7 +125,7 @@ def test_whose_work_it_is():
         (b"name\n\xff\n", "cannot be read as CSV in UTF-8"),
     ],
 )
-def test_a_list_that_is_none_is_refused_before_anything_is_graded(classroom, text, says):
+def test_an_invalid_class_list_is_refused_before_grading(classroom, text, says):
     data = text if isinstance(text, bytes) else text.encode()
     (classroom.folder / "class.csv").write_bytes(data)
     classroom.hand_in("ada", classroom.answer())
@@ -146,7 +146,7 @@ def test_a_list_may_come_from_a_spreadsheet(classroom):
         ("c.Late.percent_per_day = 120", "c.Late.percent_per_day is 120: wanted a number from 0 to 100"),
     ],
 )
-def test_a_policy_that_is_none_is_refused_before_anything_is_graded(classroom, text, says):
+def test_an_invalid_late_policy_is_refused_before_grading(classroom, text, says):
     course = settings(classroom, f"\n{text}\n")
     classroom.hand_in("ada", classroom.answer())
     with pytest.raises(CourseError, match=says):

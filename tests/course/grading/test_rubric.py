@@ -47,7 +47,7 @@ def test_a_rubric_is_read_and_its_sum_checked(guided):
     assert "Marking guide" not in guided.course.notebook("release", "ch01").read_text("utf8")
 
 
-def test_it_stands_above_the_answer_on_the_marking_page(guided):
+def test_it_is_shown_above_the_answer_on_the_marking_page(guided):
     release(guided.course, "1")
     page = Page(guided.folder)
     cells = list(page.with_rubrics(guided.answer().cells, "ch01"))

@@ -70,7 +70,7 @@ def test_a_test_that_most_fail_is_named(graded, browser):
     page.close()
 
 
-def test_nothing_graded_is_said(classroom):
+def test_an_assignment_without_grades_is_reported(classroom):
     with pytest.raises(CourseError, match="no submission for ch01 has been graded yet: make grade CH=01"):
         statistics(classroom.course, "1")
 

@@ -143,7 +143,7 @@ def by_adding_layers(length, kernel):
         lambda length, kernel: torch.tensor((length - 1) / (kernel - 1)).ceil(),
     ],
 )
-def test_layers_by_many_roads(check, answer):
+def test_layers_in_many_ways(check, answer):
     assert check("1.4", answer).passed
 
 
@@ -220,7 +220,7 @@ def by_swapping(decode, context, embedded):
         by_swapping,
     ],
 )
-def test_tests_of_listening_by_many_roads(check, answer):
+def test_tests_of_listening_in_many_ways(check, answer):
     assert check("1.7", answer).passed
 
 
@@ -312,7 +312,7 @@ def by_differences(network, x, step=1e-5):
         by_differences,
     ],
 )
-def test_reach_by_many_roads(check, answer):
+def test_reach_in_many_ways(check, answer):
     assert check("1.5", answer).passed
 
 
@@ -388,7 +388,7 @@ def backwards(weights):
         lambda weights: np.mean(weights.flip(0).numpy().argmax(1) == np.arange(len(weights))),
     ],
 )
-def test_a_map_is_read_in_any_way(check, answer):
+def test_a_map_is_read_in_many_ways(check, answer):
     assert check("1.2", answer).passed
 
 

@@ -51,7 +51,7 @@ def one_out(keys, values, bandwidth):
 
 
 @pytest.mark.parametrize("answer", [zero_diagonal, closed_scores, loops, one_out])
-def test_leaving_one_out_by_many_roads(check, answer):
+def test_leaving_one_out_in_many_ways(check, answer):
     assert check("2.1", answer).passed
 
 
@@ -155,7 +155,7 @@ def by_projection(keys, wanted):
         by_projection,
     ],
 )
-def test_questions_found_by_many_roads(check, answer):
+def test_questions_found_in_many_ways(check, answer):
     assert check("2.2", answer).passed
 
 
@@ -330,7 +330,7 @@ def with_a_table(scores, budget):
 
 
 @pytest.mark.parametrize("answer", [halving, halving_the_inverse, with_a_table])
-def test_temperatures_by_many_roads(check, answer):
+def test_temperatures_in_many_ways(check, answer):
     assert check("2.7", answer).passed
 
 

@@ -211,7 +211,7 @@ def by_loops(query, key, value):
         attnbook.DotAttention,
     ],
 )
-def test_dot_attention_by_many_roads(check, answer):
+def test_dot_attention_in_many_ways(check, answer):
     assert check("3.4", answer).passed
 
 
@@ -261,7 +261,7 @@ def renormalised(scores, mask):
         lambda s, m: (hidden(s, m).softmax(-1).nan_to_num(), m),
     ],
 )
-def test_masks_by_many_roads(check, answer):
+def test_masks_in_many_ways(check, answer):
     assert check("3.7", answer).passed
 
 
@@ -330,7 +330,7 @@ def additive_by_loops(query, key, W_query, W_key, v):
         ),
     ],
 )
-def test_additive_scores_by_many_roads(check, answer):
+def test_additive_scores_in_many_ways(check, answer):
     assert check("3.3", answer).passed
 
 

@@ -118,7 +118,7 @@ def with_a_running_softmax(q, k, v, most):
         lambda q, k, v, most: in_parts(q.double(), k.double(), v.double(), most).tolist(),
     ],
 )
-def test_attention_within_its_budget_by_many_roads(check, answer):
+def test_attention_within_its_budget_in_many_ways(check, answer):
     assert check("4.5", answer).passed
 
 
@@ -200,7 +200,7 @@ def by_permutation_matrix(output, weights, order):
         by_permutation_matrix,
     ],
 )
-def test_shuffles_by_many_roads(check, answer):
+def test_shuffles_in_many_ways(check, answer):
     assert check("4.4", answer).passed
 
 
@@ -248,7 +248,7 @@ def merge(heads):
         (split, lambda y: y.transpose(1, 2).contiguous().view(len(y), y.shape[2], -1)),
     ],
 )
-def test_heads_by_many_roads(check, answer):
+def test_heads_in_many_ways(check, answer):
     assert check("4.6", answer).passed
 
 
@@ -337,7 +337,7 @@ def by_torch(x, wq, wk, wv, wo, h, off):
 @pytest.mark.parametrize(
     "answer", [multi_head, head_by_head, without_their_rows, without_their_values, by_torch]
 )
-def test_multi_head_by_many_roads(check, answer):
+def test_multi_head_in_many_ways(check, answer):
     assert check("4.7", answer).passed
 
 

@@ -50,7 +50,7 @@ def test_wrong_counts(check, other, words):
         lambda x, g, b, eps: F.layer_norm(x.double(), x.shape[-1:], g.double(), b.double(), eps).numpy(),
     ],
 )
-def test_norms_by_many_roads(check, answer):
+def test_norms_in_many_ways(check, answer):
     assert check("5.2", answer).passed
 
 
@@ -206,7 +206,7 @@ def real(ids, pad):
         lambda ids, pad: (real(ids, pad).numpy(), (ids.numpy() == pad)),
     ],
 )
-def test_masks_by_many_roads(check, answer):
+def test_masks_in_many_ways(check, answer):
     assert check("5.6", answer).passed
 
 

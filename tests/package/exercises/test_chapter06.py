@@ -45,7 +45,7 @@ def by_hiding(length, given):
 
 
 @pytest.mark.parametrize("answer", [least, in_blocks, as_lists, in_numpy, by_hiding])
-def test_least_masks_made_in_any_way(check, answer):
+def test_least_masks_made_in_many_ways(check, answer):
     verdict = check("6.1", answer)
     assert verdict.passed, verdict.message
 
@@ -188,7 +188,7 @@ def by_change_in_place(layer, x):
 
 
 @pytest.mark.parametrize("answer", [by_jacobian, by_gradient, by_random_mix, by_change, by_cutting])
-def test_leaks_found_by_many_roads(check, answer):
+def test_leaks_found_in_many_ways(check, answer):
     verdict = check("6.4", answer)
     assert verdict.passed, verdict.message
 
@@ -345,7 +345,7 @@ def with_a_queue(model, start, end, beams, most):
 
 
 @pytest.mark.parametrize("answer", [search, with_tensors, with_a_queue])
-def test_beam_search_by_many_roads(check, answer):
+def test_beam_search_in_many_ways(check, answer):
     verdict = check("6.5", answer)
     assert verdict.passed, verdict.message
 
@@ -401,12 +401,12 @@ def with_a_cache_of_its_own(x, cache, positions, wq, wk, wv):
 
 
 @pytest.mark.parametrize("answer", [step, in_front, with_a_cache_of_its_own])
-def test_cached_steps_by_many_roads(check, answer):
+def test_cached_steps_in_many_ways(check, answer):
     verdict = check("6.6", answer)
     assert verdict.passed, verdict.message
 
 
-def test_the_input_changed_in_place_is_mentioned(check):
+def test_positions_added_in_place_are_mentioned(check):
     def answer(x, cache, positions, *matrices):
         x += positions[cache[0].shape[1]]
         return step(x, cache, positions * 0, *matrices)
@@ -482,7 +482,7 @@ def by_counting_starts(texts, start):
 
 
 @pytest.mark.parametrize("answer", [pack, in_plain_python, by_counting_starts])
-def test_texts_packed_by_many_roads(check, answer):
+def test_texts_packed_in_many_ways(check, answer):
     verdict = check("6.7", answer)
     assert verdict.passed, verdict.message
 
@@ -553,7 +553,7 @@ def test_wrongly_packed_texts(check, answer, words):
         )[-new:].numpy(),
     ],
 )
-def test_windows_by_many_roads(check, answer):
+def test_windows_in_many_ways(check, answer):
     verdict = check("6.8", answer)
     assert verdict.passed, verdict.message
 

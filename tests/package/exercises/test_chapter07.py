@@ -75,7 +75,7 @@ def by_loops(length, d_model):
 
 
 @pytest.mark.parametrize("answer", [sinusoids, filled, by_loops, lambda *s: filled(*s).numpy()])
-def test_any_way_to_the_sinusoids(check, answer):
+def test_sinusoids_in_many_ways(check, answer):
     assert check("7.2", answer).passed
 
 
@@ -221,7 +221,7 @@ def in_numpy(vocab, d_model, words, scores):
 
 
 @pytest.mark.parametrize("answer", [by_measuring, with_a_layer, in_numpy])
-def test_tables_drawn_in_any_way(check, answer):
+def test_tables_drawn_in_many_ways(check, answer):
     verdict = check("7.6", answer)
     assert verdict.passed, verdict.message
 

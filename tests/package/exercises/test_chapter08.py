@@ -84,7 +84,7 @@ def by_the_root(source, target, layers, heads, budget):
 
 
 @pytest.mark.parametrize("answer", [by_building, by_the_root, lambda *sizes: list(by_the_root(*sizes))])
-def test_budgets_spent_in_any_way(check, answer):
+def test_budgets_spent_in_many_ways(check, answer):
     verdict = check("8.2", answer)
     assert verdict.passed, verdict.message
 

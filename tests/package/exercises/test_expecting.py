@@ -66,7 +66,7 @@ def test_what_is_wanted_passes(got, wanted):
         ({"a": (1, ONES)}, {"a": (1, ONES * 2)}, "at ['a'][1]: 6 of 6 numbers differ"),
     ],
 )
-def test_what_is_not_wanted_is_told_apart(got, wanted, difference):
+def test_the_error_names_the_difference(got, wanted, difference):
     with pytest.raises(AssertionError, match=r"^words\n") as error:
         expect(got, wanted, "words")
     assert difference in str(error.value)

@@ -182,7 +182,7 @@ def broken_silently(query, key, value):
         (lambda query, key, value: query if query > 0 else key, ["masked_fill"]),
     ],
 )
-def test_an_error_in_the_answer_becomes_words(fresh, answer, words):
+def test_an_error_in_the_answer_is_explained(fresh, answer, words):
     verdict = fresh("3.4", answer)
     assert verdict.state == "wrong"
     assert [word for word in words if word not in verdict.message] == []
@@ -476,7 +476,7 @@ def test_a_hint_speaks_of_what_is_on_the_line(fresh, exercise_id, answer, there,
     assert absent not in message
 
 
-def test_the_right_thing_in_the_second_place_is_told_so(fresh):
+def test_a_correct_result_returned_second_is_pointed_out(fresh):
     verdict = fresh("3.4", lambda q, k, v: ((q @ k.mT).softmax(-1), right_dot(q, k, v)))
     assert "Your function returns 2 things. Return the output first, or alone." in verdict.message
 

@@ -52,7 +52,7 @@ def test_a_sentence_is_closest_to_its_translation(loaded):
     assert similar.argmax(dim=1).tolist() == [1, 0, 3, 2]
 
 
-def test_an_embedding_is_what_the_file_says(loaded):
+def test_an_embedding_equals_the_dequantized_row_of_the_file(loaded):
     """The row of token 6, decoded by hand: 12 blocks of a scale and 32 numbers of 4 bits."""
     model, tokenizer = loaded
     assert tokenizer.tokens([6]) == ["▁"]

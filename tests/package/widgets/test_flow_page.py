@@ -254,7 +254,7 @@ def test_the_address_keeps_step_head_and_heatmaps(open_flow):
     assert visited.faults == []
 
 
-def test_a_link_with_a_text_and_a_step_stands_there(open_flow):
+def test_a_link_opens_its_text_at_its_step(open_flow):
     """Also with motion allowed, and when the address changes while the page is open."""
     link = "#dates-1_text-1.%20Mai%202001_into-de_step-4_head-1.2"
     visited, live = open_flow(hash=link, reduced_motion="no-preference")

@@ -470,7 +470,7 @@ VERDICTS = {
 
 
 @pytest.mark.bad_input
-def test_a_verdict_stands_beside_each_answer(open_translator):
+def test_a_verdict_is_shown_beside_each_answer(open_translator):
     translator = open_translator()
     for text, (kind, words) in VERDICTS.items():
         translator.type(text)
