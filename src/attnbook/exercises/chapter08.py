@@ -1,4 +1,4 @@
-"""Chapter 8: shapes, a budget, a decoding loop, a leak, two measures, a hidden tag, a head, ablations."""
+"""Chapter 8: shapes, a budget, a batch in pieces, decoding, a leak, measures, a tag, a head, ablations."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -156,6 +156,85 @@ def largest_model(
     return _largest()(source_vocab, target_vocab, num_layers, num_heads, budget)
 
 
+Gradient = Callable[[Tensor, Tensor, float], Tensor]
+
+
+def _cut_to(longest: float, g: Tensor) -> Tensor:
+    """Each gradient `(…, N)`, scaled down to `longest` if it is longer."""
+    return g * (longest / g.norm(dim=-1, keepdim=True)).clamp(max=1)
+
+
+def _by_tokens(gradients: Tensor, counts: Tensor) -> Tensor:
+    return (counts[:, None] * gradients).sum(0) / counts.sum()
+
+
+def _joined(join: Callable[[Tensor, Tensor], Tensor]) -> Gradient:
+    """Join the pieces in another way, then clip."""
+    return lambda gradients, counts, longest: _cut_to(longest, join(gradients, counts))
+
+
+def _finished(finish: Callable[[float, Tensor], Tensor]) -> Gradient:
+    """Join the pieces correctly, then do something else than clip."""
+    return lambda gradients, counts, longest: finish(longest, _by_tokens(gradients, counts))
+
+
+def _pieces(count: int, width: int, seed: int) -> tuple[Tensor, Tensor, float]:
+    """Gradients of pieces with 1 to about 25 tokens; one case in two is clipped."""
+    counts = 1 + (10 * random(count, seed=seed + 1).abs()).long()
+    gradients = random(count, width, seed=seed)
+    return gradients, counts, _by_tokens(gradients, counts).norm().item() * (0.6, 1.7)[seed // 10 % 2]
+
+
+@function(
+    "8.3",
+    "A batch in pieces",
+    {"gradient": "(N,)"},
+    praise="This is how a large batch is trained with little memory: the same step, in several passes.",
+    cases=[
+        # The pieces are longer than 2.5, and what they give together is shorter.
+        (torch.tensor([[6.0, 0.0, 1.0], [-3.0, 0.5, 0.5], [1.0, -2.0, -1.5]]), torch.tensor([1, 2, 1]), 2.5),
+        (torch.tensor([[8.0, 1.0, 2.0], [0.5, 3.0, -1.0]]), torch.tensor([3, 2]), 2.0),
+        *drawn(_pieces, (2, 5), (2, 7)),
+    ],
+    slips=slips(
+        "You averaged the pieces alike. Formula 8.4 is a mean over *tokens*: a piece with more counts more.",
+        _joined(lambda gradients, counts: gradients.mean(0)),
+        "You added the pieces' gradients. Each is already that of a mean: weight it by its number of tokens.",
+        _joined(lambda gradients, counts: gradients.sum(0)),
+        "You weighted each piece by its tokens, and didn't divide by the batch's n.",
+        _joined(lambda gradients, counts: (counts[:, None] * gradients).sum(0)),
+        "You divided by the number of pieces. Divide by the number of tokens in all of them.",
+        _joined(lambda gradients, counts: (counts[:, None] * gradients).mean(0)),
+        "You gave more weight to pieces with fewer tokens. It is the other way round.",
+        _joined(lambda gradients, counts: _by_tokens(gradients, 1 / counts)),
+        _joined(lambda gradients, counts: (gradients / counts[:, None]).sum(0)),
+        _joined(lambda gradients, counts: (gradients / counts[:, None]).mean(0)),
+        "You clipped each piece. Join them first: only the gradient that Adam gets is clipped.",
+        lambda gradients, counts, longest: _by_tokens(_cut_to(longest, gradients), counts),
+        lambda gradients, counts, longest: _cut_to(longest, gradients).mean(0),
+        "You clipped before you divided by n. Clip last.",
+        lambda gradients, counts, longest: (
+            _cut_to(longest, (counts[:, None] * gradients).sum(0)) / counts.sum()
+        ),
+        "You scaled up a gradient that is short enough. Clipping leaves that one as it is.",
+        _finished(lambda longest, whole: whole * longest / whole.norm()),
+        "You scaled the gradient to length 1. Scale it to `longest`, and only if it is longer.",
+        _finished(lambda longest, whole: whole / whole.norm()),
+        "You clip to length 1. The limit is the argument `longest`.",
+        _finished(lambda longest, whole: _cut_to(1.0, whole)),
+        "The gradient isn't clipped yet.",
+        _finished(lambda longest, whole: whole),
+        "You limited each number by itself, which changes the direction. Scale the whole gradient.",
+        _finished(lambda longest, whole: whole.clamp(-longest, longest)),
+        "You compared the *square* of the length, or the sum of sizes, with `longest`. Use `norm()`.",
+        _finished(lambda longest, whole: whole * (longest / whole.square().sum()).clamp(max=1)),
+        _finished(lambda longest, whole: whole * (longest / whole.abs().sum()).clamp(max=1)),
+    ),
+)
+def whole_gradient(gradients: Tensor, counts: Tensor, longest: float) -> Tensor:
+    return _cut_to(longest, _by_tokens(gradients, counts))
+
+
 class _Speller:
     """A stand-in for a model: its logits depend on the source and on all tokens read so far, in order."""
 
@@ -221,7 +300,7 @@ def _writer_case(start: int, shift: int, stops: int, max_length: int, seed: int)
 
 
 @function(
-    "8.3",
+    "8.4",
     "Repair the decoder loop",
     {"ids": "a list of ids", "steps": "a number"},
     praise="One loop serves every model with `start` and `step`: recurrent models and the Transformer alike.",
@@ -290,7 +369,7 @@ DAYS = [Date(2001, 1, day) for day in range(1, 10)]
 
 
 @function(
-    "8.4",
+    "8.5",
     "Measure a leak",
     {"fraction": "a number"},
     praise="Split by row, the fraction is near 1 on the book's data (27 rows per date), split by date 0.",
@@ -377,7 +456,7 @@ DATES_WANTED = ["2009-03-07", "1999-11-11", "2020-02-02", "1987", "2001-01-01", 
 
 
 @function(
-    "8.5",
+    "8.6",
     "Two measures of one result",
     {"exact": "a number", "characters": "a number"},
     praise="Each misleads alone: one wrong character spoils a date, and one extra character shifts the rest.",
@@ -436,7 +515,7 @@ PADDED = "that is what happens if padding is visible. Copy `not_padding`, and ch
 LETTER = "that is what you get without the date's first character. The tag is at position 0."
 
 exercise(
-    "8.6",
+    "8.7",
     "Hide the tag",
     praise="The encoder's weights on the tag are large, and the translation does without them. Those of "
     "cross-attention are no larger, and without them no date is translated into Chinese.",
@@ -499,7 +578,7 @@ def _maps(layers: int, heads: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @function(
-    "8.7",
+    "8.8",
     "Find the head that reads the year",
     {"layer": "a number", "head": "a number"},
     praise="This is the measure of section 8.10. It shows where a head attends, not what depends on it.",
@@ -535,7 +614,7 @@ def _fraction_of(name: str, wanted: float, slips: dict[float, str]) -> Number:
 
 
 exercise(
-    "8.8",
+    "8.9",
     "Take it out, or train without",
     praise="Say which ablation you report: a trained model can depend on a part that the task "
     "doesn't need; only training without the part shows what the task needs.",

@@ -10,6 +10,7 @@ import torch
 
 from attnbook import Transformer, greedy_decode
 from attnbook.data import FORMATS, LANGUAGES, dates_in, write_date
+from attnbook.exercises.chapter08 import whole_gradient
 from bookpress import ROOT
 
 
@@ -106,6 +107,84 @@ def test_wrong_budgets(check, answer, words):
 # --- 8.3 ---------------------------------------------------------------------------------------------------
 
 
+def by_torch(gradients, counts, longest):
+    whole = torch.nn.Parameter(torch.zeros_like(gradients[0]))
+    for gradient, count in zip(gradients, counts, strict=True):  # as a training loop adds them up
+        (whole @ (gradient * count / counts.sum())).backward()
+    torch.nn.utils.clip_grad_norm_([whole], longest)
+    return whole.grad
+
+
+def token_by_token(gradients, counts, longest):
+    whole = gradients.repeat_interleave(counts, dim=0).mean(0)
+    return whole / max(1, whole.norm() / longest)
+
+
+def by_numpy(gradients, counts, longest):
+    whole = np.average(gradients, axis=0, weights=counts)
+    length = np.linalg.norm(whole)
+    return whole if length <= longest else whole / length * longest
+
+
+@pytest.mark.parametrize("answer", [by_torch, token_by_token, by_numpy])
+def test_gradients_joined_in_many_ways(check, answer):
+    verdict = check("8.3", answer)
+    assert verdict.passed, verdict.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda gradients, counts, longest: by_numpy(gradients, None, longest), "averaged the pieces alike"),
+        (
+            lambda gradients, counts, longest: by_numpy(
+                [by_numpy(each[None], None, longest) for each in gradients], counts, longest
+            ),
+            "You clipped each piece",
+        ),
+        (lambda gradients, counts, longest: by_numpy(gradients, counts, 1e9), "isn't clipped yet"),
+        (lambda gradients, counts, longest: by_numpy(gradients, counts, 1), "to length 1"),
+        (
+            lambda gradients, counts, longest: (
+                longest * torch.nn.functional.normalize(token_by_token(gradients, counts, longest), dim=0)
+            ),
+            "scaled up a gradient",
+        ),
+        (
+            lambda gradients, counts, longest: by_numpy(gradients, counts.float().softmax(0), longest),
+            "has the right shape",
+        ),
+        (lambda gradients, counts, longest: by_numpy(gradients, counts, longest)[None], "wanted (N,)"),
+        (
+            lambda gradients, counts, longest: token_by_token(gradients, counts, longest).clamp(-1, 1),
+            "has the right shape",
+        ),
+    ],
+)
+def test_wrongly_joined_gradients(check, answer, words):
+    assert_says(check("8.3", answer), words)
+
+
+@pytest.mark.parametrize("longest", [0.5, 2.5])
+def test_the_whole_batch_in_one_pass_gives_the_joined_gradient(longest):
+    """The gradient of formula 8.4 for two pieces, with 3 and 1 tokens, and for both together."""
+    weights = torch.tensor([[1.0, -2.0, 0.5], [0.3, 0.1, -1.0]], requires_grad=True)
+    inputs = torch.tensor([[1.0, 2.0], [-1.0, 0.5], [3.0, 1.0], [-2.0, 4.0]])
+    ids = torch.tensor([0, 1, 2, 0])
+
+    def gradient(part):
+        loss = torch.nn.functional.cross_entropy(inputs[part] @ weights, ids[part])
+        return torch.autograd.grad(loss, weights)[0].flatten()
+
+    pieces = torch.stack([gradient(slice(3)), gradient(slice(3, 4))])
+    whole = gradient(slice(4))
+    wanted = whole * min(1, longest / whole.norm())
+    assert torch.allclose(whole_gradient(pieces, torch.tensor([3, 1]), longest), wanted)
+
+
+# --- 8.4 ---------------------------------------------------------------------------------------------------
+
+
 def write(model, source, start, end, most):
     state, ids, written = model.start(source), source.new_full((1,), start), []
     for _ in range(most):
@@ -138,7 +217,7 @@ def by_recursion(model, source, start, end, max_length):
 
 @pytest.mark.parametrize("answer", [write, by_while, by_recursion])
 def test_any_writer(check, answer):
-    verdict = check("8.3", answer)
+    verdict = check("8.4", answer)
     assert verdict.passed, verdict.message
 
 
@@ -165,14 +244,14 @@ def test_the_solution_writes_what_greedy_decode_writes():
     ],
 )
 def test_wrong_writers(check, answer, words):
-    assert_says(check("8.3", answer), words)
+    assert_says(check("8.4", answer), words)
 
 
 def test_a_started_writer_waits(check):
-    assert check("8.3", lambda *case: ...).state == "pending"
+    assert check("8.4", lambda *case: ...).state == "pending"
 
 
-# --- 8.4 ---------------------------------------------------------------------------------------------------
+# --- 8.5 ---------------------------------------------------------------------------------------------------
 
 
 def leak(train, test):
@@ -197,12 +276,12 @@ def by_removing(train, test):
     ],
 )
 def test_any_leak(check, answer):
-    assert check("8.4", answer).passed
+    assert check("8.5", answer).passed
 
 
 def test_lists_are_the_learners_own_and_a_change_is_mentioned(check):
     for _ in range(2):  # the second time too: the check's own lists are whole
-        verdict = check("8.4", by_removing)
+        verdict = check("8.5", by_removing)
         assert verdict.passed, verdict.message
         assert "changes `test` in place" in verdict.message
 
@@ -218,7 +297,7 @@ def test_lists_are_the_learners_own_and_a_change_is_mentioned(check):
     ],
 )
 def test_wrong_leaks(check, answer, words):
-    assert_says(check("8.4", answer), words)
+    assert_says(check("8.5", answer), words)
 
 
 def test_what_the_praise_says_a_split_by_row_leaks_nearly_all():
@@ -229,7 +308,7 @@ def test_what_the_praise_says_a_split_by_row_leaks_nearly_all():
     assert not set(dates_in("train")) & set(dates_in("test"))
 
 
-# --- 8.5 ---------------------------------------------------------------------------------------------------
+# --- 8.6 ---------------------------------------------------------------------------------------------------
 
 
 def pairs(written, wanted):
@@ -252,7 +331,7 @@ def scores(written, wanted):
     ],
 )
 def test_any_scores(check, answer):
-    assert check("8.5", answer).passed
+    assert check("8.6", answer).passed
 
 
 def exactly(same):
@@ -284,21 +363,21 @@ def filled_with_spaces(a, b):
     ],
 )
 def test_wrong_scores(check, answer, words):
-    assert_says(check("8.5", answer), words)
+    assert_says(check("8.6", answer), words)
 
 
-# --- 8.6 ---------------------------------------------------------------------------------------------------
+# --- 8.7 ---------------------------------------------------------------------------------------------------
 
 WITHOUT_TAG = {"whole": 1.0, "hidden_in_encoder": 1.0, "hidden_in_cross": 0.0}
 
 
 @pytest.fixture(scope="module")
 def dates():
-    """What chapter 8 gives to exercise 8.6: its dates, and the model's translations with two masks."""
+    """What chapter 8 gives to exercise 8.7: its dates, and the model's translations with two masks."""
     notebook = json.loads((ROOT / "chapters" / "08-transformer.ipynb").read_text("utf8"))
     code = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     names = {}
-    for start in ("# @title Setup", "# @title For exercise 8.6"):
+    for start in ("# @title Setup", "# @title For exercise 8.7"):
         exec(next(each for each in code if each.startswith(start)), names)
     return SimpleNamespace(**names)
 
@@ -320,7 +399,7 @@ def without(mask, column):
 def test_the_numbers_of_wrong_masks_are_those_of_the_model(check, dates, name, masks, slip):
     written = dates.translations(*masks(dates.not_padding))
     right = sum(a == b for a, b in zip(written, dates.chinese, strict=True))
-    assert_says(check("8.6", WITHOUT_TAG | {name: right / 100}), slip)
+    assert_says(check("8.7", WITHOUT_TAG | {name: right / 100}), slip)
 
 
 def test_what_the_solution_says_of_the_tag(dates):
@@ -336,8 +415,8 @@ def test_what_the_solution_says_of_the_tag(dates):
 
 
 def test_fractions_with_a_date_less(check):
-    assert check("8.6", WITHOUT_TAG | {"hidden_in_encoder": 0.99}).passed
-    assert check("8.6", {name: torch.tensor(fraction) for name, fraction in WITHOUT_TAG.items()}).passed
+    assert check("8.7", WITHOUT_TAG | {"hidden_in_encoder": 0.99}).passed
+    assert check("8.7", {name: torch.tensor(fraction) for name, fraction in WITHOUT_TAG.items()}).passed
 
 
 @pytest.mark.parametrize(
@@ -352,10 +431,10 @@ def test_fractions_with_a_date_less(check):
     ],
 )
 def test_wrong_fractions_without_the_tag(check, other, words):
-    assert_says(check("8.6", WITHOUT_TAG | other), words)
+    assert_says(check("8.7", WITHOUT_TAG | other), words)
 
 
-# --- 8.7 ---------------------------------------------------------------------------------------------------
+# --- 8.8 ---------------------------------------------------------------------------------------------------
 
 
 def on_field(w, r, c):
@@ -376,7 +455,7 @@ def layer_and_head(each):
     ],
 )
 def test_any_search_for_the_head(check, answer):
-    assert check("8.7", answer).passed
+    assert check("8.8", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -391,10 +470,10 @@ def test_any_search_for_the_head(check, answer):
     ],
 )
 def test_wrong_heads(check, answer, words):
-    assert_says(check("8.7", answer), words)
+    assert_says(check("8.8", answer), words)
 
 
-# --- 8.8 ---------------------------------------------------------------------------------------------------
+# --- 8.9 ---------------------------------------------------------------------------------------------------
 
 MEASURED = {
     "whole": 1.0,
@@ -406,8 +485,8 @@ MEASURED = {
 
 
 def test_measured_fractions(check):
-    assert check("8.8", MEASURED).passed
-    assert check("8.8", {name: torch.tensor(fraction) for name, fraction in MEASURED.items()}).passed
+    assert check("8.9", MEASURED).passed
+    assert check("8.9", {name: torch.tensor(fraction) for name, fraction in MEASURED.items()}).passed
 
 
 @pytest.mark.parametrize(
@@ -421,8 +500,8 @@ def test_measured_fractions(check):
     ],
 )
 def test_wrong_fractions(check, other, words):
-    assert_says(check("8.8", MEASURED | other), words)
+    assert_says(check("8.9", MEASURED | other), words)
 
 
 def test_a_half_measured_answer_waits(check):
-    assert check("8.8", MEASURED | {"positions_out": ...}).state == "pending"
+    assert check("8.9", MEASURED | {"positions_out": ...}).state == "pending"
