@@ -1,4 +1,6 @@
-"""Chapter 10: perplexity, RMSNorm, a merged pair, the nucleus, shared keys, induction, and a cache's size."""
+"""Chapter 10: perplexity, RMSNorm, stopping, a merged pair, the nucleus, keys, a sink, a copy, a cache."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -100,6 +102,95 @@ def rms_norm_of(x: Tensor, gain: Tensor, epsilon: float) -> Tensor:
     return x / _rms(x, epsilon) * gain
 
 
+def _stop(
+    improves: Callable = lambda loss, best: loss < best,
+    extra: int = 0,
+    in_a_row: bool = True,
+    answer: Callable = lambda kept, measured, losses: (kept, measured),
+) -> Callable[[list[float], int], tuple]:
+    """The correct rule; the keywords make wrong ones."""
+
+    def stop(losses: list[float], patience: int) -> tuple:
+        kept, waited = 0, 0
+        for newest, loss in enumerate(losses[1:], 1):
+            if improves(loss, losses[kept]):
+                kept, waited = newest, 0 if in_a_row else waited
+            else:
+                waited += 1
+            if waited == patience + extra:
+                return answer(kept, newest + 1, losses)
+        return answer(kept, len(losses), losses)
+
+    return stop
+
+
+def _lowest(losses: list[float]) -> int:
+    return losses.index(min(losses))
+
+
+def _after_rises(losses: list[float], patience: int) -> tuple[int, int]:
+    """Compare each loss with the one before it."""
+    rises = 0
+    for i in range(1, len(losses)):
+        rises = rises + 1 if losses[i] >= losses[i - 1] else 0
+        if rises == patience:
+            return _lowest(losses[: i + 1]), i + 1
+    return _lowest(losses), len(losses)
+
+
+def _measurements(count: int, patience: int, seed: int) -> tuple[list[float], int]:
+    """A noisy curve that falls and rises again, rounded so that some losses are equal."""
+    noise = random(count, seed=seed).tolist()
+    return [round(3 + (i / 3 - 1.5) ** 2 / 4 + noise[i] / 5, 1) for i in range(count)], patience
+
+
+CURVE = [3.0, 2.5, 2.7, 2.6, 2.4, 2.6, 2.5, 2.4, 2.8, 2.0, 2.9, 2.8, 2.85, 2.9, 2.95, 3.0]
+
+
+@function(
+    "10.3",
+    "Stop in time",
+    {"kept": "a number", "measured": "a number"},
+    praise="Your rule uses only what is known at each step, so a training loop can use it.",
+    cases=[
+        (CURVE, 3),
+        ([3.0, 2.0, 1.0], 2),
+        ([2.0, 3.0, 1.0], 2),
+        ([1.0, 2.0, 3.0, 0.5], 2),
+        ([2.0], 1),
+        ([2.0, 2.0, 1.0], 1),
+        *drawn(_measurements, (1, 16), (1, 4), count=10),
+    ],
+    slips=slips(
+        "You used all losses. Training has ended before the last of them, so the rest doesn't exist.",
+        lambda losses, patience: (_lowest(losses), len(losses)),
+        lambda losses, patience: (_lowest(losses), early_stop(losses, patience)[1]),
+        "You keep the last model. Keep that of the best measurement.",
+        _stop(answer=lambda kept, measured, losses: (measured - 1, measured)),
+        "You compare each loss with the one before it. Compare it with the best so far.",
+        _after_rises,
+        "You count a loss equal to the best as lower. It isn't.",
+        _stop(improves=lambda loss, best: loss <= best),
+        "You stop one measurement too late.",
+        _stop(extra=1),
+        "You stop one measurement too early.",
+        _stop(extra=-1),
+        "They have to be measurements *in a row*: start counting again at each new best.",
+        _stop(in_a_row=False),
+        "`measured` is the index of the last measurement. Counted from 0, there is one more.",
+        _stop(answer=lambda kept, measured, losses: (kept, measured - 1)),
+        "`kept` is counted from 1. Count from 0.",
+        _stop(answer=lambda kept, measured, losses: (kept + 1, measured)),
+        "`kept` is the loss itself. Return the index of that measurement.",
+        _stop(answer=lambda kept, measured, losses: (losses[kept], measured)),
+        "You look for the highest loss. A lower one is better.",
+        _stop(improves=lambda loss, best: loss > best),
+    ),
+)
+def early_stop(losses: list[float], patience: int) -> tuple[int, int]:
+    return _stop()(losses, patience)
+
+
 def _merge(ids: list[int], pair: tuple[int, int], new: int, often: int | None = None) -> list[int]:
     """Merge from left to right, at most `often` times."""
     merged, i, left = [], 0, len(ids) if often is None else often
@@ -129,7 +220,7 @@ def _without_last(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
 
 
 @function(
-    "10.3",
+    "10.4",
     "Merge a pair",
     {"merged": "a list of ids"},
     praise="This is one step of BPE. A tokenizer applies tens of thousands of them, in the order learned.",
@@ -204,7 +295,7 @@ def _choice(vocab: int, seed: int) -> tuple[Tensor, float, float]:
 
 
 @function(
-    "10.4",
+    "10.5",
     "The nucleus",
     {"probabilities": "(V,)"},
     praise="Few tokens where the model is sure, many where it isn't: one p adapts to both.",
@@ -249,7 +340,7 @@ def _keys(batch: int, heads: int, length: int, group: int, seed: int) -> tuple[T
 
 
 @function(
-    "10.5",
+    "10.6",
     "Share the keys",
     {"keys": "(B, H, S, d)"},
     praise="Query heads that share a key head are neighbours, as in the published models.",
@@ -277,6 +368,109 @@ def share(keys: Tensor, num_heads: int) -> Tensor:
     return keys.repeat_interleave(num_heads // keys.shape[1], dim=1)
 
 
+def _beside(column: Tensor, scores: Tensor) -> Tensor:
+    """Scores `(H, T, S + 1)` with the sink's as the last column."""
+    return torch.cat([scores, column.expand(*scores.shape[:2], 1)], -1)
+
+
+def _sink_in(
+    denominator: Callable[[Tensor, Tensor], Tensor],
+) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Divide the exponentials by what `denominator` makes of their sums `(H, T, 1)` and the sinks."""
+
+    def attend(scores: Tensor, values: Tensor, sink: Tensor) -> Tensor:
+        e = scores.exp()
+        return e / denominator(e.sum(-1, keepdim=True), sink[:, None, None]) @ values
+
+    return attend
+
+
+def _with_value(value: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Give the sink a value `(H, 1, d)`, made from the others."""
+    return lambda scores, values, sink: (
+        _beside(sink[:, None, None], scores).softmax(-1) @ torch.cat([values, value(values)], 1)
+    )
+
+
+def _scored(heads: int, queries: int, keys: int, seed: int, size: float = 1.0) -> tuple[Tensor, ...]:
+    """Scores of the last `queries` of the positions under a causal mask, values, and sinks."""
+    scores = size * random(heads, queries, keys, seed=seed)
+    later = torch.ones(queries, keys, dtype=torch.bool).triu(keys - queries + 1)
+    values, sink = random(heads, keys, 3, seed=seed + 1), size * random(heads, seed=seed + 2)
+    return scores.masked_fill(later, -torch.inf), values, sink
+
+
+def _nothing_to_attend_to() -> tuple[Tensor, ...]:
+    scores, values, sink = _scored(2, 3, 3, 1100)
+    return scores.index_fill(1, torch.tensor([0]), -torch.inf), values, sink
+
+
+@function(
+    "10.7",
+    "A sink without a token",
+    {"output": "(H, T, d)"},
+    praise="A head where no key fits can now add almost nothing, and no token has to serve as its sink.",
+    cases=[
+        (random(2, 3, 4, seed=1090), random(2, 4, 5, seed=1091), torch.tensor([1.2, -0.7])),
+        _nothing_to_attend_to(),
+        (
+            torch.tensor([[[200.0, 198.0], [-200.0, -199.0]]]),
+            random(1, 2, 3, seed=1110),
+            torch.tensor([199.0]),
+        ),
+        *drawn(lambda h, t, more, seed: _scored(h, t, t + more, seed), (1, 4), (1, 5), (0, 3)),
+        *drawn(lambda h, t, more, seed: _scored(h, t, t + more, seed, 60.0), (2, 4), (2, 5), (0, 3), count=3),
+    ],
+    slips=slips(
+        "The sink has no effect: the weights of the keys sum to 1. They must sum to less, so don't rescale "
+        "them, and don't add the sink to the other scores.",
+        lambda scores, values, sink: scores.softmax(-1) @ values,
+        "The sink is a score. As all others, it goes through the exponential.",
+        _sink_in(lambda total, sink: total + sink),
+        _sink_in(lambda total, sink: total + sink.abs()),
+        "You used a score of 0 for every sink, so 1 is added to the denominator. Use `sink`.",
+        _sink_in(lambda total, sink: total + 1),
+        "All heads have the same sink here. `sink[h]` belongs to head h.",
+        _sink_in(lambda total, sink: total + sink[:1].exp()),
+        _sink_in(lambda total, sink: total + sink.mean().exp()),
+        _sink_in(lambda total, sink: total + sink.exp().sum()),
+        "The sink is in the denominator once for each key. It is a single key.",
+        lambda scores, values, sink: _sink_in(lambda total, sink: total + scores.shape[-1] * sink.exp())(
+            scores, values, sink
+        ),
+        "Weights and values no longer match: the sink is at one end of the scores, and you left out the "
+        "weight at the other end, or put the sink's value there.",
+        lambda scores, values, sink: _beside(sink[:, None, None], scores).softmax(-1)[..., 1:] @ values,
+        lambda scores, values, sink: (
+            _beside(sink[:, None, None], scores).roll(1, -1).softmax(-1)[..., :-1] @ values
+        ),
+        "The sink's value isn't 0. A sink must add nothing.",
+        _with_value(lambda values: values[:, :1]),
+        _with_value(lambda values: values[:, -1:]),
+        _with_value(lambda values: values.mean(1, keepdim=True)),
+        _with_value(lambda values: torch.ones_like(values[:, :1])),
+        "You took softmax over the queries. It runs over the keys, the last axis.",
+        lambda scores, values, sink: _beside(sink[:, None, None], scores).softmax(-2)[..., :-1] @ values,
+        "You scaled all queries of a head alike. What the sink gets depends on the query's own scores.",
+        lambda scores, values, sink: (scores.softmax(-1) @ values) * (-sink[:, None, None]).sigmoid(),
+        "You used the sink as a threshold. It is one more key in the sum.",
+        lambda scores, values, sink: (scores.softmax(-1) * (scores > sink[:, None, None])) @ values,
+        "A query without any key gives NaN here: -∞ is its largest score. The sink is never hidden, so put "
+        "its score next to the others before softmax.",
+        lambda scores, values, sink: (
+            (scores.softmax(-1) @ values)
+            * (scores.logsumexp(-1, keepdim=True) - sink[:, None, None]).sigmoid()
+        ),
+        "`exp` overflows: it is infinite at 200, in 32 bits. `softmax` subtracts the largest score first.",
+        lambda scores, values, sink: _sink_in(lambda total, sink: total + sink.exp())(
+            scores.float(), values.float(), sink.float()
+        ),
+    ),
+)
+def with_sink(scores: Tensor, values: Tensor, sink: Tensor) -> Tensor:
+    return _beside(sink[:, None, None], scores).softmax(-1)[..., :-1] @ values
+
+
 def _copies(heads: int, half: int, seed: int) -> tuple[Tensor, int]:
     """Causal weights of one layer on `half` tokens given twice."""
     scores = 2 * random(heads, 2 * half, 2 * half, seed=seed)
@@ -291,7 +485,7 @@ def _at(weights: Tensor, start: int, stop: int, back: int) -> Tensor:
 
 
 @function(
-    "10.6",
+    "10.8",
     "Find the copy",
     {"induction": "(H,)"},
     praise="One number per head, without looking at a single map.",
@@ -331,7 +525,7 @@ PER_TOKEN = 2 * 30 * 3 * 64 * 2
 ONE_TEXT = PER_TOKEN * 8192 / 2**20
 
 numbers(
-    "10.7",
+    "10.9",
     "A budget for the cache",
     {
         number("per_token", PER_TOKEN, near=0.5): {

@@ -6,6 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from attnbook.exercises.chapter10 import with_sink
+
 
 def assert_says(verdict, words: str) -> None:
     assert verdict.state == "wrong"
@@ -94,6 +96,68 @@ def test_rms_norm_traps(check, answer, words):
 # --- 10.3 --------------------------------------------------------------------------------------------------
 
 
+def by_prefixes(losses, patience):
+    for measured in range(1, len(losses) + 1):
+        kept = losses[:measured].index(min(losses[:measured]))
+        if measured - kept > patience:
+            break
+    return kept, measured
+
+
+def in_a_dictionary(losses, patience):
+    lowest, since = float("inf"), 0
+    measured = 0
+    while measured < len(losses) and since < patience:
+        since = 0 if losses[measured] < lowest else since + 1
+        lowest = min(lowest, losses[measured])
+        measured += 1
+    return {"measured": torch.tensor(measured), "kept": torch.tensor(measured - 1 - since)}
+
+
+def by_tensors(losses, patience):
+    best = torch.tensor(losses).cummin(0).values  # (N,)
+    kept = (torch.tensor(losses) == best[:, None]).int().argmax(1)  # (N,), the first that is as low
+    waited = torch.arange(len(losses)) - kept
+    measured = int((waited < patience).long().cumprod(0).sum().add(1).clamp(max=len(losses)))
+    return int(kept[measured - 1]), measured
+
+
+@pytest.mark.parametrize("answer", [by_prefixes, in_a_dictionary, by_tensors])
+def test_stopping_in_many_ways(check, answer):
+    verdict = check("10.3", answer)
+    assert verdict.passed, verdict.message
+
+
+def with_a_window(losses, patience):
+    """Stop where the last `patience` losses are all above the one before them."""
+    for i in range(patience, len(losses)):
+        if min(losses[i - patience + 1 : i + 1]) > losses[i - patience]:
+            return losses.index(min(losses[: i + 1])), i + 1
+    return losses.index(min(losses)), len(losses)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda losses, patience: (losses.index(min(losses)), len(losses)), "You used all losses"),
+        (lambda losses, patience: by_prefixes(losses, patience + 1), "too late"),
+        (lambda losses, patience: by_prefixes(losses, patience)[::-1], "in another order"),
+        (lambda losses, patience: (min(losses), by_prefixes(losses, patience)[1]), "`kept` is"),
+        (with_a_window, "wanted"),
+        (lambda losses, patience: by_prefixes(losses, patience)[0], "wanted 2 things"),
+    ],
+)
+def test_stopping_traps(check, answer, words):
+    assert_says(check("10.3", answer), words)
+
+
+def test_a_stop_with_dots_is_unfinished(check):
+    assert check("10.3", lambda losses, patience: (..., ...)).state == "pending"
+
+
+# --- 10.4 --------------------------------------------------------------------------------------------------
+
+
 def by_popping(ids, pair, new):
     rest, merged = list(ids), []
     while rest:
@@ -118,7 +182,7 @@ def by_joining_backwards_in_time(ids, pair, new):
 
 @pytest.mark.parametrize("answer", [by_popping, by_joining_backwards_in_time])
 def test_pairs_merged_in_many_ways(check, answer):
-    assert check("10.3", answer).passed
+    assert check("10.4", answer).passed
 
 
 def merged_once(ids, pair, new):
@@ -161,10 +225,10 @@ def last_lost(ids, pair, new):
     ],
 )
 def test_merge_traps(check, answer, words):
-    assert_says(check("10.3", answer), words)
+    assert_says(check("10.4", answer), words)
 
 
-# --- 10.4 --------------------------------------------------------------------------------------------------
+# --- 10.5 --------------------------------------------------------------------------------------------------
 
 
 def by_loop(logits, temperature, p):
@@ -187,7 +251,7 @@ def by_masked_logits(logits, temperature, p):
 
 @pytest.mark.parametrize("answer", [by_loop, by_masked_logits])
 def test_the_nucleus_in_many_ways(check, answer):
-    assert check("10.4", answer).passed
+    assert check("10.5", answer).passed
 
 
 def without_the_crossing_one(logits, temperature, p):
@@ -220,10 +284,10 @@ def not_scaled(logits, temperature, p):
     ],
 )
 def test_nucleus_traps(check, answer, words):
-    assert_says(check("10.4", answer), words)
+    assert_says(check("10.5", answer), words)
 
 
-# --- 10.5 --------------------------------------------------------------------------------------------------
+# --- 10.6 --------------------------------------------------------------------------------------------------
 
 
 def by_indexing(keys, num_heads):
@@ -240,7 +304,7 @@ def by_expanding(keys, num_heads):
 
 @pytest.mark.parametrize("answer", [by_indexing, by_expanding])
 def test_keys_shared_in_many_ways(check, answer):
-    assert check("10.5", answer).passed
+    assert check("10.6", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -254,10 +318,78 @@ def test_keys_shared_in_many_ways(check, answer):
     ],
 )
 def test_shared_keys_traps(check, answer, words):
-    assert_says(check("10.5", answer), words)
+    assert_says(check("10.6", answer), words)
 
 
-# --- 10.6 --------------------------------------------------------------------------------------------------
+# --- 10.7 --------------------------------------------------------------------------------------------------
+
+
+def with_a_value_of_zeros(scores, values, sink):
+    """As with a token: a key and a value more, at the start."""
+    values = F.pad(values, (0, 0, 1, 0))
+    first = sink.reshape(-1, 1, 1).repeat(1, scores.shape[1], 1)
+    return torch.cat((first, scores), dim=2).softmax(2) @ values
+
+
+def by_hand(scores, values, sink):
+    highest = scores.amax(-1, keepdim=True).maximum(sink[:, None, None])
+    e = (scores - highest).exp()
+    return (e @ values) / (e.sum(-1, keepdim=True) + (sink[:, None, None] - highest).exp())
+
+
+def one_head_at_a_time(scores, values, sink):
+    outputs = []
+    for head, its_values, score in zip(scores, values, sink.tolist(), strict=True):
+        kept = torch.sigmoid(head.logsumexp(-1) - score)  # (T,), what the sink leaves
+        outputs.append(kept[:, None] * (head.softmax(-1).nan_to_num(0.0) @ its_values))
+    return torch.stack(outputs)
+
+
+@pytest.mark.parametrize("answer", [with_a_value_of_zeros, by_hand, one_head_at_a_time])
+def test_sinks_in_many_ways(check, answer):
+    verdict = check("10.7", answer)
+    assert verdict.passed, verdict.message
+
+
+def rescaled(scores, values, sink):
+    column = sink[:, None, None].expand(*scores.shape[:2], 1)
+    weights = torch.cat([scores, column], dim=-1).softmax(-1)[..., :-1]
+    return weights / weights.sum(-1, keepdim=True) @ values
+
+
+def too_large_for_exp(scores, values, sink):
+    e = scores.exp()
+    return e @ values / (e.sum(-1, keepdim=True) + sink.exp()[:, None, None])
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (rescaled, "The sink has no effect"),
+        (lambda scores, values, sink: by_hand(scores, values, sink * 0), "a score of 0 for every sink"),
+        (lambda scores, values, sink: by_hand(scores, values, sink[:1].expand(sink.shape)), "the same sink"),
+        (too_large_for_exp, "`exp` overflows"),
+        (
+            lambda scores, values, sink: by_hand(scores, values, sink) + 0.1 * values.mean(1, keepdim=True),
+            "has the right shape",
+        ),
+        (lambda scores, values, sink: by_hand(scores, values, sink.sigmoid().log()), "has the right shape"),
+        (lambda scores, values, sink: by_hand(scores, values, -sink), "has the right shape"),
+        (lambda scores, values, sink: by_hand(scores.clamp(-50, 50), values, sink), "has the right shape"),
+    ],
+)
+def test_sink_traps(check, answer, words):
+    assert_says(check("10.7", answer), words)
+
+
+def test_without_its_score_a_sink_leaves_plain_attention():
+    generator = torch.Generator().manual_seed(0)
+    scores, values = (torch.randn(2, 4, 4, generator=generator) for _ in range(2))
+    sunk = with_sink(scores, values, torch.full((2,), -torch.inf))
+    assert torch.allclose(sunk, scores.softmax(-1) @ values)
+
+
+# --- 10.8 --------------------------------------------------------------------------------------------------
 
 
 def by_diagonal(weights, half):
@@ -271,7 +403,7 @@ def one_by_one(weights, half):
 
 @pytest.mark.parametrize("answer", [by_diagonal, one_by_one])
 def test_induction_in_many_ways(check, answer):
-    assert check("10.6", answer).passed
+    assert check("10.8", answer).passed
 
 
 def back(weights, start, stop, steps):
@@ -290,16 +422,16 @@ def back(weights, start, stop, steps):
     ],
 )
 def test_induction_traps(check, answer, words):
-    assert_says(check("10.6", answer), words)
+    assert_says(check("10.8", answer), words)
 
 
-# --- 10.7 --------------------------------------------------------------------------------------------------
+# --- 10.9 --------------------------------------------------------------------------------------------------
 
 BUDGET = {"per_token": 23_040, "one_text": 180, "nine_heads": 3, "texts": 5}
 
 
 def test_a_budget_of_a_cache(check):
-    assert check("10.7", BUDGET).passed
+    assert check("10.9", BUDGET).passed
 
 
 @pytest.mark.parametrize(
@@ -315,4 +447,4 @@ def test_a_budget_of_a_cache(check):
     ],
 )
 def test_cache_budget_traps(check, wrong, words):
-    assert_says(check("10.7", BUDGET | wrong), words)
+    assert_says(check("10.9", BUDGET | wrong), words)
