@@ -53,9 +53,10 @@ def require_padded_rows(argument: str, ids: Tensor, pad: int) -> Tensor:
 
 
 def require_ids(argument: str, ids: Tensor, vocab: int) -> None:
-    """Raise `TypeError` unless the ids are whole numbers, `ValueError` unless all are in the vocabulary."""
-    if ids.dtype not in (torch.int64, torch.int32):
-        raise TypeError(f"{argument}: wanted ids in a tensor of int64 or int32, got {ids.dtype}")
+    """Raise `TypeError` unless `ids` has whole numbers, `ValueError` unless all are in the vocabulary."""
+    kind = ids.dtype if isinstance(ids, Tensor) else type(ids).__name__
+    if kind not in (torch.int64, torch.int32):
+        raise TypeError(f"{argument}: wanted ids in a tensor of int64 or int32, got {kind}")
     if ids.numel() == 0:
         return
     low, high = known(ids.min()), known(ids.max())

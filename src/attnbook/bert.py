@@ -1,5 +1,7 @@
 """BERT: the encoder of chapter 5, with three embeddings before it and GELU instead of ReLU."""
 
+from numbers import Real
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -50,8 +52,8 @@ class Bert(nn.Module):
     ) -> None:
         super().__init__()
         require_sizes(vocab=vocab, max_length=max_length, types=types)
-        if not epsilon > 0:
-            raise ValueError(f"epsilon: wanted a number above 0, got {epsilon}")
+        if not isinstance(epsilon, Real) or not epsilon > 0:
+            raise ValueError(f"epsilon: wanted a number above 0, got {epsilon!r}")
         self.encoder = Encoder(d_model, num_heads, d_ff, dropout, num_layers=num_layers)
         for layer in self.encoder.layers:
             layer.feed_forward = GeluFeedForward(d_model, d_ff, dropout)
@@ -91,14 +93,14 @@ class Bert(nn.Module):
         self, ids: Int[Tensor, "B S"], types: Int[Tensor, "B S"] | None = None
     ) -> Float[Tensor, "B S D"]:
         """The normalized sum of the three embeddings: the input of the first layer."""
+        require_ids("ids", ids, self.tokens.num_embeddings)
         longest = self.positions.num_embeddings
         if ids.dim() != 2 or ids.shape[1] > longest:
             raise wrong_shape("ids", ids.shape, f"(B, S), at most {longest} tokens long")
         types = torch.zeros_like(ids) if types is None else types
+        require_ids("types", types, self.types.num_embeddings)
         if types.shape != ids.shape:
             raise wrong_shape("types", types.shape, f"{tuple(ids.shape)}, one for each id")
-        require_ids("ids", ids, self.tokens.num_embeddings)
-        require_ids("types", types, self.types.num_embeddings)
         position = torch.arange(ids.shape[1], device=ids.device)  # (S,)
         x = self.tokens(ids) + self.positions(position) + self.types(types)  # (B, S, D)
         return self.dropout(self.norm(x))

