@@ -1,6 +1,6 @@
 """The sentence explorer: all heads of a published encoder on any sentence that the reader types."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -61,6 +61,8 @@ class SentenceExplorer(Widget):
         title: str = "",
         **settings,
     ):
+        if not isinstance(sentences, Iterable):
+            raise TypeError(f"sentences: got {type(sentences).__name__}, wanted a string or several")
         texts = [sentences] if isinstance(sentences, str) else list(sentences)
         if not texts:
             raise ValueError("sentences: got none, wanted at least one")
@@ -180,7 +182,9 @@ def check_sentence(name: str, text: str) -> str:
     """Return `text`; raise unless it is a string of 1 to 300 characters that isn't blank."""
     if not isinstance(text, str):
         raise TypeError(f"{name}: got {type(text).__name__}, wanted a string")
-    if not text.strip() or len(text) > LONGEST:
+    if not text.strip():
+        raise ValueError(f"{name}: got {text!r}, wanted a sentence of 1 to {LONGEST} characters")
+    if len(text) > LONGEST:
         raise ValueError(f"{name}: got {len(text)} characters, wanted a sentence of 1 to {LONGEST}")
     return text
 

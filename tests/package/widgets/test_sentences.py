@@ -115,9 +115,10 @@ def test_it_has_a_static_picture(model):
     [
         ({"sentences": []}, ValueError, "sentences: got none, wanted at least one"),
         ({"sentences": [5]}, TypeError, "sentences: got int, wanted a string"),
-        ({"sentences": " "}, ValueError, "sentences: got 1 characters, wanted a sentence of 1 to 300"),
+        ({"sentences": 5}, TypeError, "sentences: got int, wanted a string or several"),
+        ({"sentences": " "}, ValueError, "sentences: got ' ', wanted a sentence of 1 to 300 characters"),
         ({"sentences": "a" * 301}, ValueError, "sentences: got 301 characters, wanted a sentence"),
-        ({"text": ""}, ValueError, "text: got 0 characters, wanted a sentence of 1 to 300"),
+        ({"text": ""}, ValueError, "text: got '', wanted a sentence of 1 to 300"),
         ({"other": "a" * 301}, ValueError, "other: got 301 characters, wanted a sentence of 1 to 300"),
         ({"layer": 12}, ValueError, "layer: got 12, wanted 0 to 11"),
         ({"head": -1}, ValueError, "head: got -1, wanted 0 to 11"),
