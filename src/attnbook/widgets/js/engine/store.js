@@ -50,9 +50,11 @@ export function kernelFiles(model, name, signal) {
   };
   model.on("msg:custom", came);
   signal?.addEventListener("abort", () => model.off("msg:custom", came));
-  const get = async (file, { arrived = () => {} } = {}) => {
+  const get = async (file, { signal, arrived = () => {} } = {}) => {
+    signal?.throwIfAborted();
     const bytes = await new Promise((resolve, reject) => {
       asked.set(file, { resolve, reject });
+      signal?.addEventListener("abort", () => reject(signal.reason)); // Python may be busy, or gone
       model.send({ model: name, file });
     });
     arrived(bytes.length);
@@ -101,11 +103,11 @@ export class Store {
   #cache = null; // null where the browser keeps nothing
   full = false; // whether the browser had no room for a chunk
 
-  static async open(files) {
+  static async open(files, { signal } = {}) {
     files.ready();
     const store = new Store();
     store.#files = files;
-    const text = new TextDecoder().decode(await files.get(MANIFEST));
+    const text = new TextDecoder().decode(await files.get(MANIFEST, { signal }));
     try {
       store.manifest = JSON.parse(text);
       if (store.manifest.name !== files.name) throw new Error("another model");

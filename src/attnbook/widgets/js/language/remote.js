@@ -14,7 +14,7 @@ export class Remote extends Client {
 
   // `progress(done, all)` gets bytes. Aborting the signal stops the worker.
   static async open({ model, name, progress = () => {}, script = false, signal }) {
-    const store = await Store.open(filesOf(name, model, signal));
+    const store = await Store.open(filesOf(name, model, signal), { signal });
     const remote = new Remote(startWorker(), ({ chunk }) => remote.#send(chunk));
     remote.store = store;
     signal.addEventListener("abort", () => remote.close(), { once: true });

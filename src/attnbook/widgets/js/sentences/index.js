@@ -126,6 +126,7 @@ class SentenceExplorer extends View {
   #ask(text) {
     if (!text.trim()) return say(this.note, "Type a sentence. The previous one is shown.");
     if (text !== this.get("text")) this.set({ text, query: -1, key: -1 });
+    else if (!this.asked) this.show("text"); // the last run failed
     return undefined;
   }
 
@@ -151,7 +152,7 @@ class SentenceExplorer extends View {
     if (!this.#model) {
       if (recorded) this.sentence = recorded;
       this.moves = null;
-      return this.#remark(recorded ? "" : "This sentence isn't recorded: load the model to run it. ");
+      return this.#remark(recorded ? "" : "This sentence isn't recorded: only the model can run it. ");
     }
     if (recorded && !cut.length) this.sentence = recorded; // until the exact weights are here
     this.root.dataset.busy = "true";
@@ -175,6 +176,7 @@ class SentenceExplorer extends View {
     } catch (error) {
       if (run !== this.#run || this.signal.aborted) return undefined;
       console.warn("attnbook: the sentence could not be read", error);
+      this.asked = "";
       this.#remark(`${failure(error, "The model could not run the sentence")} `);
     } finally {
       if (run === this.#run) delete this.root.dataset.busy;
@@ -197,7 +199,7 @@ class SentenceExplorer extends View {
     const cut = this.get("cut").length && recorded ? "To cut heads, load the model. " : "";
     const compared = this.get("other") && !this.#model ? "To compare sentences, load the model. " : "";
     const which = text === this.get("text") ? "" : `Still showing: ${text}`;
-    say(this.note, `${recorded ? "Recorded sentence. " : ""}${words}${cut}${compared}${which}`);
+    say(this.note, `${recorded && !words ? "Recorded sentence. " : ""}${words}${cut}${compared}${which}`);
   }
 
   #showSimilarity([whole, now]) {
@@ -308,7 +310,7 @@ class SentenceExplorer extends View {
       this.#update();
     } catch (error) {
       if (this.signal.aborted) return;
-      if (stop.signal.aborted) return void this.#offer();
+      if (error.name === "AbortError") return void this.#offer();
       console.info("attnbook: the model could not be loaded", error);
       this.loading.failed(`${failure(error)} You can still explore the recorded sentences.`, error.reason !== "insecure");
     } finally {

@@ -12,17 +12,26 @@ const HERE = "attnbook-model-here";
 const GONE = "attnbook-model-gone";
 
 let opened = null;
+let stop = null; // cancels the loading, for all widgets that wait for it
+const watchers = new Set(); // their functions for progress
 
 const startWorker = () => (SITE ? new Worker(attnbook.address("sentence_worker.js")) : workerOf(program));
 
 // The model named `name`. `widget` is the widget's model, which asks Python for the files in a notebook; `script` does without
-// WebAssembly. `progress` gets the bytes that have arrived, and how many will.
-export function openModel(name, widget, { progress, signal, script = false } = {}) {
-  opened ??= Model.open(filesOf(name, widget), { progress, signal, script });
-  opened.then(
-    () => dispatchEvent(new Event(HERE)),
-    () => (opened = null),
-  );
+// WebAssembly. `progress` gets the bytes that have arrived, and how many will. Aborting the signal cancels the loading for everyone.
+export function openModel(name, widget, { progress = () => {}, signal, script = false } = {}) {
+  if (!opened) {
+    stop = new AbortController();
+    const tell = (...bytes) => watchers.forEach((watcher) => watcher(...bytes));
+    opened = Model.open(filesOf(name, widget), { progress: tell, signal: stop.signal, script });
+    opened.then(
+      () => dispatchEvent(new Event(HERE)),
+      () => (opened = null),
+    ).finally(() => watchers.clear());
+  }
+  watchers.add(progress);
+  const mine = stop; // a later loading has another
+  signal?.addEventListener("abort", () => mine.abort());
   return opened;
 }
 
@@ -37,7 +46,7 @@ export async function removeModel(name) {
 
 export class Model extends Client {
   static async open(files, { progress = () => {}, signal, script }) {
-    const store = await Store.open(files);
+    const store = await Store.open(files, { signal });
     const parts = ["head", "layers"];
     const sizes = parts.map((part) => store.bounds(part)[1] - store.bounds(part)[0]);
     const done = [0, 0];
@@ -48,11 +57,13 @@ export class Model extends Client {
     const [head, layers] = await Promise.all(parts.map((part, i) => store.part(part, { signal, progress: tell(i) })));
     const model = new Model(startWorker());
     model.store = store;
+    signal?.addEventListener("abort", () => model.close());
     try {
       const start = store.bounds("layers")[0];
       Object.assign(model, await model.call("open", { head, layers, start, table: store.manifest.parts.rows, script }, [head.buffer, layers.buffer]));
     } catch (error) {
       model.close();
+      signal?.throwIfAborted();
       throw error;
     }
     return model;
