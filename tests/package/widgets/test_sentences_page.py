@@ -10,26 +10,136 @@ from playwright.sync_api import expect
 
 from attnbook import SentenceExplorer, ablate
 from attnbook.pretrained.chunks import LARGEST, manifest
-from attnbook.widgets.sentences import NAME
+from attnbook.widgets.sentences import MOST, NAME
+from tests.package.pretrained.conftest import make_texts
 from tests.package.widgets.conftest import opener
 from tests.tabs import wait_until
 
 LAW = "机器人必须遵守人类给它的命令，除非该命令违背了第一法则。"
 KING = "国王爱上了公主，但是她不愿意嫁人。"
 CAT = "The cat slept because it was tired."
-# Four sentences in each of nine languages; every ordered pair of one language makes a text.
-SPOKEN = {
-    "en": ["The train was late.", "She lost her keys!", "We'll meet at 9:30.", "Is it raining?"],
-    "zh": ["火车晚点了。", "她丢了钥匙！", "我们九点半见面。", "下雨了吗？"],
-    "es": ["El tren llegó tarde.", "¡Perdió sus llaves!", "Nos vemos a las 9:30.", "¿Está lloviendo?"],
-    "fr": ["Le train est en retard.", "Elle a perdu ses clés !", "À demain, 9 h 30.", "Est-ce qu'il pleut ?"],
-    "de": ["Der Zug kam zu spät.", "Sie verlor den Schlüssel!", "Wir treffen uns um 9.30 Uhr.", "Regnet es?"],
-    "ru": ["Поезд опоздал.", "Она потеряла ключи!", "Встретимся в 9:30.", "Идёт дождь?"],
-    "ar": ["تأخر القطار.", "لقد فقدت مفاتيحها!", "نلتقي في ٩:٣٠.", "هل تمطر؟"],
-    "hi": ["ट्रेन देर से आई।", "उसकी चाबी खो गई!", "हम 9:30 बजे मिलेंगे।", "क्या बारिश हो रही है?"],
-    "ja": ["電車が遅れた。", "彼女は鍵をなくした！", "９時半に会いましょう。", "雨が降っていますか？"],
-}
-TEXTS = [f"{one} {two}" for some in SPOKEN.values() for one in some for two in some if one != two]
+# Twelve sentences in each of nine languages.
+SPOKEN = """
+The train was late, so we missed the first act.
+She lost her keys again!
+We'll meet at 9:30 in front of the library.
+Is it still raining?
+The robot obeys people because it has to.
+My grandfather built this house with his own hands in 1952.
+"Don't wait for me," he said, and closed the door.
+Bread, milk and two lemons, please.
+The trophy does not fit in the suitcase because it is too big.
+Nobody knows why the old bridge was never repaired.
+Water boils at 100 °C, but not on a high mountain.
+If you read slowly, you will understand more.
+火车晚点了，所以我们错过了第一幕。
+她又把钥匙弄丢了！
+我们九点半在图书馆门口见面。
+还在下雨吗？
+机器人服从人类，因为它必须这样做。
+这座房子是我爷爷1952年亲手盖的。
+“别等我。”他说完就关上了门。
+请给我面包、牛奶和两个柠檬。
+奖杯放不进箱子，因为它太大了。
+没有人知道那座旧桥为什么一直没有修。
+水在100℃沸腾，但在高山上不是这样。
+读得慢一些，你会懂得更多。
+El tren llegó tarde y nos perdimos el primer acto.
+¡Ha vuelto a perder las llaves!
+Nos vemos a las 9:30 delante de la biblioteca.
+¿Sigue lloviendo?
+El robot obedece a las personas porque debe hacerlo.
+Mi abuelo construyó esta casa con sus propias manos en 1952.
+«No me esperes», dijo, y cerró la puerta.
+Pan, leche y dos limones, por favor.
+El trofeo no cabe en la maleta porque es demasiado grande.
+Nadie sabe por qué nunca se reparó el viejo puente.
+El agua hierve a 100 °C, pero no en una montaña alta.
+Si lees despacio, entenderás más.
+Le train avait du retard et nous avons manqué le premier acte.
+Elle a encore perdu ses clés !
+On se retrouve à 9 h 30 devant la bibliothèque.
+Est-ce qu'il pleut encore ?
+Le robot obéit aux humains parce qu'il le doit.
+Mon grand-père a bâti cette maison de ses mains en 1952.
+« Ne m'attends pas », dit-il, et il ferma la porte.
+Du pain, du lait et deux citrons, s'il vous plaît.
+Le trophée n'entre pas dans la valise parce qu'il est trop grand.
+Personne ne sait pourquoi le vieux pont n'a jamais été réparé.
+L'eau bout à 100 °C, mais pas en haute montagne.
+Si tu lis lentement, tu comprendras mieux.
+Der Zug kam zu spät, und wir verpassten den ersten Akt.
+Sie hat schon wieder ihren Schlüssel verloren!
+Wir treffen uns um 9.30 Uhr vor der Bücherei.
+Regnet es noch?
+Der Roboter gehorcht den Menschen, weil er es muss.
+Mein Großvater hat dieses Haus 1952 mit eigenen Händen gebaut.
+„Warte nicht auf mich“, sagte er und schloss die Tür.
+Brot, Milch und zwei Zitronen, bitte.
+Der Pokal passt nicht in den Koffer, weil er zu groß ist.
+Niemand weiß, warum die alte Brücke nie repariert wurde.
+Wasser kocht bei 100 °C, aber nicht auf einem hohen Berg.
+Wer langsam liest, versteht mehr.
+Поезд опоздал, и мы пропустили первый акт.
+Она опять потеряла ключи!
+Встретимся в 9:30 у входа в библиотеку.
+Дождь ещё идёт?
+Робот подчиняется людям, потому что должен.
+Мой дед построил этот дом своими руками в 1952 году.
+«Не жди меня», — сказал он и закрыл дверь.
+Хлеб, молоко и два лимона, пожалуйста.
+Кубок не помещается в чемодан, потому что он слишком большой.
+Никто не знает, почему старый мост так и не починили.
+Вода кипит при 100 °C, но не на высокой горе.
+Читая медленно, поймёшь больше.
+تأخر القطار ففاتنا الفصل الأول.
+لقد فقدت مفاتيحها مرة أخرى!
+نلتقي في الساعة ٩:٣٠ أمام المكتبة.
+هل ما زالت تمطر؟
+الروبوت يطيع البشر لأنه يجب عليه ذلك.
+بنى جدي هذا البيت بيديه سنة 1952.
+قال: «لا تنتظرني»، وأغلق الباب.
+خبز وحليب وليمونتان من فضلك.
+الكأس لا تدخل في الحقيبة لأنها كبيرة جدا.
+لا أحد يعرف لماذا لم يُصلَح الجسر القديم قط.
+يغلي الماء عند ١٠٠ درجة، ولكن ليس على جبل عال.
+إذا قرأت ببطء فهمت أكثر.
+ट्रेन देर से आई और हमारा पहला अंक छूट गया।
+उसकी चाबी फिर खो गई!
+हम 9:30 बजे पुस्तकालय के सामने मिलेंगे।
+क्या अब भी बारिश हो रही है?
+रोबोट लोगों की बात मानता है क्योंकि उसे माननी पड़ती है।
+मेरे दादा ने यह घर 1952 में अपने हाथों से बनाया था।
+"मेरा इंतज़ार मत करना," उसने कहा और दरवाज़ा बंद कर दिया।
+रोटी, दूध और दो नींबू दीजिए।
+ट्रॉफ़ी सूटकेस में नहीं आती क्योंकि वह बहुत बड़ी है।
+कोई नहीं जानता कि पुराने पुल की मरम्मत क्यों नहीं हुई।
+पानी 100 डिग्री पर उबलता है, लेकिन ऊँचे पहाड़ पर नहीं।
+धीरे पढ़ोगे तो ज़्यादा समझोगे।
+電車が遅れて、第一幕に間に合わなかった。
+彼女はまた鍵をなくした！
+９時半に図書館の前で会いましょう。
+まだ雨が降っていますか？
+ロボットは人間に従う。そうしなければならないからだ。
+祖父は1952年にこの家を自分の手で建てた。
+「待たなくていい」と言って、彼はドアを閉めた。
+パンと牛乳とレモンを二つください。
+トロフィーは大きすぎてスーツケースに入らない。
+古い橋がなぜ直されなかったのか、誰も知らない。
+水は100℃で沸騰するが、高い山の上では違う。
+ゆっくり読めば、もっとよく分かる。
+""".strip().splitlines()
+# Too long, without words, in unknown scripts, emoji, special tokens, right-to-left marks.
+ODD = [
+    "字 " * 140,
+    "\u200b",
+    "a" * 300,
+    "ᚠᛇᚻ 𓀀𓂀",
+    "🤖👩‍🚀🇨🇳 ok",
+    "x<mask>y <s> </s>",
+    "\u202eabc שלום",
+    "a\x00b\tc",
+]
 # Runs texts through the page's model; returns ids and weights of each, as base64.
 RUN = """async ([texts, cut]) => {
   const { openModel } = await attnbook.load("sentence_model");
@@ -44,8 +154,14 @@ RUN = """async ([texts, cut]) => {
   }
   return results;
 }"""
+# The page's ids of texts.
+ENCODE = """async texts => {
+  const { openModel } = await attnbook.load("sentence_model");
+  const model = await openModel("multilingual-e5-small");
+  return Promise.all(texts.map(async text => (await model.call("encode", { text, longest: Infinity })).ids));
+}"""
 
-# JupyterLab's module, with a kernel that answers from the site's files.
+# JupyterLab's module, with a kernel that answers from the site's files, unless it is busy.
 NOTEBOOK = """async ({ maps, ...state }) => {
   const { default: widget } = await import("/sentence_explorer.js"), listeners = {};
   const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
@@ -60,6 +176,7 @@ NOTEBOOK = """async ({ maps, ...state }) => {
     off: () => {},
     send: async ({ model, file }) => {
       window.asked.push(file);
+      if (window.busy) return;
       const answer = await fetch(`/_static/models/${model}/${file}`);
       tell("msg:custom", { model, file }, [new DataView(await answer.arrayBuffer())]);
     },
@@ -83,6 +200,7 @@ def model(published):
 def in_pytorch(model, text, cut=()):
     """Ids, weights `(L, H, T, T)` and hidden states `(T, D)`."""
     ids = model[1].encode(text)
+    ids = ids if len(ids) <= MOST else [*ids[: MOST - 1], ids[-1]]
     with torch.no_grad(), ablate(model[0], [tuple(head) for head in cut]):
         hidden, attentions = model[0](torch.tensor([ids]))
     return ids, attentions.encoder[:, 0].numpy(), hidden[0].numpy()
@@ -144,8 +262,9 @@ def test_recorded_sentences_need_no_model(opened):
     expect(explorer.line).to_contain_text("Choose a query")
     expect(explorer.node.get_by_label("Type a sentence")).to_have_value(KING)
     explorer.type(CAT)
-    expect(explorer.note).to_contain_text("This sentence isn't recorded: load the model to run it.")
-    expect(explorer.note).to_contain_text(f"Still showing: {KING}")
+    expect(explorer.note).to_have_text(
+        f"This sentence isn't recorded: only the model can run it. Still showing: {KING}"
+    )
     expect(explorer.button("Cut this head")).to_be_disabled()
     assert [url for url in explorer.requests if "/models/" in url] == []
 
@@ -198,7 +317,7 @@ def test_hostile_text_stays_text(opened):
 
 
 def test_the_model_reads_any_sentence_as_pytorch_does(opened, model, address):
-    """One visit: load, compare on 108 texts, cut, compare sentences, keep and remove."""
+    """One visit: load, compare on 116 texts, cut, compare sentences, keep and remove."""
     explorer = opened(fresh=True)
     page, sizes = explorer.page, []
     page.on("response", lambda answer: sizes.append(int(answer.headers["content-length"])))
@@ -209,11 +328,15 @@ def test_the_model_reads_any_sentence_as_pytorch_does(opened, model, address):
     assert 17e6 < sum(sizes) < 25e6
     assert "without WebAssembly" not in explorer.said.inner_text()
 
-    for text, (ids, weights, hidden) in zip(TEXTS, in_page(page, TEXTS), strict=True):
+    texts = [*SPOKEN, *ODD]
+    for text, (ids, weights, hidden) in zip(texts, in_page(page, texts), strict=True):
         expected = in_pytorch(model, text)
         assert ids == expected[0], text
         np.testing.assert_allclose(weights, expected[1], atol=1e-3, err_msg=text)
         np.testing.assert_allclose(hidden, expected[2], atol=1e-2, err_msg=text)
+
+    texts = make_texts()
+    assert page.evaluate(ENCODE, texts) == [model[1].encode(text) for text in texts]
 
     cut = [[7, 0], [3, 5]]
     for (_, weights, hidden), text in zip(in_page(page, [LAW, CAT], cut), [LAW, CAT], strict=True):
@@ -273,7 +396,15 @@ def test_in_a_notebook_python_sends_the_model(browser, address, model):
     page = browser.new_page(bypass_csp=True)  # a notebook allows workers from blobs
     page.goto(address + "blank.html")
     page.evaluate(NOTEBOOK, state)
-    page.get_by_role("button", name="Load the model").click()
+    page.evaluate("window.busy = true")
+    load, cancel = (page.get_by_role("button", name=name) for name in ("Load the model", "Cancel"))
+    load.click()
+    cancel.click()  # while the manifest is awaited
+    load.click()
+    page.evaluate("window.busy = false")
+    cancel.click()
+    page.evaluate("asked.length = 0")
+    load.click()
     expect(page.get_by_text("The model runs in this page.", exact=True)).to_be_visible()
     field = page.get_by_label("Type a sentence")
     field.fill(LAW)
@@ -295,7 +426,7 @@ def test_it_works_without_webassembly(opened, model):
     explorer = opened(prepare=lambda page: page.route("**/sentence_worker.js*", forbid))
     explorer.load()
     expect(explorer.said).to_contain_text("without WebAssembly and therefore slower")
-    texts = TEXTS[::40]
+    texts = SPOKEN[4::50]
     for text, (ids, weights, _) in zip(texts, in_page(explorer.page, texts), strict=True):
         expected = in_pytorch(model, text)
         assert ids == expected[0]
@@ -320,13 +451,23 @@ def test_loading_can_be_cancelled_and_resumed(opened):
     explorer.button("Load the model").click()
     expect(explorer.node.get_by_role("progressbar")).to_be_visible()
     wait_until(explorer.page, KEPT, manifest(NAME)["parts"]["head"]["end"] + 3 * LARGEST)
-    explorer.button("Cancel").click()
-    expect(explorer.button("Start the model")).to_be_visible()
+    other = Sentences(explorer.page, 1)
+    other.button("Load the model").click()
+    expect(other.node.get_by_role("progressbar")).to_be_visible()
+    other.button("Cancel").click()  # for both
+    for one in (explorer, other):
+        expect(one.button("Start the model")).to_be_visible()
     explorer.page.unroute("**/layers-3.bin")
     explorer.requests.clear()
     explorer.button("Start the model").click()
     expect(explorer.said).to_contain_text("The model runs in this page")
     assert [url.rpartition("/")[2] for url in explorer.requests if "layers" in url] == ["layers-3.bin"]
+    explorer.page.route("**/rows-*.bin", lambda route: route.abort())
+    explorer.type(CAT)
+    expect(explorer.note).to_contain_text("The connection failed. What has arrived is kept; try again.")
+    explorer.page.unroute("**/rows-*.bin")
+    explorer.type(CAT)
+    expect(explorer.words("query").filter(has_text="cat")).to_be_visible()
 
 
 def test_a_page_opened_from_a_file_shows_recorded_maps(browser, built):
