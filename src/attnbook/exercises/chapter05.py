@@ -1,4 +1,4 @@
-"""Chapter 5: an encoder layer counted, its norm, one ReLU, leaks between positions, two orders, two masks."""
+"""Chapter 5: a layer counted, undone, its norm, one ReLU, leaks between positions, two orders, two masks."""
 
 import math
 from collections.abc import Callable
@@ -47,6 +47,86 @@ numbers(
 )
 
 
+Sublayer = Callable[[Tensor], Tensor]
+
+
+def _weak(length: int, width: int, seed: int) -> Sublayer:
+    """Averages positions, mixes features, and brings any two inputs to at most half their distance."""
+    average = random(length, length, seed=seed).softmax(-1)  # (S, S)
+    matrix = random(width, width, seed=seed + 1)
+    average, matrix = (each / torch.linalg.matrix_norm(each, 2) for each in (average, matrix))
+    return lambda x: 0.5 * (average.to(x) @ x @ matrix.to(x) + 0.3).tanh()
+
+
+def _summed(x: Tensor, f: Sublayer) -> tuple[Tensor, Sublayer]:
+    return x + f(x), f
+
+
+def _sum_case(length: int, width: int, seed: int) -> tuple[Tensor, Sublayer]:
+    return _summed(2 * random(length, width, seed=seed), _weak(length, width, seed + 1))
+
+
+def _undone(rounds: int, following: Callable[[Tensor, Tensor, Tensor], Tensor], first: float = 1) -> Callable:
+    """Improve the guess y (times `first`) in `rounds` rounds by `following(y, guess, f(guess))`."""
+
+    def undone(y: Tensor, f: Sublayer) -> Tensor:
+        x = first * y
+        for _ in range(rounds):
+            x = following(y, x, f(x))
+        return x
+
+    return undone
+
+
+def _series(y: Tensor, f: Sublayer) -> Tensor:
+    """y - f(y) + f(f(y)) - …: right if f is linear."""
+    x = term = y
+    for _ in range(60):
+        term = -f(term)
+        x = x + term
+    return x
+
+
+@function(
+    "5.2",
+    "Undo a layer",
+    {"x": "(S, D)"},
+    praise="A sum can be undone where an average can't. Add preserves what attention would average away.",
+    cases=[
+        _sum_case(4, 3, 610),
+        _summed(random(3, 2, seed=620), lambda x: -0.5 * x),
+        _summed(random(5, 4, seed=630), lambda x: 0.5 * x.mean(0, keepdim=True).expand_as(x)),
+        _summed(random(2, 3, seed=640), torch.zeros_like),
+        *drawn(_sum_case, (1, 6), (1, 7)),
+    ],
+    slips=slips(
+        "This is y, which contains f(x). Subtract that.",
+        lambda y, f: y,
+        "You subtracted f(y), and f(x) was added. The result is a better guess than y, so go on from it.",
+        lambda y, f: y - f(y),
+        "You are on the way. Go on: each round halves the error at least.",
+        *(_undone(rounds, lambda y, x, fx: y - fx) for rounds in range(2, 9)),
+        *(_undone(rounds, lambda y, x, fx: y - fx, first=0) for rounds in range(1, 10)),
+        "You add f to y. It was added to x, so subtract it.",
+        lambda y, f: y + f(y),
+        *(_undone(rounds, lambda y, x, fx: y + fx) for rounds in (10, 20, 30, 50, 100)),
+        "You subtract from the last guess in each round. Subtract f of the guess from y: x = y - f(x).",
+        *(_undone(rounds, lambda y, x, fx: x - fx) for rounds in (2, 3, 5, 10, 20, 30, 50, 100)),
+        "This is f(y), a sublayer without Add.",
+        lambda y, f: f(y),
+        "f doesn't multiply by a half: that is only the most it can do, and it combines positions.",
+        lambda y, f: y / 1.5,
+        lambda y, f: y / 2,
+        lambda y, f: 2 * y,
+        "This series is right for a linear f. For any f, put the guess into x = y - f(x), again and again.",
+        _series,
+    ),
+    rule="Test your x: is x + f(x) the given y?",
+)
+def undo(y: Tensor, f: Sublayer) -> Tensor:
+    return _undone(60, lambda y, x, fx: y - fx)(y, f)
+
+
 def _root(variance: Tensor, eps: float) -> Tensor:
     return (variance + eps).sqrt()
 
@@ -64,7 +144,7 @@ def _norm_case(batch: int, length: int, width: int, eps: float, seed: int) -> tu
 
 
 @function(
-    "5.2",
+    "5.3",
     "Layer normalization",
     {"output": "(B, S, D)"},
     praise="This matches `nn.LayerNorm`. Positions don't affect each other, so padding doesn't matter.",
@@ -132,7 +212,7 @@ def _sorted_by(sorter: Callable, x: Tensor) -> Tensor:
 
 
 @function(
-    "5.3",
+    "5.4",
     "Sort with one ReLU",
     {"sorted": "(B, 2)"},
     praise="One hidden feature is enough: x is added afterwards, so the network only writes the "
@@ -218,7 +298,7 @@ ALL = slice(None)
 
 
 @suspects(
-    "5.4",
+    "5.5",
     "Does it work alone?",
     (
         _suspect("a feed-forward network", _seeded(lambda: FeedForward(6, 11)), ALONE),
@@ -288,7 +368,7 @@ def _of_order(name: str, *settings) -> Suspect:
 
 
 @suspects(
-    "5.5",
+    "5.6",
     "Post-norm or pre-norm?",
     (
         _of_order("an untrained post-norm layer", False),
@@ -346,7 +426,7 @@ def _masks_case(batch: int, length: int, pad: int, seed: int) -> tuple[Tensor, i
 
 
 @function(
-    "5.6",
+    "5.7",
     "Two masks, one meaning",
     {"ours": "(B, 1, 1, S)", "theirs": "(B, S)"},
     praise="Both hide padding keys and let every query ask. When you mix two libraries, test this first.",
@@ -407,7 +487,7 @@ def _layer_case(batch: int, length: int, width: int, seed: int, rescale: bool) -
 
 
 @function(
-    "5.7",
+    "5.8",
     "The whole layer",
     {"output": "(B, S, D)"},
     praise="This is an encoder layer. Stack N of them and you have the left half of the Transformer.",

@@ -40,6 +40,65 @@ def test_wrong_counts(check, other, words):
 # --- 5.2 ---------------------------------------------------------------------------------------------------
 
 
+def until_nothing_changes(y, f):
+    x, before = torch.zeros_like(y), y
+    while not torch.allclose(x, before, atol=1e-6):
+        x, before = y - f(x), x
+    return x
+
+
+def by_newton(y, f):
+    x, unit = y.clone(), torch.eye(y.numel())
+    for _ in range(8):
+        slope = unit + torch.func.jacrev(f)(x).reshape(unit.shape)
+        x = x - torch.linalg.solve(slope, (x + f(x) - y).flatten()).view_as(x)
+    return x.numpy()
+
+
+def by_half_steps(y, f):
+    x = y
+    for _ in range(60):
+        x = x - 0.5 * (x + f(x) - y)
+    return x
+
+
+@pytest.mark.parametrize("answer", [until_nothing_changes, by_newton, by_half_steps])
+def test_layers_undone_in_many_ways(check, answer):
+    verdict = check("5.2", answer)
+    assert verdict.passed, verdict.message
+
+
+def guessed_up_to(rounds, guess):
+    def answer(y, f):
+        x = guess(y)
+        for _ in range(rounds):
+            x = y - f(x)
+        return x
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda y, f: y - f(y), "go on from it"),
+        (guessed_up_to(3, lambda y: y), "halves the error"),
+        (guessed_up_to(4, torch.zeros_like), "halves the error"),
+        (guessed_up_to(8, lambda y: y), "halves the error"),
+        (guessed_up_to(6, lambda y: y / 2), "halves the error"),
+        (lambda y, f: y - f(y) + f(f(y)), "is x + f(x) the given y?"),
+        (lambda y, f: y - f(y - f(y)) / 2, "is x + f(x) the given y?"),
+        (lambda y, f: y.mean(0) - f(y), "is x + f(x) the given y?"),
+        (lambda y, f: until_nothing_changes(y, f).mean(0, keepdim=True), "wanted (S, D)"),
+    ],
+)
+def test_layers_not_undone(check, answer, words):
+    assert_says(check("5.2", answer), words)
+
+
+# --- 5.3 ---------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -51,7 +110,7 @@ def test_wrong_counts(check, other, words):
     ],
 )
 def test_norms_in_many_ways(check, answer):
-    assert check("5.2", answer).passed
+    assert check("5.3", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -64,10 +123,10 @@ def test_norms_in_many_ways(check, answer):
     ],
 )
 def test_wrong_norms(check, answer, words):
-    assert_says(check("5.2", answer), words)
+    assert_says(check("5.3", answer), words)
 
 
-# --- 5.3 ---------------------------------------------------------------------------------------------------
+# --- 5.4 ---------------------------------------------------------------------------------------------------
 
 
 def sorting_network():
@@ -90,7 +149,7 @@ def sorting_network():
     ],
 )
 def test_sorters_of_any_scale(check, answer):
-    verdict = check("5.3", answer)
+    verdict = check("5.4", answer)
     assert verdict.passed, verdict.message
     assert "One thing" not in verdict.message
 
@@ -114,14 +173,14 @@ def with_matrices(W1, W2, b1=0.0, b2=(0.0, 0.0)):
     ],
 )
 def test_wrong_sorters(check, answer, words):
-    assert_says(check("5.3", answer), words)
+    assert_says(check("5.4", answer), words)
 
 
 def test_a_sorter_with_dots_is_unfinished(check):
-    assert check("5.3", lambda: (..., ..., ..., ...)).state == "pending"
+    assert check("5.4", lambda: (..., ..., ..., ...)).state == "pending"
 
 
-# --- 5.4 ---------------------------------------------------------------------------------------------------
+# --- 5.5 ---------------------------------------------------------------------------------------------------
 
 
 def by_changing(module, x, places=None, tolerance=1e-5, new=torch.randn_like, watched=None):
@@ -155,7 +214,7 @@ def by_gradient(module, x):
 
 @pytest.mark.parametrize("answer", [by_changing, by_feeding_alone, by_gradient])
 def test_experiments_that_find_the_truth(check, answer):
-    verdict = check("5.4", answer)
+    verdict = check("5.5", answer)
     assert verdict.passed, verdict.message
 
 
@@ -188,10 +247,10 @@ def as_one_batch(module, x):
     ],
 )
 def test_experiments_that_err(check, answer, words):
-    assert_says(check("5.4", answer), words)
+    assert_says(check("5.5", answer), words)
 
 
-# --- 5.6 ---------------------------------------------------------------------------------------------------
+# --- 5.7 ---------------------------------------------------------------------------------------------------
 
 
 def real(ids, pad):
@@ -207,7 +266,7 @@ def real(ids, pad):
     ],
 )
 def test_masks_in_many_ways(check, answer):
-    assert check("5.6", answer).passed
+    assert check("5.7", answer).passed
 
 
 def lengths_of(ids, pad):
@@ -229,14 +288,14 @@ def lengths_of(ids, pad):
     ],
 )
 def test_wrong_masks(check, answer, words):
-    assert_says(check("5.6", answer), words)
+    assert_says(check("5.7", answer), words)
 
 
-# --- 5.7 ---------------------------------------------------------------------------------------------------
+# --- 5.8 ---------------------------------------------------------------------------------------------------
 
 
 def test_the_layer_in_one_line(check):
-    assert check("5.7", lambda x, a, f, n1, n2: n2(n1(x + a(x)) + f(n1(x + a(x))))).passed
+    assert check("5.8", lambda x, a, f, n1, n2: n2(n1(x + a(x)) + f(n1(x + a(x))))).passed
 
 
 @pytest.mark.parametrize(
@@ -249,10 +308,10 @@ def test_the_layer_in_one_line(check):
     ],
 )
 def test_wrong_layers(check, answer, words):
-    assert_says(check("5.7", answer), words)
+    assert_says(check("5.8", answer), words)
 
 
-# --- 5.5 ---------------------------------------------------------------------------------------------------
+# --- 5.6 ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -263,10 +322,10 @@ def test_wrong_layers(check, answer, words):
     ],
 )
 def test_the_order_by_other_experiments(check, answer):
-    verdict = check("5.5", answer)
+    verdict = check("5.6", answer)
     assert verdict.passed, verdict.message
 
 
 def test_a_size_is_no_experiment(check):
-    assert_says(check("5.5", lambda layer, x: layer(x).abs().max() > 5), "see how it *grows* with x")
-    assert_says(check("5.5", lambda layer, x: True), "a guess")
+    assert_says(check("5.6", lambda layer, x: layer(x).abs().max() > 5), "see how it *grows* with x")
+    assert_says(check("5.6", lambda layer, x: True), "a guess")
