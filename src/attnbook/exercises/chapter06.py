@@ -1,4 +1,4 @@
-"""Chapter 6: a mask, masks by hand, a decoder layer, a leak test, beam search, a cache, packed texts."""
+"""Chapter 6: masks, a decoder layer, a leak test, exposure bias, beam search, a cache, packed texts."""
 
 import math
 from collections.abc import Callable
@@ -349,6 +349,82 @@ def leaks(layer: Callable[[Tensor], Tensor], x: Tensor) -> bool:
 Model = Callable[[list[int]], Tensor]
 
 
+def _after(forced: Tensor) -> Tensor:
+    """True after the first mistake of each row."""
+    mistakes = (~forced).long()
+    return mistakes.cumsum(1) - mistakes > 0
+
+
+def _over(where: Callable[[Tensor], Tensor], measure: Callable | None = None) -> Callable:
+    """The fractions correct at other positions, or another measure of them."""
+    measure = measure or (lambda correct, where: correct[where].double().mean())
+
+    def fractions(forced: Tensor, decoded: Tensor) -> tuple[float, float]:
+        found = where(forced)
+        return tuple(float(measure(correct, found)) for correct in (forced, decoded))
+
+    return fractions
+
+
+def _after_the_last(forced: Tensor) -> Tensor:
+    return ((~forced).long().flip(1).cumsum(1).flip(1) == 0) & ~forced.all(1, keepdim=True)
+
+
+def _text_by_text(correct: Tensor, where: Tensor) -> Tensor:
+    fractions = [row[its].double().mean() for row, its in zip(correct, where, strict=True) if its.any()]
+    return torch.stack(fractions).mean()
+
+
+def _predictions(count: int, length: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Which tokens are correct; up to the first mistake both are equal, and one text has a position after."""
+    forced = random(count, length, seed=seed) < 1
+    forced[0, 0] = False
+    alone = random(count, length, seed=seed + 1) < 0.3
+    return forced, torch.where(_after(forced), alone, forced)
+
+
+FORCED = [[1, 1, 0, 1, 1, 0], [1, 1, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0]]
+DECODED = [[1, 1, 0, 0, 1, 0], [1, 1, 1, 1, 1, 1], [0, 0, 1, 0, 1, 1], [1, 1, 1, 1, 1, 0]]
+
+
+@function(
+    "6.5",
+    "After the first mistake",
+    {"forced": "a number", "decoded": "a number"},
+    praise="Where it can act at all, exposure bias is no longer diluted by texts without a mistake.",
+    cases=[
+        (torch.tensor(FORCED) > 0, torch.tensor(DECODED) > 0),
+        (torch.tensor([[False, True]]), torch.tensor([[False, False]])),
+        *drawn(_predictions, (1, 8), (2, 9), count=8),
+    ],
+    slips=slips(
+        "The first mistake itself is included. It is wrong in both, and only positions after it count.",
+        _over(lambda forced: (~forced).long().cumsum(1) > 0),
+        "You took whole texts with a mistake. Leave out the positions before it, and the mistake.",
+        _over(lambda forced: (~forced.all(1, keepdim=True)).expand_as(forced)),
+        "This is the fraction of all positions, as in the table.",
+        _over(torch.ones_like),
+        "You averaged the texts' own fractions. Count over the positions of all texts together.",
+        _over(_after, _text_by_text),
+        "You took the position right after the first mistake. Take all that follow.",
+        _over(lambda forced: _after(forced) & (_after(forced).long().cumsum(1) == 1)),
+        "You begin after the *last* mistake of the forced predictions. Begin after the first.",
+        _over(_after_the_last),
+        "You divided by the number of all positions. Divide by those after a first mistake.",
+        _over(_after, lambda correct, where: (correct & where).double().mean()),
+        "These are the fractions that are wrong. Count the correct ones.",
+        _over(_after, lambda correct, where: (~correct)[where].double().mean()),
+        "These are percentages or counts. Give fractions from 0 to 1.",
+        _over(_after, lambda correct, where: 100 * correct[where].double().mean()),
+        _over(_after, lambda correct, where: (correct & where).sum()),
+        "You took the positions *before* the first mistake. All of these are correct.",
+        _over(lambda forced: (~forced).long().cumsum(1) == 0),
+    ),
+)
+def aftermath(forced: Tensor, decoded: Tensor) -> tuple[float, float]:
+    return _over(_after)(forced, decoded)
+
+
 def _search(
     fair: Callable[[float, int], float] = lambda total, count: total / count,
     rank: Callable[[list[int], float, float], float] = lambda ids, total, last: total,
@@ -417,7 +493,7 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
 
 
 @function(
-    "6.5",
+    "6.6",
     "Beam search",
     {f"ids of model {i + 1}": "a list of ids" for i in range(MODELS)},
     praise="A likely first token doesn't decide, and length is no disadvantage. With one beam it is greedy.",
@@ -521,7 +597,7 @@ def _words(batch: int, length: int, d_v: int, seed: int) -> tuple[Tensor, ...]:
 
 
 @function(
-    "6.6",
+    "6.7",
     "Repair the cache",
     {"outputs": "(B, T, d_v)"},
     praise="You computed causal attention word by word. No mask was needed: there is no future yet.",
@@ -591,7 +667,7 @@ def _texts(count: int, longest: int, start: int, seed: int) -> tuple[list[list[i
 
 
 @function(
-    "6.7",
+    "6.8",
     "Pack the texts",
     {"reads": "(T,)", "writes": "(T,)", "mask": "(T, T)"},
     praise="No padding, and each text is trained on as if it were alone: large models are trained this way.",
@@ -655,7 +731,7 @@ def _budget(new: int, old: int, window: int, seed: int) -> tuple[int, int, int]:
 
 
 @function(
-    "6.8",
+    "6.9",
     "A budget of keys",
     {"mask": "(N, T)"},
     praise="With this mask a cache needs at most `window` keys. new = total is training; new = 1 is "

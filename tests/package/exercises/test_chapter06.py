@@ -305,6 +305,60 @@ def test_leak_tests_that_err(check, answer, words):
 # --- 6.5 ---------------------------------------------------------------------------------------------------
 
 
+def by_products(forced, decoded):
+    first = torch.ones_like(forced)  # True up to the first mistake, which is the same when decoded
+    first[:, 1:] = decoded[:, :-1].long().cumprod(1).bool()
+    return {"decoded": (decoded & ~first).sum() / (~first).sum(), "forced": forced[~first].double().mean()}
+
+
+def token_after_token(forced, decoded):
+    counts = [0, 0, 0]
+    for rows in zip(forced.tolist(), decoded.tolist(), strict=True):
+        begin = rows[0].index(False) + 1 if False in rows[0] else len(rows[0])
+        for pair in list(zip(*rows, strict=True))[begin:]:
+            counts = [count + new for count, new in zip(counts, (*pair, 1), strict=True)]
+    return counts[0] / counts[2], counts[1] / counts[2]
+
+
+def in_numpy_at_once(forced, decoded):
+    after = np.maximum.accumulate(~forced.numpy(), axis=1)
+    after = np.pad(after, ((0, 0), (1, 0)))[:, :-1]
+    return [each.numpy()[after].mean() for each in (forced, decoded)]
+
+
+@pytest.mark.parametrize("answer", [by_products, token_after_token, in_numpy_at_once])
+def test_the_aftermath_measured_in_many_ways(check, answer):
+    verdict = check("6.5", answer)
+    assert verdict.passed, verdict.message
+
+
+def fractions_of(positions):
+    return lambda forced, decoded: tuple(each[positions(forced)].float().mean() for each in (forced, decoded))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (fractions_of(lambda forced: forced.long().cumprod(1) == 0), "The first mistake itself is included"),
+        (fractions_of(lambda forced: ~forced.all(1)), "You took whole texts"),
+        (fractions_of(lambda forced: forced | ~forced), "as in the table"),
+        (fractions_of(lambda forced: ~forced), "wanted 0."),
+        (lambda forced, decoded: by_products(forced, decoded)["decoded"], "wanted 2 things"),
+        (lambda forced, decoded: token_after_token(forced, decoded)[::-1], "in another order"),
+        (
+            lambda forced, decoded: (forced.float().mean(), token_after_token(forced, decoded)[1]),
+            "`forced` is",
+        ),
+        (lambda forced, decoded: token_after_token(decoded, decoded), "`forced` is"),
+    ],
+)
+def test_wrong_aftermaths(check, answer, words):
+    assert_says(check("6.5", answer), words)
+
+
+# --- 6.6 ---------------------------------------------------------------------------------------------------
+
+
 def search(model, start, end, beams, most):
     kept = [([start], 0.0)]
     for _ in range(most):
@@ -346,7 +400,7 @@ def with_a_queue(model, start, end, beams, most):
 
 @pytest.mark.parametrize("answer", [search, with_tensors, with_a_queue])
 def test_beam_search_in_many_ways(check, answer):
-    verdict = check("6.5", answer)
+    verdict = check("6.6", answer)
     assert verdict.passed, verdict.message
 
 
@@ -363,15 +417,15 @@ def test_beam_search_in_many_ways(check, answer):
     ],
 )
 def test_beam_searches_that_err(check, answer, words):
-    assert_says(check("6.5", answer), words)
+    assert_says(check("6.6", answer), words)
 
 
-@pytest.mark.parametrize("number", ["6.4", "6.5"])
+@pytest.mark.parametrize("number", ["6.4", "6.5", "6.6"])
 def test_functions_with_dots_are_unfinished(check, number):
     assert check(number, lambda *inputs: ...).state == "pending"
 
 
-# --- 6.6 ---------------------------------------------------------------------------------------------------
+# --- 6.7 ---------------------------------------------------------------------------------------------------
 
 
 def step(x, cache, positions, wq, wk, wv, shift=0, scale=True):
@@ -402,7 +456,7 @@ def with_a_cache_of_its_own(x, cache, positions, wq, wk, wv):
 
 @pytest.mark.parametrize("answer", [step, in_front, with_a_cache_of_its_own])
 def test_cached_steps_in_many_ways(check, answer):
-    verdict = check("6.6", answer)
+    verdict = check("6.7", answer)
     assert verdict.passed, verdict.message
 
 
@@ -411,7 +465,7 @@ def test_positions_added_in_place_are_mentioned(check):
         x += positions[cache[0].shape[1]]
         return step(x, cache, positions * 0, *matrices)
 
-    verdict = check("6.6", answer)
+    verdict = check("6.7", answer)
     assert verdict.passed
     assert "changes `x` in place" in verdict.message
 
@@ -443,11 +497,11 @@ def keeps_no_values(x, cache, positions, wq, wk, wv):
     ],
 )
 def test_cached_steps_that_err(check, answer, words):
-    assert_says(check("6.6", answer), words)
+    assert_says(check("6.7", answer), words)
 
 
 def test_forgotten_values_are_not_blamed_on_the_keys(check):
-    verdict = check("6.6", keeps_no_values)
+    verdict = check("6.7", keeps_no_values)
     assert verdict.state == "wrong"
     assert "swap the key's last two axes" not in verdict.message
 
@@ -456,10 +510,10 @@ def test_forgotten_values_are_not_blamed_on_the_keys(check):
     "answer", [lambda *inputs: ..., lambda *inputs: (..., inputs[1]), lambda *inputs: (0, (..., ...))]
 )
 def test_a_step_with_dots_is_unfinished(check, answer):
-    assert check("6.6", answer).state == "pending"
+    assert check("6.7", answer).state == "pending"
 
 
-# --- 6.7 ---------------------------------------------------------------------------------------------------
+# --- 6.8 ---------------------------------------------------------------------------------------------------
 
 
 def pack(texts, start):
@@ -483,7 +537,7 @@ def by_counting_starts(texts, start):
 
 @pytest.mark.parametrize("answer", [pack, in_plain_python, by_counting_starts])
 def test_texts_packed_in_many_ways(check, answer):
-    verdict = check("6.7", answer)
+    verdict = check("6.8", answer)
     assert verdict.passed, verdict.message
 
 
@@ -506,7 +560,7 @@ def changes_the_texts(texts, start):
 
 
 def test_texts_changed_in_place_are_mentioned(check):
-    verdict = check("6.7", changes_the_texts)
+    verdict = check("6.8", changes_the_texts)
     assert verdict.passed
     assert "changes `texts` in place" in verdict.message
 
@@ -533,10 +587,10 @@ def with_parts(reads=lambda r: r, writes=lambda w: w, mask=lambda m: m):
     ],
 )
 def test_wrongly_packed_texts(check, answer, words):
-    assert_says(check("6.7", answer), words)
+    assert_says(check("6.8", answer), words)
 
 
-# --- 6.8 ---------------------------------------------------------------------------------------------------
+# --- 6.9 ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -554,7 +608,7 @@ def test_wrongly_packed_texts(check, answer, words):
     ],
 )
 def test_windows_in_many_ways(check, answer):
-    verdict = check("6.8", answer)
+    verdict = check("6.9", answer)
     assert verdict.passed, verdict.message
 
 
@@ -575,7 +629,7 @@ def test_windows_in_many_ways(check, answer):
     ],
 )
 def test_wrong_windows(check, answer, words):
-    assert_says(check("6.8", answer), words)
+    assert_says(check("6.9", answer), words)
 
 
 # --- 6.3 ---------------------------------------------------------------------------------------------------
