@@ -79,6 +79,7 @@ class Block(Drawing):
             self.text(354, self.y - 30 + 15 * row, line, size=12, anchor="end")
         for row, line in enumerate(("padding mask", "(B, 1, 1, S)")):
             self.text(354, self.y + 50 + 15 * row, line, size=12, anchor="end")
+        self.wire((264, self.y + 50), (198, self.y + 50), (198, self.y + BOX), kind="wire light")
 
     def enter(self, length: str) -> None:
         """What comes in from below, `length` tokens of it."""
