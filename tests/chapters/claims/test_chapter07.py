@@ -90,6 +90,7 @@ def test_learned_positions_too_need_the_size_of_the_words(printed):
 def test_words_that_are_too_small_are_not_learned(printed):
     quiet = [f"N(0, 1/D), times 1/{n}" for n in (4, 8)]
     assert max(max(dates_right(printed, name, quiet[0])) for name in quiet) < 15
+    assert max(dates_right(printed, "N(0, 1/D), times 1, positions times 4", quiet[0])) < 15
     assert min(dates_right(printed, "N(0, 1/D), times 1", quiet[0])) > 50
     sizes = printed.column("words", quiet[1])
     where = printed.column("positions", quiet[1])
