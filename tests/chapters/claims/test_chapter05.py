@@ -42,7 +42,8 @@ def test_what_is_missed_and_at_which_depth(printed):
     assert max(two["without Add"], two["… at attention only"]) < 1
     assert two["complete"] > 75
     assert two["without Norm"] + 10 < two["complete"]
-    assert two["… twice the steps"] > max(90, two["without Norm"] + 10)
+    for right in (two, eight):
+        assert right["… twice the steps"] > max(90, right["without Norm"] + 10)
     assert two["without feed-forward"] > two["complete"] - 15
     for right in (two, eight):
         others = ("without Add", "without Norm")
@@ -74,7 +75,11 @@ def test_deep_post_norm_needs_its_warm_up_and_pre_norm_less(printed):
 
 def test_most_seeds_collapse_without_a_warm_up_and_all_read_less_than_pre_norm(printed):
     read = printed.column("characters, %", "seed 3")
-    collapsed = [value < 1e-5 for value in printed.column("its deviation", "seed 3").values()]
+    deviation = printed.column("its deviation", "seed 3")
+    slower = "seed 0, a third of the rate"
+    assert read.pop(slower) > max(55, max(read.values()) + 10)
+    assert deviation.pop(slower) > 0.3
+    collapsed = [value < 1e-5 for value in deviation.values()]
     assert len(collapsed) == 4
     assert sum(collapsed) >= 3
     assert max(read.values()) + 15 < printed.column("12 layers, %", "post-norm, none")["pre-norm, none"]
