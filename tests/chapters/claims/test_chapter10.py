@@ -159,13 +159,21 @@ def test_four_heads_are_found_and_cutting_them_matters(printed):
         for name in ("first copy", "second copy", "highest of the runs")
     )
     whole = second["intact"]
-    assert max(first.values()) - min(first.values()) < 0.1
+    assert max(first.values()) - min(first.values()) < 0.2
     assert second["4 strongest cut"] > whole + 4
     assert second["8 strongest cut"] > second["4 strongest cut"] + 3
     assert highest["4 others of these layers"] < whole + 0.5
     cost = second["4 strongest cut"] - whole
     assert highest["4 others, any layers"] - whole < cost / 3
     assert math.log(49_152) < first["intact"]
+
+
+def test_of_two_heads_that_look_one_token_back_one_matters(printed):
+    first, second = (rows(printed, name, "only 16·0 cut") for name in ("first copy", "second copy"))
+    assert line(printed, "most weight on the previous token: ") == "16·0 0.90, 11·1 0.83"
+    assert second["only 16·0 cut"] > second["4 strongest cut"]
+    assert second["only 11·1 cut"] - second["intact"] < 0.1 * (second["only 16·0 cut"] - second["intact"])
+    assert abs(first["only 16·0 cut"] - first["intact"]) < 0.2
 
 
 def test_names_need_them_less(printed):
