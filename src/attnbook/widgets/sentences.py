@@ -31,10 +31,11 @@ class SentenceExplorer(Widget):
     from the book's site, or in a notebook from Python. A sentence longer than 64 tokens is truncated.
 
     `model` is the pair that `attnbook.pretrained.load("multilingual-e5-small")` returns; by default it is
-    loaded. Traits to set and observe: `text`, the sentence shown (by default the first); `other`, a sentence
-    to compare it with; `layer` and `head`; `query` and `key`, positions of tokens, -1 for none (as arguments
-    also tokens, such as "它的"); `cut`, heads `[layer, head]` whose output is set to 0. Raises
-    `TypeError` and `ValueError` that name the argument, and what `load` raises.
+    loaded. The page gets the file that `fetch` stores. Traits to set and observe: `text`, the sentence shown
+    (by default the first); `other`, a sentence to compare it with; `layer` and `head`; `query` and `key`,
+    positions of tokens, -1 for none (as arguments also tokens, such as "它的"); `cut`, heads `[layer, head]`
+    whose output is set to 0. Raises `TypeError` and `ValueError` that name the argument, and what `fetch`
+    raises.
     """
 
     _esm = BUNDLES / "sentence_explorer.js"

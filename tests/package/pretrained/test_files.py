@@ -214,7 +214,9 @@ def test_a_bar_shows_how_much_has_arrived(shelf, cache, monkeypatch):
     class SlowPip:
         returncode, left = None, (500, 1500)
 
-        def __init__(self, env):
+        def __init__(self, output, env):
+            output.write("Looking in links: …\n" * 100)
+            output.flush()
             self.staging = Path(env["TMPDIR"])
             (self.staging / "pip-unpack").mkdir()
 
@@ -238,7 +240,9 @@ def test_a_bar_shows_how_much_has_arrived(shelf, cache, monkeypatch):
 
     bar = Bar()
     monkeypatch.setattr(files, "progress_bar", progress_bar)
-    monkeypatch.setattr(subprocess, "Popen", lambda command, env, **_: nullcontext(SlowPip(env)))
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda command, stdout, env, **_: nullcontext(SlowPip(stdout, env))
+    )
     fetch(NAME)
     assert bar.seen == (500, 1500, 1500)
 
