@@ -117,7 +117,7 @@ def store(name: str, published: Published, folder: Path, staging: Path) -> None:
     folder.mkdir(exist_ok=True)
     for notice in (f"{name}.md", f"{published.licence}.txt"):
         shutil.copy(CARDS / notice, folder)
-    for file in reversed(published.files):  # the weights last: their presence means that all is there
+    for file in published.files:
         (staging / file.name).replace(folder / file.name)
 
 
