@@ -1,7 +1,7 @@
 """One translation by the shipped model: tokens read and written, probabilities and attention."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from attnbook import checkpoints
-from attnbook.attention import Attentions
+from attnbook.ablation import attention_stacks
+from attnbook.attention import Attentions, MultiHeadAttention
 from attnbook.checkpoints import Trained
 from attnbook.data.dates import PLAIN
 from attnbook.generation import greedy_decode
@@ -20,6 +21,8 @@ from attnbook.transformer import Transformer
 CHECKPOINT = "dates-translate"
 LONGEST = 200  # characters
 LIKELIEST = 5
+ALL = slice(None)
+NAMES = {"cross": "cross-attention", "decoder": "masked self-attention", "encoder": "encoder self-attention"}
 
 
 @dataclass(frozen=True)
@@ -101,18 +104,67 @@ def recorded(model: Transformer) -> Iterator[dict[str, list[torch.Tensor]]]:
             hook.remove()
 
 
+@contextmanager
+def cutting(model: Transformer, cuts: Sequence[str]) -> Iterator[None]:
+    """While the context lasts, the model may not use the weights that `cuts` name; see `DateTranslator`.
+
+    Positions are counted from the first token, so decode without a cache.
+    """
+
+    def masking(own: list[list[slice | int]]):
+        def mask(module: MultiHeadAttention, inputs: tuple) -> tuple:
+            query, key, value, mask, *rest = inputs
+            allowed = torch.ones(1, module.num_heads, query.shape[1], key.shape[1], dtype=torch.bool)
+            for places in own:
+                if all(at == ALL or at < size for at, size in zip(places, allowed.shape[1:], strict=True)):
+                    allowed[(0, *places)] = False
+            return query, key, value, allowed if mask is None else mask & allowed, *rest
+
+        return mask
+
+    places = [
+        (kind, [ALL if at == "*" else int(at) for at in numbers]) for kind, *numbers in map(fields, cuts)
+    ]
+    with ExitStack() as hooks:
+        for kind, modules in attention_stacks(model).items():
+            for layer, module in enumerate(modules):
+                own = [rest for where, (at, *rest) in places if where == kind and at in (layer, ALL)]
+                if own:
+                    hooks.callback(module.register_forward_pre_hook(masking(own)).remove)
+        yield
+
+
+def fields(cut: str) -> list[str]:
+    """A cut's kind, layer, head, row and column; "*" means all, and is what those have that it leaves out."""
+    return [*cut.split("."), *"****"][:5]
+
+
+def in_words(cut: str) -> str:
+    """A cut as it is named in a sentence."""
+    kind, *numbers = fields(cut)
+    names = zip(("layer", "head", "row", "column"), numbers, strict=True)
+    return ", ".join([NAMES[kind], *(f"{name} {number}" for name, number in names if number != "*")])
+
+
 @lru_cache(maxsize=8)  # a widget uses the same translation for its state, picture and description
 @torch.no_grad()
-def translate(text: str, target: str) -> Translation:
-    """Translate the readable part of `text` into the target's language."""
+def translate(text: str, target: str, cuts: tuple[str, ...] = ()) -> Translation:
+    """Translate the readable part of `text` into the target's language, without the weights that were cut."""
     trained = shipped()
     task, model = trained.task, trained.model
     source = task.source.batch([readable(text)], tags=[target])  # (1, S)
     end, longest = task.target.end, task.target_length - 1
-    ids = greedy_decode(model, source, start=task.target.start, end=end, max_length=longest).ids  # (1, T)
-    read = torch.cat([torch.full((1, 1), task.target.start), ids[:, :-1]], dim=1)  # (1, T)
-    with recorded(model) as parts:
-        logits, attentions = model(source, read)  # (1, T, V)
+    read = torch.full((1, 1), task.target.start)  # (1, T)
+    with cutting(model, cuts):
+        if cuts:  # without a cache
+            while read[0, -1] != end and read.shape[1] <= longest:
+                read = torch.cat([read, model(source, read)[0][:, -1:].argmax(-1)], dim=1)  # (1, T + 1)
+            ids, read = read[:, 1:], read[:, :-1]  # (1, T)
+        else:
+            ids = greedy_decode(model, source, start=task.target.start, end=end, max_length=longest).ids
+            read = torch.cat([read, ids[:, :-1]], dim=1)  # (1, T)
+        with recorded(model) as parts:
+            logits, attentions = model(source, read)  # (1, T, V)
     shares, best = logits[0].softmax(-1).topk(LIKELIEST)  # (T, 5)
     names = [task.target.tokens(row) for row in best]
     likeliest = [list(zip(*pair, strict=True)) for pair in zip(names, shares.tolist(), strict=True)]

@@ -14,7 +14,15 @@ from attnbook.plots import map_figure
 from attnbook.widgets.base import BUNDLES, Widget, check_title
 from attnbook.widgets.encoding import encode_vectors, encode_weights
 from attnbook.widgets.tours import FLOW, Tour
-from attnbook.widgets.translation import CHECKPOINT, LONGEST, Translation, readable, shipped, translate
+from attnbook.widgets.translation import (
+    CHECKPOINT,
+    LONGEST,
+    Translation,
+    in_words,
+    readable,
+    shipped,
+    translate,
+)
 
 KINDS = ("cross", "decoder", "encoder")
 STREAMS = ("encoder", "memory", "decoder")
@@ -114,18 +122,25 @@ class DateTranslator(Widget):
 
     @property
     def translation(self) -> Translation:
-        """The model's translation of `text`, computed in Python without any cuts."""
-        return translate(self.text, self.target)
+        """The model's translation of `text` without what was cut, computed in Python."""
+        return translate(self.text, self.target, tuple(self.cuts))
+
+    @property
+    def _result(self) -> str:
+        """The translation and the cuts in words."""
+        return self.translation.text + (
+            f", without {'; '.join(map(in_words, self.cuts))}" if self.cuts else ""
+        )
 
     def describe(self) -> str:
         """The current view in one line."""
-        made = f"“{self.text}” into {language_names()[self.target][0]}: {self.translation.text}"
+        made = f"“{self.text}” into {language_names()[self.target][0]}: {self._result}"
         return ": ".join(filter(None, ["Date translator", self.title, made]))
 
     def figure(self) -> Figure:
         """The translation and the mean over the last layer's heads as a static picture."""
         maps = self.translation.maps(self.kind)
-        return map_figure(maps, maps.weights.shape[0] - 1, -1, title=self.translation.text)
+        return map_figure(maps, maps.weights.shape[0] - 1, -1, title=self._result)
 
 
 def summary(translation: Translation) -> dict:

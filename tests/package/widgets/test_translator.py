@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from attnbook import DateTranslator, checkpoints
+from attnbook import DateTranslator, ablate, checkpoints
 from attnbook.data import TARGETS
 from attnbook.generation import greedy_decode
 from attnbook.maps import AttentionMaps
@@ -34,6 +34,58 @@ def test_the_most_likely_tokens_are_written():
         assert len(row) == 5
         assert shares == sorted(shares, reverse=True)
         assert sum(shares) <= 1 + 1e-6
+
+
+HOOK = "Saturday, August 19, 2000"  # from chapter 8
+
+
+def test_a_cut_head_is_an_ablated_head():
+    trained = checkpoints.load(CHECKPOINT)
+    vocabulary, source = trained.task.target, trained.task.source.batch([HOOK], tags=["zh"])
+    limits = {"start": vocabulary.start, "end": vocabulary.end, "max_length": 60}
+    with ablate(trained.model, [("cross", 1, 1), ("cross", 1, 3)]):
+        ids = greedy_decode(trained.model, source, **limits).ids
+    made = translate(HOOK, "zh", ("cross.1.1", "cross.1.3"))
+    assert made.text == vocabulary.decode(ids[0]) != translate(HOOK, "zh").text
+    assert not made.attentions.cross[1, [1, 3]].any()
+    assert made.attentions.cross[1, [0, 2]].sum(-1).allclose(torch.ones(2, len(made.written)))
+
+
+@pytest.mark.parametrize(
+    ("cut", "place"),
+    [
+        ("cross.0.2.3.1", (0, 2, 3, 1)),
+        ("cross.*.*.*.5", (slice(None), slice(None), slice(None), 5)),
+        ("decoder.1.*.2.0", (1, slice(None), 2, 0)),
+        ("encoder.*.0.4.4", (slice(None), 0, 4, 4)),
+    ],
+)
+def test_what_is_cut_gets_no_weight_and_its_row_is_renormalized(cut, place):
+    made, kind = translate(HOOK, "zh", (cut,)), cut.partition(".")[0]
+    weights = getattr(made.attentions, kind)
+    assert not weights[place].any()
+    assert weights.sum(-1).allclose(torch.ones(weights.shape[:-1]), atol=1e-5)
+    assert [row[0][0] for row in made.likeliest] == made.written
+
+
+def test_a_cut_that_names_no_position_of_this_text_changes_nothing():
+    plain, cut = (
+        translate(HOOK, "zh"),
+        translate(HOOK, "zh", ("cross.9", "cross.0.0.99.0", "encoder.0.0.0.99")),
+    )
+    assert cut.written == plain.written
+    torch.testing.assert_close(cut.attentions.cross, plain.attentions.cross, atol=1e-5, rtol=0)
+
+
+def test_the_picture_and_the_description_show_the_cuts():
+    plain, cut = (DateTranslator(HOOK, "zh", cuts=cuts) for cuts in ([], ["cross.1.1", "cross.1.3"]))
+    assert cut.describe().endswith(
+        f"into Chinese: {cut.translation.text}, without cross-attention, layer 1, head 1; "
+        "cross-attention, layer 1, head 3"
+    )
+    title = cut.figure().axes[0].get_title(loc="left") or cut.figure().axes[0].get_title()
+    assert title.startswith(f"{cut.translation.text}, without cross-attention")
+    assert plain._first == cut._first  # the page shows both answers
 
 
 @pytest.mark.parametrize("kind", ["encoder", "decoder", "cross"])
