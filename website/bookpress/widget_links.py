@@ -11,5 +11,7 @@ CONTAINERS = {
     "plane": "ab-queries",
     "sentence": "ab-sentences",
     "stepper": "ab-stepper",
+    "trainer": "ab-trainer",
+    "training": "ab-training",
 }
 SETS_WIDGET = rf"#({'|'.join(CONTAINERS)})-(\d+)(_|$)"

@@ -16,6 +16,10 @@ class Tour(NamedTuple):
     steps: list[tuple]
 
 
+TWO_HEADS, ONE_HEAD = (
+    {"heads": heads, "scale": True, "positions": True, "seed": 0, "training": False} for heads in (2, 1)
+)  # the trainer's recorded runs
+
 TOURS = {
     "AttentionExplorer": Tour(
         {
@@ -120,6 +124,54 @@ TOURS = {
                 "recomputed.",
             ),
             ("steps", "Next and Back move through the computation one step at a time."),
+        ],
+    ),
+    "AttentionTrainer": Tour(
+        {
+            "settings": ".ab-train-set",
+            "train": ".ab-train-go",
+            "loss": ".ab-train-curve svg",
+            "accuracy": ".ab-train-correct",
+            "maps": ".ab-train-maps",
+            "runs": ".ab-train-runs",
+        },
+        [
+            (
+                "maps",
+                "The model reads random strings of nine letters. For each letter, it has to name the letter "
+                "before and the letter after. Each map shows the weights of one head on one string.",
+                TWO_HEADS,
+            ),
+            (
+                "train",
+                "At first you see a recorded run. Press “Train” to train the model here: 300 steps, a few "
+                "seconds. The maps and the loss are drawn as it learns, and you can pause it.",
+            ),
+            (
+                "loss",
+                "The training loss at each step: the lower, the better. The dashed line is the loss of "
+                "guessing; the fainter curves are the other finished runs.",
+            ),
+            (
+                "accuracy",
+                "The share of correct answers on strings that the model was not trained on: for the letter "
+                "before, for the letter after, and for both at once.",
+            ),
+            (
+                "maps",
+                "This is a run with one head. The head has to divide its weight between both neighbours, and "
+                "can't tell which letter came first.",
+                ONE_HEAD,
+            ),
+            (
+                "settings",
+                "Change one setting and train again. The seed determines the initial weights and the "
+                "strings.",
+            ),
+            (
+                "runs",
+                "The accuracy of each finished run, for comparison. Click a run to see it again.",
+            ),
         ],
     ),
     "DateTranslator": Tour(
@@ -381,6 +433,53 @@ TOURS = {
                 "comparison",
                 "Once the model is loaded, you can compare two sentences here. With the button above the "
                 "map, you can also cut heads and see which tokens change.",
+            ),
+        ],
+    ),
+    # A step's last item: the snapshot that it shows, or "" (see `TrainingExplorer._guide`).
+    "TrainingExplorer": Tour(
+        {
+            "curve": ".ab-tr-curve",
+            "bar": ".ab-tr-bar",
+            "output": ".ab-tr-out",
+            "map": ".ab-tr-map",
+            "heads": ".ab-tr-heads",
+        },
+        [
+            (
+                "curve",
+                "The loss of a model during its training. Each dot is a step at which the model was "
+                "recorded: drag along the curve, or use the arrow keys.",
+                "",
+            ),
+            (
+                "output",
+                "What the model wrote for this date at the first step. Wrong characters are struck out, and "
+                "the line under a character shows the model's confidence. Below is the correct answer.",
+                "first",
+            ),
+            (
+                "map",
+                "The cross-attention weights of one head. Each row is a step that generated one character, "
+                "each column a character of the date. At first, the weights are nearly equal.",
+                "first",
+            ),
+            (
+                "output",
+                "The same model later in its training. Some parts of the date are learned before others.",
+                "middle",
+            ),
+            (
+                "map",
+                "At the end of the training, most rows give nearly all their weight to a few characters.",
+                "last",
+            ),
+            ("heads", "Choose another head to see it large, or the mean over the heads of a layer.", ""),
+            (
+                "bar",
+                "“Play” goes through all recorded steps. The share is that of the held-out dates that the "
+                "model translates without a mistake at this step.",
+                "",
             ),
         ],
     ),

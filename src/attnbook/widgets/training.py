@@ -8,6 +8,7 @@ from attnbook import snapshots
 from attnbook.maps import MEAN
 from attnbook.snapshots import Recording, Snapshot
 from attnbook.widgets.base import BUNDLES, Widget, check_title, check_whole
+from attnbook.widgets.tours import Tour
 from attnbook.widgets.training_figure import training_figure
 
 NAME = "dates-translate"
@@ -47,7 +48,7 @@ class TrainingExplorer(Widget):
                 f"recording: got {type(recording).__name__}, wanted what attnbook.snapshots.load returns"
             )
         check_title(title)
-        unknown = sorted(set(settings) - {"layout"})
+        unknown = sorted(set(settings) - {"layout", "tour"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
         self.recording = recording
@@ -88,6 +89,13 @@ class TrainingExplorer(Widget):
         if not least <= number < count:
             raise ValueError(f"{name}: got {number}, wanted {least} to {count - 1}")
         return number
+
+    def _guide(self) -> Tour:
+        """The usual steps, at the first, the middle and the last snapshot of this recording."""
+        parts, steps = super()._guide()
+        shown = self.recording.steps
+        at = {"first": shown[0], "middle": shown[len(shown) // 2], "last": shown[-1]}
+        return Tour(parts, [(part, words, {"step": at[when]} if when else {}) for part, words, when in steps])
 
     def describe(self) -> str:
         """The current view in one line."""

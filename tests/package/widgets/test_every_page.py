@@ -33,8 +33,9 @@ KINDS = {
     "flow": ["date_flow", "date_translator"],
     "sentences": ["sentence_explorer"],
     "tours": [
-        *("attention_explorer", "attention_stepper", "date_flow", "date_translator"),
+        *("attention_explorer", "attention_stepper", "attention_trainer", "date_flow", "date_translator"),
         *("language_model_explorer", "path_explorer", "position_clocks", "query_plane", "sentence_explorer"),
+        "training_explorer",
     ],
     "trainer": ["attention_trainer"],
     "training": ["training_explorer"],

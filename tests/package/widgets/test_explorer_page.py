@@ -731,6 +731,27 @@ def test_heads_are_switched_on_and_off_and_keep_their_colours(grid):
     expect(node.locator(".about-lines")).to_contain_text("A mean has no lines")
 
 
+def test_the_lines_are_saved_as_they_are_drawn(grid):
+    lines_of(grid)
+    head_box(grid, "Layer 0, head 2").click()
+    expect(grid.node.locator(".by-head li")).to_have_count(3)
+    grid.node.locator(".side.is-query button").nth(4).click()
+    grid.node.get_by_role("button", name="Save or share", exact=True).hover()
+    drawn = "paths => paths.map(path => Number(path.style.opacity))"
+    shown = grid.node.locator(".drawn path").evaluate_all(drawn)
+    opened_part(grid, "Save or share")
+    drawing = ElementTree.fromstring(saved(grid, "SVG"))
+    paths = drawing.findall("{http://www.w3.org/2000/svg}path")
+    assert [float(path.get("opacity")) for path in paths] == shown
+    assert len({path.get("stroke") for path in paths}) == 3
+    texts = [node.text for node in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts.count("the") == 2 * WORDS.count("the")  # queries and keys
+    assert [text for text in texts if text.startswith("Layer")] == [f"Layer 0, head {i}" for i in (0, 1, 3)]
+    picture = np.asarray(Image.open(io.BytesIO(saved(grid, "PNG"))).convert("RGB"))
+    assert min(picture.shape[:2]) > 400
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
+
+
 def test_lines_by_keyboard(grid, truth):
     node = lines_of(grid)
     press = grid.page.keyboard.press

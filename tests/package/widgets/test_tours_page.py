@@ -10,7 +10,7 @@ from tests.package.widgets.test_every_page import axe
 from tests.tabs import wait_until
 
 CONTRAST = (ROOT / "tests" / "contrast.js").read_text("utf8")
-WIDGETS = range(9)
+WIDGETS = range(11)
 # The hole over a step's part: its distance from the part's edges in pixels, or null if there is no such part.
 OFF = """(root, path) => {
   const enter = (inside, selector) => (inside?.shadowRoot ?? inside)?.querySelector(selector);
@@ -131,6 +131,8 @@ def test_axe_finds_nothing_with_all_tours_open(tours):
         ("the middle of the plane", "queries", "q = (0.00, 0.00)"),
         ("the first row", "explorer", "Locked: one"),
         ("another date", "translator", "5 mars 2009"),
+        ("an untrained model", "trainer", "Untrained."),
+        ("the end of the training", "training", "step 3500"),
     ],
 )
 def test_a_link_sets_a_widget(tours, words, kind, is_set):

@@ -152,6 +152,35 @@ def test_a_training_is_paused_continued_and_reset(opened):
     assert trainer.faults == []
 
 
+def test_two_views_of_a_trainer_share_one_training(opened):
+    one = opened()
+    two = Trainer(one.page, 2), Trainer(one.page, 3)
+    for trainer in two:
+        expect(trainer.status).to_have_text("Untrained.")
+    first, second = two
+    first.button("Train").click()
+    second.wait_for_step(10)
+    second.button("Pause").click()
+    for trainer in two:
+        expect(trainer.status).to_contain_text("Paused at step")
+    assert first.step == second.step
+    assert first.looks() == second.looks()
+    assert len([url for url in one.requests if "trainer_worker.js" in url]) == 1
+    assert one.faults == []
+
+
+def test_a_step_draws_only_the_present_runs_curve(opened):
+    trainer = opened()
+    trainer.switch("positions").uncheck()
+    expect(trainer.status).to_have_text("Untrained.")
+    others = trainer.node.locator("path.other")
+    expect(others).to_have_count(2)
+    others.evaluate_all("nodes => nodes.forEach(node => (node.known = true))")
+    trainer.button("Train").click()
+    trainer.wait_for_step(10)
+    assert others.evaluate_all("nodes => nodes.map(node => node.known)") == [True, True]
+
+
 def test_maps_change_seldom_under_reduced_motion(opened):
     trainer = opened(reduced_motion="reduce", fresh=True)
     trainer.switch("divide by √d").uncheck()
@@ -189,12 +218,12 @@ def test_the_settings_are_in_the_address(opened):
     trainer = opened()
     trainer.heads(1).check()
     trainer.button("Another seed").click()
-    trainer.page.wait_for_function("() => location.hash === '#training-1_heads-1_seed-1'")
-    again = opened("trainer.html#training-1_heads-1_seed-1_scale-off", height=500)
+    trainer.page.wait_for_function("() => location.hash === '#trainer-1_heads-1_seed-1'")
+    again = opened("trainer.html#trainer-1_heads-1_seed-1_scale-off", height=500)
     expect(again.heads(1)).to_be_checked()
     expect(again.switch("divide by √d")).not_to_be_checked()
     expect(again.status).to_have_text("Untrained.")
-    again.page.evaluate("location.hash = 'training-1_heads-3_seed-9999_scale-%3Cb%3E_positions-off'")
+    again.page.evaluate("location.hash = 'trainer-1_heads-3_seed-9999_scale-%3Cb%3E_positions-off'")
     expect(again.heads(2)).to_be_checked()  # the page's own again
     expect(again.switch("positions")).not_to_be_checked()
     expect(again.seed).to_have_value("0")

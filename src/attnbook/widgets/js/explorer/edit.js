@@ -10,6 +10,7 @@ import css from "./edit.css";
 
 const LARGEST = 1e6; // as in base.py
 
+const sum = (row, vectors, part) => row.reduce((total, weight, key) => total + weight * vectors[key][part], 0);
 const entropy = (row) => -row.reduce((sum, weight) => (weight > 0 ? sum + weight * Math.log2(weight) : sum), 0);
 
 // A row without its forbidden cells: weights that add up to 1 again, or 0 if none is left, and the sum of what was left.
@@ -60,6 +61,15 @@ function attach(view) {
   return { mask, current };
 }
 
+// The output before any change, as it is shown.
+function original({ weights, forbidden, values }, width) {
+  return weights.map((given, row) => {
+    const out = new Set(forbidden.filter(([one]) => one === row).map(([, key]) => key));
+    const now = renormalized(given, out).weights;
+    return Array.from({ length: width }, (_, part) => number(sum(now, values, part)));
+  });
+}
+
 class Edit {
   #past = []; // earlier states, the latest last
 
@@ -68,6 +78,7 @@ class Edit {
     const { maps, state, queries, keys } = view;
     const { rows, columns } = maps;
     this.width = state.given.values[0]?.length ?? 0;
+    this.original = original(state.given, this.width);
     const th = (scope, kind, ...words) => element("th", { scope, class: kind }, ...words);
     const tokenName = (tokens, i, kind) => Object.assign(th(kind === "key" ? "col" : "row", `is-${kind}`, tokens.label(i, 24)), { title: visible(tokens.list[i]) });
     const parts = Array.from({ length: this.width }, (_, i) => i);
@@ -191,9 +202,7 @@ class Edit {
       this.left[row].textContent = left === 1 ? "" : left > 0 ? `÷ ${digits(left)}` : "nothing left";
       this.left[row].title = left > 0 && left < 1 ? `The weights left add up to ${digits(left)}, so each was divided by it.` : "";
       this.outputs[row].forEach((cell, part) => {
-        const sum = (row, vectors) => row.reduce((total, weight, key) => total + weight * vectors[key][part], 0);
-        const before = sum(renormalized(view.state.given.weights[row], new Set(view.state.given.forbidden.filter(([one]) => one === row).map((one) => one[1]))).weights, view.state.given.values);
-        const [text, was] = [sum(weights, values), before].map(number);
+        const [text, was] = [number(sum(weights, values, part)), this.original[row][part]];
         cell.replaceChildren(element("b", {}, text), ...(text === was ? [] : [element("small", {}, element("span", { class: "said" }, "was "), element("s", {}, was))]));
         cell.classList.toggle("is-changed", text !== was);
       });

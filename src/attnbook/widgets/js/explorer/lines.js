@@ -240,10 +240,16 @@ class Lines {
     });
   }
 
-  // Lines of several heads run side by side.
-  #lines(here, focus, peak, hidden) {
-    const { rows, columns } = this.view.maps;
-    const width = this.svg.clientWidth || 200;
+  // What is drawn now, for a picture.
+  get drawing() {
+    const { peak, hidden } = this.view.look;
+    const heads = this.#maps().filter(({ weights }) => weights);
+    return { heads, lines: this.#strongestLines(heads, this.#focus, peak, hidden) };
+  }
+
+  // The lines to draw, the strongest last. Those of several heads run side by side.
+  #strongestLines(here, focus, peak, hidden) {
+    const { columns } = this.view.maps;
     const lines = here.flatMap(({ weights, color }, n) => {
       const shift = (n - (here.length - 1) / 2) * Math.min(2, 10 / here.length);
       const list = [];
@@ -251,18 +257,24 @@ class Lines {
         const [row, column] = [Math.floor(i / columns), i % columns];
         if (weights[i] < FAINTEST * peak || column < hidden) continue;
         if (focus && focus.index !== (focus.side === "query" ? row : column)) continue;
-        list.push({ weight: weights[i], color, row, column, shift });
+        list.push({ weight: weights[i], opacity: Math.min(1, weights[i] / peak).toFixed(3), color, row, column, shift });
       }
       return list;
     });
     const strongest = lines.length > LINES ? lines.sort((a, b) => b.weight - a.weight).slice(0, LINES) : lines;
     this.left = lines.length - strongest.length;
+    return strongest.sort((a, b) => a.weight - b.weight);
+  }
+
+  #lines(...asked) {
+    const { rows, columns } = this.view.maps;
+    const width = this.svg.clientWidth || 200;
     const y = (index, shift) => (index + 0.5) * this.pitch + shift;
     this.svg.setAttribute("height", Math.max(rows, columns) * this.pitch);
-    this.svg.replaceChildren(...strongest.sort((a, b) => a.weight - b.weight).map(({ weight, color, row, column, shift }) => {
+    this.svg.replaceChildren(...this.#strongestLines(...asked).map(({ opacity, color, row, column, shift }) => {
       const [from, to] = [y(row, shift), y(column, shift)];
       const path = drawn("path", { d: `M0,${from}C${width / 2},${from} ${width / 2},${to} ${width},${to}` });
-      path.style.cssText = `--head: ${color}; opacity: ${Math.min(1, weight / peak).toFixed(3)}`;
+      path.style.cssText = `--head: ${color}; opacity: ${opacity}`;
       return path;
     }));
   }

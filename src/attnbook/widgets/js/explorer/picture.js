@@ -6,15 +6,15 @@ import { colors, gradient, swatch } from "../shared/palette.js";
 import { visible } from "../shared/tokens.js";
 import { short } from "../shared/numbers.js";
 
-const FONT = 12;
-const MARGIN = 16;
+export const FONT = 12;
+export const MARGIN = 16;
 const VECTORS = 10_000; // most cells to draw as shapes; a larger map becomes an embedded image
-const FAMILY = "'Source Sans 3', 'Noto Sans', 'Segoe UI', 'Helvetica Neue', Arial, sans-serif";
+export const FAMILY = "'Source Sans 3', 'Noto Sans', 'Segoe UI', 'Helvetica Neue', Arial, sans-serif";
 
-const clean = (text) => visible(text).replace(/[\ufffe\uffff]/g, "\ufffd"); // not allowed in XML
-const cut = (text) => (text.length > 24 ? `${Array.from(text).slice(0, 23).join("")}…` : text);
+export const clean = (text) => visible(text).replace(/[\ufffe\uffff]/g, "\ufffd"); // not allowed in XML
+export const cut = (text) => (text.length > 24 ? `${Array.from(text).slice(0, 23).join("")}…` : text);
 
-function widest(texts) {
+export function widest(texts) {
   const pen = document.createElement("canvas").getContext("2d");
   pen.font = `${FONT}px ${FAMILY}`;
   return Math.max(...texts.map((text) => pen.measureText(text).width));

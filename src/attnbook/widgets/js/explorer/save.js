@@ -3,6 +3,7 @@
 import { buttons } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { addressOf } from "./address.js";
+import { linesPicture } from "./lines_picture.js";
 import { picture } from "./picture.js";
 
 const SHARP = 2; // PNG pixels per unit of the drawing
@@ -48,7 +49,7 @@ export class Save {
 
   get #name() {
     const { title, placeName } = this.view;
-    const slug = `${title} ${placeName}`.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
+    const slug = `${title} ${this.#lines ? "lines" : placeName}`.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
     return Array.from(slug).slice(0, 60).join("") || "attention";
   }
 
@@ -59,9 +60,15 @@ export class Save {
     this.#say("Saved.");
   }
 
+  // What the view with lines draws, if it is open.
+  get #lines() {
+    return this.view.instead.part?.drawing;
+  }
+
   #drawing() {
-    const { map, maps, look, title, placeName, locked, hatched, state } = this.view;
-    const drawing = picture({ map, maps, title, placeName, locked, hatched, look: { ...look, frame: state.get("frame") } });
+    const { map, maps, title, placeName, locked, hatched, state } = this.view;
+    const look = { ...this.view.look, frame: state.get("frame") };
+    const drawing = this.#lines ? linesPicture(this.#lines, { maps, title, look }) : picture({ map, maps, title, placeName, locked, hatched, look });
     return { ...drawing, source: new XMLSerializer().serializeToString(drawing.svg) };
   }
 

@@ -23,6 +23,7 @@ const [PLAY, PAUSE] = ["▶ play", "❚❚ pause"];
 export class Flow {
   #hovered = null; // what `Picture.under` found
   #marked = [];
+  #known = new Map(); // weights of the translation's rows
 
   // `state` is a model: `step`, the stage shown at rest (see `Playback.place`; null: the last), and `head`, the cross-attention shown,
   // such as "1.2", or "1.*" for the mean over a layer's heads (null: that of the last layer). `go(row)` is called when a token is
@@ -96,6 +97,7 @@ export class Flow {
     const { source, written, layers, heads } = translation;
     this.#hover(null);
     this.translation = translation;
+    this.#known.clear();
     this.columns = columnsOf(translation);
     this.node.style.setProperty("--rows", Math.max(source.length, written.length));
     const each = Array.from({ length: heads }, (_, head) => head);
@@ -185,8 +187,11 @@ export class Flow {
     this.#settle();
   }
 
+  // Each frame needs a row's weights several times.
   #weights(row, attention = this.attention) {
-    return weightsOf(this.translation, row, attention);
+    const key = [attention.kind, attention.layer, attention.head, row].join();
+    if (!this.#known.has(key)) this.#known.set(key, weightsOf(this.translation, row, attention));
+    return this.#known.get(key);
   }
 
   #tick() {

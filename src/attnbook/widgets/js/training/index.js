@@ -4,6 +4,8 @@ import { Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { Frames } from "../shared/frames.js";
 import { Legend } from "../shared/legend.js";
+import { MEAN } from "../shared/maps.js";
+import { choice, followTraits, whole } from "../shared/settings.js";
 import { View } from "../shared/view.js";
 import { widget } from "../shared/widget.js";
 import { Curve } from "./curve.js";
@@ -43,6 +45,8 @@ class TrainingExplorer extends View {
     both.style.setProperty("--layers", _heads[0]);
     this.root.append(this.curve.node, bar, this.written.node, both, this.legend.node, this.speaker.node);
     this.follow(STATE);
+    const kinds = { step: choice(..._snapshots.map(({ step }) => step)), layer: whole(0, _heads[0] - 1), head: whole(MEAN, _heads[1] - 1) };
+    followTraits(this, el, signal, { name: "training", place: ".ab-training", kinds });
     this.fit(this.curve.node);
   }
 
