@@ -80,14 +80,34 @@ trainer""",
     """print(trainer.heads, trainer.positions, trainer.training)""",
     """trainer.heads, trainer.training = 1, True""",
     """print(trainer.training, len(trainer.runs), f"{trainer.runs[-1]['both']:.3f}")""",
+    """trainer""",
+    """trainer.positions, trainer.training = True, True""",
+    """print(trainer.heads, trainer.positions, len(trainer.runs))""",
+    """values = torch.tensor([[1.0], [2.0], [4.0]])
+three = torch.full((3, 3), 1 / 3)
+edited = AttentionExplorer(three, list("abc"), values=values, view="edit", title="Edited")
+edited""",
+    """print(edited.forbidden, edited.values, edited.view)""",
+    """edited.forbidden, edited.view = [], 'lines'""",
+    """dates.cuts, dates.text, dates.target = ["cross.1.1"], "Saturday, August 19, 2000", "zh"
+print(dates.translation.text)""",
+    """print(dates.cuts, dates.translation.text)""",
+    """from attnbook.widgets import TrainingExplorer
+course = TrainingExplorer(title="Course", tour=True)
+course""",
+    """print(course.step, course.layer, course.head)""",
+    """course.step, course.layer, course.head = 181, 0, 2
+print("".join(course.snapshot.written))""",
 ]
+LINK = "[in German](#dates-1_into-de)"  # as chapters have them
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """A JupyterLab of its own on this machine, with one notebook; it is ended when the tests are."""
     root = tmp_path_factory.mktemp("lab")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
+    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    notebook = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_markdown_cell(LINK)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, root / "live.ipynb")
     settings = root / "settings" / "@jupyterlab" / "apputils-extension"
@@ -375,6 +395,68 @@ def test_a_trainer_and_python_stay_together(notebook):
     expect(trainer.locator(".status")).to_contain_text("Finished", timeout=PATIENCE * 1000)
     both = trainer.locator("tbody tr").first.locator("td data").last
     expect_said(page, 26, lambda: f"False 3 {float(both.get_attribute('value')):.3f}")
+
+
+def test_two_views_of_a_trainer_share_one_training(notebook):
+    page = notebook
+    run_quietly(page, 27)
+    both = explorer(page, "Neighbours")
+    expect(both).to_have_count(2)
+    workers = len(page.workers)
+    run_quietly(page, 28)
+    for view in both.all():
+        expect(view.locator(".status")).to_contain_text("Finished", timeout=PATIENCE * 1000)
+        expect(view.locator("tbody tr")).to_have_count(4)
+    said = [view.locator("tbody tr").first.inner_text() for view in both.all()]
+    assert said[0] == said[1]
+    assert len(page.workers) == workers
+    expect_said(page, 29, lambda: "1 True 3")
+
+
+def test_an_edited_map_and_python_stay_together(notebook):
+    page = notebook
+    run(page, 30)
+    edited = explorer(page, "Edited")
+    edited.locator(".edited tbody button").nth(1).click()
+    edited.locator(".edited input").nth(2).fill("-3")
+    expect_said(page, 31, lambda: "[[0, 1]] [[1.0], [2.0], [-3.0]] edit")
+    run_quietly(page, 32)
+    expect(edited.locator(".drawn path").first).to_be_attached()
+
+
+def test_cuts_and_python_stay_together(notebook):
+    page = notebook
+    dates = explorer(page, "Dates")
+    made = run(page, 33)
+    dates.get_by_role("slider", name="Frame").press("End")
+    expect(dates.locator(".written")).to_have_text(made)
+    dates.get_by_role("button", name="undo: ").click()
+    dates.get_by_role("button", name="✂ cut").click()
+    dates.get_by_role("radio", name="Layer 1, head 3").click()
+    expect(dates.locator(".cuts li")).to_have_count(1)
+    expect_said(page, 34, lambda: f"['cross.1.3'] {dates.locator('.written').inner_text()}")
+
+
+def test_a_training_and_python_stay_together(notebook):
+    page = notebook
+    run(page, 35)
+    course = explorer(page, "Course")
+    course.get_by_role("slider", name="Training step").press("End")
+    course.get_by_role("radio", name="layer 1, head 3").check(force=True)
+    expect_said(page, 36, lambda: "3500 1 3")
+    written = run(page, 37)
+    expect(course.locator(".written")).to_have_text(written.replace("⟨end⟩", "end"))
+    expect(course.get_by_role("radio", name="layer 0, head 2")).to_be_checked()
+    course.get_by_role("button", name="Tour", exact=True).click()
+    expect(course.get_by_role("dialog")).to_contain_text("1 of 7")
+
+
+def test_a_link_that_sets_a_widget_of_a_page_leaves_a_notebook_alone(notebook):
+    page = notebook
+    page.get_by_role("link", name="in German").click()
+    expect(page).to_have_url(re.compile("into-de$"))
+    assert run(page, 34).startswith("['cross.1.3']")
+    expect(explorer(page, "Dates").get_by_label("translate into")).to_have_value("zh")
 
 
 def test_what_only_graders_need_is_out_of_sight(notebook):
