@@ -11,6 +11,7 @@ from attnbook.plots import map_figure
 from attnbook.widgets.base import BUNDLES, Widget, check_real, check_size, check_title
 from attnbook.widgets.encoding import encode_mask, encode_weights
 from attnbook.widgets.labels import NARROW_CHARACTER, label_width, plural
+from attnbook.widgets.lines_figure import lines_figure
 from attnbook.widgets.summaries import (
     Maps,
     encode_first,
@@ -36,6 +37,7 @@ SETTINGS = (
     "view",
 )
 MOST = 8  # heads shown at once as lines
+LONGEST = 64  # tokens in a static picture of lines
 EDITED, WIDEST = 12, 8  # most queries and keys of a map that is edited, and most components of its values
 FLOOR = 1e-4  # start of the logarithmic scale
 AT_ONCE = 8_000_000
@@ -283,22 +285,31 @@ class AttentionExplorer(Widget):
 
     def _caption(self) -> str:
         """The picture's title: the widget's title and the name of the map."""
-        layers, heads, *_ = self._shape
-        where = [] if layers == 1 else ["mean of layers" if self.layer == MEAN else f"layer {self.layer}"]
-        if self.head_names:
-            where.append(self.head_names[self.head])
-        elif heads > 1:
-            where.append("mean of heads" if self.head == MEAN else f"head {self.head}")
-        where += self.frames[self.frame : self.frame + 1]
+        where = [*self._place(self.layer, self.head), *self.frames[self.frame : self.frame + 1]]
         return ": ".join(filter(None, [self.title, ", ".join(where)]))
 
+    def _place(self, layer: int, head: int) -> list[str]:
+        """A map's layer and head in words, if there are several."""
+        layers, heads, *_ = self._shape
+        where = [] if layers == 1 else ["mean of layers" if layer == MEAN else f"layer {layer}"]
+        if self.head_names:
+            where.append(self.head_names[head])
+        elif heads > 1:
+            where.append("mean of heads" if head == MEAN else f"head {head}")
+        return where
+
     def figure(self) -> Figure:
-        """The current map as a static picture."""
+        """The current map, or the lines of the shown heads, as a static picture."""
         largest = self._peak_of_rest if self.hide_first else self._peak
         if self.scale == "map":
             shown, _ = self._sequence[self.frame].at(self.layer, self.head)
             largest = float(shown[:, int(self.hide_first) :].max(initial=0)) or 1.0
         peak = {"full": 1.0, "log": max(largest, 10 * FLOOR)}.get(self.scale, largest)
+        if self.view == "lines" and max(self._shape[2:]) <= LONGEST:
+            names = [", ".join(self._place(*pair)) for pair in self.shown_heads]
+            title = ": ".join(filter(None, [self.title, *self.frames[self.frame : self.frame + 1]]))
+            look = {"peak": peak, "hidden": int(self.hide_first)}
+            return lines_figure(self._sequence[self.frame], self.shown_heads, names, title=title, **look)
         look = {"peak": peak, "floor": FLOOR * (self.scale == "log"), "hidden": int(self.hide_first)}
         return map_figure(self._sequence[self.frame], self.layer, self.head, title=self._caption(), **look)
 

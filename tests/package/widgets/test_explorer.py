@@ -341,6 +341,23 @@ def test_the_frame_is_a_trait_and_in_the_pictures_title():
     assert pictures[0] != pictures[1]
 
 
+def test_the_picture_of_the_lines_shows_the_heads():
+    explorer = AttentionExplorer(
+        FRAMES, QUERIES, KEYS, frames=STEPS, frame=1, view="lines", shown_heads=[(1, 0), (0, 1)], title="Two"
+    )
+    figure = explorer.figure()
+    weights = FRAMES[1].numpy()
+    peak = FRAMES.max().item()
+    shares = np.concatenate([weights[1, 0].ravel(), weights[0, 1].ravel()]) / peak
+    (lines,) = figure.axes[0].collections
+    assert sorted(lines.get_edgecolor()[:, 3]) == pytest.approx(sorted(shares[shares >= 0.02]))
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["layer 1, head 0", "layer 0, head 1"]
+    assert figure.get_suptitle() == f"Two: {STEPS[1]}"
+    explorer.view = "map"
+    assert not explorer.figure().legends
+
+
 def test_pictures_of_all_frames_share_one_scale(monkeypatch):
     peaks = []
     draw = plots.draw_map

@@ -193,7 +193,8 @@ def explorer_place(state: dict) -> tuple[str, str, str, str]:
     """An explorer's class, its sizes, empty boxes for its parts, and its picture in words."""
     _, _, rows, columns = state["_shape"]
     style, boxes = explorer_boxes(state)
-    words = f"heatmap of attention weights, {rows} queries by {columns} keys"
+    kind = "lines" if state["view"] == "lines" else "heatmap"
+    words = f"{kind} of attention weights, {rows} queries by {columns} keys"
     return "ab-explorer", style, ghosts(state, boxes, hint=False), titled(state, words)
 
 
