@@ -155,9 +155,10 @@ def test_a_training_is_paused_continued_and_reset(opened):
 def test_two_views_of_a_trainer_share_one_training(opened):
     one = opened()
     two = Trainer(one.page, 2), Trainer(one.page, 3)
+    first, second = two
+    first.button("Another seed").click()
     for trainer in two:
         expect(trainer.status).to_have_text("Untrained.")
-    first, second = two
     first.button("Train").click()
     second.wait_for_step(10)
     second.button("Pause").click()

@@ -50,7 +50,11 @@ export class Tour {
     this.node = element("div", { class: "tour" }, element("div", { class: "tour-dim" }, this.hole), this.box);
     this.view.root.append(this.node);
     this.view.tour.setAttribute("aria-expanded", "true");
-    this.sizes = new ResizeObserver(() => this.#place());
+    this.sizes = new ResizeObserver(() => {
+      if (this.fresh) this.#reach(); // the step's traits may have changed the layout
+      else this.#place();
+      this.fresh = false;
+    });
     window.addEventListener("scroll", () => this.#place(), { passive: true, signal: this.own.signal }); // some parts are sticky
   }
 
@@ -71,15 +75,21 @@ export class Tour {
     this.words.textContent = words;
     this.back.setAttribute("aria-disabled", String(!step));
     this.next.textContent = step === this.steps.length - 1 ? "Done" : "Next";
+    this.fresh = true;
     this.sizes.disconnect();
     for (const node of [this.view.root, this.box, this.#part]) this.sizes.observe(node);
+    this.#reach();
+    return undefined;
+  }
+
+  // Scrolls to the part and the words about it.
+  #reach() {
     this.above = false;
     this.#place();
     for (const node of [this.#part, this.box]) node.scrollIntoView({ block: "nearest", behavior: "instant" });
     this.#place();
     this.above = this.box.getBoundingClientRect().bottom > window.innerHeight + 1; // below a part that sticks to the window's lower end
     this.#place();
-    return undefined;
   }
 
   // Sets the traits that have other values: setting a trait can do more than change it.

@@ -73,7 +73,7 @@ class AttentionTrainer extends View {
     this.runs = new Runs({ choose: (run) => this.session.again(run), signal });
     this.speaker = new Speaker(signal);
     const caption = (words) => element("p", { class: "caption" }, words);
-    const left = element("div", { class: "ab-train-curve" }, caption("training loss per step"), this.chart.node, caption("correct answers on held-out strings"), element("div", { class: "ab-train-correct" }, ...this.bars.map(({ node }) => node)));
+    const left = element("div", { class: "ab-train-curve" }, caption("training loss per step (grey: other finished runs)"), this.chart.node, caption("correct answers on held-out strings"), element("div", { class: "ab-train-correct" }, ...this.bars.map(({ node }) => node)));
     this.right = element("div", { class: "ab-train-right" }, caption("query ↓ key →; the first and last rows aren't trained"), this.maps.node, this.legend.node);
     this.root.append(
       element("div", { class: "ab-train-set" }, heads, toggle("scale", "divide by √d"), toggle("positions", "positions"), seed),
