@@ -28,7 +28,7 @@ def stage_sizes(numbers: dict[str, np.ndarray], tokens: list[str], keys: list[st
     """Pixels for each matrix: gutter for the row labels, cell width, total width and height."""
     query, key, value = (numbers[name] for name in INPUTS)
     beside_query, beside_key = gutter(tokens), gutter(keys)
-    above = min(64, max(label_width(token) for token in keys) + PADDING)
+    above = min(64, max(label_width(token) for token in keys) + MARGIN)
     scores = query @ key.T  # (T, S)
     sign, minus = (DIGIT * bool((matrix < 0).any()) for matrix in (scores, value))
     rounded = DIGIT * (DIGITS + 1) + PADDING  # five digits and the point

@@ -461,7 +461,7 @@ TOURS = {
             (
                 "map",
                 "The cross-attention weights of one head. Each row is a step that generated one character, "
-                "each column a character of the date. At first, the weights are nearly equal.",
+                "each column a character of the date. At first, the weights are spread out.",
                 "first",
             ),
             (

@@ -97,6 +97,16 @@ def test_play_runs_to_the_end_and_reduced_motion_goes_step_by_step(visit):
     expect(training.node.get_by_role("button", name="Play")).to_be_visible()  # it has stopped
 
 
+def test_another_step_from_elsewhere_stops_the_playback(visit):
+    training = Training(visit("training.html").page)
+    training.node.get_by_role("button", name="Play").click()
+    expect(training.step).not_to_have_text("step 0")
+    training.page.evaluate("location.hash = 'training-1_step-3500_layer-0_head-9'")
+    expect(training.node.get_by_role("button", name="Play")).to_be_visible()
+    training.expect_step(3500)
+    expect(training.node.get_by_role("radio", name="layer 1, mean over heads")).to_be_checked()
+
+
 def test_heads_and_cells_show_the_recorded_weights(visit):
     training = Training(visit("training.html").page)
     training.slider.press("End")

@@ -22,7 +22,7 @@ export class Frames {
     this.node.hidden = names.length < 2;
     this.button.addEventListener("click", () => this.#press(), { signal });
     this.slider.addEventListener("input", () => this.#go(Number(this.slider.value)), { signal });
-    signal.addEventListener("abort", () => this.#stop());
+    signal.addEventListener("abort", () => this.stop());
     this.#dress();
   }
 
@@ -51,13 +51,13 @@ export class Frames {
   #run() {
     const last = this.names.length - 1;
     clearInterval(this.#timer);
-    this.#timer = setInterval(() => (this.#at < last ? this.choose(this.#at + 1) : this.#stop()), pace(this.names.length));
+    this.#timer = setInterval(() => (this.#at < last ? this.choose(this.#at + 1) : this.stop()), pace(this.names.length));
     this.#dress();
   }
 
   // Plays from here, or from the start if this is the end; pauses if playing; with reduced motion, takes one step.
   #press() {
-    if (this.playing) return this.#stop();
+    if (this.playing) return this.stop();
     const last = this.names.length - 1;
     const next = () => (this.#at < last ? this.#at + 1 : 0);
     if (still()) return this.choose(next());
@@ -66,11 +66,11 @@ export class Frames {
   }
 
   #go(frame) {
-    this.#stop();
+    this.stop();
     this.choose(frame);
   }
 
-  #stop() {
+  stop() {
     clearInterval(this.#timer);
     this.#timer = 0;
     this.#dress();

@@ -29,7 +29,7 @@ class TrainingExplorer extends View {
     this.snapshots = _snapshots;
     this.weights = new Weights({ codes: _codes, lengths: _snapshots.map(({ written }) => written.length), columns: _source.length, heads: _heads });
     const names = _snapshots.map(({ step, loss }) => `step ${step}: loss ${short(loss)}`);
-    this.frames = new Frames(names, { choose: (at) => this.set({ step: _snapshots[at].step }), signal });
+    this.frames = new Frames(names, { choose: (at) => this.set({ step: _snapshots[(this.chosen = at)].step }), signal });
     this.curve = new Curve({ points: _curve, snapshots: _snapshots, input: this.frames.slider, signal });
     this.step = element("b", {});
     this.reached = element("span", {});
@@ -55,6 +55,7 @@ class TrainingExplorer extends View {
     const at = this.#nearest(step);
     const snapshot = this.snapshots[at];
     const { theme } = this;
+    if (at !== this.chosen) this.frames.stop(); // a tour or a link has chosen another step
     this.frames.show(at);
     this.curve.show(at);
     this.step.textContent = `step ${snapshot.step}`;
