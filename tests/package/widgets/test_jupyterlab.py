@@ -81,8 +81,8 @@ trainer""",
     """trainer.heads, trainer.training = 1, True""",
     """print(trainer.training, len(trainer.runs), f"{trainer.runs[-1]['both']:.3f}")""",
     """trainer""",
-    """trainer.positions, trainer.training = True, True""",
-    """print(trainer.heads, trainer.positions, len(trainer.runs))""",
+    """trainer.seed, trainer.training = 5, True""",
+    """print(trainer.seed, trainer.training, len(trainer.runs))""",
     """values = torch.tensor([[1.0], [2.0], [4.0]])
 three = torch.full((3, 3), 1 / 3)
 edited = AttentionExplorer(three, list("abc"), values=values, view="edit", title="Edited")
@@ -405,12 +405,12 @@ def test_two_views_of_a_trainer_share_one_training(notebook):
     workers = len(page.workers)
     run_quietly(page, 28)
     for view in both.all():
-        expect(view.locator(".status")).to_contain_text("Finished", timeout=PATIENCE * 1000)
-        expect(view.locator("tbody tr")).to_have_count(4)
+        expect(view.locator("tbody tr")).to_have_count(4, timeout=PATIENCE * 1000)
+        expect(view.locator(".status")).to_contain_text("Finished")
     said = [view.locator("tbody tr").first.inner_text() for view in both.all()]
     assert said[0] == said[1]
     assert len(page.workers) == workers
-    expect_said(page, 29, lambda: "1 True 3")
+    expect_said(page, 29, lambda: "5 False 4")
 
 
 def test_an_edited_map_and_python_stay_together(notebook):

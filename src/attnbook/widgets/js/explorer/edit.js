@@ -181,7 +181,7 @@ class Edit {
 
   update() {
     const { view } = this;
-    const { current, mask } = view.edits;
+    const { current, mask } = view.edits ?? {}; // a notebook makes the view before it has a width
     if (!current || !view.look) return;
     const { list, out } = current();
     const { forbidden, values } = this.#state;

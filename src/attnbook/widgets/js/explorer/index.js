@@ -247,7 +247,7 @@ class Explorer extends View {
     map.weights.forEach((weight, i) => {
       if (i % maps.columns >= look.hidden && !(weight <= map.weights[best])) best = i;
     });
-    if (best < 0) return this.reading.nothing();
+    if (!(map.weights[best] > 0)) return this.reading.nothing("no weight is left");
     return this.reading.strongest({ row: Math.floor(best / maps.columns), column: best % maps.columns }, map.weights[best], look);
   }
 }

@@ -43,8 +43,8 @@ export class Reading {
     this.cell.replaceChildren(key, `receives a total weight of`, element("span", { class: "value" }, digits(weight)), element("span", { class: "rank" }, `from ${rows} queries`));
   }
 
-  nothing() {
-    this.cell.replaceChildren();
+  nothing(words = "") {
+    this.cell.replaceChildren(words);
   }
 
   #names(row, column) {
