@@ -199,6 +199,11 @@ def test_without_a_worker_the_page_says_so(opened):
     trainer.button("Train").click()
     expect(trainer.status).to_contain_text("This browser can't train here")
     expect(trainer.button("Train")).to_be_visible()
+    recorded = [f"{100 * share:.0f} %" for share in recorded_runs()[1][1]["accuracy"]]
+    expect(trainer.node.locator(".answer .number")).to_have_text(recorded)
+    expect(trainer.node.locator(".is-old")).to_have_count(0)
+    trainer.heads(4).check()
+    expect(trainer.node.locator(".is-old")).to_have_count(1)
     trainer.button("1 head, seed 0").click()
     expect(trainer.maps).to_have_count(1)
 

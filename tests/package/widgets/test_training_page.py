@@ -104,7 +104,7 @@ def test_another_step_from_elsewhere_stops_the_playback(visit):
     training.page.evaluate("location.hash = 'training-1_step-3500_layer-0_head-9'")
     expect(training.node.get_by_role("button", name="Play")).to_be_visible()
     training.expect_step(3500)
-    expect(training.node.get_by_role("radio", name="layer 1, mean over heads")).to_be_checked()
+    expect(training.node.get_by_role("radio", name="layer 0, mean over heads")).to_be_checked()
 
 
 def test_heads_and_cells_show_the_recorded_weights(visit):

@@ -108,6 +108,7 @@ class AttentionTrainer extends View {
       fill.style.width = `${100 * (run.accuracy?.[i] ?? 0)}%`;
       number.textContent = run.accuracy ? percent(run.accuracy[i]) : "";
     });
+    this.right.classList.toggle("is-old", !run.maps); // the maps are another run's
     const calm = still();
     if (!run.maps || (calm && !maps && performance.now() - this.#drawn < CALM)) return;
     this.#drawn = performance.now();

@@ -167,6 +167,7 @@ class Session {
       this.problem = `This browser can't train here: ${error.message.replace(/\.$/, "")}. The finished runs are still shown.`;
       this.#client = null; // the next training starts another worker
       run.failed = true;
+      if (this.run === run) this.run = this.#kept.get(run.name) ?? run;
       this.#view.set({ training: false });
       this.#draw(true);
     }
