@@ -89,7 +89,8 @@ edited = AttentionExplorer(three, list("abc"), values=values, view="edit", title
 edited""",
     """print(edited.forbidden, edited.values, edited.view)""",
     """edited.forbidden, edited.view = [], 'lines'""",
-    """dates.cuts, dates.text, dates.target = ["cross.1.1"], "Saturday, August 19, 2000", "zh"
+    """dates.kind, dates.cuts = "cross", ["cross.1.1"]
+dates.text, dates.target = "Saturday, August 19, 2000", "zh"
 print(dates.translation.text)""",
     """print(dates.cuts, dates.translation.text)""",
     """from attnbook.widgets import TrainingExplorer
