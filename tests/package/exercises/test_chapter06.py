@@ -343,6 +343,10 @@ def fractions_of(positions):
         (fractions_of(lambda forced: ~forced.all(1)), "You took whole texts"),
         (fractions_of(lambda forced: forced | ~forced), "as in the table"),
         (fractions_of(lambda forced: ~forced), "wanted 0."),
+        (
+            fractions_of(lambda forced: torch.arange(forced.shape[1]) > forced.int().min(1).indices[:, None]),
+            "texts without a mistake",
+        ),
         (lambda forced, decoded: by_products(forced, decoded)["decoded"], "wanted 2 things"),
         (lambda forced, decoded: token_after_token(forced, decoded)[::-1], "in another order"),
         (
