@@ -194,6 +194,7 @@ def draw_map(
     label_axis(ax.xaxis, maps.keys, turned=max(map(len, maps.keys)) > 2)
     label_axis(ax.yaxis, maps.queries)
     ax.set(xlabel="key", ylabel="query")
+    ax.xaxis.labelpad = 7  # points: above the keys, clear of them also where a page sets the text larger
     ax.tick_params(length=0)
     ax.grid(visible=False)
     if title:

@@ -18,6 +18,11 @@ CONTRAST = (ROOT / "tests" / "contrast.js").read_text("utf8")
 REACHED = """() => [...document.querySelectorAll(
     "pre, .cell_output > .output, .pst-scrollable-table-container, div.math")]
     .every((node) => node.scrollWidth <= node.clientWidth || node.tabIndex === 0)"""
+# What a line could break: formulas beside punctuation, and formulas with theirs that are on two lines.
+APART = """formulas => formulas.filter((formula) => !formula.parentElement.matches(".ab-whole") &&
+    (/[(\\[“‘]$/.test(formula.previousSibling?.data) || /^[.,;:!?)\\]”’…%]/.test(formula.nextSibling?.data)))
+    .map((formula) => formula.parentElement.textContent)"""
+BROKEN = "all => all.filter((e) => e.getClientRects().length > 1).map((e) => e.textContent)"
 VISIBLE = "elements => elements.filter(e => e.checkVisibility({visibilityProperty: true})).length"
 
 
@@ -34,6 +39,12 @@ def test_formulas_render(opened):
     assert page.locator("mjx-merror, [data-mjx-error], mjx-mtext[style*='red']").all_text_contents() == []
     text = page.locator("article").inner_text()
     assert not re.search(r"\\(frac|sqrt|mathbb|operatorname|sum)\b", text)
+
+
+def test_punctuation_stays_on_the_line_of_its_formula(opened):
+    page = opened(360)
+    assert page.locator("article span.math").evaluate_all(APART) == []
+    assert page.locator("article .ab-whole").evaluate_all(BROKEN) == []
 
 
 @pytest.mark.parametrize("width", [1440, 360])

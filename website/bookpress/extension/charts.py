@@ -2,7 +2,8 @@
 
 While the book is built, matplotlib writes SVG (see kernels.py). Here that SVG is made small, and the colours
 of `attnbook.plots` become variables of book.css: the paper is left out; ink, lines, series and the cells of
-heatmaps follow the theme. In a notebook the same code shows a picture on paper.
+heatmaps follow the theme. Sizes of text are relative to the chart's, which book.css raises where a phone
+shows a wide chart small. In a notebook the same code shows a picture on paper.
 """
 
 import re
@@ -17,7 +18,8 @@ from attnbook.plots import PALETTE, SERIES, signed_colormap, weights_colormap
 MARK = "Matplotlib v"
 SHOWN = 1.5  # CSS pixels per point
 LARGER = 1.15  # matplotlib lays text out in DejaVu Sans; the page's type is narrower
-SIZE = 10 * LARGER  # of most text
+POINTS = 10  # of most text in matplotlib
+WIDE = 640  # CSS pixels: a phone shows wider charts at about half their size
 LIGHT = PALETTE["light"]
 INK, PAPER = "var(--ab-fg)", "var(--ab-bg)"
 COLORS = (
@@ -25,7 +27,7 @@ COLORS = (
     | {LIGHT[name]: f"var(--ab-{name})" for name in ("muted", "line", "masked", "hatch")}
     | {LIGHT["ink"]: INK, LIGHT["paper"]: PAPER, "#ffffff": PAPER}
 )
-DEFAULTS = {"fill": INK, "font-size": f"{SIZE:g}", "stroke-linejoin": "round", "stroke-linecap": "butt"}
+DEFAULTS = {"fill": INK, "font-size": "1em", "stroke-linejoin": "round", "stroke-linecap": "butt"}
 USED = ("fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "opacity")
 USED += ("fill-opacity", "stroke-opacity", "font-size", "font-weight", "font-style", "text-anchor")
 NUMBER = r"-?\d*\.?\d+(?:e-?\d+)?"
@@ -58,8 +60,9 @@ def inlined(svg: str, words: str, name: str) -> str:
     for node in root:
         chart.add(node)
     width, height = (float(number) for number in root.get("viewBox").split()[2:])
-    defaults = DEFAULTS if follows else DEFAULTS | {"fill": LIGHT["ink"]}
-    own = {"class": "ab-chart", "width": f"{width * SHOWN:.0f}", "height": f"{height * SHOWN:.0f}"}
+    defaults = DEFAULTS | {"font-size": f"{POINTS * LARGER:g}"} | ({} if follows else {"fill": LIGHT["ink"]})
+    kind = "ab-chart ab-wide" if width * SHOWN > WIDE else "ab-chart"
+    own = {"class": kind, "width": f"{width * SHOWN:.0f}", "height": f"{height * SHOWN:.0f}"}
     own |= {"viewBox": f"0 0 {number(width)} {number(height)}", "role": "img", "aria-label": words}
     return f"<svg{attributes(own | defaults)}>{''.join(chart.parts)}</svg>"
 
@@ -104,9 +107,10 @@ class Chart:
         return self.ids.setdefault(theirs, f"{self.name}-{len(self.ids)}")
 
     def shape(self, tag: str, node: ElementTree.Element) -> None:
-        """A path, or the use of one."""
+        """A path, the use of one, or an image."""
         style, own = self.style(node), {}
-        if theirs := node.get("id"):
+        theirs = node.get("id") if tag != "image" else None  # an image is drawn where it stands
+        if theirs:
             own["id"] = self.id(theirs)
             self.styles[theirs] = style
         if path := node.get("d"):
@@ -137,7 +141,7 @@ class Chart:
         if found.get("stroke", "none") == "none":
             found = {key: value for key, value in found.items() if not key.startswith("stroke")}
         if "font-size" in found:
-            found["font-size"] = number(float(found["font-size"].removesuffix("px")) * LARGER)
+            found["font-size"] = em(float(found["font-size"].removesuffix("px")) / POINTS)
         return {
             key: rounded(value) if key == "stroke-dasharray" else value
             for key, value in found.items()
@@ -159,7 +163,9 @@ class Chart:
         runs: list[tuple[dict[str, str], str]] = []
         for span in spans:
             style = self.style(span)
-            place = {"x": number(float(span.get("x").split()[0])), "y": number(float(span.get("y")))}
+            size = float(style.get("font-size", "1em").removesuffix("em")) * POINTS * LARGER
+            x, y = float(span.get("x").split()[0]), float(span.get("y"))
+            place = {"x": em(x / size), "y": em(y / size)}
             if runs and runs[-1][0] | {"x": place["x"]} == place | style:
                 runs[-1] = runs[-1][0], runs[-1][1] + span.text
             else:
@@ -278,6 +284,11 @@ def tenths(values) -> str:
 
 def number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0").replace("-0.", "-.")
+
+
+def em(value: float) -> str:
+    """A length in units of the text's size."""
+    return f"{value:.2f}".rstrip("0").rstrip(".") + "em"
 
 
 def rounded(words: str) -> str:

@@ -3,10 +3,14 @@
 MathJax runs in V8 inside Python (mini-racer), without Node. It writes HTML, with the formula as MathML beside
 it for screen readers, and one style sheet with the characters that the book uses. A formula that it doesn't
 understand is a warning, which fails the build.
+
+Browsers break lines on both sides of such a formula, even between it and a comma. So punctuation that touches
+a formula in a paragraph is kept on the formula's line.
 """
 
 import atexit
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +23,8 @@ PROGRAM = Path(__file__).parent / "tex" / "mathjax.js"
 SHEET = "maths.css"
 # Where the sheet finds MathJax's fonts: by the name that the program gives their folder, and in the site.
 FONTS, LETTERS = "mathjax/output/chtml/fonts/woff-v2", "letters"
+OPENING, CLOSING = re.compile(r"[(\[“‘]+$"), re.compile(r"^[.,;:!?)\]”’…%]+")
+WHOLE = "ab-whole"  # a formula with its punctuation; book.css keeps it on one line
 logger = logging.getLogger(__name__)
 
 
@@ -78,6 +84,31 @@ def visit(translator, node: nodes.Element) -> None:
     raise nodes.SkipNode
 
 
+def keep_whole(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Put a formula of a paragraph, and the punctuation that touches it, into one inline element."""
+    if app.builder.format != "html":
+        return
+    for formula in list(doctree.findall(nodes.math)):
+        line, place = formula.parent, formula.parent.index(formula)
+        first, last = max(place - 1, 0), min(place + 1, len(line) - 1)
+        opening = touching(OPENING, line[first]) if first < place else ""
+        closing = touching(CLOSING, line[last]) if last > place else ""
+        if opening:
+            line[first] = nodes.Text(line[first].removesuffix(opening))
+        if closing:
+            line[last] = nodes.Text(line[last].removeprefix(closing))
+        if opening or closing:
+            whole = nodes.inline(classes=[WHOLE])
+            line[place] = whole
+            whole += [nodes.Text(opening), formula, nodes.Text(closing)]
+
+
+def touching(pattern: re.Pattern, neighbour: nodes.Node) -> str:
+    """The punctuation of what stands beside a formula, if that is text."""
+    found = pattern.search(neighbour) if isinstance(neighbour, nodes.Text) else None
+    return found[0] if found else ""
+
+
 def choose(app: Sphinx, config) -> None:
     """Use this renderer instead of a script on each page."""
     config.html_math_renderer = "set"
@@ -107,5 +138,6 @@ def write_sheet(app: Sphinx) -> None:
 def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("set", (visit, None), (visit, None))
     app.connect("config-inited", choose)
+    app.connect("doctree-resolved", keep_whole)
     app.connect("html-page-context", load_sheet)
     app.connect("env-updated", lambda app, env: write_sheet(app))
