@@ -143,11 +143,14 @@ def test_a_chart_with_an_image_stays_on_paper():
     assert "var(" not in text
 
 
-def test_an_image_is_drawn():
-    """Not only defined, as the marks of a line are, which are drawn wherever they are used."""
-    drawing = BeautifulSoup(page(image), "html.parser")
-    assert len(drawing.select("image[href^='data:image/png']")) == 1
-    assert drawing.select("defs image") == []
+def test_an_image_is_drawn_and_what_follows_it(browser):
+    """It isn't only defined, as a line's marks are, and what follows isn't in it, where it would be lost."""
+    tab = browser.new_page()
+    tab.set_content(BeautifulSoup(page(image), "html.parser").decode(formatter="html5"))
+    assert tab.locator("image[href^='data:image/png']").count() == 1
+    assert tab.locator("defs image, image *").count() == 0
+    assert "word" in tab.locator("svg text").all_text_contents()
+    tab.close()
 
 
 def test_text_of_a_wide_chart_can_grow_on_a_phone():

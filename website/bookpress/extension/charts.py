@@ -127,6 +127,8 @@ class Chart:
         if clip := node.get("clip-path"):
             own["clip-path"] = f"url(#{self.id(clip[5:-1])})"
         element = f"<{tag}{attributes(own | style)}/>"
+        if tag == "image":
+            element = f"<g>{element}</g>"  # Beautiful Soup leaves an image open: the group closes it
         self.parts.append(f"<defs>{element}</defs>" if theirs else element)
 
     def style(self, node: ElementTree.Element) -> dict[str, str]:
