@@ -113,6 +113,16 @@ def test_with_reduced_motion_it_stands_still_and_whole(open_flow):
     assert visited.faults == []
 
 
+@pytest.mark.parametrize("width", [390, 1200])
+def test_the_marks_under_the_letters_are_inside_the_answers_box(open_flow, width):
+    _, live = open_flow(width=width)
+    letters = live.locator(".written .letter")
+    expect(letters).to_have_count(len(translate(TEXT, TARGET).text))
+    bottom = "node => node.getBoundingClientRect().bottom"
+    lowest = letters.evaluate_all(f"nodes => Math.max(...nodes.map({bottom}))")
+    assert lowest <= live.locator(".written").evaluate(bottom)
+
+
 def test_it_plays_once_when_it_is_seen_and_then_waits(open_flow):
     visited, live = open_flow(reduced_motion="no-preference")
     live.locator(".ab-flow-stage").scroll_into_view_if_needed()
