@@ -25,7 +25,7 @@ const PREFIX = "query: "; // e5 was trained on texts that begin so; it matters f
 const LONGEST = 300; // characters in a field
 const REST = 700; // milliseconds after the last key
 const BEST = 10; // heads in the list
-const KEPT = 12; // results
+const KEPT = 6; // results: a text and a pair to compare, with and without the cut heads
 const TRAITS = ["text", "other", "layer", "head", "query", "key", "cut"];
 
 const program = () => (SITE ? attnbook.load("sentence_model") : import("./model.js"));
