@@ -104,6 +104,25 @@ def test_a_tour_can_go_back_and_be_left(tours):
     assert page.evaluate(FOCUS) == "Tour"
 
 
+def test_around_an_empty_part_more_is_outlined(tours):
+    """While a translation is played there is no verdict yet."""
+    page = tours(1200).page
+    widget = page.locator(".ab-translator").first
+    verdict = widget.locator(".verdict")
+    verdict.evaluate("node => { node.textContent = ''; node.removeAttribute('data-kind'); }")
+    widget.get_by_role("button", name="Tour", exact=True).click()
+    expect(widget.get_by_role("dialog")).to_contain_text("1 of 8")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(widget.get_by_role("dialog")).to_contain_text("Whether the answer is right")
+    wait_until(
+        page,
+        "hole => hole.getAnimations().length === 0 && hole.offsetWidth > 50 && hole.offsetHeight > 10",
+        widget.locator(".tour-hole").element_handle(),
+        seconds=20,
+    )
+
+
 def test_the_program_is_loaded_when_a_tour_starts(tours):
     visited = tours(1200)
     assert not [url for url in visited.requests if "tour.js" in url]

@@ -10,6 +10,11 @@ const NARROW = 480; // a widget of this width has no room beside a part
 // A part by its selector; ">>>" goes on inside a shadow root.
 const find = (root, path) => path.split(" >>> ").reduce((inside, selector) => (inside?.shadowRoot ?? inside)?.querySelector(selector), root);
 
+function isEmpty(part) {
+  const { width, height } = part.getBoundingClientRect();
+  return !width || !height;
+}
+
 export class Tour {
   #at = 0;
 
@@ -98,10 +103,13 @@ export class Tour {
     if (changed.length) this.view.set(Object.fromEntries(changed));
   }
 
-  // The step's part, or the whole widget if it isn't shown now.
+  // The step's part, or what is around it if it is empty now, or the whole widget if it isn't shown.
   get #part() {
-    const part = find(this.view.root, this.steps[this.#at][0]);
-    return part?.getClientRects().length ? part : this.view.root;
+    const { root } = this.view;
+    let part = find(root, this.steps[this.#at][0]);
+    if (!part?.getClientRects().length) return root;
+    while (part !== root && isEmpty(part)) part = part.parentElement ?? root;
+    return part;
   }
 
   // Outlines the part, and places the words below it, or above; or over its lower end if both together are too tall for the window.
