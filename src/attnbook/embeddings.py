@@ -94,6 +94,9 @@ class LearnedPositions(nn.Module):
         return x + rows(self.table, x, offset)
 
 
+Angles = tuple[Float[Tensor, "T d"], Float[Tensor, "T d"]]  # cosines and signed sines
+
+
 class RotaryPositions(nn.Module):
     """Rotate pairs of a query's or key's features by an angle proportional to the position (RoPE).
 
@@ -102,7 +105,8 @@ class RotaryPositions(nn.Module):
 
     Takes `(B, H, T, d)` and `offset`, the position of the first; returns `(B, H, T, d)`. A pair is
     $(i, i + d/2)$ or, `interleaved`, $(2i, 2i + 1)$: the same rotation, with the features in another
-    order. Nothing is learned. Raises `ValueError` for an odd `d` and a `base` not above 1.
+    order. Nothing is learned. A model with many layers computes the `angles` of its positions only once.
+    Raises `ValueError` for an odd `d` and a `base` not above 1.
     """
 
     def __init__(self, d: int, base: float = 10_000.0, interleaved: bool = False) -> None:
@@ -114,19 +118,26 @@ class RotaryPositions(nn.Module):
             raise ValueError(f"base: wanted a number above 1, got {base}")
         self.d, self.base, self.interleaved = d, base, interleaved
 
-    def forward(self, x: Float[Tensor, "B H T d"], offset: int = 0) -> Float[Tensor, "B H T d"]:
+    def forward(
+        self, x: Float[Tensor, "B H T d"], offset: int = 0, angles: Angles | None = None
+    ) -> Float[Tensor, "B H T d"]:
         if x.dim() != 4 or x.shape[-1] != self.d:
             raise wrong_shape("x", x.shape, f"(B, H, T, {self.d})")
+        cos, sin = self.angles(x, offset, x.shape[2]) if angles is None else angles  # (T, d) each
+        # (a, b) becomes (a cos - b sin, b cos + a sin): each feature is combined with the other of its pair.
+        sizes, axis = ((-1, 2), -1) if self.interleaved else ((2, -1), -2)
+        others = x.unflatten(-1, sizes).flip(axis).flatten(-2)  # (B, H, T, d)
+        return x * cos + others * sin
+
+    def angles(self, x: Float[Tensor, "..."], offset: int, length: int) -> Angles:
+        """Each feature's cosine and signed sine at T = `length` positions, with the dtype of `x`."""
         # Angles are computed in at least 32 bits: in 16, large positions would be rounded.
         exact = {"dtype": torch.promote_types(x.dtype, torch.float32), "device": x.device}
         speed = self.base ** (-torch.arange(0, self.d, 2, **exact) / self.d)  # (d / 2,)
-        position = torch.arange(offset, offset + x.shape[2], **exact)[:, None]  # (T, 1)
+        position = torch.arange(offset, offset + length, **exact)[:, None]  # (T, 1)
         cos, sin = ((position * speed).cos().to(x), (position * speed).sin().to(x))  # (T, d / 2) each
-        if self.interleaved:
-            a, b = x.unflatten(-1, (-1, 2)).unbind(-1)  # (B, H, T, d / 2) each
-            return torch.stack((a * cos - b * sin, b * cos + a * sin), dim=-1).flatten(-2)
-        a, b = x.chunk(2, dim=-1)  # (B, H, T, d / 2) each
-        return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
+        axis = -1 if self.interleaved else -2
+        return torch.stack((cos, cos), axis).flatten(-2), torch.stack((-sin, sin), axis).flatten(-2)
 
 
 def fill_table(positions: SinusoidalPositions, keys: object) -> None:

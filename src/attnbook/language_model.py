@@ -8,6 +8,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attnbook.arguments import (
+    known,
+    require_batched,
+    require_cache,
     require_ids,
     require_newest,
     require_pad,
@@ -18,7 +21,7 @@ from attnbook.arguments import (
     wrong_shape,
 )
 from attnbook.attention import Attentions, KeyValues, MultiHeadAttention, scaled_dot_product_attention
-from attnbook.embeddings import RotaryPositions
+from attnbook.embeddings import Angles, RotaryPositions
 from attnbook.encoder import AddNorm, reset_parts
 from attnbook.masks import causal_mask
 
@@ -33,8 +36,9 @@ class RotaryAttention(MultiHeadAttention):
     group of query heads (grouped-query attention, Ainslie et al. 2023), and the cache shrinks in proportion.
     No biases.
 
-    Shapes as in `MultiHeadAttention`; the T queries belong to the last T of the S positions. Raises
-    `ValueError` if `num_key_heads` does not divide `num_heads`.
+    Shapes as in `MultiHeadAttention`, with one key and value for each query. Cached keys are already rotated,
+    and new ones follow them. `angles` are those that `rotary` computes for the new positions, if they are
+    known. Raises `ValueError` if `num_key_heads` does not divide `num_heads`.
     """
 
     def __init__(self, d_model: int, num_heads: int, num_key_heads: int, rotary: RotaryPositions) -> None:
@@ -47,20 +51,56 @@ class RotaryAttention(MultiHeadAttention):
         self.value = nn.Linear(d_model, num_key_heads * self.d_head, bias=False)
         self.rotary = rotary
 
-    def attend(
+    def forward(
         self,
         query: Float[Tensor, "B T D"],
-        keys: Float[Tensor, "B K S d"],
-        values: Float[Tensor, "B K S d"],
+        key: Float[Tensor, "B T D"],
+        value: Float[Tensor, "B T D"],
         mask: Bool[Tensor, "..."] | None = None,
         need_weights: bool = True,
+        cache: KeyValues | None = None,
+        angles: Angles | None = None,
+    ) -> (
+        tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None]
+        | tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None, KeyValues]
+    ):
+        require_batched(query, key, value, self.d_model, self.d_model, self.d_model)
+        if key.shape[1] != query.shape[1]:
+            raise wrong_shape("key", key.shape, f"{tuple(query.shape)}, one key for each query")
+        if cache is not None:
+            require_cache(cache.keys, query.shape[0])
+        if angles is None:
+            angles = self.rotary.angles(query, 0 if cache is None else cache.keys.shape[2], query.shape[1])
+        queries, newest = self.split(self.query(query)), self.keys_and_values(key, value)  # (B, H, T, d)
+        both = self.rotary(torch.cat((queries, newest.keys), dim=1), angles=angles)  # (B, H + K, T, d)
+        queries, keys = both.split((self.num_heads, newest.keys.shape[1]), dim=1)
+        past = KeyValues(keys, newest.values)
+        past = past if cache is None else cache.extend(past)  # a key is rotated once, before it is cached
+        output, weights = self.attend_in_groups(queries, past, mask, need_weights)
+        output = self.output(output)  # (B, T, D)
+        return (output, weights) if cache is None else (output, weights, past)
+
+    def attend_in_groups(
+        self,
+        queries: Float[Tensor, "B H T d"],
+        past: KeyValues,
+        mask: Bool[Tensor, "..."] | None,
+        need_weights: bool,
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None]:
-        queries = self.split(self.query(query))  # (B, H, T, d)
-        queries = self.rotary(queries, offset=keys.shape[2] - queries.shape[2])
-        keys = self.rotary(keys).repeat_interleave(self.group, dim=1)  # (B, H, S, d)
-        values = values.repeat_interleave(self.group, dim=1)  # (B, H, S, d)
+        """Let each group of queries attend to the keys of its key head."""
+        batch, _, length, _ = queries.shape
+        if length == 1 and (mask is None or (mask.dim() == 4 and mask.shape[1] == 1)):
+            # The group's queries become rows of one product, so nothing is copied.
+            queries = queries.view(batch, -1, self.group, self.d_head)  # (B, K, H / K, d)
+            output, weights = scaled_dot_product_attention(
+                queries, past.keys, past.values, mask, need_weights=need_weights
+            )
+            output = output.reshape(batch, 1, -1)  # (B, 1, D)
+            return output, None if weights is None else weights.reshape(batch, self.num_heads, 1, -1)
+        keys = past.keys.repeat_interleave(self.group, dim=1)  # (B, H, S, d)
+        values = past.values.repeat_interleave(self.group, dim=1)  # (B, H, S, d)
         output, weights = scaled_dot_product_attention(queries, keys, values, mask, need_weights=need_weights)
-        return self.output(self.merge(output)), weights
+        return self.merge(output), weights
 
     def split(self, x: Float[Tensor, "B T _"]) -> Float[Tensor, "B _ T d"]:
         """Split the features into heads; keys and values may have fewer heads than queries."""
@@ -104,10 +144,15 @@ class LanguageLayer(nn.Module):
         self.add_norm2.norm = nn.RMSNorm(d_model, eps=epsilon)
 
     def forward(
-        self, x: Float[Tensor, "B T D"], mask: Bool[Tensor, "..."], need_weights: bool, cache: KeyValues
+        self,
+        x: Float[Tensor, "B T D"],
+        mask: Bool[Tensor, "..."] | None,
+        need_weights: bool,
+        cache: KeyValues,
+        angles: Angles,
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None, KeyValues]:
         y = self.add_norm1.before(x)
-        y, weights, cache = self.self_attention(y, y, y, mask, need_weights, cache)
+        y, weights, cache = self.self_attention(y, y, y, mask, need_weights, cache, angles)
         x = self.add_norm1(x, y)
         y = self.feed_forward(self.add_norm2.before(x))
         return self.add_norm2(x, y), weights, cache
@@ -124,13 +169,14 @@ class LanguageStack(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "B T D"],
-        mask: Bool[Tensor, "..."],
+        mask: Bool[Tensor, "..."] | None,
         need_weights: bool,
         caches: list[KeyValues],
     ) -> tuple[Float[Tensor, "B T D"], Attentions | None, list[KeyValues]]:
         weights, grown = [], []
+        angles = self.layers[0].self_attention.rotary.angles(x, caches[0].keys.shape[2], x.shape[1])
         for layer, cache in zip(self.layers, caches, strict=True):
-            x, layer_weights, cache = layer(x, mask, need_weights, cache)
+            x, layer_weights, cache = layer(x, mask, need_weights, cache, angles)
             weights.append(layer_weights)
             grown.append(cache)
         return self.norm(x), Attentions(decoder=torch.stack(weights)) if need_weights else None, grown
@@ -264,7 +310,8 @@ class LanguageModel(nn.Module):
         """
         require_newest(ids, state.real.shape[0])
         real = F.pad(state.real, (0, 1), value=True)  # (B, U)
-        x, mask = self.embed(ids[:, None]), real[:, None, None]  # (B, 1, D), (B, 1, 1, U)
+        x = self.embed(ids[:, None])  # (B, 1, D)
+        mask = None if known(real.all()) else real[:, None, None]  # (B, 1, 1, U), if anything is padded
         x, attentions, caches = self.decoder(x, mask, need_weights, state.caches)
         return self.logits(x[:, 0]), replace(state, caches=caches, real=real), attentions
 

@@ -147,6 +147,18 @@ def test_cached_steps_are_the_whole_pass(both):
         assert torch.allclose(weights.decoder[..., 0, :], attentions.decoder[..., t, : t + 1], atol=1e-12)
 
 
+def test_a_step_rotates_only_its_newest_query_and_key(both):
+    """Once per layer, whatever the number of cached keys, so a step's cost hardly grows with the text."""
+    _, ours = both
+    ids, turned = texts(), []
+    state = ours.start(ids[:, :-1])
+    ours.decoder.layers[0].self_attention.rotary.register_forward_hook(
+        lambda module, inputs, output: turned.append(output.shape[2])
+    )
+    ours.step(ids[:, -1], state)
+    assert turned == [1] * len(ours.decoder.layers)
+
+
 def test_a_state_stays_usable_and_rows_can_be_chosen(both):
     _, ours = both
     ids = texts(3)
@@ -479,6 +491,12 @@ def test_sizes_that_do_not_fit_are_refused(options, words):
         (lambda model: sample(model, texts(), max_length=1, temperature=-1), "temperature: wanted .*got -1"),
         (lambda model: sample(model, texts(), max_length=1, top_k=0), "top_k"),
         (lambda model: sample(model, texts(), max_length=1, top_p=1.5), "top_p: wanted .*got 1.5"),
+        (
+            lambda model: model.decoder.layers[0].self_attention(
+                *(torch.zeros(2, length, 24, dtype=torch.float64) for length in (3, 4, 4))
+            ),
+            r"key: wanted shape \(2, 3, 24\), one key for each query, got \(2, 4, 24\)",
+        ),
         (
             lambda model: greedy_decode(model, texts(), start=torch.tensor([4]), end=2, max_length=1),
             r"start: wanted shape \(2,\)",
