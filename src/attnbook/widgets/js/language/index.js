@@ -29,8 +29,8 @@ function refusal() {
   if (SITE && location.protocol === "file:") return `${FROM_FILE} ${RECORDED}`;
   const phone = navigator.userAgentData?.mobile ?? /Android|iPhone|iPad|Mobile/.test(navigator.userAgent);
   const memory = navigator.deviceMemory;
-  if (phone && !(memory >= 8)) return `The model needs about 300 MB of memory in this page, so it isn't offered on this phone. ${RECORDED}`;
-  if (memory < 4) return `The model needs about 300 MB of memory in this page, and this device has ${memory} GB in all, so it isn't offered. ${RECORDED}`;
+  if (phone && !(memory >= 8)) return `The model needs about 400 MB of memory in this page, so it isn't offered on this phone. ${RECORDED}`;
+  if (memory < 4) return `The model needs about 400 MB of memory in this page, and this device has ${memory} GB in all, so it isn't offered. ${RECORDED}`;
   return "";
 }
 
