@@ -177,13 +177,25 @@ def main() -> None:
     Path(__file__).with_suffix(".md").write_text(text, encoding="utf8")
 
 
+# Of the page itself, and of its ratio to wllama.
+AIMS = {
+    "load, s": ("ratio ≤ 1", lambda ours, ratio: ratio <= 1),
+    "prompt, s": ("≤ 2.5, ratio ≤ 0.5", lambda ours, ratio: ours <= 2.5 and ratio <= 0.5),
+    "tokens/s": ("≥ 15, ratio ≥ 2", lambda ours, ratio: ours >= 15 and ratio >= 2),
+    "memory, MB": ("≤ 450", lambda ours, ratio: ours <= 450),
+}
+
+
 def report(rounds: list[dict]) -> str:
-    """The table of medians, with the ratio of the two."""
-    lines = [f"| | {OURS} | {WASM} | {OURS} ÷ {WASM} |", "|:--|--:|--:|--:|"]
+    """The table of medians, with the ratio of the two and the aims."""
+    lines = [f"| | {OURS} | {WASM} | {OURS} ÷ {WASM} | aim | reached |", "|:--|--:|--:|--:|:--|:--|"]
     for name in rounds[0][OURS]:
         ours, theirs = (statistics.median(one[which][name] for one in rounds) for which in (OURS, WASM))
         digits = 0 if ours > 100 else 1 if ours > 10 else 2
-        lines.append(f"| {name} | {ours:.{digits}f} | {theirs:.{digits}f} | {ours / theirs:.2f} |")
+        aim, holds = AIMS.get(name, ("–", None))
+        reached = "–" if holds is None else "yes" if holds(ours, ours / theirs) else "no"
+        numbers = f"{ours:.{digits}f} | {theirs:.{digits}f} | {ours / theirs:.2f}"
+        lines.append(f"| {name} | {numbers} | {aim} | {reached} |")
     words = "\n".join(__doc__.splitlines()[2:])
     table = "\n".join(lines)
     return f"""# The language model in the page
