@@ -293,6 +293,21 @@ def test_the_loaded_model_reads_generates_and_cuts(explore):
     assert explorer.opened.faults == []
 
 
+def test_a_failed_load_is_told_and_resumed(explore):
+    explorer = explore()
+    explorer.page.route("**/weights-3.bin*", lambda route: route.abort())
+    explorer.button("Load the model").click()
+    expect(explorer.live.locator(".ab-lm-load")).to_contain_text("The connection failed.", timeout=60_000)
+    explorer.page.unroute("**/weights-3.bin*")
+    asked = explorer.opened.requests
+    before = len(asked)
+    explorer.button("Try again").click()
+    expect(explorer.button("Remove from this browser")).to_be_visible(timeout=120_000)
+    again = {url.partition("?")[0].rpartition("/")[2] for url in asked[before:]}
+    assert not again & {"weights-0.bin", "weights-1.bin", "weights-2.bin"}
+    assert "weights-3.bin" in again
+
+
 def test_a_phone_is_told_why_the_model_is_not_offered(explore):
     agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Mobile/15E148"
     hide = """for (const name of ["deviceMemory", "userAgentData"])

@@ -294,6 +294,7 @@ class LanguageModelExplorer extends View {
         return this.#offer();
       }
       console.info("attnbook: the model could not be loaded", problem);
+      this.#loading.abort(); // chunks still on their way would report progress over the failure
       this.loading.failed(`${failure(problem)} ${RECORDED}`, problem.reason !== "insecure");
     }
     this.#loading = null;
