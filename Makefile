@@ -16,6 +16,7 @@
 #   make bench-translator  measure the in-page translator, compared with PyTorch
 #   make bench-sentences   measure the in-page encoder, compared with bertviz and inspectus (installed into _build/peers)
 #   make bench-language-model  measure the in-page language model, compared with wllama (installed into _build/language-model)
+#   make bench-decoding    measure the language model's cached decoding, compared with the transformers library
 #   make bench-chapters    measure each chapter's running time and memory
 #   make bench-grading     measure how long it takes to grade a class of 200
 #   make bench-training    measure how long it takes to train the shipped models
@@ -49,7 +50,7 @@ PYTEST = "$(BIN)/python" -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscop
 # A busy machine can make a browser or a server too slow for a test's limit. Such a test runs once more, and the run's end names it.
 RERUN = --reruns 1 --only-rerun "TimeoutError|Timeout .*exceeded|URLError|ConnectionRefusedError|Locator expected" -r R
 
-.PHONY: book models serve lab zip pdf slides test test-fast test-hub lint bench bench-widgets bench-translator bench-sentences bench-language-model bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats similar grades clean
+.PHONY: book models serve lab zip pdf slides test test-fast test-hub lint bench bench-widgets bench-translator bench-sentences bench-language-model bench-decoding bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats similar grades clean
 
 book: $(STAMP) .venv/models
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -99,6 +100,9 @@ bench-sentences: $(STAMP) .venv/models
 
 bench-language-model: $(STAMP) .venv/models
 	"$(BIN)/python" -m benchmarks.language_model
+
+bench-decoding: $(STAMP)
+	"$(BIN)/python" -m benchmarks.decoding
 
 bench-chapters: $(STAMP)
 	"$(BIN)/python" -m benchmarks.chapters

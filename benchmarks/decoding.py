@@ -1,0 +1,113 @@
+"""Cached decoding compared with the `transformers` library: `make bench-decoding`.
+
+Both models have the sizes of SmolLM2-135M and the same random weights, and decode greedily on one thread with
+a key/value cache; both choose the same tokens. They take turns within each round, so that other load on the
+machine affects both alike. A ratio is the median over rounds of ours / theirs; below 1 ours is faster. Times
+are those of the processor.
+"""
+
+import argparse
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import torch
+import transformers
+from torch import Tensor
+
+from attnbook import LanguageModel
+
+VOCAB, WIDTH, HEADS, KEY_HEADS, LAYERS, INNER = 49_152, 576, 9, 3, 30, 1536
+LENGTHS = (32, 512)  # tokens in the cache at the start
+MADE = 16  # tokens
+AIM = 1.0  # of the library's time
+
+
+def llama(ours: LanguageModel) -> transformers.LlamaForCausalLM:
+    """The library's model with the same weights."""
+    config = transformers.LlamaConfig(
+        vocab_size=VOCAB,
+        hidden_size=WIDTH,
+        intermediate_size=INNER,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        num_key_value_heads=KEY_HEADS,
+        rms_norm_eps=1e-5,
+        tie_word_embeddings=True,
+    )
+    theirs = transformers.LlamaForCausalLM(config).eval()
+    with torch.no_grad():  # both list their parameters in the same order
+        for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
+            its.copy_(mine)
+    return theirs
+
+
+@torch.no_grad()
+def decode_ours(model: LanguageModel, ids: Tensor) -> tuple[float, list[int]]:
+    """Seconds per token, and the tokens."""
+    state, newest, made = model.start(ids[:, :-1]), ids[:, -1], []
+    begin = time.process_time()
+    for _ in range(MADE):
+        logits, state, _ = model.step(newest, state)
+        newest = logits.argmax(dim=-1)  # (1,)
+        made.append(newest.item())
+    return (time.process_time() - begin) / MADE, made
+
+
+@torch.no_grad()
+def decode_theirs(model: transformers.LlamaForCausalLM, ids: Tensor) -> tuple[float, list[int]]:
+    """The same with the library's model, without the work of its `generate`."""
+    past, newest, made = transformers.DynamicCache(config=model.config), ids[:, -1:], []
+    model(ids[:, :-1], cache=past, use_cache=True)
+    begin = time.process_time()
+    for _ in range(MADE):
+        logits = model(newest, cache=past, use_cache=True).logits
+        newest = logits[:, -1].argmax(dim=-1, keepdim=True)  # (1, 1)
+        made.append(newest.item())
+    return (time.process_time() - begin) / MADE, made
+
+
+def compare(length: int, rounds: int, ours: LanguageModel, theirs: transformers.LlamaForCausalLM) -> str:
+    """A row of the table."""
+    times = []
+    for i in range(rounds + 1):
+        ids = torch.randint(1, VOCAB, (1, length))
+        if i % 2:
+            (its, one), (mine, other) = decode_theirs(theirs, ids), decode_ours(ours, ids)
+        else:
+            (mine, one), (its, other) = decode_ours(ours, ids), decode_theirs(theirs, ids)
+        if one != other:
+            raise RuntimeError(f"the models chose different tokens: {one} and {other}")
+        times.append((1e3 * mine, 1e3 * its, mine / its))
+    mine, its, ratio = (statistics.median(column) for column in zip(*times[1:], strict=True))
+    reached = "yes" if ratio <= AIM else "no"
+    return f"| {length} | {mine:.1f} | {its:.1f} | {ratio:.2f} | ≤ {AIM:.2f} | {reached} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15, help="rounds per row (default: 15)")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    ours = LanguageModel(VOCAB, WIDTH, HEADS, KEY_HEADS, LAYERS, INNER).eval()
+    theirs = llama(ours)
+    lines = [
+        "| tokens before | ours, ms per token | theirs, ms | ratio | aim | reached |",
+        "|--:|--:|--:|--:|--:|:--|",
+    ]
+    for length in LENGTHS:
+        lines.append(compare(length, options.rounds, ours, theirs))
+        print(lines[-1], flush=True)
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    versions += f", transformers {transformers.__version__}"
+    about = __doc__.split("\n\n", 1)[1].strip()
+    measured = f"Medians of {options.rounds} rounds, measured by `make bench-decoding` on {versions}."
+    table = "\n".join(lines)
+    text = f"# Cached decoding beside the `transformers` library\n\n{about}\n\n{measured}\n\n{table}\n"
+    Path(__file__).with_suffix(".md").write_text(text, encoding="utf8")
+
+
+if __name__ == "__main__":
+    main()
