@@ -4,8 +4,9 @@ In Chromium at 360, 768 and 1440 pixels, in the light and the dark theme, with a
 axe-core, console messages, requests to other hosts, horizontal overflow, and the largest cumulative layout
 shift while the page is scrolled through. In the files: broken links and anchors inside the site, and the
 gzipped size of HTML, styles and scripts, without images and fonts. Lighthouse uses its mobile preset, a
-simulated slow phone on a slow network. The site is served compressed, as a host would serve it; all runs
-share one idle browser; scores are medians. The performance score depends on the machine and its load.
+simulated slow phone on a slow network; "first paint" is its first contentful paint there. The site is served
+compressed, as a host would serve it; all runs share one idle browser; scores and times are medians. The
+performance score depends on the machine and its load.
 """
 
 import argparse
@@ -37,7 +38,8 @@ KINDS = {"performance": 95, "accessibility": 100, "best-practices": 100, "seo": 
 HEAVIEST = 600_000
 SHIFT = 0.01  # cumulative layout shift, for which 0.1 counts as good; widgets must not shift at all
 REST = 5  # seconds: Lighthouse would charge the browser's own start-up work to the page
-HEADER = ["page", "performance", "accessibility", "best practices", "SEO"]
+FIRST_PAINT = "first-contentful-paint"
+HEADER = ["page", "performance", "accessibility", "best practices", "SEO", "first paint, s"]
 HEADER += ["axe, console, links, width", "shift", "kB"]
 
 
@@ -149,7 +151,7 @@ def rested(wanted: bool):
 
 
 def lighthouse(program: Path, port: int, address: str, rounds: int, kinds=tuple(KINDS)) -> dict[str, float]:
-    """A page's median Lighthouse scores in percent."""
+    """A page's median Lighthouse scores in percent and, with its performance, its first paint in seconds."""
     command = ["node", program, address, "--quiet", "--output=json", f"--port={port}"]
     command += [f"--only-categories={','.join(kinds)}", "--no-enable-error-reporting"]
     runs = []
@@ -157,8 +159,17 @@ def lighthouse(program: Path, port: int, address: str, rounds: int, kinds=tuple(
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         if done.returncode:
             raise RuntimeError(f"Lighthouse failed on {address}: {done.stderr[-500:]}")
-        runs.append(json.loads(done.stdout)["categories"])
-    return {kind: 100 * statistics.median(run[kind]["score"] or 0 for run in runs) for kind in kinds}
+        runs.append(json.loads(done.stdout))
+    scores = {kind: 100 * statistics.median(score_of(run, kind) for run in runs) for kind in kinds}
+    if "performance" in kinds:
+        paints = [run["audits"][FIRST_PAINT]["numericValue"] for run in runs]
+        scores[FIRST_PAINT] = statistics.median(paints) / 1000
+    return scores
+
+
+def score_of(run: dict, kind: str) -> float:
+    """Lighthouse's score from 0 to 1; it has none if a check failed to run."""
+    return run["categories"][kind]["score"] or 0
 
 
 def missed(name: str, scores: dict[str, float]) -> list[str]:
@@ -173,12 +184,13 @@ def missed(name: str, scores: dict[str, float]) -> list[str]:
 
 def row(name: str, scores: dict[str, float], faults: int, shift: float | None, bytes_: int) -> list[str]:
     figures = [f"{scores[kind]:.0f}" if kind in scores else "–" for kind in KINDS]
+    figures.append(f"{scores[FIRST_PAINT]:.2f}" if FIRST_PAINT in scores else "–")
     moved = "–" if shift is None else f"{shift:.3f}"
     return [f"`{name}`", *figures, f"{faults} faults" if faults else "clean", moved, f"{bytes_ / 1000:.0f}"]
 
 
 def table(rows: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (HEADER, ["---"] + ["--:"] * 7, *rows))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (HEADER, ["---"] + ["--:"] * 8, *rows))
 
 
 def main(words: list[str] | None = None) -> int:

@@ -99,14 +99,18 @@ def test_performance_can_be_skipped(tmp_path, monkeypatch, capsys):
         chosen = next(word for word in map(str, command) if word.startswith("--only-categories="))
         asked.append(chosen.partition("=")[2].split(","))
         scores = {kind: {"score": {"performance": 0.5, "seo": seo}.get(kind, 1.0)} for kind in asked[-1]}
-        return subprocess.CompletedProcess(command, 0, json.dumps({"categories": scores}), "")
+        paint = {audit.FIRST_PAINT: {"numericValue": 1250.0}}
+        return subprocess.CompletedProcess(
+            command, 0, json.dumps({"categories": scores, "audits": paint}), ""
+        )
 
     monkeypatch.setattr(audit.subprocess, "run", lighthouse)
     options = ["--html", str(tmp_path), "--pages", HOME, "--rounds", "1", "--no-browser"]
     options += ["--write", str(tmp_path / "audit.md")]
     assert audit.main(options) == 1
+    assert f"| `{HOME}` | 50 | 100 | 100 | 100 | 1.25 |" in (tmp_path / "audit.md").read_text("utf8")
     assert audit.main([*options, "--no-speed"]) == 0
-    assert f"| `{HOME}` | – | 100 | 100 | 100 |" in (tmp_path / "audit.md").read_text("utf8")
+    assert f"| `{HOME}` | – | 100 | 100 | 100 | – |" in (tmp_path / "audit.md").read_text("utf8")
     seo = 0.9
     assert audit.main([*options, "--no-speed"]) == 1
     assert asked == [list(audit.KINDS), *2 * [["accessibility", "best-practices", "seo"]]]
