@@ -18,6 +18,7 @@
 #   make bench-language-model  measure the in-page language model, compared with wllama (installed into _build/language-model)
 #   make bench-decoding    measure the language model's cached decoding, compared with the transformers library
 #   make bench-chapters    measure each chapter's running time and memory
+#   make bench-build       measure how long the book takes to build, cold and unchanged
 #   make bench-grading     measure how long it takes to grade a class of 200
 #   make bench-training    measure how long it takes to train the shipped models
 #   make mutants  break the package in one small way at a time and check that a test fails (ONLY=attention: one module)
@@ -50,7 +51,7 @@ PYTEST = "$(BIN)/python" -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscop
 # A busy machine can make a browser or a server too slow for a test's limit. Such a test runs once more, and the run's end names it.
 RERUN = --reruns 1 --only-rerun "TimeoutError|Timeout .*exceeded|URLError|ConnectionRefusedError|Locator expected" -r R
 
-.PHONY: book models serve lab zip pdf slides test test-fast test-hub lint bench bench-widgets bench-translator bench-sentences bench-language-model bench-decoding bench-chapters bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats similar grades clean
+.PHONY: book models serve lab zip pdf slides test test-fast test-hub lint bench bench-widgets bench-translator bench-sentences bench-language-model bench-decoding bench-chapters bench-build bench-grading bench-training mutants audit lock drawings address students-edition hub-links release rehearse collect grade formgrader feedback stats similar grades clean
 
 book: $(STAMP) .venv/models
 	@cd "$(BOOK)" && if [ ! -e _build/complete ]; then rm -rf _build/html _build/.doctrees; fi && rm -f _build/complete
@@ -106,6 +107,9 @@ bench-decoding: $(STAMP)
 
 bench-chapters: $(STAMP)
 	"$(BIN)/python" -m benchmarks.chapters
+
+bench-build: $(STAMP)
+	"$(BIN)/python" -m benchmarks.build
 
 bench-grading: $(STAMP)
 	"$(BIN)/python" -m benchmarks.grading
