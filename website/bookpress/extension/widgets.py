@@ -8,11 +8,14 @@ the widget's program repeated in each. Here
 - the JSON moves to the end of the page, so that the text comes first;
 - the bytes that the JSON refers to follow it, each in an element of its own: a widget reads only those it
   needs, and nothing has to be parsed before the first map is drawn;
+- a widget with many bytes has them in a script of its own, which is loaded when the widget comes near the
+  window, so that they don't delay the page;
 - models are numbered in the order of the page: Jupyter's names for them change with every build;
 - a link such as `#dates-1_into-zh`, which sets the page's first translator, is kept as it is.
 """
 
 import base64
+import hashlib
 import json
 import re
 import shutil
@@ -40,6 +43,7 @@ STYLE, HOST = "attnbook-host.css", "attnbook-host.js"
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 BYTES = "application/octet-stream"
+LARGE = 20_000  # characters: a widget with more bytes than this, as base64, has them in a script
 # Programs, which the site serves once, and the name of a layout, which changes with every run.
 UNSENT = ("_esm", "_css", "layout")
 DIAL = '<div class="ab-dial"></div>'
@@ -96,6 +100,10 @@ def load_host(app: Sphinx, pagename: str, templatename: str, context: dict, doct
         app.add_css_file(f"widgets/{STYLE}")
         for script in (HOST, *states[0]["scripts"]):
             app.add_js_file(f"widgets/{script}", loading_method="defer")
+        for name, program in states[0]["data"].items():
+            path = Path(app.outdir) / "_static" / "widgets" / f"{name}.js"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(program, encoding="ascii")
 
 
 def is_page_state(node: nodes.Node) -> bool:
@@ -131,22 +139,36 @@ def place_widgets(app: Sphinx, doctree: nodes.document) -> None:
         states.sort(key=lambda state: (kind_of(state), not state.get("_streams")))
         scripts = dict.fromkeys(name for state in states for name in scripts_of(state).split())
         needs_models(app, sorted({MODELS[kind] for kind in kinds if kind in MODELS}))
-        text = data_of(shown_models)
-        doctree += nodes.raw(text=text, format="html", classes=["attnbook-state"], scripts=[*scripts])
+        text, data = data_of(shown_models)
+        classes = ["attnbook-state"]
+        doctree += nodes.raw(text=text, format="html", classes=classes, scripts=[*scripts], data=data)
 
 
-def data_of(models: dict[str, dict]) -> str:
-    """The models' state as HTML, followed by their bytes; `at` is a buffer's position among them."""
-    state, data = {}, []
+def data_of(models: dict[str, dict]) -> tuple[str, dict[str, str]]:
+    """The models' state as HTML, followed by their bytes, and the scripts of models with many bytes, by name.
+
+    `at` is a buffer's position among the page's, or in the model's script, which `data` names.
+    """
+    state, here, scripts = {}, [], {}
     for name, model in models.items():
-        buffers = []
-        for buffer in model.get("buffers", []):
-            buffers.append({"path": buffer["path"], "at": len(data)})
-            data.append(buffer["data"])
+        buffers = model.get("buffers", [])
+        texts = [buffer["data"] for buffer in buffers]
+        large = sum(map(len, texts)) > LARGE
+        first = 0 if large else len(here)
         kept = {key: value for key, value in model["state"].items() if key not in UNSENT}
-        state[name] = {"state": kept, "buffers": buffers}
+        state[name] = {
+            "state": kept,
+            "buffers": [{"path": buffer["path"], "at": at} for at, buffer in enumerate(buffers, first)],
+        }
+        if large:
+            listed = json.dumps(texts, separators=(",", ":"))
+            file = f"data/{hashlib.sha256(listed.encode()).hexdigest()[:16]}"
+            state[name]["data"] = file
+            scripts[file] = f'attnbook.provide("{file}", {listed});'
+        else:
+            here += texts
     text = json.dumps({"version_major": 2, "version_minor": 0, "state": state}, separators=(",", ":"))
-    return "".join([script(STATE, text), *(script(BYTES, one) for one in data)])
+    return "".join([script(STATE, text), *(script(BYTES, one) for one in here)]), scripts
 
 
 def is_ours(model: dict) -> bool:

@@ -16,7 +16,7 @@ const decode = (base64) => new DataView(fromBase64(base64).buffer);
 const texts = []; // functions that decode a buffer whose base64 text is still in the page
 
 // Defines each buffer at its path in the state. It is decoded on first use or in idle time, which frees its text.
-function place(state, buffers) {
+function place(state, buffers, elements) {
   for (const { path, at } of buffers) {
     const holder = path.slice(0, -1).reduce((inner, key) => inner[key], state);
     let [element, view] = [elements[at]];
@@ -59,7 +59,8 @@ function readStates() {
 
 const models = new Map(); // by id: two views of one model share it
 let states;
-let elements; // the script elements with all buffers as base64
+let elements; // the script elements with the page's buffers as base64
+const coming = new Set(); // views whose bytes are being loaded
 
 function entryOf(script) {
   states ??= readStates();
@@ -67,10 +68,10 @@ function entryOf(script) {
   return { id, entry: states[id], kind: states[id]?.state?._anywidget_id?.split(".").at(-1) };
 }
 
-function modelOf(id, entry) {
+function modelOf(id, entry, elements) {
   if (!models.has(id)) {
     if (!texts.length) setTimeout(() => idle(lighten), 200); // after the first paint
-    models.set(id, new LocalModel(place(entry.state, entry.buffers ?? [])));
+    models.set(id, new LocalModel(place(entry.state, entry.buffers ?? [], elements)));
     delete entry.buffers;
   }
   return models.get(id);
@@ -121,14 +122,23 @@ function approach(script, go) {
 }
 
 // The page's views that are neither mounted nor about to be.
-const waiting = () => [...document.querySelectorAll(VIEW)].filter((script) => !places(script).dataset.state && !far.has(places(script)));
+const waiting = () => [...document.querySelectorAll(VIEW)].filter((script) => !places(script).dataset.state && !far.has(places(script)) && !coming.has(script));
 
 function define(name, widget) {
   for (const script of waiting()) {
     const { id, entry, kind } = entryOf(script);
     if (kind !== name) continue;
-    approach(script, () => mount(script, (el) => widget.render({ model: modelOf(id, entry), el, experimental: {} })));
+    const show = (elements) => mount(script, (el) => widget.render({ model: modelOf(id, entry, elements), el, experimental: {} }));
+    approach(script, entry.data ? () => fetchBytes(script, entry.data, show) : () => show(elements));
   }
+}
+
+// Loads a widget's bytes, which come as the texts of elements would, and shows it.
+function fetchBytes(script, name, show) {
+  coming.add(script);
+  load(name)
+    .then((texts) => show(texts.map((textContent) => ({ textContent }))))
+    .catch((error) => mount(script, () => { throw error; }));
 }
 
 // When all scripts have run, the remaining views lack their state or their script.
