@@ -1,8 +1,6 @@
 """The explorers on all pages of the built book, without a kernel, at any width, light and dark."""
 
-import base64
 import gzip
-import json
 import re
 from functools import cache
 
@@ -11,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from attnbook.widgets.encoding import decode_weights
+from tests.widget_data import read_states
 
 # Reads the current cell and the position of a widget's map.
 AT = """([widget, row, column]) => {
@@ -30,15 +29,13 @@ AT = """([widget, row, column]) => {
 def models(html, page_name) -> list[dict]:
     """The states of a page's explorers in order, with decoded weights."""
     text = (html / page_name).read_text("utf-8")
-    found = re.search(r'widget-state\+json">(.*?)</script>', text, re.S)
-    states = json.loads(found[1])["state"] if found else {}
-    texts = re.findall(r'<script type="application/octet-stream">(.*?)</script>', text)
+    states = read_states(html / page_name)
     in_order = []
     for name in re.findall(r'widget-view\+json">\{"model_id": "(\w+)"', text):
-        state = dict(states[name]["state"])
+        state = dict(states[name])
         if not state["_anywidget_id"].endswith("AttentionExplorer"):
             continue
-        buffers = {tuple(b["path"]): base64.b64decode(texts[b["at"]]) for b in states[name]["buffers"]}
+        buffers = state["buffers"]
         layers, heads, rows, columns = state["_shape"]
         chosen = [
             (state["frame"] * layers + layer) * heads + head

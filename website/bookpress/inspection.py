@@ -21,9 +21,15 @@ from bookpress.widget_links import CONTAINERS, SETS_WIDGET
 THEME_LOG = "[PST]"  # the theme logs its choice of colours on every page
 
 # The theme fades its colours in, which takes long on a busy machine: wait until all animations have ended.
-AT_REST = """() => Promise.allSettled(document.getAnimations()
-    .filter(change => change.effect.getComputedTiming().endTime < Infinity)
-    .map(change => change.finished)).then(() => true)"""
+AT_REST = """async () => {
+  const ends = ({ playState, effect }) =>
+    playState === "running" && effect.getComputedTiming().endTime < Infinity;
+  for (let moving; (moving = document.getAnimations().filter(ends)).length; ) {
+    await Promise.allSettled(moving.map((change) => change.finished));
+    await new Promise((next) => setTimeout(next)); // one may start where another ends
+  }
+  return true;
+}"""
 # The scripts that a page loads after its first frame have run.
 PROGRAMS = """() => document.readyState === "complete" &&
     (document.documentElement.dataset.programs || !document.querySelector("script[data-later]"))"""

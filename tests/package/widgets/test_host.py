@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from playwright.sync_api import expect
+
+from bookpress.extension.widgets import LARGE
+from tests.widget_data import read_states
 
 CLEAN_UP = Path(__file__).parent / "clean_up.js"
 
@@ -61,6 +65,28 @@ def test_weights_are_decoded_in_idle_time(visit):
     assert buffers > 20
     page.wait_for_function(f"() => window.decoded === {buffers}")
     assert page.locator("script[type*=octet-stream]").evaluate_all("nodes => nodes.every(n => !n.text)")
+
+
+DATA = "**/widgets/data/*.js*"
+
+
+def test_large_data_are_loaded_with_their_widget(visit, built):
+    """The page itself stays small, and the data become the widget's as those in the page do."""
+    states = read_states(built / "sentences.html")
+    assert sum(len(data) for state in states.values() for data in state["buffers"].values()) > LARGE
+    assert 'type="application/octet-stream"' not in (built / "sentences.html").read_text("utf-8")
+    opened = visit("sentences.html")
+    expect(opened.page.locator(".ab-widget").first).to_have_attribute("data-state", "live")
+    assert len([url for url in opened.requests if "/widgets/data/" in url]) == len(states)
+    assert opened.faults == []
+
+
+def test_data_that_cannot_be_loaded_leave_the_picture(visit):
+    opened = visit("sentences.html", prepare=lambda page: page.route(DATA, lambda route: route.abort()))
+    widget = opened.page.locator(".ab-widget").first
+    expect(widget).to_have_attribute("data-state", "broken")
+    expect(widget.locator("img.ab-static")).to_be_visible()
+    assert any("could not be loaded" in fault for fault in opened.faults)
 
 
 @pytest.mark.parametrize("move", ["mouse", "key", "address"])

@@ -14,6 +14,7 @@ from attnbook.data import FORMATS, LANGUAGES, dates_in, write_date
 from attnbook.generation import greedy_decode
 from attnbook.widgets.encoding import decode_weights
 from attnbook.widgets.translation import CHECKPOINT, translate
+from tests.widget_data import read_states
 
 DATES, ARABIC, STRANGE = range(3)
 EXAMPLES = 250
@@ -721,12 +722,9 @@ def test_the_first_translation_equals_pythons(sent, built):
     model = sent("translator")[DATES]
     made = translate("Saturday, March 7, 2009", "zh")
     assert model["_first"]["written"] == made.written
-    text = (built / "translator.html").read_text("utf-8")
-    data = json.loads(re.search(r'widget-state\+json">(.*?)</script>', text, re.S)[1])["state"]
-    buffers = next(one["buffers"] for one in data.values() if one["state"]["title"] == "Dates")
-    first = next(one for one in buffers if one["path"] == ["_cross", 0])
-    data = re.findall(r'<script type="application/octet-stream">(.*?)</script>', text)
-    got = decode_weights(base64.b64decode(data[first["at"]]))
+    states = read_states(built / "translator.html")
+    buffers = next(state["buffers"] for state in states.values() if state["title"] == "Dates")
+    got = decode_weights(buffers["_cross", 0])
     np.testing.assert_allclose(got, made.maps("cross").weights[0, 0].ravel(), atol=5e-5)
 
 

@@ -129,16 +129,25 @@ function define(name, widget) {
     const { id, entry, kind } = entryOf(script);
     if (kind !== name) continue;
     const show = (elements) => mount(script, (el) => widget.render({ model: modelOf(id, entry, elements), el, experimental: {} }));
-    approach(script, entry.data ? () => fetchBytes(script, entry.data, show) : () => show(elements));
+    approach(script, () => (entry.data ? loadBytes(script, entry, show) : show(elements)));
   }
 }
 
-// Loads a widget's bytes, which come as the texts of elements would, and shows it.
-function fetchBytes(script, name, show) {
+// Loads a widget's bytes and shows it. The texts are kept only where `place` frees them.
+function loadBytes(script, entry, show) {
   coming.add(script);
-  load(name)
-    .then((texts) => show(texts.map((textContent) => ({ textContent }))))
-    .catch((error) => mount(script, () => { throw error; }));
+  const { data } = entry;
+  load(data)
+    .then((texts) => {
+      parts.delete(data);
+      delete entry.data;
+      show(texts.map((textContent) => ({ textContent })));
+    })
+    .catch((error) =>
+      mount(script, () => {
+        throw error;
+      }),
+    );
 }
 
 // When all scripts have run, the remaining views lack their state or their script.
