@@ -128,6 +128,17 @@ def test_files_loaded_later_exist(tmp_path):
     assert shipping.asked_for(tmp_path) == set(programs[:2])
 
 
+def test_data_of_widgets_stays_only_while_a_page_has_the_widget(tmp_path):
+    data = tmp_path / "_static" / "widgets" / "data"
+    data.mkdir(parents=True)
+    used, former = data / f"{'0a' * 8}.js", data / f"{'1b' * 8}.js"
+    for file in (used, former):
+        file.write_text("")
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "chapters" / "page.html").write_text(f'{{"widget1":{{"data":"data/{used.stem}"}}}}')
+    assert shipping.asked_for(tmp_path) == {used}
+
+
 def test_the_theme_script_names_its_licenses(html):
     program = html / "_static" / "book-pages.js"
     licence = html / "_static" / "book-pages.js.LICENSE.txt"

@@ -21,10 +21,13 @@ from bookpress.widget_links import CONTAINERS, SETS_WIDGET
 THEME_LOG = "[PST]"  # the theme logs its choice of colours on every page
 
 # The theme fades its colours in, which takes long on a busy machine: wait until all animations have ended.
+# A document's animations don't include those inside widgets, which have a shadow root.
 AT_REST = """async () => {
   const ends = ({ playState, effect }) =>
     playState === "running" && effect.getComputedTiming().endTime < Infinity;
-  for (let moving; (moving = document.getAnimations().filter(ends)).length; ) {
+  const widgets = [...document.querySelectorAll("*")].map(({ shadowRoot }) => shadowRoot).filter(Boolean);
+  const all = () => [document, ...widgets].flatMap((root) => root.getAnimations());
+  for (let moving; (moving = all().filter(ends)).length; ) {
     await Promise.allSettled(moving.map((change) => change.finished));
     await new Promise((next) => setTimeout(next)); // one may start where another ends
   }

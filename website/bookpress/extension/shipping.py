@@ -4,6 +4,7 @@ Once all pages are written, files that neither they nor their style sheets name 
 them all again in the next build.
 """
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,6 +17,7 @@ SLIDES = ("book.css", "drawings.css", "maths.css", "pygments.css")  # `make slid
 LICENCE = re.compile(r"LICEN[CS]E|^OFL\.txt$")
 NAMED = re.compile(r"""\b(?:href|src|content)="([^"#?]+)""")
 LATER = re.compile(r'\bdata-later="([^"]*)"')  # scripts that first.js asks for
+DATA = re.compile(r'"data":"(data/[0-9a-f]{16})"')  # in a page's models: scripts that widgets ask for
 STYLED = re.compile(r"""url\(\s*["']?(?!data:)([^"')#?]+)""")
 MAP = re.compile(r"\n?//# sourceMappingURL=\S+")  # for debuggers: the theme's sources, which are deleted
 
@@ -42,7 +44,7 @@ def asked_for(folder: Path, address: str = "") -> set[Path]:
     static = folder / "_static"
     kept = {static / name for name in SLIDES}
     kept |= {file for name in OURS for file in (static / name).rglob("*")}
-    kept = {file for file in kept if file.is_file()}
+    kept = {file for file in kept if file.is_file() and file.parent != static / "widgets" / "data"}
     pages = [page for page in folder.rglob("*.html") if static not in page.parents]
     waiting = [*pages, *kept]
     while waiting:
@@ -59,6 +61,8 @@ def named(file: Path, folder: Path, address: str) -> set[Path]:
     text = file.read_text("utf8") if pattern else ""
     names = pattern.findall(text) if pattern else []
     names += [name.partition("?")[0] for some in LATER.findall(text) for name in some.split()]
+    widgets = folder / "_static" / "widgets"
+    names += [os.path.relpath(widgets / f"{name}.js", file.parent) for name in DATA.findall(text)]
     own = f"{address.rstrip('/')}/" if address else None
     places = [
         (folder / name.removeprefix(own) if own and name.startswith(own) else file.parent / unquote(name))
