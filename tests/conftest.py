@@ -1,9 +1,11 @@
 """Shared by all tests: a fixed seed, one thread, checked shapes, and the built site in a real browser."""
 
 import functools
+import gc
 import inspect
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -37,21 +39,39 @@ LONGEST = (
 )
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config):
     config.addinivalue_line("markers", "bad_input: hands over what is to be refused; shapes go unchecked")
     config.addinivalue_line(
         "markers", "slow: left out of `make test-fast`, as is what needs a browser or a site"
     )
     config.addinivalue_line("markers", "traced: torch follows the package's own code; shapes go unchecked")
+    config.addinivalue_line(
+        "markers", "trains: takes hundreds of steps; shapes, checked in other tests, go unchecked"
+    )
     torch.set_num_threads(1)
     settings.register_profile("book", deadline=None, derandomize="CI" in os.environ)
     settings.load_profile("book")
     expect.set_options(timeout=PATIENCE)
     os.environ.update(dict.fromkeys(THREADS, "1"))  # of the processes that tests start, too
     torch.manual_seed(0)  # for what is drawn as tests are collected: every worker must find the same tests
+    counts = getattr(config, "failures_db", None)  # a worker asks the main process how often a test has run
+    if hasattr(counts, "sock"):
+        # Its small messages would be held back for 40 ms per test.
+        counts.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if threading.current_thread() is threading.main_thread():
         # A shell's background jobs ignore Ctrl-C, and so would the servers that tests start and interrupt.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What imports and collection leave stays to the end: it isn't searched for garbage again and again."""
+    gc.disable()
+    found = yield
+    gc.freeze()
+    gc.enable()
+    return found
 
 
 def pytest_report_header():
@@ -75,13 +95,15 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(autouse=True)
 def _seed():
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)  # without what `torch.manual_seed` keeps for GPUs
+    if "cuda" in DEVICES:
+        torch.cuda.manual_seed_all(0)
 
 
 @pytest.fixture(autouse=True)
 def _shapes(request, monkeypatch):
     """Calls are checked against their signatures (pyproject.toml says so), but for tests that are marked."""
-    if any(map(request.node.get_closest_marker, ("bad_input", "traced"))):
+    if any(map(request.node.get_closest_marker, ("bad_input", "traced", "trains"))):
         monkeypatch.setattr(shape_checks, "jaxtyping_disable", True)
     if request.node.get_closest_marker("traced"):
         modules = [module for name, module in sys.modules.items() if name.startswith("attnbook")]

@@ -153,6 +153,7 @@ def test_markdown_folds_are_balanced(chapter):
         assert text.count("<details>") == text.count("<summary>")
 
 
+@pytest.mark.trains
 def test_each_exercise_has_a_starter_to_fill_in_and_a_solution_that_passes(chapter, names, capsys):
     starters = [code for code in cells(chapter, "code") if re.search(r'^check\("', code, re.MULTILINE)]
     solutions = [code for text in cells(chapter, "markdown") for code in SOLUTION.findall(text)]

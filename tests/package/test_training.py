@@ -24,6 +24,7 @@ def build(d_model=16, **options):
 
 
 @pytest.mark.slow
+@pytest.mark.trains
 @pytest.mark.parametrize(
     "model",
     [
