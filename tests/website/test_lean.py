@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from fontTools.ttLib import TTFont
+from playwright.sync_api import expect
 
 from bookpress import ROOT
-from bookpress.extension import shipping
-from bookpress.inspection import PROGRAMS, mount, programs, soup
+from bookpress.extension import scripts, shipping
+from bookpress.inspection import MOUNTED, PROGRAMS, mount, programs, soup
 
 WHOLE = ROOT / "website" / "assets" / "mathjax" / "output" / "chtml" / "fonts" / "woff-v2"
 CHAPTER = "chapters/04-self-attention.html"
@@ -29,7 +30,7 @@ PARTS = (
 def test_the_first_paint_has_the_readers_colours(browser, site, theme):
     """Before any deferred script runs."""
     page = browser.new_page(color_scheme=theme)
-    late = re.compile(r"book-pages\.js|/widgets/")
+    late = re.compile(r"book-pages-|/widgets/")
     page.route(late, lambda route: route.abort())
     page.goto(site + CHAPTER)
     assert page.locator("html").get_attribute("data-theme") == theme
@@ -41,7 +42,7 @@ def test_the_readers_choice_overrides_the_system(browser, site):
     context = browser.new_context(color_scheme="light")
     context.add_init_script("localStorage.setItem('mode', 'dark'); localStorage.setItem('theme', 'dark')")
     page = context.new_page()
-    page.route(re.compile(r"book-pages\.js"), lambda route: route.abort())
+    page.route(re.compile(r"book-pages-"), lambda route: route.abort())
     page.goto(site + CHAPTER)
     assert page.locator("html").get_attribute("data-theme") == "dark"
     context.close()
@@ -80,9 +81,10 @@ def test_text_does_not_move_when_the_sidebar_appears(browser, site):
     context.close()
 
 
-def test_every_page_loads_one_theme_script(html, page_name):
+def test_every_page_loads_the_joined_scripts(html, page_name):
     named = programs(html / page_name)
-    assert sum("book-pages.js" in name for name in named) == 1
+    joined = [name for name in named if "book-pages" in name]
+    assert [re.search(r"[^/]+\.js", name)[0] for name in joined] == [*scripts.SCRIPTS]
     assert not [name for name in named if any(part in name for part in PARTS)]
     assert len(soup(html / page_name).select("script[src]")) == 1
 
@@ -95,7 +97,7 @@ def test_scripts_load_after_the_first_frame(browser, site):
     page.goto(site + CHAPTER)
     page.wait_for_function(PROGRAMS)
     starts = page.evaluate("""performance.getEntriesByType("resource")
-        .filter(({ name }) => /book-pages.js|widgets.*js/.test(name)).map(({ startTime }) => startTime)""")
+        .filter(({ name }) => /book-pages-|widgets.*js/.test(name)).map(({ startTime }) => startTime)""")
     assert len(starts) >= 3
     assert min(starts) >= page.evaluate("window.framed")
     page.close()
@@ -111,10 +113,43 @@ def test_hidden_pages_load_their_scripts(browser, site):
         document.addEventListener("programs-here", () => (globalThis.requestAnimationFrame = frames));""")
     page.goto(site + CHAPTER)
     page.wait_for_function(PROGRAMS, polling=50)  # otherwise it would wait for a frame
-    mount(page)
+    page.mouse.move(1, 1)
+    page.wait_for_function(MOUNTED, polling=50)
     states = page.locator(".ab-widget").evaluate_all("all => all.map(widget => widget.dataset.state)")
     assert len(states) > 3
     assert set(states) == {"live"}
+    page.close()
+
+
+def test_the_first_frame_comes_before_the_whole_page_is_laid_out(browser, site):
+    """What isn't in sight is laid out before scripts run; a link into the page needs all heights at once."""
+    heights, parts = [], "article section section > :not(section)"
+    for place in ("", "#recap"):
+        page = browser.new_page()
+        page.goto(site + CHAPTER + place)
+        assert page.locator("html[data-staged]").count() == (0 if place else 1)
+        page.wait_for_function(PROGRAMS)
+        mount(page)
+        shown = page.locator(parts).evaluate_all("all => all.map(e => getComputedStyle(e).contentVisibility)")
+        assert len(shown) > 100
+        assert set(shown) == {"visible"}
+        page.evaluate("document.fonts.ready")
+        heights.append(page.evaluate("document.documentElement.scrollHeight"))
+        page.close()
+    assert heights[0] == heights[1]
+
+
+def test_code_in_a_fold_can_be_scrolled_by_keyboard_once_it_is_open(browser, site):
+    page = browser.new_page(viewport={"width": 360, "height": 800})
+    page.add_init_script("MutationObserver.prototype.observe = () => {}")  # a new element has all measured
+    page.goto(site + CHAPTER)
+    page.wait_for_function(PROGRAMS)
+    fold = page.locator("details.hide", has=page.locator("pre")).first
+    code = fold.locator("pre").first
+    assert code.get_attribute("tabindex") is None
+    fold.locator("summary").click()
+    assert code.evaluate("code => code.scrollWidth > code.clientWidth")
+    expect(code).to_have_attribute("tabindex", "0")
     page.close()
 
 
@@ -140,8 +175,8 @@ def test_data_of_widgets_stays_only_while_a_page_has_the_widget(tmp_path):
 
 
 def test_the_theme_script_names_its_licenses(html):
-    program = html / "_static" / "book-pages.js"
-    licence = html / "_static" / "book-pages.js.LICENSE.txt"
+    program = html / "_static" / "book-pages-2.js"
+    licence = html / "_static" / "book-pages-2.js.LICENSE.txt"
     assert f"see {licence.name}" in program.read_text("utf8")
     assert "Bootstrap" in licence.read_text("utf8")
 

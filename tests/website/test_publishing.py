@@ -35,7 +35,7 @@ def published(tmp_path):
         file.parent.mkdir(exist_ok=True)
         (tmp_path / "_static").mkdir(exist_ok=True)
         file.write_text(html, "utf8")
-        publishing.publish_page(Page(file, tmp_path), f"{scripts.SCRIPT}?v=1")
+        publishing.publish_page(Page(file, tmp_path), ["one.js?v=1", "two.js?v=1"])
         text = file.read_text("utf8")
         return text, BeautifulSoup(text, "html.parser")
 
@@ -46,7 +46,7 @@ def test_a_page_is_edited(published):
     _, soup = published(HTML)
     first = soup.select_one("script[src]")
     assert first["src"].startswith("../_static/inline/")
-    assert first["data-later"] == f"../_static/{scripts.SCRIPT}?v=1"
+    assert first["data-later"] == "../_static/one.js?v=1 ../_static/two.js?v=1"
     assert first["data-type"].split() == [*policy.FONTS, *policy.FORMULAS]
     assert len(soup.select("script[src]")) == 1
     assert [link["href"] for link in soup.select("link")] == ["../_static/book-pages.css?v="]

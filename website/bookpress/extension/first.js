@@ -23,9 +23,24 @@ try {
     for (const name of dataset.type.split(" ")) add("link", { rel: "preload", as: "font", crossOrigin: "", href: new URL(`../${name}`, src) });
   }
 
+  // A phone needs half a second to lay out a whole chapter. So what isn't in sight waits for the first frame (see book.css), and is then
+  // laid out in short tasks, between which the page can scroll. But a page that opens further down needs all heights at once.
+  const [{ type }] = performance.getEntriesByType("navigation");
+  const waits = type === "navigate" && !location.hash;
+  document.documentElement.toggleAttribute("data-staged", waits);
+  const layOut = async () => {
+    const parts = waits ? document.querySelectorAll("article section section > :not(section)") : [];
+    for (let at = 0; at < parts.length; at += 4) {
+      for (const part of [...parts].slice(at, at + 4)) part.classList.add("ab-laid");
+      parts[at].getBoundingClientRect();
+      await new Promise((next) => setTimeout(next));
+    }
+  };
+
   // The text is seen first. Behind its frame come the programs that give the page its buttons and widgets, each after the one before.
   // A page that nobody sees has no frame.
-  const begin = () => {
+  const begin = async () => {
+    await layOut();
     const last = dataset.later.split(" ").map((name) => add("script", { async: false, src: name })).pop();
     last.onload = last.onerror = () => {
       document.documentElement.dataset.programs = "here";

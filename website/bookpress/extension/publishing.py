@@ -1,7 +1,7 @@
 """Edits the pages that the theme wrote, once they are all there.
 
-Each page that this build wrote is parsed once, goes through every edit below and is written once. Then one
-script and one style sheet take the place of the many that the pages named; both need to know all pages.
+Each page that this build wrote is parsed once, goes through every edit below and is written once. Three
+scripts and one style sheet, which depends on all pages, take the place of the many that the pages named.
 """
 
 from pathlib import Path
@@ -13,15 +13,15 @@ from .page import Page
 
 
 def publish(app: Sphinx, exception: Exception | None) -> None:
-    """Edit every page that this build wrote, and write the site's script and style sheet."""
+    """Edit every page that this build wrote, and write the site's scripts and style sheet."""
     if app.builder.format != "html" or exception:
         return
     site = Path(app.outdir)
     fresh = [page for page in theme_pages(site) if not is_published(page)]
     if not fresh:
         return  # the theme's files are gone as well (see shipping.py)
-    script = scripts.write_script(site / "_static")
-    sheets = [publish_page(Page(file, site), script) for file in fresh]
+    joined = scripts.write_scripts(site / "_static")
+    sheets = [publish_page(Page(file, site), joined) for file in fresh]
     styles.write_sheet(site / "_static", theme_pages(site), sheets)
 
 
@@ -36,14 +36,14 @@ def is_published(page: Path) -> bool:
     return f"_static/{styles.SHEET}" in page.read_text("utf8")
 
 
-def publish_page(page: Page, script: str) -> list[str]:
+def publish_page(page: Page, joined: list[str]) -> list[str]:
     """Edit and write a page; returns the names of the style sheets that it had."""
     pictures.size_pictures(page)
     folds.label_folds(page)
     quizzes.make_quiz(page)
     progress.list_chapters(page)
     policy.move_inline_scripts(page)
-    scripts.defer_scripts(page, script)
+    scripts.defer_scripts(page, joined)
     spoken.name_parts(page)
     sheets = styles.replace_links(page)
     page.write()

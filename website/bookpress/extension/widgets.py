@@ -43,7 +43,7 @@ STYLE, HOST = "attnbook-host.css", "attnbook-host.js"
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 BYTES = "application/octet-stream"
-LARGE = 20_000  # characters: a widget with more bytes than this, as base64, has them in a script
+LARGE = 5_000  # characters: a widget with more bytes than this, as base64, has them in a script
 # Programs, which the site serves once, and the name of a layout, which changes with every run.
 UNSENT = ("_esm", "_css", "layout")
 DIAL = '<div class="ab-dial"></div>'

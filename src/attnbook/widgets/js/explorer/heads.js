@@ -57,6 +57,7 @@ export class Heads {
     }
     this.#lay();
     this.select(this.chosen);
+    this.grid.classList.add("is-filling"); // hundreds of canvases would slow down every frame
   }
 
   // Marks the chosen map.
@@ -179,6 +180,7 @@ export class Heads {
       canvas.getContext("2d").drawImage(bitmap(map, rows, columns, { ...this.look, ...range }), 0, 0);
     }
     this.#timer = this.#queue.length ? setTimeout(() => this.#paintSome()) : 0;
+    if (!this.#timer) this.grid.classList.remove("is-filling");
   }
 }
 
