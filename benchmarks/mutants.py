@@ -78,6 +78,7 @@ class Trials:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.items = {item.nodeid: item for item in session.items}
+        self.shared = {test: shared_fixtures(item) for test, item in self.items.items()}
         gc.collect()
         gc.freeze()  # so that forks share all memory
         for meta in sorted(SOURCE.rglob("*.py.meta")):
@@ -98,6 +99,10 @@ class Trials:
     def try_mutant(self, name: str) -> int:
         function = mangled_name_from_mutant_name(name)
         reaching = [test for test in self.reaching.get(function, ()) if test in self.items]
+        # What a shared fixture runs was recorded for the first test that uses it, but concerns all of them.
+        shared = set().union(*(self.shared[test] for test in reaching))
+        others = (test for test in self.durations if shared & self.shared.get(test, set()))
+        reaching = list(dict.fromkeys([*reaching, *others]))
         reaching.sort(key=lambda test: (test not in self.killers[function], self.durations[test]))
         tests, total = [], 0.0
         for test in reaching:
@@ -152,6 +157,12 @@ class Trials:
             self.current, item = test, self.items[test]
             item.ihook.pytest_runtest_protocol(item=item, nextitem=self.items.get(following))
         os._exit(SURVIVED)
+
+
+def shared_fixtures(item: pytest.Item) -> set[tuple[str, str]]:
+    """The fixtures, by folder or file and name, that a test shares with other tests of its file."""
+    found = [definitions[-1] for definitions in item._fixtureinfo.name2fixturedefs.values()]
+    return {(fixture.baseid, fixture.argname) for fixture in found if fixture.scope in ("module", "class")}
 
 
 def module_of(meta: Path) -> str:

@@ -5,7 +5,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnbook import Decoder, Encoder, MultiHeadAttention, Transformer, ablate, greedy_decode
+from attnbook import (
+    Decoder,
+    Encoder,
+    LanguageModel,
+    MultiHeadAttention,
+    Transformer,
+    ablate,
+    greedy_decode,
+)
 from attnbook.seq2seq import RecurrentSeq2Seq
 
 HEADS, LAYERS, WIDTH = 3, 2, 12
@@ -147,6 +155,7 @@ def test_no_heads_change_nothing(model, ids):
         ([(0, 0)], r"heads: wanted 'encoder' or 'decoder' or 'cross' as the first element.*got \(0, 0\)"),
         ([("cross", 2, 0)], r"heads: cross has layers 0 to 1 and heads 0 to 2, got \('cross', 2, 0\)"),
         ([("cross", 0, -1)], "heads: cross has layers 0 to 1"),
+        ([("cross", 0, HEADS)], r"heads: cross has layers 0 to 1 and heads 0 to 2, got \('cross', 0, 3\)"),
         ([("memory", 0, 0)], r"heads: wanted \(layer, head\) or \(kind, layer, head\) with 'encoder'"),
         ([("cross", 0.0, 0)], "heads: wanted"),
         ([("cross", True, 0)], "heads: wanted"),
@@ -176,9 +185,24 @@ def test_pairs_are_ambiguous_in_a_decoder_with_two_kinds():
         pass
 
 
+@pytest.mark.bad_input
+def test_the_heads_of_a_model_with_one_layer_are_named():
+    message = r"heads: encoder has layers 0 to 0 and heads 0 to 2, got \(0, 3\)"
+    encoder = Encoder(WIDTH, HEADS, 16, num_layers=1)
+    with pytest.raises(ValueError, match=message), ablate(encoder, [(0, HEADS)]):
+        pass
+
+
 def test_pairs_serve_a_model_with_one_kind():
     encoder = Encoder(WIDTH, HEADS, 16, num_layers=LAYERS).eval()
     x = torch.randn(2, 5, WIDTH)
     with ablate(encoder, [(1, 0)]):
         inside = encoder(x)[0]
     assert not torch.allclose(inside, encoder(x)[0])
+
+
+def test_pairs_serve_a_decoder_without_cross_attention():
+    model, ids = LanguageModel(11, WIDTH, HEADS, num_layers=1).eval(), torch.tensor([[4, 5, 6]])
+    with ablate(model, [(0, 1)]):
+        inside = model(ids)[0]
+    assert not torch.allclose(inside, model(ids)[0])

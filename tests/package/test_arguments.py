@@ -9,6 +9,7 @@ from attnbook import (
     ConvolutionalSeq2Seq,
     Decoder,
     DecoderLayer,
+    DotAttention,
     Encoder,
     EncoderLayer,
     FeedForward,
@@ -109,6 +110,15 @@ def test_vectors_of_the_wrong_width_are_named(norm_first):
     for kind in (FeedForward, GatedFeedForward, GeluFeedForward):
         with pytest.raises(ValueError, match=r"^x: wanted shape \(B, T, 12\), got \(2, 5, 10\)"):
             kind(12, 8)(wrong)
+
+
+@pytest.mark.bad_input
+def test_values_of_the_wrong_shape_are_named():
+    x = torch.randn(2, 5, 12)
+    with pytest.raises(ValueError, match=r"value: wanted shape \(2, 5, 12\), one value .*got \(2, 5, 10\)"):
+        MultiHeadAttention(12, 3)(x, x, x[..., :10])
+    with pytest.raises(ValueError, match=r"value: wanted shape \(2, 5, Dv\), one value .*got \(2, 4, 12\)"):
+        DotAttention()(x, x, x[:, :4])
 
 
 @pytest.mark.bad_input

@@ -221,10 +221,12 @@ class TestRepairs:
         query, key, value = tensors((2, 4, 3), (2, 7, 3), (2, 7, 3), dtype=torch.float32)
         mask = torch.ones(2, 1, 1, 7, dtype=torch.bool)
         mask[1, ..., 5:] = False
-        _, weights = attention(query, key, value, mask)
+        output, weights = attention(query, key, value, mask)
         assert (weights[1, :, 5:] == 0).all()
         assert (weights[0] > 0).all()
-        assert attention(query, key, value, mask, need_weights=False)[1] is None
+        without, none = attention(query, key, value, mask, need_weights=False)
+        assert none is None
+        torch.testing.assert_close(without, output)
 
     @pytest.mark.bad_input
     @pytest.mark.parametrize("attention", [AdditiveAttention(3, 3, 5), DotAttention()])

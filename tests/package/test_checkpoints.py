@@ -112,6 +112,7 @@ def test_a_truncated_or_foreign_file_is_rejected(saved):
         (recipe_with(curve="a"), "wanted curve in its header as a list, got 'a'"),
         (recipe_with(curve=[1.5, "a"]), "wanted only numbers in curve, got 'a'"),
         (recipe_with(results={"all": None}), "wanted only numbers in results, got None"),
+        (recipe_with(training={"seed": "a"}), "wanted only numbers in training, got 'a'"),
     ],
 )
 def test_a_wrong_header_is_rejected(saved, header, words):

@@ -25,6 +25,8 @@ def test_ids_outside_the_vocabulary_are_rejected():
         Embeddings(3, 10)(torch.tensor([4, 10]))
     with pytest.raises(ValueError, match="x: wanted ids from 0 to 9, got -1 to 4"):
         Embeddings(3, 10)(torch.tensor([4, -1]))
+    with pytest.raises(ValueError, match="x: wanted ids from 0 to 9, got 10 to 10"):
+        Embeddings(3, 10)(torch.tensor([10]))
     with pytest.raises(TypeError, match=r"x: wanted ids.*float32"):
         Embeddings(3, 10)(torch.zeros(2))
     with pytest.raises(ValueError, match="vocab: wanted a whole number of at least 1, got 0"):

@@ -223,6 +223,14 @@ def test_on_the_device(device, search, source):
     assert found.ids.device.type == found.scores.device.type == device
 
 
+@pytest.mark.parametrize("search", [greedy_decode, beam_search])
+def test_any_id_of_the_vocabulary_may_be_the_start_or_the_end(search, source):
+    model = build("gru")
+    for token in (0, VOCAB - 1):
+        found = search(model, source, start=token, end=token, max_length=3)
+        assert found.scores.isfinite().all()
+
+
 @pytest.mark.bad_input
 @pytest.mark.parametrize("search", [greedy_decode, beam_search])
 def test_bad_input_is_named(search, source):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from attnbook import LanguageModel, RotaryPositions, ablate, beam_search, greedy_decode, sample
+from attnbook.generation import draw
 
 VOCAB, PAD = 37, 3
 SIZES = [  # d_model, heads, key heads, layers, d_ff
@@ -206,6 +207,13 @@ def test_the_future_changes_nothing_before_it(both):
     other[:, 5:] = texts(seed=1)[:, 5:]
     assert torch.allclose(ours(ids)[0][:, :5], ours(other)[0][:, :5], atol=1e-12)
     assert not torch.allclose(ours(ids)[0][:, 5:], ours(other)[0][:, 5:], atol=1e-3)
+    assert torch.allclose(ours(ids[:, :1])[0], ours(ids)[0][:, :1], atol=1e-12)  # no future at all
+
+
+def test_the_mask_is_made_where_the_ids_are():
+    with torch.device("meta"):
+        model, ids = LanguageModel(VOCAB, 24, 6, 2, num_layers=2, d_ff=16), texts().to("meta")
+    assert model(ids)[0].is_meta
 
 
 def test_greedy_and_beam_search_write_what_the_library_writes(both):
@@ -318,6 +326,14 @@ def test_a_turn_keeps_lengths_and_follows_the_formula():
     assert torch.allclose(turned, wanted, atol=1e-12)
 
 
+@pytest.mark.bad_input
+def test_vectors_of_another_width_are_not_rotated():
+    for shape in ((1, 1, 2, 6), (1, 2, 8)):
+        with pytest.raises(ValueError, match=r"x: wanted shape \(B, H, T, 8\), got"):
+            RotaryPositions(8)(torch.zeros(shape))
+    assert RotaryPositions(8, base=1.5).base == 1.5
+
+
 def test_sixteen_bits_keep_far_positions_apart():
     rotary = RotaryPositions(4)
     x = torch.ones(1, 1, 1, 4, dtype=torch.bfloat16)
@@ -360,6 +376,46 @@ def test_top_k_and_top_p_keep_the_likeliest(ours):
     assert set(drawn.tolist()) == set(order[:least].tolist())
     both = sample(ours, ids, max_length=1, top_p=0.5, top_k=1).ids[:, 0]
     assert set(both.tolist()) == {order[0].item()}
+
+
+def test_top_p_stops_where_the_total_is_reached(ours):
+    equal = torch.zeros(500, 4, dtype=torch.float64).log_softmax(-1)
+    drawn = draw(equal, 1.0, None, 0.5, torch.Generator().manual_seed(0))
+    assert len(drawn.unique()) == 2  # each has a quarter
+    every, plain = (
+        sample(ours, texts(), max_length=4, top_p=top_p, generator=torch.Generator().manual_seed(0)).ids
+        for top_p in (1.0, None)
+    )
+    assert torch.equal(every, plain)
+
+
+def test_sampling_is_without_dropout_and_restores_the_mode():
+    torch.manual_seed(0)
+    model = LanguageModel(VOCAB, 24, 6, 2, num_layers=2, d_ff=16, dropout=0.5).train()
+    one, two = (sample(model, texts(), max_length=3, temperature=0) for _ in range(2))
+    assert torch.equal(one.scores, two.scores)
+    assert model.training
+    assert model.decoder.training
+
+
+class Scripted(torch.nn.Module):
+    """In a batch of two rows, the first ends at once and the second after token 5."""
+
+    pad, end = 0, 2
+
+    def start(self, source):
+        return 0
+
+    def step(self, ids, state, need_weights=False):
+        likely = torch.tensor([[2, 5], [5, 2]][state])
+        return 3.0 * F.one_hot(likely, 6).double(), state + 1, None
+
+
+def test_a_row_that_has_ended_is_padded_and_keeps_its_score():
+    drawn = sample(Scripted(), torch.tensor([[4], [4]]), max_length=5, temperature=0, end=Scripted.end)
+    assert drawn.ids.tolist() == [[2, 0], [5, 2]]
+    gain = 3 - math.log(math.exp(3) + 5)
+    assert drawn.scores.tolist() == pytest.approx([gain, 2 * gain])
 
 
 def test_the_same_generator_gives_the_same_text_and_no_other_draws(ours):
@@ -490,7 +546,9 @@ def test_sizes_that_do_not_fit_are_refused(options, words):
         (lambda model: sample(model, texts(), max_length=0), "max_length"),
         (lambda model: sample(model, texts(), max_length=1, temperature=-1), "temperature: wanted .*got -1"),
         (lambda model: sample(model, texts(), max_length=1, top_k=0), "top_k"),
+        (lambda model: sample(model, texts(), max_length=1, temperature=math.inf), "temperature: .*got inf"),
         (lambda model: sample(model, texts(), max_length=1, top_p=1.5), "top_p: wanted .*got 1.5"),
+        (lambda model: sample(model, texts(), max_length=1, top_p=0), "top_p: wanted .*got 0"),
         (
             lambda model: model.decoder.layers[0].self_attention(
                 *(torch.zeros(2, length, 24, dtype=torch.float64) for length in (3, 4, 4))

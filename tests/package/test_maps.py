@@ -26,6 +26,7 @@ def test_one_to_four_dimensions_become_layers_and_heads(shape):
 def test_tensors_of_every_precision(dtype, device):
     weights = torch.softmax(torch.randn(3, 500, device=device), -1).to(dtype).requires_grad_()
     maps = check_maps(weights, THREE, ["k"] * 500)
+    assert maps.weights.dtype == (np.float64 if dtype == torch.float64 else np.float32)
     np.testing.assert_allclose(maps.weights[0, 0], weights.detach().cpu().double(), atol=1e-7)
 
 
@@ -90,6 +91,13 @@ def test_frames_come_in_a_list_or_along_an_axis(weights):
         assert (one.queries, one.keys, one.mask) == (THREE, FIVE, None)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_frame_may_be_one_map_and_may_be_the_only_one(count):
+    weights = FRAMES[:count, 0]  # (F, T, S)
+    maps = check_frames(weights, THREE, FIVE, torch.ones(3, 5, dtype=torch.bool), frames=NAMES[:count])
+    assert [one.weights.shape for one in maps] == [(1, 1, 3, 5)] * count
+
+
 def test_a_mask_is_for_all_frames_or_one_for_each():
     allowed = torch.ones(3, 2, 3, 5, dtype=torch.bool)
     allowed[1, ..., 4] = False
@@ -115,6 +123,12 @@ def test_a_mask_is_for_all_frames_or_one_for_each():
         ({"weights": []}, ValueError, "^weights: got no frame, wanted one or more"),
         ({"weights": FRAMES[:0]}, ValueError, "^weights: got no frame, wanted one or more"),
         ({"weights": [FRAMES[0], None]}, TypeError, "^weights: got NoneType, wanted a torch tensor"),
+        ({"weights": None}, TypeError, "^weights: got NoneType, wanted a torch tensor"),
+        (
+            {"weights": [FRAMES[0], FRAMES[1, :1], FRAMES[2]]},
+            ValueError,
+            r"^weights: frame 1 has shape \(1, 3, 5\), wanted \(2, 3, 5\) as frame 0 has",
+        ),
         (
             {"weights": [*FRAMES[:2], FRAMES[2, :1]]},
             ValueError,
@@ -144,6 +158,7 @@ def wrong_row():
 
 def with_value(value):
     weights = uniform(3, 5)
+    weights[0, 0], weights[0, 1] = 0, 0.4
     weights[1, 2] = value
     return weights
 
@@ -182,6 +197,11 @@ BAD = [
     ),
     ({"mask": ~NO[None]}, ValueError, r"mask: got shape \(1, 3, 5\), wanted one that broadcasts"),
     ({"mask": NO}, ValueError, r"mask: is False at \[0, 0\], where the weight is 0.2"),
+    (
+        {"weights": with_value(0.2), "mask": NO},
+        ValueError,
+        r"mask: is False at \[0, 1\], where the weight is 0.4",
+    ),
 ]
 
 
@@ -199,10 +219,12 @@ def test_bad_input_is_rejected(entrance, wrong, error, says):
 def test_half_precision_rounding_is_tolerated_and_no_more():
     weights = uniform(3, 5) * 1.01
     check_maps(weights.half(), THREE, FIVE)
+    check_maps(weights.half().numpy(), THREE, FIVE)
     with pytest.raises(ValueError, match=r"sums to 1\.0498"):
         check_maps(uniform(3, 5).half() * 1.05, THREE, FIVE)
-    with pytest.raises(ValueError, match=r"sums to 1\.01"):
-        check_maps(weights, THREE, FIVE)
+    for exact in (weights, weights.double(), weights.numpy(), weights.double().numpy()):
+        with pytest.raises(ValueError, match=r"sums to 1\.01"):
+            check_maps(exact, THREE, FIVE)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +233,7 @@ def test_half_precision_rounding_is_tolerated_and_no_more():
         ("", "∅"),
         (" ", "␠"),
         ("  a b ", "␠␠a b␠"),
+        ("X a X", "X a X"),
         ("\u00a0a\u202f", "⍽a⍽"),
         ("\x1f\x7f\x9f", "[U+001F][U+007F][U+009F]"),
         ("\u200d\ufeff", "[U+200D][U+FEFF]"),

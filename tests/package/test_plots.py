@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import warnings
+from contextlib import nullcontext
 from importlib.resources import files
 from itertools import pairwise
 
@@ -13,15 +14,17 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.text import Text
 
+from attnbook import plots
 from attnbook.maps import check_maps
 from attnbook.plots import (
     PALETTE,
     SERIES,
     book_style,
     drawable,
+    figure_size,
     label_lines,
     map_figure,
     plot_attention,
@@ -60,12 +63,40 @@ def test_rows_are_queries_and_columns_are_keys():
     assert (ax.get_ylabel(), ax.get_xlabel()) == ("query", "key")
     np.testing.assert_allclose(ax.collections[0].get_array().reshape(3, 5), values)
     assert ax.yaxis_inverted()  # the first query is at the top
+    assert ax.get_xticks() == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5])  # each label at its cell
+    assert ax.get_yticks() == pytest.approx([0.5, 1.5, 2.5])
+    assert ax.collections[0].get_cmap() == weights_colormap()
+    assert ax.collections[0].colorbar.ax.get_ylabel() == "weight"
+
+
+def titles(ax: Axes) -> set[str]:
+    return {ax.get_title(loc=loc) for loc in ("left", "center", "right")} - {""}
+
+
+def test_a_title_is_shown_as_it_is_written():
+    maps = check_maps(weights(3, 3), list("abc"))
+    assert titles(plot_attention(weights(3, 3), list("abc"), title="Two\nlines, $5")) == {"Two\nlines, $5"}
+    assert titles(map_figure(maps, 0, 0, title="One").axes[0]) == {"One"}
+    for untitled in (
+        plot_attention(weights(3, 3), list("abc")),
+        plot_mask(torch.ones(3, 3, dtype=torch.bool)),
+        map_figure(maps, 0, 0).axes[0],
+    ):
+        assert titles(untitled) == set()
 
 
 def test_it_draws_into_the_given_axes():
-    _, (left, right) = plt.subplots(1, 2)
+    _, (left, middle, right) = plt.subplots(1, 3)
     assert plot_attention(weights(4, 4), list("abcd"), ax=right) is right
+    assert plot_mask(torch.ones(2, 2, dtype=torch.bool), ax=middle) is middle
     assert not left.collections
+
+
+@pytest.mark.parametrize("style", [book_style, nullcontext])
+def test_no_grid_is_drawn_over_a_map(style):
+    with style():
+        ax = plot_attention(weights(4, 4), list("abcd"))
+    assert not any(line.get_visible() for line in [*ax.get_xgridlines(), *ax.get_ygridlines()])
 
 
 def test_the_colour_scale_ends_at_the_largest_weight_or_at_peak():
@@ -76,6 +107,30 @@ def test_the_colour_scale_ends_at_the_largest_weight_or_at_peak():
 
     assert limits() == pytest.approx((0, values.max().item()))
     assert limits(peak=1) == (0, 1)
+    values = torch.zeros(3, 5)
+    assert limits() == (0, 1)
+
+
+def test_the_figures_of_one_model_share_their_colour_scale_unless_a_peak_is_given():
+    values = weights(2, 3, 3)
+    maps, flat = check_maps(values, list("abc")), int(values.amax((1, 2)).argmin())
+    cells = lambda **look: map_figure(maps, 0, flat, **look).axes[0].collections[0]  # noqa: E731
+    assert cells().norm.vmax == maps.peak > values[flat].max()
+    assert cells(peak=1.0).norm.vmax == 1
+
+
+def test_a_floor_makes_the_colour_scale_logarithmic_and_hidden_keys_are_blank():
+    maps = check_maps(torch.tensor([[1.0, 0.0, 0.0], [0.7, 0.3, 0.0]]), list("ab"), list("xyz"))
+    ax = map_figure(maps, 0, 0, floor=0.01, hidden=1).axes[0]
+    cells = ax.collections[0]
+    assert isinstance(cells.norm, LogNorm)
+    assert (cells.norm.vmin, cells.norm.vmax) == (0.01, 1)
+    assert cells.colorbar.ax.get_ylabel() == "weight, logarithmic"
+    shown = cells.get_array().reshape(2, 3)
+    assert shown.mask.tolist() == [[True, False, False]] * 2
+    np.testing.assert_allclose(shown[:, 1:], [[0.01, 0.01], [0.3, 0.01]])
+    even = check_maps(torch.full((2, 2), 0.5), list("ab"))
+    assert map_figure(even, 0, 0, floor=0.01).axes[0].collections[0].norm.vmin == 0.01
 
 
 def test_masked_cells_are_hatched():
@@ -84,6 +139,7 @@ def test_masked_cells_are_hatched():
     ax = plot_attention(values, list("abcd"), mask=may)
     ends = lambda patch: (int(patch.get_x()), int(patch.get_x() + patch.get_width()))  # noqa: E731
     patches = [patch for patch in ax.patches if patch.get_hatch()]
+    assert all(patch.get_height() == 1 for patch in patches)
     hatched = {(int(patch.get_y()), column) for patch in patches for column in range(*ends(patch))}
     assert hatched == {(row, column) for row in range(4) for column in range(4) if column > row}
     assert ax.collections[0].get_array().mask.reshape(4, 4).sum() == 6
@@ -125,13 +181,22 @@ def test_any_token_can_be_a_label_without_warnings(caplog):
     assert not any(label.get_parse_math() for label in [*ax.get_xticklabels(), *ax.get_yticklabels()])
 
 
-def test_characters_that_no_font_has_get_a_sign():
+def test_characters_that_no_font_has_get_a_sign(monkeypatch):
     assert drawable("a\U0010ffffb") == "a�b"
+    for space in ("␠", "␣"):
+        monkeypatch.setattr(plots, "covered", lambda space=space: frozenset(map(ord, "a" + space)))
+        assert drawable("␠a") == f"{space}a"
+
+
+def test_only_labels_of_more_than_14_characters_are_cut():
+    ax = plot_attention(torch.eye(2), ["x" * 14, "y" * 15])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["x" * 14, "y" * 13 + "…"]
 
 
 def test_single_characters_stay_upright_among_rotated_keys():
-    ax = plot_attention(torch.eye(4), ["我", "love", "你", "!"])
-    assert [label.get_rotation() for label in ax.get_xticklabels()] == [0, 90, 0, 0]
+    ax = plot_attention(torch.eye(4), ["我", "too", "you", "ab"])
+    assert [label.get_rotation() for label in ax.get_xticklabels()] == [0, 90, 90, 90]
+    assert [label.get_rotation() for label in ax.get_yticklabels()] == [0, 0, 0, 0]
     ax = plot_attention(torch.eye(3), ["ab", "c", "d"])
     assert [label.get_rotation() for label in ax.get_xticklabels()] == [0, 0, 0]
 
@@ -155,6 +220,23 @@ def test_a_long_title_is_not_cut(shape):
     assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
     assert 0 <= box.y0 < box.y1 <= figure.bbox.y1
     assert ax.bbox.height > 0.8 * short.axes[0].bbox.height
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "size"),
+    [
+        (10, 10, (5.4, 4.5)),  # square cells
+        (1, 40, (7.5, 1.52)),  # at most a page wide
+        (24, 40, (7.5, 6.58)),  # rows high enough for their labels
+        (25, 40, (7.5, 5.05)),  # square again: there are too many rows for that
+        (60, 10, (5.4, 7.5)),  # at most a page high
+    ],
+)
+def test_a_figure_has_room_for_every_cell_and_fits_a_page(rows, columns, size):
+    maps = check_maps(weights(rows, columns), ["q"] * rows, ["k"] * columns)
+    assert figure_size(maps) == pytest.approx(size)
+    ax = plot_attention(weights(rows, columns), ["q"] * rows, ["k"] * columns)
+    assert ax.figure.get_size_inches() == pytest.approx(size)
 
 
 def test_a_map_of_one_row_is_low_and_shown_once():
@@ -217,6 +299,7 @@ def test_the_colours_of_heads_differ_from_each_other_and_from_the_paper(theme):
 def test_the_palette_is_defined_once():
     stated = json.loads(files("attnbook").joinpath("palette.json").read_text())
     assert stated == PALETTE
+    assert weights_colormap().N == signed_colormap().N == 33
     np.testing.assert_allclose(weights_colormap()(0.0)[:3], to_rgb(PALETTE["light"]["weights"][0]), atol=1e-6)
     np.testing.assert_allclose(
         weights_colormap("dark")(1.0)[:3], to_rgb(PALETTE["dark"]["weights"][-1]), atol=1e-6
@@ -294,6 +377,19 @@ def test_labels_of_lines_that_end_together_do_not_overlap():
     assert [text.get_text() for text in ax.texts] == [f"line {number}" for number in range(5)]
 
 
+def test_a_label_is_beside_its_lines_end_or_a_line_of_text_from_the_next_label():
+    with book_style():
+        figure, ax = plt.subplots()
+        for number, height in enumerate((0.0, 1.0, 1.0)):
+            ax.plot([0, 1], [0.5, height], label=f"costs ${number}")
+        label_lines(ax)
+        drawn(figure)
+    offsets = [text.xyann for text in ax.texts]  # in points
+    apart = 1.25 * mpl.rcParams["font.size"] / 2
+    np.testing.assert_allclose(offsets, [(7, 0), (7, -apart), (7, apart)], atol=1e-6)
+    assert not any(text.get_parse_math() for text in ax.texts)
+
+
 @pytest.mark.parametrize(
     ("heights", "apart"),
     [
@@ -303,6 +399,9 @@ def test_labels_of_lines_that_end_together_do_not_overlap():
         ([5.0, 5.0], [4.5, 5.5]),
         ([0.0, 1.5, 1.6, 9.0], [0, 1.05, 2.05, 9]),
         ([0.0, 0.0, 0.6, 0.6], [-1.2, -0.2, 0.8, 1.8]),
+        ([5.0, 5.0, 6.5], [4.5, 5.5, 6.5]),
+        ([5.0, 5.0, 7.5], [4.5, 5.5, 7.5]),
+        ([5.0, 5.0, 6.4], [4.46666667, 5.46666667, 6.46666667]),
     ],
 )
 def test_crowded_labels_are_moved_as_little_as_needed(heights, apart):

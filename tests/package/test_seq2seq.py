@@ -289,8 +289,9 @@ def test_sources_past_the_limit_are_rejected(kind, attention):
 @pytest.mark.bad_input
 def test_the_convolutional_model_rejects_longer_sequences():
     model = ConvolutionalSeq2Seq(11, 13, 6, max_length=4)
-    with pytest.raises(ValueError, match="max_length is 4"):
-        model(torch.ones(1, 5).long(), torch.ones(1, 2).long())
+    for source, target in ((5, 2), (2, 5)):
+        with pytest.raises(ValueError, match="max_length is 4"):
+            model(torch.ones(1, source).long(), torch.ones(1, target).long())
 
 
 def test_the_convolutional_model_follows_its_formula():

@@ -6,7 +6,7 @@ import torch
 
 from attnbook import checkpoints, snapshots
 from attnbook.checkpoints import Recipe
-from attnbook.data import TranslationTask, split_of
+from attnbook.data import DateTask, split_of
 from attnbook.generation import greedy_decode
 from attnbook.snapshots import Snapshot
 
@@ -35,6 +35,7 @@ def test_the_recorded_date_is_held_out_and_the_file_is_small(recording):
     assert recording.text == "Saturday, August 19, 2000"
     assert "".join(recording.right) == "2000年8月19日星期六⟨end⟩"
     assert recording.steps == snapshots.default_steps(3500)
+    assert [recording.at(step) for step in recording.steps] == recording.snapshots
 
 
 @pytest.mark.slow
@@ -131,6 +132,23 @@ def test_bad_names_steps_and_files_are_rejected(recording, tmp_path):
 
 
 def test_the_task_decides_the_target(untrained):
-    _, task = untrained
-    assert isinstance(task, TranslationTask)
-    assert snapshots.record(task, {}, [1.0], []).target == "zh"
+    text = "Saturday, August 19, 2000"
+    for task, tag, target, right in (
+        (untrained[1], ["⟨zh⟩"], "zh", "2000年8月19日星期六"),
+        (DateTask(), [], "iso", "2000-08-19"),
+    ):
+        made = snapshots.record(task, {"seed": 5}, [1.0], [])
+        assert (made.text, made.source, made.target) == (text, [*tag, *text], target)
+        assert made.right == [*right, "⟨end⟩"]
+        assert (made.training, made.curve) == ({"seed": 5}, [[0.0, 1.0]])
+
+
+def test_the_curve_is_of_the_means_of_a_hundred_intervals_and_of_shorter_ones_at_first():
+    curve = snapshots._thin([*map(float, range(10_100))])  # each interval has 101 steps
+    assert all(step == loss for step, loss in curve)  # the mean of a range is its middle
+    assert curve[:3] == [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]
+    early = [step for step, _ in curve if step < 101]
+    assert len(curve) - len(early) == 99
+    assert len(early) == len({round(101 ** (i / 19)) for i in range(20)})
+    third = snapshots._thin([0.0, 0.0, 1.0] * 100)[-1]
+    assert third == [298.0, 0.333333]

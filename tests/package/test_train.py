@@ -94,6 +94,56 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_weights(tmp_path, monkeypa
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
+def test_a_resumed_run_has_the_snapshots_of_both_parts(tmp_path, monkeypatch):
+    def take(model, task, step):
+        assert isinstance(task, DateTask)
+        return snapshots.Snapshot(step, ["a"], [0.5], torch.zeros(1, 1, 1, 1, dtype=torch.uint8), model.pad)
+
+    monkeypatch.setattr(snapshots, "take", take)
+    state = tmp_path / "run.state"
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "check_loss", at_step(2, ask_to_stop))
+        with pytest.raises(KeyboardInterrupt):
+            train(new_run(snapshots=[0, 2, 5]), Process("cpu"), state, save_every=100)
+    again = new_run(snapshots=[0, 2, 5])
+    train(again, Process("cpu"), state, save_every=100)
+    assert [fields["step"] for fields in again.taken] == [0, 2, 5]
+
+
+def test_a_run_goes_on_from_a_state_that_has_no_snapshots(tmp_path):
+    state = tmp_path / "run.state"
+    train(new_run(steps=2), Process("cpu"), state, save_every=1)
+    saved = torch.load(state, weights_only=True)
+    del saved["run"]["taken"], saved["run"]["snapshots"]
+    torch.save(saved, state)
+    again = new_run(steps=2)
+    train(again, Process("cpu"), state, save_every=1)
+    assert (again.losses, again.taken) == (saved["run"]["losses"], [])
+
+
+def test_every_step_seed_and_process_has_dropout_of_its_own(monkeypatch):
+    seeds, process = [], Process("cpu")
+    model, task = checkpoints.Recipe("iso", SIZES).build()
+    monkeypatch.setattr(torch, "manual_seed", seeds.append)
+    for seed in (3, 4):
+        for step in (0, 1):
+            for process.rank in (0, 1):
+                loop._loss(model, task, new_run(seed=seed), step, process)
+    assert len(set(seeds)) == len(seeds) == 8
+    some = {loop.seed_of(seed, step) for seed in range(20) for step in range(50)}
+    assert len(some) == 1000
+    assert all(0 <= seed < 2**63 for seed in some)
+
+
+def test_the_optimizer_has_the_papers_betas(tmp_path, monkeypatch):
+    made, adam = [], torch.optim.Adam
+    monkeypatch.setattr(
+        torch.optim, "Adam", lambda *given, **options: made.append(options) or adam(*given, **options)
+    )
+    train(new_run(steps=2), Process("cpu"), tmp_path / "run.state", save_every=1)
+    assert made == [{"lr": 1e-2, "betas": (0.9, 0.98)}]
+
+
 def test_the_learning_rate_follows_its_schedule_after_a_stop_too(tmp_path, monkeypatch):
     rates, update = [], training.update
 
@@ -162,7 +212,7 @@ def test_the_last_step_is_saved(tmp_path):
 
 def test_a_fresh_run_deletes_the_old_state_at_once(tmp_path, monkeypatch):
     state = tmp_path / "run.state"
-    train(new_run(), Process("cpu"), state, save_every=4)
+    train(new_run(), Process("cpu"), state, save_every=4, fresh=True)  # there may be none
     monkeypatch.setattr(training, "check_loss", at_step(0, die))
     with pytest.raises(RuntimeError, match="killed"):
         train(new_run(), Process("cpu"), state, save_every=4, fresh=True)
@@ -233,6 +283,24 @@ def test_a_broken_state_is_rejected(tmp_path):
     state.write_bytes(b"half a file")
     with pytest.raises(ValueError, match=r"run.state: wanted the state of an earlier run.*--fresh"):
         train(new_run(), Process("cpu"), state, save_every=1)
+
+
+class Command:
+    """Unpickled by a careless reader, it makes a folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+def test_a_state_runs_no_code(tmp_path):
+    state, folder = tmp_path / "run.state", tmp_path / "made"
+    torch.save(Command(folder), state)
+    with pytest.raises(ValueError, match=r"run.state: wanted the state of an earlier run"):
+        train(new_run(), Process("cpu"), state, save_every=1)
+    assert not folder.exists()
 
 
 # One of two machines, each with its own folder. It records its steps and can be told to stop at one.
@@ -430,6 +498,14 @@ def test_every_number_is_read_and_checked(tmp_path, monkeypatch, capsys, option)
         assert f"argument --{option}: wanted a" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("steps", [[7], [0, 300]])
+def test_snapshot_steps_may_be_one_or_reach_to_the_end(tmp_path, monkeypatch, steps):
+    monkeypatch.chdir(tmp_path)
+    option = f"--snapshot-steps={','.join(map(str, steps))}"
+    chosen = command.parse(["iso", "--steps=300", "--snapshots=a.npz", option])
+    assert command.run_of(chosen).snapshots == steps
+
+
 def test_processes_divide_the_batch(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORLD_SIZE", "3")
@@ -486,9 +562,12 @@ def test_help_shows_every_option(capsys):
         ),
         (["iso", "--snapshots=a.npz", "--snapshot-steps=many"], "--snapshot-steps: wanted steps in rising"),
         (
-            ["iso", "--steps=300", "--snapshots=a.npz", "--snapshot-steps=0,301"],
+            ["iso", "--steps=300", "--snapshots=a.npz", "--snapshot-steps=0,10,301"],
             "--snapshot-steps: wanted at most --steps 300, got 301",
         ),
+        (["iso", "--snapshots=a.npz", "--snapshot-steps=5,5"], "--snapshot-steps: wanted steps in rising"),
+        (["iso", "--snapshots=a.npz", "--snapshot-steps=-1"], "--snapshot-steps: wanted steps in rising"),
+        (["iso", "--device=gpu"], "--device: invalid choice: 'gpu'"),
         (["iso", "--speed", "9"], "unrecognized arguments: --speed 9"),
     ],
 )
@@ -508,8 +587,12 @@ def test_a_folder_is_rejected_as_checkpoint(tmp_path, capsys):
 
 
 def test_an_unwritable_folder_is_rejected_before_training(tmp_path, monkeypatch, capsys):
-    def refuse(dir, **_):
-        raise PermissionError(13, "Permission denied", str(dir))
+    create = tempfile.NamedTemporaryFile
+
+    def refuse(dir=None, **options):
+        if dir == tmp_path:
+            raise PermissionError(13, "Permission denied", str(dir))
+        return create(dir=dir, **options)
 
     monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)  # root may write anywhere
     with pytest.raises(SystemExit):
@@ -624,6 +707,7 @@ def test_snapshots_of_the_task_without_targets_are_of_the_same_date(tmp_path):
     assert command.main([*line, f"--snapshots={file}"]) == 0
     recording = snapshots.load(file)
     assert recording.steps == [0, 2]
+    assert recording.training["steps"] == 2
     assert recording.text == "Saturday, August 19, 2000"
     assert (recording.target, "".join(recording.right)) == ("iso", "2000-08-19⟨end⟩")
 
@@ -631,16 +715,31 @@ def test_snapshots_of_the_task_without_targets_are_of_the_same_date(tmp_path):
 def test_the_curve_has_the_means_of_equal_intervals():
     assert command.curve([4.0, 2.0, 1.0], points=2) == [3.0, 1.0]
     assert command.curve([4.0, 2.0, 1.0]) == [4.0, 2.0, 1.0]
+    assert command.curve([1.0, 0.0, 0.0], points=1) == [0.333333]
+    assert len(command.curve([1.0] * 101)) == 51  # of two steps each: at most a hundred
+
+
+def test_results_are_shares_in_the_checkpoint_and_percentages_for_readers(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "small.safetensors"
+    monkeypatch.setattr(command, "measure", lambda *_: {"all": 0.12345678, "from de": 1.0})
+    assert command.main(["iso", "--steps=2", "--warmup=0", *SMALL, f"--out={out}"]) == 0
+    recipe = checkpoints.load(out).recipe
+    assert recipe.results == {"all": 0.123457, "from de": 1.0}
+    assert len(recipe.curve) == recipe.training["steps"] == 2
+    assert "taken" not in recipe.training
+    assert "| all | 12.35 % |" in out.with_suffix(".md").read_text("utf8")
+    assert f"{out}: 12.35 % of 20 held-out dates correct" in capsys.readouterr().out
 
 
 def test_measure_takes_every_example_once_and_gives_fractions(monkeypatch):
     """Every German date counts as correct, and no other; 600 examples are more than two batches."""
     task = DateTask(languages=["de", "en"])
-    german, splits, sample = set(), [], task.sample
+    german, splits, drawn, sample = set(), [], [], task.sample
 
     def recorded(size, generator, split):
         splits.append(split)
         rows = sample(size, generator, split)
+        drawn.append(rows)
         german.update(i for i, row in enumerate(rows) if row[1] == "de")
         return rows
 
@@ -662,6 +761,9 @@ def test_measure_takes_every_example_once_and_gives_fractions(monkeypatch):
     seen.clear()
     measure(torch.nn.Identity(), task, 5, seed=0, split="validation")
     assert splits == ["test", "validation"]
+    for seed in (0, 0, 1):
+        measure(torch.nn.Identity(), task, 5, seed)
+    assert drawn[2] == drawn[3] != drawn[4]  # the seed decides which dates are drawn
 
 
 def test_the_model_card_lists_sizes_settings_and_results():

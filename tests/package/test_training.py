@@ -1,6 +1,7 @@
 """Training and scoring: what `fit` changes and doesn't change, and what `exact_match` counts."""
 
 import math
+import time
 from itertools import pairwise
 
 import pytest
@@ -127,8 +128,11 @@ def test_the_schedule_is_used(monkeypatch):
             return super().step()
 
     monkeypatch.setattr(torch.optim, "Adam", Spy)
-    fit(build(), TASK.batches(4, seed=0), steps=9, learning_rate=0.5, warmup=3, progress=False)
-    assert used == [0.5 * schedule(step, 9, warmup=3) for step in range(9)]
+    for decay in (True, False):
+        options = {"steps": 9, "learning_rate": 0.5, "warmup": 3, "decay": decay}
+        fit(build(), TASK.batches(4, seed=0), **options, progress=False)
+        assert used == [0.5 * schedule(step, 9, 3, decay) for step in range(9)]
+        used.clear()
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -159,9 +163,10 @@ def test_an_interrupt_is_raised_and_keeps_the_learned_weights():
 
 def test_no_batch_is_drawn_unused():
     batches = iter([TASK.batch(4, torch.Generator().manual_seed(0))] * 3)
+    began = time.perf_counter()
     history = fit(build(), batches, steps=2, progress=False)
     assert len(history.losses) == 2
-    assert history.seconds > 0
+    assert 0 < history.seconds <= time.perf_counter() - began
     assert len(list(batches)) == 1
 
 
@@ -204,6 +209,14 @@ def test_a_resumed_bar_starts_where_the_run_stopped_and_shows_each_loss(monkeypa
     (bar,) = bars
     assert bar.options == {"total": 6, "initial": 3, "leave": False, "disable": False}
     assert (bar.losses, bar.steps) == (["0.1235", "2.0000"], 2)
+    training.progress_bar(6, desc="Downloading")
+    assert bars[1].options == {
+        "total": 6,
+        "initial": 0,
+        "leave": False,
+        "disable": False,
+        "desc": "Downloading",
+    }
 
 
 class Parrot(nn.Module):
@@ -213,12 +226,13 @@ class Parrot(nn.Module):
 
     def __init__(self, rows):
         super().__init__()
-        self.rows, self.weight = rows, nn.Parameter(torch.zeros(()))
+        self.rows, self.weight, self.read = rows, nn.Parameter(torch.zeros(())), []
 
     def start(self, source):
         return 0
 
     def step(self, ids, state, need_weights=False):
+        self.read = [*self.read[:state], ids.tolist()]
         return F.one_hot(self.rows[:, state], VOCAB).float() * 9, state + 1, None
 
 
@@ -237,6 +251,7 @@ def test_a_row_counts_only_if_all_of_it_matches(written, right):
     model = Parrot(torch.tensor([written, [5, 2, 4]]))
     assert matches(model, torch.ones(2, 3).long(), target).tolist() == [right, True]
     assert exact_match(model, torch.ones(2, 3).long(), target) == (1.0 if right else 0.5)
+    assert model.read[:2] == [[1, 1], [written[0], 5]]  # from the start that the targets have
 
 
 def test_an_empty_target_is_only_start_and_end():

@@ -63,6 +63,8 @@ def test_lengths_and_characters_are_no_larger_than_needed(language):
     assert max(map(len, texts)) == task.source_length
     texts += [write_date(day, language, format) for day in every[:36] for format in FORMATS]
     assert set("".join(texts)) | set("0123456789") == set(task.source.characters)
+    assert "".join(task.target.characters) == "-0123456789"
+    assert task.target_length == len("yyyy-mm-dd") + 2
 
 
 def test_a_date_may_be_a_string():

@@ -1,5 +1,7 @@
 """The reversal task."""
 
+from collections import Counter
+
 import pytest
 import torch
 
@@ -21,16 +23,19 @@ def test_the_target_is_the_source_backwards(split):
         assert (writes == TASK.target.end).sum() == 1
 
 
-def test_lengths_and_letters_are_all_drawn():
+def test_lengths_and_letters_are_drawn_evenly():
     texts = TASK.sample(2000, torch.Generator().manual_seed(0))
-    assert {len(text) for text in texts} == set(range(2, 10))
-    assert set("".join(texts)) == set("abcdefgh")
+    lengths, letters = Counter(map(len, texts)), Counter("".join(texts))
+    assert (set(lengths), set(letters)) == (set(range(2, 10)), set("abcdefgh"))
+    for counts in (lengths, letters):
+        assert max(counts.values()) < 1.6 * min(counts.values())
 
 
-def test_a_length_may_be_fixed():
-    source, target = TASK.batch(20, torch.Generator().manual_seed(0), length=5)
-    assert source.shape == (20, 5)
-    assert target.shape == (20, 7)
+@pytest.mark.parametrize("length", [2, 5, 9])
+def test_a_length_may_be_fixed(length):
+    source, target = TASK.batch(20, torch.Generator().manual_seed(0), length=length)
+    assert source.shape == (20, length)
+    assert target.shape == (20, length + 2)
 
 
 def test_the_same_seed_gives_the_same_batches():
@@ -60,6 +65,7 @@ def test_batches_of_one_length_have_no_padding_and_cover_all_lengths():
     [
         (lambda: ReversalTask("aa"), "alphabet: .*got 'aa'"),
         (lambda: ReversalTask("ab", shortest=0), "shortest: .*got 0"),
+        (lambda: ReversalTask("ab", longest=2.5), "longest: .*got 2.5"),
         (lambda: ReversalTask("ab", shortest=5, longest=4), "shortest: wanted at most longest=4, got 5"),
         (lambda: TASK.batch(0), "size: .*got 0"),
         (lambda: TASK.batch(2, length=10), "length: wanted 2 to 9, got 10"),

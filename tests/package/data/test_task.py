@@ -17,6 +17,12 @@ def test_batches_calls_batch_repeatedly(task):
         assert all(map(torch.equal, wanted, got))
 
 
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
+def test_batches_are_for_training_unless_another_split_is_named(task):
+    one, other = (torch.Generator().manual_seed(3) for _ in range(2))
+    assert all(map(torch.equal, task.batch(4, one), task.batch(4, other, "train")))
+
+
 def test_a_task_must_implement_batch():
     with pytest.raises(NotImplementedError):
         next(Task().batches(1, seed=0))

@@ -22,6 +22,16 @@ def test_lengths_are_those_of_the_longest_date_with_its_tag_or_start_and_end():
     assert TranslationTask(targets=["iso"]).target_length == len("yyyy-mm-dd") + 2
 
 
+def test_languages_formats_and_characters_are_only_those_that_are_chosen():
+    task = TranslationTask(["fr", "ar"], ["long"], ["fr", "iso"])
+    assert (task.languages, task.formats) == (("fr", "ar"), ("long",))
+    assert {row[1:] for row in task.sample(99, torch.Generator().manual_seed(0))} == {
+        (language, "long", target) for language in ("fr", "ar") for target in ("fr", "iso")
+    }
+    french = set(DateTask(["fr"], ["long", "full"]).source.characters)  # without the dot of its medium format
+    assert set(task.target.characters) == french | set("0123456789-")
+
+
 def test_the_same_seed_gives_the_same_rows():
     assert TASK.sample(5, torch.Generator().manual_seed(0)) == TASK.sample(
         5, torch.Generator().manual_seed(0)

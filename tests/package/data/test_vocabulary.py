@@ -31,6 +31,7 @@ def test_a_row_is_start_text_end_padding():
     batch = vocabulary.batch(["ab", "b"], length=5, start=True, end=True)
     assert batch.tolist() == [[1, 3, 4, 2, 0], [1, 4, 2, 0, 0]]
     assert vocabulary.batch(["ab", "b"]).tolist() == [[3, 4], [4, 0]]
+    assert vocabulary.batch(["ab", "b"], length=2).tolist() == [[3, 4], [4, 0]]
     empty = vocabulary.batch(["", ""])
     assert (empty.shape, empty.dtype) == ((2, 0), torch.long)
 
