@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import zipfile
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ from coursework.edition import LEFT_OUT, find_leaks, secrets, students_edition
 
 LINES = secrets(ROOT)
 PLANTED = next(line for line, of in LINES.items() if of.startswith("hidden tests") and len(line) > 40)
+BORDER = re.compile(r"\\n|[\"'\n<>]")  # what stands around a line, and inside some
+# The lines by their longest piece between borders: a text without that piece doesn't have the line either.
+BY_PIECE = defaultdict(list)
+for one in LINES:
+    BY_PIECE[max(map(str.strip, BORDER.split(one)), key=len)].append(one)
 
 
 def git(folder: Path, command: str) -> str:
@@ -47,7 +53,9 @@ def search(*places: Path) -> list[str]:
     files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*"))]
     found = set()
     for text in (text for file in files if file.is_file() for text in texts(file)):
-        found |= {f"{of}: {line}" for line, of in LINES.items() if line in text and ends(line, text)}
+        pieces = {piece.strip() for piece in BORDER.split(text)}
+        lines = [line for piece in pieces & BY_PIECE.keys() for line in BY_PIECE[piece]]
+        found |= {f"{LINES[line]}: {line}" for line in lines if line in text and ends(line, text)}
     return sorted(found)
 
 
