@@ -21,13 +21,13 @@ def test_the_kernels_memory_and_time_are_counted(tmp_path):
             tmp_path,
             "held = bytearray(b'x') * 400_000_000",
             "del held",
-            "import time\nbegin = time.process_time()\nwhile time.process_time() < begin + 2: pass",
+            "import time\nbegin = time.process_time()\nwhile time.process_time() < begin + 1: pass",
         )
     )
     assert 20 < idle["memory"] < 300
     assert busy["memory"] - idle["memory"] == pytest.approx(400, abs=40)
-    assert busy["processor"] - idle["processor"] > 1.5
-    assert busy["seconds"] > 2
+    assert busy["processor"] - idle["processor"] > 0.7
+    assert busy["seconds"] > 1
 
 
 def test_a_chapter_that_fails_is_named(tmp_path):

@@ -73,7 +73,7 @@ def test_the_package_is_installed_from_the_clone(tmp_path):
     env = {"PATH": f"{python.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
     done = subprocess.run(["./.binder/postBuild"], cwd=clone, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    where = "import attnbook; print(attnbook.__file__)"
+    where = "from importlib.util import find_spec; print(find_spec('attnbook').origin)"
     found = subprocess.run([python, "-c", where], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert Path(found.stdout.strip()).is_relative_to(tmp_path / "venv"), found.stderr
 
@@ -103,8 +103,8 @@ def test_ask_binder_fails_if_the_builder_misses_something(tmp_path, gone, code):
 
 
 def bare_python(folder: Path) -> Path:
-    """An environment that also finds the packages installed here, after its own."""
-    venv.create(folder, with_pip=True)
+    """An environment that also finds the packages installed here, after its own; pip is one of them."""
+    venv.create(folder)
     site = next(folder.glob("lib/python*/site-packages"))
     (site / "zz-others.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder / "bin" / Path(sys.executable).name
