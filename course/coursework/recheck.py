@@ -12,6 +12,8 @@ import signal
 import time
 import traceback
 import warnings
+from functools import cache
+from types import CodeType
 from typing import NamedTuple
 
 import torch
@@ -87,7 +89,7 @@ class Recheck:
         return marks.count("### BEGIN HIDDEN TESTS") > marks.count("### END HIDDEN TESTS")
 
     def execute(self, name: str) -> None:
-        code = compile(TransformerManager().transform_cell(self.cells[name].source), f"<{name}>", "exec")
+        code = compiled(self.cells[name].source, name)
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             exec(code, self.namespace)
@@ -111,6 +113,11 @@ class Recheck:
 
         ask.__name__ = function
         return ask
+
+
+@cache
+def compiled(source: str, name: str) -> CodeType:
+    return compile(TransformerManager().transform_cell(source), f"<{name}>", "exec")
 
 
 def as_error(reply: dict) -> Exception:

@@ -4,7 +4,7 @@ import json
 import traceback
 from dataclasses import dataclass, field
 from functools import cache
-from types import SimpleNamespace
+from types import CodeType, SimpleNamespace
 
 import nbformat
 import pytest
@@ -78,6 +78,12 @@ def read_cells(number: str, year: int = 0) -> list[Cell]:
     ]
 
 
+@cache
+def read_source(number: str) -> nbformat.NotebookNode:
+    """A chapter's assignment as the grader reads it."""
+    return nbformat.reads(json.dumps(notebook(number)), as_version=4)
+
+
 def find(number: str, name: str) -> Cell:
     return next(cell for cell in read_cells(number) if cell.name == name)
 
@@ -126,7 +132,7 @@ class Here:
 def recheck(number: str, answers: dict[str, str]) -> Graded:
     """The same with the grader's recheck, whose tests see stand-ins for the functions."""
     namespace, result = {"__name__": "__main__"}, Graded()
-    check = Recheck(nbformat.reads(json.dumps(notebook(number)), as_version=4), Here(namespace))
+    check = Recheck(read_source(number), Here(namespace))
     for cell in read_cells(number):
         if cell.kind != "code":
             continue
@@ -141,7 +147,12 @@ def recheck(number: str, answers: dict[str, str]) -> Graded:
 
 def run(source: str, name: str, namespace: dict) -> None:
     """Run one cell; `%pip` works as in a notebook."""
-    exec(compile(TransformerManager().transform_cell(source), name, "exec"), namespace)
+    exec(compiled(source, name), namespace)
+
+
+@cache
+def compiled(source: str, name: str) -> CodeType:
+    return compile(TransformerManager().transform_cell(source), name, "exec")
 
 
 def changed(number: str, task: str, changes: str | list[tuple[str, str]]) -> str:
