@@ -15,7 +15,10 @@ from bookpress import ROOT, contents, pdf
 from bookpress.chromium import MISSING, find_chromium
 from bookpress.inspection import mount
 
-NAMES = ["chapters/index.html", "chapters/02-query-key-value.html", "chapters/glossary.html"]
+DATES = "chapters/03-attn.html"  # has a date in every language
+CHAPTER, GLOSSARY = "chapters/02-query-key-value.html", "chapters/glossary.html"
+TITLE = "2. Query, key, value"
+NAMES = ["chapters/index.html", DATES, CHAPTER, GLOSSARY]
 A4 = (595, 842)
 
 
@@ -29,12 +32,18 @@ def print_pages(html, file, names) -> int:
 
 @pytest.fixture(scope="module")
 def printed(html, tmp_path_factory) -> PdfReader:
-    """A book of three pages: the first, a chapter with widgets, and a page with links to it."""
+    """A book of four pages: the first, one with dates, a chapter with widgets, one with links to it."""
     file = tmp_path_factory.mktemp("pdf") / "book.pdf"
     count = print_pages(html, file, NAMES)
     reader = PdfReader(file)
     assert len(reader.pages) == count
     return reader
+
+
+@pytest.fixture(scope="module")
+def texts(printed) -> list[str]:
+    """The text of each page."""
+    return [page.extract_text() for page in printed.pages]
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +81,17 @@ def test_every_page_of_the_contents_is_in_the_book():
     assert contents.pages() == ("chapters/index", *from_toc)
 
 
-def test_pages_are_a4_and_numbered_after_the_front(printed):
+def test_pages_are_a4_and_numbered_after_the_front(printed, texts):
     assert {(round(page.mediabox.width), round(page.mediabox.height)) for page in printed.pages} == {A4}
     assert printed.page_labels[: front(printed)] == ["i", "ii", "iii", "iv"][: front(printed)]
     assert len(printed.pages) > 30
-    for page, label in list(zip(printed.pages, printed.page_labels, strict=True))[front(printed) :]:
-        assert label in re.findall(r"\d+", page.extract_text())
+    for text, label in list(zip(texts, printed.page_labels, strict=True))[front(printed) :]:
+        assert label in re.findall(r"\d+", text)
 
 
-def test_the_contents_pages_have_their_own_numbers(printed):
-    texts = [printed.pages[number].extract_text().split() for number in range(front(printed))]
-    assert "i" not in texts[0]
-    assert "ii" in texts[1]
+def test_the_contents_pages_have_their_own_numbers(texts):
+    assert "i" not in texts[0].split()
+    assert "ii" in texts[1].split()
 
 
 TOO_LARGE = """([width, height]) => [...document.querySelectorAll("article *")]
@@ -113,9 +121,9 @@ def test_nothing_is_cut_off_at_the_end_of_a_page(paper, site, page_name):
     assert paper.evaluate(TOO_LARGE, [pdf.WIDTH, pdf.HEIGHT]) == []
 
 
-def test_each_bookmark_points_to_its_heading(printed, marks):
+def test_each_bookmark_points_to_its_heading(texts, marks):
     titles = [title for title, _ in marks]
-    assert [titles.count(plain(title)) for title in ("2. Query, key, value", "Glossary", "Masks")] == [
+    assert [titles.count(plain(title)) for title in (TITLE, "Glossary", "Masks")] == [
         1,
         1,
         1,
@@ -123,21 +131,21 @@ def test_each_bookmark_points_to_its_heading(printed, marks):
     assert [number for _, number in marks] == sorted(number for _, number in marks)
     for title, number in marks:
         if "√" not in title:
-            assert title in plain(printed.pages[number].extract_text())
+            assert title in plain(texts[number])
 
 
-def test_each_page_names_its_chapter(printed, marks):
-    where = [number for title, number in marks if title in map(plain, ("2. Query, key, value", "Glossary"))]
-    for page in printed.pages[where[0] : where[1]]:
-        assert "2. Query, key, value" in page.extract_text()
+def test_each_page_names_its_chapter(texts, marks):
+    where = [number for title, number in marks if title in map(plain, (TITLE, "Glossary"))]
+    for text in texts[where[0] : where[1]]:
+        assert TITLE in text
 
 
-def test_contents_and_bookmarks_have_the_same_targets(printed, marks):
+def test_contents_and_bookmarks_have_the_same_targets(printed, texts, marks):
     found = [link for page in printed.pages[: front(printed)] for link in links(page)]
     pages = [page.indirect_reference.idnum for page in printed.pages]
     led = sorted(pages.index(link["/Dest"][0].idnum) for link in found)
     assert led == sorted(2 * [number for _, number in marks])
-    text = plain("".join(page.extract_text() for page in printed.pages[: front(printed)]))
+    text = plain("".join(texts[: front(printed)]))
     assert "ATitle" in text
     for title, number in marks:
         assert title in text or "√" in title
@@ -146,14 +154,14 @@ def test_contents_and_bookmarks_have_the_same_targets(printed, marks):
 
 def test_links_between_chapters_are_internal(html, printed, marks):
     where = dict(marks)
-    chapter, glossary = where[plain("2. Query, key, value")], where["Glossary"]
+    chapter, glossary = where[plain(TITLE)], where["Glossary"]
     pages = [page.indirect_reference.idnum for page in printed.pages]
     terms = [
         link["/Dest"] for page in printed.pages[chapter:glossary] for link in links(page) if "/Dest" in link
     ]
     led = {(pages.index(place[0].idnum), int(place[3])) for place in terms}
     assert len({number for number, _ in led if number >= glossary}) > 2  # to its terms, not to its first page
-    soup = BeautifulSoup((html / NAMES[1]).read_text("utf8"), "html.parser")
+    soup = BeautifulSoup((html / CHAPTER).read_text("utf8"), "html.parser")
     wanted = {link["href"].partition("#")[2] for link in soup.select('article a[href^="glossary.html#"]')}
     assert len({place for place in led if place[0] >= glossary}) == len(wanted)
     addresses = [str(link.get("/A", {}).get("/URI")) for page in printed.pages for link in links(page)]
@@ -161,24 +169,24 @@ def test_links_between_chapters_are_internal(html, printed, marks):
     assert [address for address in addresses if address.startswith("https://")]
 
 
-def test_widgets_are_pictures_and_folds_are_open(html, printed, marks):
+def test_widgets_are_pictures_and_folds_are_open(html, printed, texts, marks):
     where = dict(marks)
-    pages = printed.pages[where[plain("2. Query, key, value")] : where["Glossary"]]
-    soup = BeautifulSoup((html / NAMES[1]).read_text("utf8"), "html.parser")
+    chapter = slice(where[plain(TITLE)], where["Glossary"])
+    soup = BeautifulSoup((html / CHAPTER).read_text("utf8"), "html.parser")
     pictures = [image for image in soup.select("article img") if image["src"].endswith(".png")]
-    shown = sum(len(page["/Resources"].get("/XObject", {})) for page in pages)
+    shown = sum(len(page["/Resources"].get("/XObject", {})) for page in printed.pages[chapter])
     assert len(soup.select(".ab-widget")) > 0
     assert shown >= len({image["src"] for image in pictures})
-    text = plain("".join(page.extract_text() for page in pages))
+    text = plain("".join(texts[chapter]))
     assert text.count("Solution") >= 4
     solution = soup.find("summary", string="Solution").parent.select_one("pre").text
     assert plain(solution) in text
 
 
-def test_chinese_is_printed(html, printed, marks):
-    soup = BeautifulSoup((html / NAMES[2]).read_text("utf8"), "html.parser")
+def test_chinese_is_printed(html, texts, marks):
+    soup = BeautifulSoup((html / GLOSSARY).read_text("utf8"), "html.parser")
     chinese = set(re.findall(r"[\u4e00-\u9fff]", soup.select_one("article").text))
-    text = "".join(page.extract_text() for page in printed.pages[dict(marks)["Glossary"] :])
+    text = "".join(texts[dict(marks)["Glossary"] :])
     assert len(chinese) > 50
     missing = chinese - set(unicodedata.normalize("NFKC", text))
     assert len(missing) <= 0.03 * len(chinese), missing  # a few are stored as the look-alike radical
@@ -189,13 +197,11 @@ SCRIPTS["Devanagari"] = "\u0900-\u097f"
 
 
 @pytest.fixture(scope="module")
-def dates(html, tmp_path_factory) -> tuple[str, str]:
-    """The web page's and the PDF's text of chapter 3, which has a date in every language."""
-    file = tmp_path_factory.mktemp("dates") / "chapter.pdf"
-    name = "chapters/03-attn.html"
-    print_pages(html, file, [name])
-    article = BeautifulSoup((html / name).read_text("utf8"), "html.parser").select_one("article")
-    text = "".join(page.extract_text() for page in PdfReader(file).pages)
+def dates(html, texts, marks) -> tuple[str, str]:
+    """The web page's and the PDF's text of chapter 3."""
+    article = BeautifulSoup((html / DATES).read_text("utf8"), "html.parser").select_one("article")
+    first, end = (dict(marks)[plain(title)] for title in ("3. The Attn class, line by line", TITLE))
+    text = "".join(texts[first:end])
     return article.text, unicodedata.normalize("NFKC", text)  # Arabic letters come in their joined forms
 
 
