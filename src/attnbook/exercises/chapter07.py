@@ -1,4 +1,4 @@
-"""Chapter 7: an embedding, sinusoids, rotations, bags, sizes, tied matrices, padding."""
+"""Chapter 7: a lookup backward, an embedding, sinusoids, rotations, bags, sizes, tied matrices, padding."""
 
 import math
 from collections import Counter
@@ -15,8 +15,69 @@ from attnbook.exercises.reading import read_results
 from attnbook.exercises.registry import function, numbers
 from attnbook.exercises.verdict import Wrong
 
-numbers(
+
+def _passed_back(add: Callable[[Tensor, Tensor], Tensor]) -> Callable:
+    """A gradient of the table that is built vector by vector: each row becomes `add(row, vector)`."""
+
+    def gradient(ids: Tensor, upstream: Tensor, vocab: int) -> Tensor:
+        result = upstream.new_zeros(vocab, upstream.shape[-1])
+        for row, vector in zip(ids.flatten().tolist(), upstream.flatten(0, 1), strict=True):
+            result[row] = add(result[row], vector)
+        return result
+
+    return gradient
+
+
+_last_of_each = _passed_back(lambda row, vector: vector)
+
+
+def _counts(ids: Tensor, vocab: int) -> Tensor:
+    return ids.flatten().bincount(minlength=vocab)[:, None]  # (V, 1)
+
+
+def _lookups(batch: int, length: int, width: int, seed: int) -> tuple[Tensor, Tensor, int]:
+    vocab = 2 + batch * length // 2  # so that some ids repeat and, mostly, some are missing
+    ids = torch.randint(vocab, (batch, length), generator=torch.Generator().manual_seed(seed))
+    return ids, random(batch, length, width, seed=seed), vocab
+
+
+@function(
     "7.1",
+    "Backward through a lookup",
+    {"gradient": "(V, D)"},
+    praise="Forward, a lookup copies rows; backward, it adds to them. Rows that weren't used get zeros.",
+    cases=[
+        (torch.tensor([[4, 1, 4, 2], [0, 2, 0, 2]]), random(2, 4, 3, seed=71), 6),
+        *drawn(_lookups, (1, 4), (1, 7), (1, 5), count=8),
+    ],
+    slips=slips(
+        "Where an id repeats, only one of its vectors arrives: `gradient[ids] += …` reads all rows first, "
+        "then writes each back. Add every vector, for example with `index_add_`.",
+        _last_of_each,
+        _passed_back(lambda row, vector: row if row.any() else vector),
+        lambda ids, upstream, vocab: sum(
+            _last_of_each(ids[[b]], upstream[[b]], vocab) for b in range(len(ids))
+        ),
+        "You averaged the vectors of a row. Each use adds to the loss, so add them.",
+        lambda ids, upstream, vocab: table_gradient(ids, upstream, vocab) / _counts(ids, vocab).clamp(min=1),
+        "You counted how often each row was used. Add up the vectors of `upstream` instead.",
+        lambda ids, upstream, vocab: _counts(ids, vocab).expand(-1, upstream.shape[-1]).to(upstream.dtype),
+        "You averaged over the texts. They share the table, so their gradients are added.",
+        lambda ids, upstream, vocab: table_gradient(ids, upstream, vocab) / len(ids),
+        "This is the gradient from the first text only. All texts share the table: add theirs, too.",
+        lambda ids, upstream, vocab: table_gradient(ids[:1], upstream[:1], vocab),
+        "Row 0 gets no gradient from you. Here 0 is a token like any other, not padding.",
+        lambda ids, upstream, vocab: table_gradient(ids, upstream, vocab).index_fill(0, torch.tensor(0), 0),
+        "Every row gets the sum of all vectors. Add each vector only to the row of its own id.",
+        lambda ids, upstream, vocab: upstream.sum((0, 1)).expand(vocab, -1),
+    ),
+)
+def table_gradient(ids: Tensor, upstream: Tensor, vocab: int) -> Tensor:
+    return _passed_back(lambda row, vector: row + vector)(ids, upstream, vocab)
+
+
+numbers(
+    "7.2",
     "Predict an embedding",
     {
         shape_of("output", (2, 3, 16)): dict.fromkeys(
@@ -87,7 +148,7 @@ def _to_one(pair: Tensor, d_model: int) -> Tensor:
 
 
 @function(
-    "7.2",
+    "7.3",
     "Sinusoidal positions",
     {"table": "(T, D)"},
     praise="This is the paper's table: a shift by k is one matrix, and dot products depend on k alone.",
@@ -147,7 +208,7 @@ def _forgetful(a: Tensor, b: Tensor, sines: Tensor, cosines: Tensor) -> tuple[Te
 
 
 @function(
-    "7.3",
+    "7.4",
     "Rotary positions",
     {"output": "(B, T, D)"},
     praise="Now each score depends only on the offset of query and key. Nothing is added to the words.",
@@ -192,7 +253,7 @@ def _texts_case(count: int, seed: int) -> tuple[list[str]]:
 
 
 @function(
-    "7.4",
+    "7.5",
     "What a bag tells",
     {"accuracy": "one number"},
     praise="Each bag gives one correct answer, however many texts share it. Section 7.5 computes the same "
@@ -232,7 +293,7 @@ def _sizes_case(batch: int, length: int, half: int, seed: int) -> tuple[Tensor, 
 
 
 @function(
-    "7.5",
+    "7.6",
     "How large are the words?",
     {"ratio": "one number"},
     praise="This number finds the failing models before any training: about 11 or below 0.05.",
@@ -285,7 +346,7 @@ def _near(size: float, asked: float) -> bool:
 
 
 @function(
-    "7.6",
+    "7.7",
     "One matrix, two sizes",
     {"words": "a number", "scores": "a number"},
     praise="Choose the matrix for the output; the factor corrects the input. For words = scores = 1 that "
@@ -358,7 +419,7 @@ def _columns(real: Tensor) -> Tensor:
 
 
 @function(
-    "7.7",
+    "7.8",
     "Repair: padding in front",
     {"output": "(B, T, D)"},
     praise="A position counts the real tokens before it, which is the column only if padding is at the end.",

@@ -17,6 +17,59 @@ def assert_says(verdict, words: str) -> None:
 
 # --- 7.1 ---------------------------------------------------------------------------------------------------
 
+
+def by_products(ids, upstream, vocab):
+    return torch.einsum("btv,btd->vd", F.one_hot(ids, vocab).float(), upstream)
+
+
+def added_by_index(ids, upstream, vocab):
+    return torch.zeros(vocab, upstream.shape[-1]).index_add_(0, ids.flatten(), upstream.flatten(0, 1))
+
+
+def accumulated(ids, upstream, vocab):
+    gradient = torch.zeros(vocab, upstream.shape[-1])
+    return gradient.index_put_((ids,), upstream, accumulate=True)
+
+
+def added_in_numpy(ids, upstream, vocab):
+    gradient = np.zeros((vocab, upstream.shape[-1]))
+    np.add.at(gradient, ids.numpy(), upstream.numpy())
+    return gradient
+
+
+def row_after_row(ids, upstream, vocab):
+    return [upstream[ids == row].sum(0).tolist() for row in range(vocab)]
+
+
+@pytest.mark.parametrize("answer", [by_products, added_by_index, accumulated, added_in_numpy, row_after_row])
+def test_gradients_of_a_lookup_in_many_ways(check, answer):
+    verdict = check("7.1", answer)
+    assert verdict.passed, verdict.message
+
+
+def added_in_place(ids, upstream, vocab):
+    gradient = torch.zeros(vocab, upstream.shape[-1])
+    gradient[ids] += upstream
+    return gradient
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (added_in_place, "only one of its vectors arrives"),
+        (lambda *inputs: by_products(*inputs).T, "another order"),
+        (lambda ids, upstream, vocab: by_products(ids, upstream, ids.max() + 1), "wanted (V, D)"),
+        (lambda *inputs: by_products(*inputs)[1:], "wanted (V, D)"),
+        (lambda *inputs: 2 * by_products(*inputs), "other numbers"),
+        (lambda *inputs: by_products(*inputs).sum(-1), "wanted (V, D)"),
+    ],
+)
+def test_wrong_gradients_of_a_lookup(check, answer, words):
+    assert_says(check("7.1", answer), words)
+
+
+# --- 7.2 ---------------------------------------------------------------------------------------------------
+
 PREDICTED = {"output": (2, 3, 16), "parameters": 1600, "factor": 4, "rows": 3}
 
 
@@ -35,7 +88,7 @@ def test_the_numbers_are_those_of_the_class():
     [{"output": torch.zeros(2, 3, 16)}, {"parameters": 1600.0}, {"factor": math.sqrt(16)}, {"rows": [3]}],
 )
 def test_predictions_in_any_form(check, other):
-    assert check("7.1", PREDICTED | other).passed
+    assert check("7.2", PREDICTED | other).passed
 
 
 @pytest.mark.parametrize(
@@ -49,10 +102,10 @@ def test_predictions_in_any_form(check, other):
     ],
 )
 def test_wrong_predictions(check, other, words):
-    assert_says(check("7.1", PREDICTED | other), words)
+    assert_says(check("7.2", PREDICTED | other), words)
 
 
-# --- 7.2 ---------------------------------------------------------------------------------------------------
+# --- 7.3 ---------------------------------------------------------------------------------------------------
 
 
 def waves(length, d_model):
@@ -76,7 +129,7 @@ def by_loops(length, d_model):
 
 @pytest.mark.parametrize("answer", [sinusoids, filled, by_loops, lambda *s: filled(*s).numpy()])
 def test_sinusoids_in_many_ways(check, answer):
-    assert check("7.2", answer).passed
+    assert check("7.3", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -88,7 +141,7 @@ def test_sinusoids_in_many_ways(check, answer):
     ],
 )
 def test_wrong_sinusoids(check, answer, words):
-    assert_says(check("7.2", answer), words)
+    assert_says(check("7.3", answer), words)
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.7, 3.0])
@@ -97,12 +150,12 @@ def test_a_wrong_speed_is_not_blamed_on_the_batch(check, speed):
         angle = torch.arange(length)[:, None] * 10000 ** (-speed * torch.arange(0, d_model, 2) / d_model)
         return torch.stack((angle.sin(), angle.cos()), -1).flatten(1)
 
-    verdict = check("7.2", answer)
+    verdict = check("7.3", answer)
     assert verdict.state == "wrong"
     assert "item 0" not in verdict.message
 
 
-# --- 7.3 ---------------------------------------------------------------------------------------------------
+# --- 7.4 ---------------------------------------------------------------------------------------------------
 
 
 def turned(x, sign=1):
@@ -137,7 +190,7 @@ def with_the_matrices_of_formula_7_7(x):
     "answer", [turned, with_complex_numbers, with_matrices, with_the_matrices_of_formula_7_7]
 )
 def test_any_rotation(check, answer):
-    assert check("7.3", answer).passed
+    assert check("7.4", answer).passed
 
 
 def test_what_the_chapter_says_it_is_the_rotation_of_formula_7_7():
@@ -164,10 +217,10 @@ def test_what_the_praise_says_scores_depend_on_the_offset_alone():
     ],
 )
 def test_wrong_rotations(check, answer, words):
-    assert_says(check("7.3", answer), words)
+    assert_says(check("7.4", answer), words)
 
 
-# --- 7.5 ---------------------------------------------------------------------------------------------------
+# --- 7.6 ---------------------------------------------------------------------------------------------------
 
 
 def root_mean_square(x):
@@ -186,7 +239,7 @@ def root_mean_square(x):
     ],
 )
 def test_any_measure_of_the_sizes(check, answer):
-    assert check("7.5", answer).passed
+    assert check("7.6", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -197,10 +250,10 @@ def test_any_measure_of_the_sizes(check, answer):
     ],
 )
 def test_wrong_measures_of_the_sizes(check, answer, words):
-    assert_says(check("7.5", answer), words)
+    assert_says(check("7.6", answer), words)
 
 
-# --- 7.6 ---------------------------------------------------------------------------------------------------
+# --- 7.7 ---------------------------------------------------------------------------------------------------
 
 
 def by_measuring(vocab, d_model, words, scores):
@@ -222,7 +275,7 @@ def in_numpy(vocab, d_model, words, scores):
 
 @pytest.mark.parametrize("answer", [by_measuring, with_a_layer, in_numpy])
 def test_tables_drawn_in_many_ways(check, answer):
-    verdict = check("7.6", answer)
+    verdict = check("7.7", answer)
     assert verdict.passed, verdict.message
 
 
@@ -244,10 +297,10 @@ def flat(vocab, d_model, words, scores):
     ],
 )
 def test_wrong_tables(check, answer, words):
-    assert_says(check("7.6", answer), words)
+    assert_says(check("7.7", answer), words)
 
 
-# --- 7.7 ---------------------------------------------------------------------------------------------------
+# --- 7.8 ---------------------------------------------------------------------------------------------------
 
 
 def from_the_first(x, table, real):
@@ -270,12 +323,12 @@ def in_place(x, table, real):
 
 @pytest.mark.parametrize("answer", [from_the_first, row_by_row])
 def test_any_repair(check, answer):
-    verdict = check("7.7", answer)
+    verdict = check("7.8", answer)
     assert verdict.passed, verdict.message
 
 
 def test_a_repair_in_place_passes_with_a_word_about_it(check):
-    verdict = check("7.7", in_place)
+    verdict = check("7.8", in_place)
     assert verdict.passed
     assert "changes `x` in place" in verdict.message
 
@@ -291,10 +344,10 @@ def test_a_repair_in_place_passes_with_a_word_about_it(check):
     ],
 )
 def test_wrong_repairs(check, answer, words):
-    assert_says(check("7.7", answer), words)
+    assert_says(check("7.8", answer), words)
 
 
-# --- 7.4 ---------------------------------------------------------------------------------------------------
+# --- 7.5 ---------------------------------------------------------------------------------------------------
 
 
 def test_the_best_reader_of_bags(check):
@@ -302,7 +355,7 @@ def test_the_best_reader_of_bags(check):
         bags = ["".join(sorted(text)) for text in texts]
         return sum(1 / bags.count(bag) for bag in bags) / len(bags)
 
-    verdict = check("7.4", by_groups)
+    verdict = check("7.5", by_groups)
     assert verdict.passed, verdict.message
-    wrong = check("7.4", lambda texts: 0.5)
+    wrong = check("7.5", lambda texts: 0.5)
     assert wrong.state == "wrong"
