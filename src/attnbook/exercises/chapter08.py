@@ -1,9 +1,10 @@
-"""Chapter 8: shapes, a budget, a batch in pieces, decoding, a leak, measures, a tag, a head, ablations."""
+"""Chapter 8: a character left out, shapes, a budget, a batch in pieces, decoding, leaks, errors, heads."""
 
+import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date as Date
-from itertools import permutations, zip_longest
+from itertools import permutations, takewhile, zip_longest
 
 import torch
 from torch import Tensor
@@ -12,6 +13,86 @@ from attnbook.exercises.comparing import describe
 from attnbook.exercises.judges import OTHER, Number, Numbers, drawn, number, random, shape_of, slips
 from attnbook.exercises.registry import exercise, function, numbers
 from attnbook.exercises.verdict import Wrong
+
+
+def _last_word(text: str) -> str:
+    """A made-up translation that depends on the first character and on the last word."""
+    return f"{text[:1]} {(text.split() or [''])[-1]}"
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
+
+
+def _ends(text: str) -> str:
+    return text[:1] + text[-1:]
+
+
+def _alike(text: str) -> str:
+    """The same for any text."""
+    return "?"
+
+
+def _any_text(length: int, which: int, seed: int) -> tuple[Callable[[str], str], str]:
+    letters = (2 * random(length, seed=seed)).long().clamp(-2, 2).tolist()
+    return (_last_word, _digits, _ends, str.upper)[which], "".join("a 71b"[i + 2] for i in letters)
+
+
+def _changed(
+    without: Callable[[str, int], str] = lambda text, i: text[:i] + text[i + 1 :],
+    positions: Callable[[str], Sequence[int]] = lambda text: range(len(text)),
+    differ: Callable[[str, str, str], bool] = lambda found, whole, text: found != whole,
+    answer: Callable[[list[int]], list[int]] = lambda found: found,
+) -> Callable:
+    """The positions that a translation depends on; other arguments make wrong answers."""
+
+    def depends_on(write: Callable[[str], str], text: str) -> list[int]:
+        whole = write(text)
+        return answer([i for i in positions(text) if differ(write(without(text, i)), whole, text)])
+
+    return depends_on
+
+
+@function(
+    "8.1",
+    "Leave out one character",
+    {"positions": "a list of positions"},
+    praise="You tested what the output depends on without looking inside. This works for any model.",
+    cases=[
+        (_last_word, "June 6, 1966"),
+        (_digits, "7 July 1977"),
+        (str.upper, "May"),
+        (_alike, "now"),
+        (_ends, "aa"),
+        (_digits, ""),
+        *drawn(_any_text, (1, 12), (0, 3), count=10),
+    ],
+    slips=slips(
+        "`replace` removes every such character, not only the one at position i. Cut the text at i.",
+        _changed(lambda text, i: text.replace(text[i], "")),
+        "`replace` removes the *first* such character, which needn't be the one at i. Cut the text at i.",
+        _changed(lambda text, i: text.replace(text[i], "", 1)),
+        "You put a space in place of the character. Leave it out, so that the text gets shorter.",
+        _changed(lambda text, i: text[:i] + " " + text[i + 1 :]),
+        "All positions seem to count. Leave out one character of the whole text at a time, and compare with "
+        "the translation of the whole text, not with the text.",
+        _changed(differ=lambda found, whole, text: found != text),
+        "These are the positions that *don't* change the translation.",
+        _changed(differ=lambda found, whole, text: found == whole),
+        "Your shorter texts are whole: `text[i:]` begins with character i. Go on from i + 1.",
+        _changed(lambda text, i: text[:i] + text[i:]),
+        "You count from 1. Count from 0.",
+        _changed(answer=lambda found: [i + 1 for i in found]),
+        "The last character was never left out.",
+        _changed(positions=lambda text: range(len(text) - 1)),
+        "The first character was never left out.",
+        _changed(positions=lambda text: range(1, len(text))),
+        "You stop at the first change. Try every position.",
+        _changed(answer=lambda found: found[:1]),
+    ),
+)
+def depends_on(write: Callable[[str], str], text: str) -> list[int]:
+    return _changed()(write, text)
 
 
 def _weights(name: str, queries: int, keys: int, letters: str) -> dict[Number, dict]:
@@ -31,7 +112,7 @@ def _weights(name: str, queries: int, keys: int, letters: str) -> dict[Number, d
 
 
 numbers(
-    "8.1",
+    "8.2",
     "Shapes through the whole model",
     {
         shape_of("logits", (2, 4, 19)): {
@@ -91,7 +172,7 @@ def _largest(
 
 
 @function(
-    "8.2",
+    "8.3",
     "Spend a budget",
     {"d_model": "a number", "left": "a number"},
     praise="You can count a Transformer part by part. Four times the budget buys about twice the width.",
@@ -186,7 +267,7 @@ def _pieces(count: int, width: int, seed: int) -> tuple[Tensor, Tensor, float]:
 
 
 @function(
-    "8.3",
+    "8.4",
     "A batch in pieces",
     {"gradient": "(N,)"},
     praise="This is how a large batch is trained with little memory: the same step, in several passes.",
@@ -300,7 +381,7 @@ def _writer_case(start: int, shift: int, stops: int, max_length: int, seed: int)
 
 
 @function(
-    "8.4",
+    "8.5",
     "Repair the decoder loop",
     {"ids": "a list of ids", "steps": "a number"},
     praise="One loop serves every model with `start` and `step`: recurrent models and the Transformer alike.",
@@ -369,7 +450,7 @@ DAYS = [Date(2001, 1, day) for day in range(1, 10)]
 
 
 @function(
-    "8.5",
+    "8.6",
     "Measure a leak",
     {"fraction": "a number"},
     praise="Split by row, the fraction is near 1 on the book's data (27 rows per date), split by date 0.",
@@ -456,7 +537,7 @@ DATES_WANTED = ["2009-03-07", "1999-11-11", "2020-02-02", "1987", "2001-01-01", 
 
 
 @function(
-    "8.6",
+    "8.7",
     "Two measures of one result",
     {"exact": "a number", "characters": "a number"},
     praise="Each misleads alone: one wrong character spoils a date, and one extra character shifts the rest.",
@@ -503,6 +584,65 @@ def two_scores(written: list[str], wanted: list[str]) -> tuple[float, float]:
     return _scores()(written, wanted)
 
 
+def _counted(
+    prefers: Callable[[Tensor, Tensor], Tensor] = lambda own, correct: correct.sum(-1) > own.sum(-1),
+    change: Callable[[int, int, Tensor], tuple] = lambda search, model, right: (search, model),
+) -> Callable:
+    """The two kinds of errors, counted; other arguments make wrong answers."""
+
+    def causes(own: Tensor, correct: Tensor, right: Tensor) -> tuple[int, int]:
+        search = int((prefers(own, correct) & ~right).sum())
+        return change(search, int((~right).sum()) - search, right)
+
+    return causes
+
+
+def _mean(log_p: Tensor) -> Tensor:
+    return log_p.sum(-1) / (log_p != 0).sum(-1)
+
+
+def _translations(count: int, length: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    own, correct = -(random(2, count, length, seed=seed).abs() ** 3) - 1e-3
+    for log_p, offsets in ((own, random(count, seed=seed + 1)), (correct, random(count, seed=seed + 2))):
+        lengths = (length / 2 + offsets * length / 3).long().clamp(1, length)
+        log_p[torch.arange(length) >= lengths[:, None]] = 0
+    right = random(count, seed=seed + 3) > 0.4
+    return torch.where(right[:, None], correct, own), correct, right
+
+
+@function(
+    "8.8",
+    "The search or the model?",
+    {"search_errors": "a number", "model_errors": "a number"},
+    praise="Before you improve a search, count the errors that it makes. A better search leaves the others.",
+    cases=[_translations(40, 9, 0), *drawn(_translations, (1, 12), (1, 9), count=8)],
+    slips=slips(
+        "You compare means per token, which is a length penalty. The probability of an output is that of all "
+        "its tokens together.",
+        _counted(lambda own, correct: _mean(correct) > _mean(own)),
+        "You added probabilities. They multiply; their logarithms add up.",
+        _counted(lambda own, correct: correct.exp().sum(-1) > own.exp().sum(-1)),
+        "You compare only the first token. Compare whole outputs.",
+        _counted(lambda own, correct: correct[:, 0] > own[:, 0]),
+        "You compare only the last column, often padding. Compare whole outputs.",
+        _counted(lambda own, correct: correct[:, -1] > own[:, -1]),
+        "You compare only the least probable tokens. Compare whole outputs.",
+        _counted(lambda own, correct: correct.amin(-1) > own.amin(-1)),
+        "You count tokens. Each wrong translation counts once.",
+        lambda own, correct, right: (int((correct > own).sum()), int((correct < own).sum())),
+        "Correct translations are among your search errors. Leave them out.",
+        _counted(change=lambda search, model, right: (search + int(right.sum()), model)),
+        "Correct translations are among your model errors. Leave them out.",
+        _counted(change=lambda search, model, right: (search, model + int(right.sum()))),
+        "These are fractions. Count the errors.",
+        _counted(change=lambda search, model, right: (search / len(right), model / len(right))),
+        _counted(change=lambda search, model, right: (search / (~right).sum(), model / (~right).sum())),
+    ),
+)
+def causes(own: Tensor, correct: Tensor, right: Tensor) -> tuple[int, int]:
+    return _counted()(own, correct, right)
+
+
 PERCENT = "that looks like a percentage. Give a fraction from 0 to 1."
 
 
@@ -515,7 +655,7 @@ PADDED = "that is what happens if padding is visible. Copy `not_padding`, and ch
 LETTER = "that is what you get without the date's first character. The tag is at position 0."
 
 exercise(
-    "8.7",
+    "8.9",
     "Hide the tag",
     praise="The encoder's weights on the tag are large, and the translation does without them. Those of "
     "cross-attention are no larger, and without them no date is translated into Chinese.",
@@ -578,7 +718,7 @@ def _maps(layers: int, heads: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @function(
-    "8.8",
+    "8.10",
     "Find the head that reads the year",
     {"layer": "a number", "head": "a number"},
     praise="This is the measure of section 8.10. It shows where a head attends, not what depends on it.",
@@ -614,7 +754,7 @@ def _fraction_of(name: str, wanted: float, slips: dict[float, str]) -> Number:
 
 
 exercise(
-    "8.9",
+    "8.11",
     "Take it out, or train without",
     praise="Say which ablation you report: a trained model can depend on a part that the task "
     "doesn't need; only training without the part shows what the task needs.",
@@ -641,3 +781,85 @@ exercise(
         ),
     ),
 )
+
+
+def _threshold(
+    accepted: Callable[[Tensor, float], Tensor] = lambda sure, t: sure >= t,
+    enough: Callable[[Tensor, Tensor, float], bool] = lambda right, taken, wanted: (
+        bool(taken.any()) and float(right[taken].double().mean()) >= wanted
+    ),
+    choose: Callable[[list[tuple[float, bool]]], list[float]] = lambda tried: [
+        t for t, good in tried if good
+    ],
+    best: Callable = min,
+) -> Callable:
+    """The smallest threshold that is good enough; other arguments make wrong answers."""
+
+    def threshold(sure: Tensor, right: Tensor, wanted: float) -> float:
+        values = sorted(sure.tolist(), reverse=True)
+        tried = [(t, enough(right, accepted(sure, t), wanted)) for t in values]
+        return best(choose(tried), default=math.inf)
+
+    return threshold
+
+
+def _one_after_another(sure: Tensor, right: Tensor, wanted: float) -> float:
+    order = sure.argsort(descending=True, stable=True)
+    fractions = right[order].double().cumsum(0) / torch.arange(1, len(sure) + 1)
+    good = sure[order][fractions >= wanted].tolist()
+    return min(good, default=math.inf)
+
+
+def _judged(count: int, tenths: int, seed: int) -> tuple[Tensor, Tensor, float]:
+    sure = (random(count, seed=seed).abs() * 4).long().clamp(max=19) / 20 + 0.025  # many are equal
+    right = random(count, seed=seed + 1) < 2 * sure - 0.5
+    return sure, right, tenths / 10 - 0.01  # which no fraction equals, so rounding can't decide
+
+
+def _if_none(value: float) -> Callable:
+    """Right, but for another answer where no threshold will do."""
+
+    def threshold(sure: Tensor, right: Tensor, wanted: float) -> float:
+        found = _threshold()(sure, right, wanted)
+        return value if math.isinf(found) else found
+
+    return threshold
+
+
+SURE = [0.7, 0.5, 0.1, 0.95, 0.8, 0.9, 0.2, 0.6, 0.6, 0.6, 0.4, 0.3]
+RIGHT = [0, 1, 0, 1, 1, 0, 0, 0, 1, 0, 0, 1]
+
+
+@function(
+    "8.12",
+    "Let it refuse",
+    {"threshold": "a number"},
+    praise="What you required holds for data like those you chose the threshold on, and only for them.",
+    cases=[
+        (torch.tensor(SURE), torch.tensor(RIGHT) > 0, 0.5),
+        (torch.tensor([0.9, 0.4, 0.6]), torch.tensor([True, True, True]), 1.0),
+        (torch.tensor([0.9, 0.4, 0.6]), torch.tensor([False, False, True]), 0.9),
+        (torch.tensor([0.7, 0.7, 0.7]), torch.tensor([True, False, True]), 0.5),
+        *drawn(_judged, (1, 20), (2, 9), count=12),
+    ],
+    slips=slips(
+        "You stop at the first threshold that fails. The fraction can rise again further down.",
+        _threshold(choose=lambda tried: [t for t, _ in takewhile(lambda pair: pair[1], tried)]),
+        "You take the largest threshold that will do. The smallest accepts more.",
+        _threshold(best=max),
+        "You divide by the number of all outputs. Divide by the number of accepted ones.",
+        _threshold(enough=lambda right, taken, wanted: float((right & taken).double().mean()) >= wanted),
+        "You look at how many outputs are accepted. Look at how many of the accepted ones are correct.",
+        _threshold(enough=lambda right, taken, wanted: float(taken.double().mean()) >= wanted),
+        "An output exactly at the threshold is accepted: `>=`, not `>`.",
+        _threshold(accepted=lambda sure, t: sure > t),
+        "Outputs that are equally sure are accepted together. You cut between them.",
+        _one_after_another,
+        "These must be *at least* the fraction `wanted`: equal is enough.",
+        _threshold(enough=lambda right, taken, wanted: float(right[taken].double().mean()) > wanted),
+        "Where no threshold will do, return `math.inf`.",
+        *(_if_none(value) for value in (0.0, 1.0, -math.inf)),
+    ),
+)
+def threshold(sure: Tensor, right: Tensor, wanted: float) -> float:
+    return _threshold()(sure, right, wanted)

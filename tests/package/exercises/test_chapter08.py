@@ -1,16 +1,19 @@
 """Chapter 8: unusual correct answers pass, and wrong ones that are no known slip are rejected."""
 
 import json
+from collections import Counter
 from fractions import Fraction
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from attnbook import Transformer, greedy_decode
+from attnbook import Transformer, checkpoints, greedy_decode
 from attnbook.data import FORMATS, LANGUAGES, dates_in, write_date
 from attnbook.exercises.chapter08 import whole_gradient
+from attnbook.widgets.translation import translate
 from bookpress import ROOT
 
 
@@ -20,6 +23,57 @@ def assert_says(verdict, words: str) -> None:
 
 
 # --- 8.1 ---------------------------------------------------------------------------------------------------
+
+
+def with_a_list(write, text):
+    found = []
+    for i in range(len(text)):
+        characters = list(text)
+        del characters[i]
+        if write("".join(characters)) != write(text):
+            found.append(i)
+    return tuple(found)
+
+
+def with_combinations(write, text):
+    shorter = reversed(["".join(kept) for kept in combinations(text, len(text) - 1)]) if text else []
+    return np.flatnonzero([write(each) != write(text) for each in shorter])
+
+
+@pytest.mark.parametrize("answer", [with_a_list, with_combinations])
+def test_characters_left_out_in_many_ways(check, answer):
+    verdict = check("8.1", answer)
+    assert verdict.passed, verdict.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda write, text: [text[i] for i in with_a_list(write, text)], "positions"),
+        (lambda write, text: len(with_a_list(write, text)), "should be a list of whole numbers"),
+        (lambda write, text: with_a_list(write, text)[::-1], "wanted [0, 7"),
+        (
+            lambda write, text: [i for i in range(len(text)) if write(text[:i]) != write(text)],
+            "All positions",
+        ),
+    ],
+)
+def test_wrong_positions(check, answer, words):
+    assert_says(check("8.1", answer), words)
+
+
+def test_what_the_chapter_says_of_the_shipped_model():
+    date = "Saturday, August 19, 2000"
+    needed = with_a_list(lambda text: translate(text, "zh").text, date)
+    month, comma = date.index("August"), date.rindex(",")
+    assert not set(needed) & set(range(month, month + 6))
+    assert comma in needed
+    written = translate(date.replace("19,", "19"), "zh").text
+    assert not written.startswith("2000年")
+    assert "19日" not in written
+
+
+# --- 8.2 ---------------------------------------------------------------------------------------------------
 
 SHAPES = {
     "logits": (2, 4, 19),
@@ -43,7 +97,7 @@ def test_the_shapes_are_those_of_the_model():
     "other", [{"logits": [2, 4, 19]}, {"cross": torch.zeros(5, 2, 3, 4, 7)}, {"numbers": 840.0}]
 )
 def test_shapes_in_any_form(check, other):
-    assert check("8.1", SHAPES | other).passed
+    assert check("8.2", SHAPES | other).passed
 
 
 @pytest.mark.parametrize(
@@ -56,10 +110,10 @@ def test_shapes_in_any_form(check, other):
     ],
 )
 def test_wrong_shapes(check, other, words):
-    assert_says(check("8.1", SHAPES | other), words)
+    assert_says(check("8.2", SHAPES | other), words)
 
 
-# --- 8.2 ---------------------------------------------------------------------------------------------------
+# --- 8.3 ---------------------------------------------------------------------------------------------------
 
 
 def built(source, target, d_model, layers):
@@ -86,7 +140,7 @@ def by_the_root(source, target, layers, heads, budget):
 
 @pytest.mark.parametrize("answer", [by_building, by_the_root, lambda *sizes: list(by_the_root(*sizes))])
 def test_budgets_spent_in_many_ways(check, answer):
-    verdict = check("8.2", answer)
+    verdict = check("8.3", answer)
     assert verdict.passed, verdict.message
 
 
@@ -101,10 +155,10 @@ def test_budgets_spent_in_many_ways(check, answer):
     ],
 )
 def test_wrong_budgets(check, answer, words):
-    assert_says(check("8.2", answer), words)
+    assert_says(check("8.3", answer), words)
 
 
-# --- 8.3 ---------------------------------------------------------------------------------------------------
+# --- 8.4 ---------------------------------------------------------------------------------------------------
 
 
 def by_torch(gradients, counts, longest):
@@ -128,7 +182,7 @@ def by_numpy(gradients, counts, longest):
 
 @pytest.mark.parametrize("answer", [by_torch, token_by_token, by_numpy])
 def test_gradients_joined_in_many_ways(check, answer):
-    verdict = check("8.3", answer)
+    verdict = check("8.4", answer)
     assert verdict.passed, verdict.message
 
 
@@ -162,7 +216,7 @@ def test_gradients_joined_in_many_ways(check, answer):
     ],
 )
 def test_wrongly_joined_gradients(check, answer, words):
-    assert_says(check("8.3", answer), words)
+    assert_says(check("8.4", answer), words)
 
 
 @pytest.mark.parametrize("longest", [0.5, 2.5])
@@ -182,7 +236,7 @@ def test_the_whole_batch_in_one_pass_gives_the_joined_gradient(longest):
     assert torch.allclose(whole_gradient(pieces, torch.tensor([3, 1]), longest), wanted)
 
 
-# --- 8.4 ---------------------------------------------------------------------------------------------------
+# --- 8.5 ---------------------------------------------------------------------------------------------------
 
 
 def write(model, source, start, end, most):
@@ -217,7 +271,7 @@ def by_recursion(model, source, start, end, max_length):
 
 @pytest.mark.parametrize("answer", [write, by_while, by_recursion])
 def test_any_writer(check, answer):
-    verdict = check("8.4", answer)
+    verdict = check("8.5", answer)
     assert verdict.passed, verdict.message
 
 
@@ -244,14 +298,14 @@ def test_the_solution_writes_what_greedy_decode_writes():
     ],
 )
 def test_wrong_writers(check, answer, words):
-    assert_says(check("8.4", answer), words)
+    assert_says(check("8.5", answer), words)
 
 
 def test_a_started_writer_waits(check):
-    assert check("8.4", lambda *case: ...).state == "pending"
+    assert check("8.5", lambda *case: ...).state == "pending"
 
 
-# --- 8.5 ---------------------------------------------------------------------------------------------------
+# --- 8.6 ---------------------------------------------------------------------------------------------------
 
 
 def leak(train, test):
@@ -276,12 +330,12 @@ def by_removing(train, test):
     ],
 )
 def test_any_leak(check, answer):
-    assert check("8.5", answer).passed
+    assert check("8.6", answer).passed
 
 
 def test_lists_are_the_learners_own_and_a_change_is_mentioned(check):
     for _ in range(2):  # the second time too: the check's own lists are whole
-        verdict = check("8.5", by_removing)
+        verdict = check("8.6", by_removing)
         assert verdict.passed, verdict.message
         assert "changes `test` in place" in verdict.message
 
@@ -297,7 +351,7 @@ def test_lists_are_the_learners_own_and_a_change_is_mentioned(check):
     ],
 )
 def test_wrong_leaks(check, answer, words):
-    assert_says(check("8.5", answer), words)
+    assert_says(check("8.6", answer), words)
 
 
 def test_what_the_praise_says_a_split_by_row_leaks_nearly_all():
@@ -308,7 +362,7 @@ def test_what_the_praise_says_a_split_by_row_leaks_nearly_all():
     assert not set(dates_in("train")) & set(dates_in("test"))
 
 
-# --- 8.6 ---------------------------------------------------------------------------------------------------
+# --- 8.7 ---------------------------------------------------------------------------------------------------
 
 
 def pairs(written, wanted):
@@ -331,7 +385,7 @@ def scores(written, wanted):
     ],
 )
 def test_any_scores(check, answer):
-    assert check("8.6", answer).passed
+    assert check("8.7", answer).passed
 
 
 def exactly(same):
@@ -363,21 +417,66 @@ def filled_with_spaces(a, b):
     ],
 )
 def test_wrong_scores(check, answer, words):
-    assert_says(check("8.6", answer), words)
+    assert_says(check("8.7", answer), words)
 
 
-# --- 8.7 ---------------------------------------------------------------------------------------------------
+# --- 8.8 ---------------------------------------------------------------------------------------------------
+
+
+def one_by_one(own, correct, right):
+    found = Counter(
+        "search" if sum(theirs) > sum(mine) else "model"
+        for mine, theirs, good in zip(own.tolist(), correct.tolist(), right.tolist(), strict=True)
+        if not good
+    )
+    return {"search_errors": found["search"], "model_errors": found["model"]}
+
+
+def by_probabilities(own, correct, right):
+    own, correct = (log_p[~right].double().exp().prod(1) for log_p in (own, correct))
+    return torch.stack(((correct > own).sum(), (correct <= own).sum()))
+
+
+@pytest.mark.parametrize("answer", [one_by_one, by_probabilities])
+def test_causes_counted_in_many_ways(check, answer):
+    verdict = check("8.8", answer)
+    assert verdict.passed, verdict.message
+
+
+def counts(better, total=lambda right: (~right).sum()):
+    def causes(own, correct, right):
+        search = (better(own, correct) & ~right).sum()
+        return search, total(right) - search
+
+    return causes
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (counts(lambda own, correct: own.sum(1) > correct.sum(1)), "in another order"),
+        (counts(lambda own, correct: correct.mean(1) > own.mean(1), len), "among your model errors"),
+        (counts(lambda own, correct: correct[:, 0] > own[:, 0]), "only the first token"),
+        (counts(lambda own, correct: correct.median(1)[0] > own.median(1)[0]), "`search_errors` is"),
+        (lambda own, correct, right: (~right).sum(), "wanted 2 things"),
+    ],
+)
+def test_wrong_causes(check, answer, words):
+    assert_says(check("8.8", answer), words)
+
+
+# --- 8.9 ---------------------------------------------------------------------------------------------------
 
 WITHOUT_TAG = {"whole": 1.0, "hidden_in_encoder": 1.0, "hidden_in_cross": 0.0}
 
 
 @pytest.fixture(scope="module")
 def dates():
-    """What chapter 8 gives to exercise 8.7: its dates, and the model's translations with two masks."""
+    """What chapter 8 gives to exercise 8.9: its dates, and the model's translations with two masks."""
     notebook = json.loads((ROOT / "chapters" / "08-transformer.ipynb").read_text("utf8"))
     code = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     names = {}
-    for start in ("# @title Setup", "# @title For exercise 8.7"):
+    for start in ("# @title Setup", "# @title For exercise 8.9"):
         exec(next(each for each in code if each.startswith(start)), names)
     return SimpleNamespace(**names)
 
@@ -399,7 +498,7 @@ def without(mask, column):
 def test_the_numbers_of_wrong_masks_are_those_of_the_model(check, dates, name, masks, slip):
     written = dates.translations(*masks(dates.not_padding))
     right = sum(a == b for a, b in zip(written, dates.chinese, strict=True))
-    assert_says(check("8.7", WITHOUT_TAG | {name: right / 100}), slip)
+    assert_says(check("8.9", WITHOUT_TAG | {name: right / 100}), slip)
 
 
 def test_what_the_solution_says_of_the_tag(dates):
@@ -415,8 +514,8 @@ def test_what_the_solution_says_of_the_tag(dates):
 
 
 def test_fractions_with_a_date_less(check):
-    assert check("8.7", WITHOUT_TAG | {"hidden_in_encoder": 0.99}).passed
-    assert check("8.7", {name: torch.tensor(fraction) for name, fraction in WITHOUT_TAG.items()}).passed
+    assert check("8.9", WITHOUT_TAG | {"hidden_in_encoder": 0.99}).passed
+    assert check("8.9", {name: torch.tensor(fraction) for name, fraction in WITHOUT_TAG.items()}).passed
 
 
 @pytest.mark.parametrize(
@@ -431,10 +530,10 @@ def test_fractions_with_a_date_less(check):
     ],
 )
 def test_wrong_fractions_without_the_tag(check, other, words):
-    assert_says(check("8.7", WITHOUT_TAG | other), words)
+    assert_says(check("8.9", WITHOUT_TAG | other), words)
 
 
-# --- 8.8 ---------------------------------------------------------------------------------------------------
+# --- 8.10 ---------------------------------------------------------------------------------------------------
 
 
 def on_field(w, r, c):
@@ -455,7 +554,7 @@ def layer_and_head(each):
     ],
 )
 def test_any_search_for_the_head(check, answer):
-    assert check("8.8", answer).passed
+    assert check("8.10", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -470,10 +569,10 @@ def test_any_search_for_the_head(check, answer):
     ],
 )
 def test_wrong_heads(check, answer, words):
-    assert_says(check("8.8", answer), words)
+    assert_says(check("8.10", answer), words)
 
 
-# --- 8.9 ---------------------------------------------------------------------------------------------------
+# --- 8.11 ---------------------------------------------------------------------------------------------------
 
 MEASURED = {
     "whole": 1.0,
@@ -485,8 +584,8 @@ MEASURED = {
 
 
 def test_measured_fractions(check):
-    assert check("8.9", MEASURED).passed
-    assert check("8.9", {name: torch.tensor(fraction) for name, fraction in MEASURED.items()}).passed
+    assert check("8.11", MEASURED).passed
+    assert check("8.11", {name: torch.tensor(fraction) for name, fraction in MEASURED.items()}).passed
 
 
 @pytest.mark.parametrize(
@@ -500,8 +599,76 @@ def test_measured_fractions(check):
     ],
 )
 def test_wrong_fractions(check, other, words):
-    assert_says(check("8.9", MEASURED | other), words)
+    assert_says(check("8.11", MEASURED | other), words)
 
 
 def test_a_half_measured_answer_waits(check):
-    assert check("8.9", MEASURED | {"positions_out": ...}).state == "pending"
+    assert check("8.11", MEASURED | {"positions_out": ...}).state == "pending"
+
+
+# --- 8.12 --------------------------------------------------------------------------------------------------
+
+
+def by_sorting(sure, right, wanted):
+    values, count = sure.unique(return_counts=True)  # ascending
+    correct = torch.stack([right[sure == value].sum() for value in values])
+    fractions = correct.flip(0).cumsum(0) / count.flip(0).cumsum(0)  # from the surest on
+    good = values.flip(0)[fractions >= wanted]
+    return good[-1] if len(good) else torch.inf
+
+
+def in_plain_python(sure, right, wanted):
+    pairs = list(zip(sure.tolist(), right.tolist(), strict=True))
+    for threshold, _ in sorted(pairs):
+        accepted = [good for value, good in pairs if value >= threshold]
+        if sum(accepted) >= wanted * len(accepted):
+            return threshold
+    return float("inf")
+
+
+@pytest.mark.parametrize("answer", [by_sorting, in_plain_python, lambda *inputs: float(by_sorting(*inputs))])
+def test_thresholds_in_many_ways(check, answer):
+    verdict = check("8.12", answer)
+    assert verdict.passed, verdict.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda sure, right, wanted: sure[right].min(), "wanted inf"),
+        (lambda sure, right, wanted: sure.quantile(wanted), "wanted 0.3"),
+        (lambda sure, right, wanted: sure >= by_sorting(sure, right, wanted), "should be a number"),
+        (lambda *inputs: None if by_sorting(*inputs) > 1 else by_sorting(*inputs), "returned None"),
+        (lambda *inputs: min(1.0, by_sorting(*inputs)), "return `math.inf`"),
+    ],
+)
+def test_wrong_thresholds(check, answer, words):
+    assert_says(check("8.12", answer), words)
+
+
+def test_what_the_chapter_says_of_a_threshold():
+    notebook = json.loads((ROOT / "chapters" / "08-transformer.ipynb").read_text("utf8"))
+    code = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    titles = "Setup", "Two hundred dates", "Twelve formats", "For exercise 8.12"
+    setup, days, formats, outcomes = (
+        next(each for each in code if each.startswith(f"# @title {title}")) for title in titles
+    )
+    shipped = checkpoints.load("dates-translate")
+    names = {"model": shipped.model, "task": shipped.task, "forms": None}
+    exec(setup, names)
+    exec(days.partition("\n\n\ndef ")[0], names)
+    exec(formats.partition("\n\n\nforms = ")[0], names)
+    exec(outcomes, names)
+    limit = by_sorting(*names["sure_and_right"]("as in training"), 0.99)
+    found = {}
+    for name in ("slashes", "two-digit year", "th after the day", "capitals"):
+        sure, right = names["sure_and_right"](name)
+        found[name] = sure >= limit, right
+        if name in ("slashes", "two-digit year"):
+            assert (sure > 0.5).float().mean() > 0.4
+            assert not found[name][0].any()
+    accepted, right = found["th after the day"]
+    assert (accepted & right).sum() < 0.8 * right.sum()
+    accepted, right = found["capitals"]
+    assert 0 < accepted.sum() < 25
+    assert right[accepted].float().mean() < 0.8
