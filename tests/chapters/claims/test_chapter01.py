@@ -19,6 +19,11 @@ def test_without_attention_long_strings_fail_and_with_it_later_or_never(printed)
     assert right["dot"]["parameters"] == none["parameters"]
 
 
+def test_sixty_steps_learn_one_batch_by_heart(printed):
+    assert printed.number("loss after 0 steps:") > 3
+    assert printed.number("loss after 60 steps:") < 0.1
+
+
 def test_a_wider_context_moves_the_limit_and_does_not_remove_it(printed):
     narrow, middle, wide = (printed.column(f"D = {d}", "16 letters") for d in (16, 32, 64))
     assert narrow["8 letters"] + 20 < middle["8 letters"] < wide["8 letters"]
