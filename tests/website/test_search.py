@@ -3,9 +3,10 @@
 import re
 
 import pytest
+from docutils import nodes
 from playwright.sync_api import expect
 
-from bookpress.extension.searching import readable, readable_title
+from bookpress.extension.searching import part, readable, readable_title
 
 # Where each term is explained, besides the glossary.
 TERMS = {
@@ -20,6 +21,16 @@ TERMS = {
     "ablation": "08-transformer.html",
     "layer normalization": "05-encoder.html",
 }
+# Whether a quotation starts inside a Latin word of every page that has it.
+STARTS_INSIDE_A_WORD = """start => {
+  const text = (html) => new DOMParser().parseFromString(html, "text/html").body.textContent;
+  const plain = (html) => text(html).replace(/\\s+/g, " ");
+  const withoutCode = (html) => html.replace(/<pre>.*?<\\/pre>/gs, "");
+  const all = Object.values(texts).flatMap((html) => [plain(html), plain(withoutCode(html))]);
+  const found = all.filter((text) => text.includes(start));
+  const inside = (text) => /[A-Za-z]$/.test(text.slice(0, text.indexOf(start)));
+  return found.length === 0 || found.every(inside);
+}"""
 TEX = re.compile(r"\\[A-Za-z]+|\$|[A-Za-z]_\{")
 
 
@@ -51,6 +62,29 @@ def test_a_term_is_found_in_the_plural_and_in_chinese(visit, site, query):
 
 def test_other_words_are_searched_as_before(visit, site):
     assert len(results(visit("search.html"), site, "bottleneck article")) == 3
+
+
+@pytest.mark.parametrize("query", ["softmax", "weighted average", "embedding seed", "keys", "注意力"])
+def test_a_quotation_starts_with_a_word_and_is_prose(visit, site, query):
+    page = visit("search.html")
+    (_, first), *_ = results(page, site, query)
+    assert any(word.removesuffix("s") in first.lower() for word in query.split())
+    for quotation in page.locator("#search-results .context").all_inner_texts():
+        quoted = quotation.removeprefix("... ").removesuffix(" ...")
+        assert not re.match(r"(import|from) \w+|# @title", quoted), quotation
+        cut = page.evaluate(STARTS_INSIDE_A_WORD, quoted[:40])
+        assert quotation == quoted or not cut, quotation
+
+
+def test_code_is_quoted_if_no_prose_has_the_word(visit, site):
+    (_, quoted), *_ = results(visit("search.html"), site, "masked_fill")
+    assert "masked_fill" in quoted
+
+
+def test_code_is_marked_in_what_is_searched():
+    paragraph, code = nodes.paragraph("", "a < b"), nodes.literal_block("", "import torch")
+    assert part(paragraph) == "a &lt; b\n"
+    assert part(code) == part(nodes.container("", code, classes=["cell"])) == "<pre>import torch\n</pre>"
 
 
 def test_no_page_quotes_tex(html):

@@ -54,10 +54,12 @@ def page_text(doctree: nodes.document) -> str:
 
 
 def part(node: nodes.Node) -> str:
-    """A part of a page as HTML, with the ids of its sections."""
+    """A part of a page as HTML, with the ids of its sections; code and its output as `pre`."""
     if isinstance(node, nodes.section):
         return f'<div id="{escape(node["ids"][0])}">{"".join(map(part, node.children))}</div>'
-    return escape(" ".join(words(node).split())) + "\n"
+    text = escape(" ".join(words(node).split())) + "\n"
+    is_code = isinstance(node, nodes.literal_block) or "cell" in node.get("classes", [])
+    return f"<pre>{text}</pre>" if is_code else text
 
 
 def words(node: nodes.Node) -> str:
