@@ -590,7 +590,7 @@ def _counted(
 ) -> Callable:
     """The two kinds of errors, counted; other arguments make wrong answers."""
 
-    def causes(own: Tensor, correct: Tensor, right: Tensor) -> tuple[int, int]:
+    def causes(own: Tensor, correct: Tensor, right: Tensor) -> tuple:
         search = int((prefers(own, correct) & ~right).sum())
         return change(search, int((~right).sum()) - search, right)
 
