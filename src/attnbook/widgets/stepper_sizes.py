@@ -14,6 +14,7 @@ DIGIT, PADDING, MARGIN = 7, 9, 14  # pixels: a digit, the space around a number,
 NARROWEST, ROW, HEAD = 88, 28, 74  # pixels: width of a stage, height of a row, height of everything else
 TOTAL = 47  # pixels: the column of row sums
 ACROSS, DOWN = 24, 12  # pixels between two matrices, for the arrow
+HEADING = 40  # pixels: a matrix without its table
 DIGITS = 5  # significant digits, at most four of them decimals
 SCIENTIFIC = 1e5  # larger numbers are written with an exponent
 
@@ -188,9 +189,19 @@ def widest(state: dict) -> int:
     return state["_lanes"][mask_of(state)][0]["need"]
 
 
+def folded(state: dict) -> dict:
+    """The plan with all matrices below one another; those of later steps are only headings."""
+    plan = state["_lanes"][mask_of(state)][-1]
+    before = state["mask_when"] == "before"
+    steps = {"scores": 1, "scaled": 2, "masked": 4 - before, "weights": 3 + before, "output": 5}
+    later = [name for name in plan["at"] if steps.get(name, 0) > state["step"]]
+    heights = [state["_sizes"]["scaled" if name == "masked" else name][-1] for name in later]
+    return plan | {"height": plan["height"] - sum(heights) + HEADING * len(later)}
+
+
 def height_of(state: dict) -> str:
     """The height of the matrices as a CSS length that depends on the width of the widget."""
-    plans = state["_lanes"][mask_of(state)]
+    plans = [*state["_lanes"][mask_of(state)][:-1], folded(state)]
     steps = [f"{plans[0]['height']}px"]
     for wide, narrow in pairwise(plans):
         more = narrow["height"] - wide["height"]

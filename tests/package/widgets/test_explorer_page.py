@@ -731,7 +731,7 @@ def test_heads_are_switched_on_and_off_and_keep_their_colours(grid):
     expect(node.locator(".about-lines")).to_contain_text("A mean has no lines")
 
 
-def test_the_lines_are_saved_as_they_are_drawn(grid):
+def test_the_lines_are_saved_as_they_are_drawn(grid, truth):
     lines_of(grid)
     head_box(grid, "Layer 0, head 2").click()
     expect(grid.node.locator(".by-head li")).to_have_count(3)
@@ -750,6 +750,10 @@ def test_the_lines_are_saved_as_they_are_drawn(grid):
     picture = np.asarray(Image.open(io.BytesIO(saved(grid, "PNG"))).convert("RGB"))
     assert min(picture.shape[:2]) > 400
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
+    rows = list(csv.DictReader(io.StringIO(saved(grid, "CSV").decode("utf-8"))))
+    assert list(dict.fromkeys((row["layer"], row["head"]) for row in rows)) == [("0", i) for i in "013"]
+    numbers = [float(row["weight"]) for row in rows]
+    np.testing.assert_allclose(numbers, truth["grid"][0, [0, 1, 3]].flatten(), atol=5e-4)
 
 
 def test_lines_by_keyboard(grid, truth):

@@ -100,7 +100,7 @@ course""",
     """course.step, course.layer, course.head = 181, 0, 2
 print("".join(course.snapshot.written))""",
 ]
-LINK = "[in German](#dates-1_into-de)"  # as chapters have them
+LINKS = "[in German](#dates-1_into-de), [layer 1, head 0](#attention-2_layer-1_head-0)"  # as in chapters
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def lab(tmp_path_factory):
     """A JupyterLab of its own on this machine, with one notebook; it is ended when the tests are."""
     root = tmp_path_factory.mktemp("lab")
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    notebook = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_markdown_cell(LINK)])
+    notebook = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_markdown_cell(LINKS)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, root / "live.ipynb")
     settings = root / "settings" / "@jupyterlab" / "apputils-extension"
@@ -452,12 +452,20 @@ def test_a_training_and_python_stay_together(notebook):
     expect(course.get_by_role("dialog")).to_contain_text("1 of 7")
 
 
-def test_a_link_that_sets_a_widget_of_a_page_leaves_a_notebook_alone(notebook):
+def test_links_in_the_text_set_widgets_of_their_notebook(notebook):
+    """Here as on a page, #attention-2 is the second explorer."""
     page = notebook
+    address = page.url
     page.get_by_role("link", name="in German").click()
-    expect(page).to_have_url(re.compile("into-de$"))
-    assert run(page, 34).startswith("['cross.1.3']")
-    expect(explorer(page, "Dates").get_by_label("translate into")).to_have_value("zh")
+    expect(explorer(page, "Dates").get_by_label("translate into")).to_have_value("de")
+    expect(explorer(page, "Dates")).to_be_in_viewport()
+    expect_said(page, 34, lambda: "[] Samstag, 7. März 2009")  # its first date, without the cuts
+    page.get_by_role("link", name="layer 1, head 0").click()
+    many = explorer(page, "Many")
+    expect(many.get_by_role("radio", name="Layer 1, head 0", exact=True)).to_be_checked()
+    expect(many).to_be_in_viewport()
+    assert run(page, 13).split()[1:3] == ["1", "0"]
+    assert page.url == address
 
 
 def test_what_only_graders_need_is_out_of_sight(notebook):

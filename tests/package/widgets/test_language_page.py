@@ -232,6 +232,31 @@ def test_heads_are_ranked_by_what_they_attend_to(explore):
     expect(explorer.live.locator(".ranked .small b").first).to_have_text(f"{layer}·{head}")
 
 
+@pytest.mark.parametrize("width", [360, 760, 1200])
+def test_nothing_is_cut_off(explore, width):
+    explorer = explore(width=width)
+    explorer.button("Cut the four induction heads").click()
+    expect(explorer.live.locator("thead th")).to_have_count(3)
+    cut = explorer.live.locator(
+        ".ab-lm-load, .ab-lm-note, .ab-lm-side, .ab-lm-map, .ab-lm-heads"
+    ).evaluate_all(
+        "nodes => nodes.filter(node => node.scrollHeight > node.clientHeight + 1).map(node => node.className)"
+    )
+    assert cut == []
+
+
+def test_the_chosen_head_is_scrolled_into_view(explore):
+    """On a phone the grid shows about half of the layers."""
+    explorer = explore(width=390)
+    grid = explorer.live.locator(".grid-box").bounding_box()
+    for layer, head in ((18, 6), (29, 8), (0, 0)):
+        explorer.page.evaluate(f"location.hash = 'language-1_layer-{layer}_head-{head}'")
+        expect(explorer.head).to_have_attribute("aria-label", re.compile(f"^Layer {layer}, head {head}: "))
+        cell = explorer.head.bounding_box()
+        assert grid["x"] + 18 <= cell["x"]
+        assert cell["x"] + cell["width"] <= grid["x"] + grid["width"]
+
+
 def test_the_keyboard_reaches_tokens_and_heads(explore):
     explorer = explore()
     explorer.live.locator(".chip[aria-checked=true]").focus()

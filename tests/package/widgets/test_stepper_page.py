@@ -481,6 +481,23 @@ def test_nothing_moves_from_step_to_step(visit, places, width):
     assert stepper.node.locator(".sum").evaluate(cut) <= 1
 
 
+def test_on_a_phone_later_matrices_are_only_headings(visit, places):
+    """Below one another, empty matrices would fill two windows."""
+    page = visit("stepper.html", width=360).page
+    stepper = Stepper(page, GIVEN)
+    boxes = stepper.node.locator(".ab-stage")
+    heights = lambda: boxes.evaluate_all("boxes => boxes.map(box => box.offsetHeight)")  # noqa: E731
+    folded, before = heights(), places(page)
+    assert folded[-1] == 40
+    stepper.press("All")
+    whole, after = heights(), places(page)
+    assert min(whole) > 100
+    assert after[GIVEN] - before[GIVEN] == pytest.approx(sum(whole) - sum(folded), abs=1)
+    while len(stepper.later()) < 5:
+        stepper.press("Back")
+    assert (heights(), places(page)) == (folded, before)
+
+
 def test_the_themes_button_does_not_cover_widgets(visit):
     """The theme shows "Back to top" over the page, at 90 % of the window, by an inline style."""
     page = visit("stepper.html", width=360, height=740).page

@@ -38,7 +38,7 @@ class Explorer extends View {
     this.state = new State(model, this.maps, this.headNames.length > 0);
     this.queries = new Tokens(this.maps.queries);
     this.keys = new Tokens(this.maps.keys);
-    this.page = el.closest(".ab-explorer"); // the container on a static page, or null
+    this.page = SITE ? el.closest(".ab-explorer") : el; // what an address leads to, or null
     this.#build();
     watchInput(this, signal);
     if (!SITE) watchModel(model, { "msg:custom": (message, buffers) => this.#receive(message, buffers) }, signal);

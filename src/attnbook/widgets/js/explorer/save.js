@@ -19,13 +19,13 @@ export class Save {
     const save = element("div", { class: "line-of-buttons" }, element("span", {}, "Save as"), ...files.map((file) => button(...file)), this.done);
     this.call = this.#copied("Python call", button);
     this.link = this.#copied("Link to this view", button);
-    this.link.node.hidden = !view.owner;
+    this.link.node.hidden = !SITE || !view.owner;
     this.node = element("div", { class: "save" }, save, this.call.node, this.link.node);
   }
 
   update() {
     this.call.field.value = pythonCall(this.view);
-    if (this.view.owner) this.link.field.value = `${location.href.split("#")[0]}#${addressOf(this.view)}`;
+    if (!this.link.node.hidden) this.link.field.value = `${location.href.split("#")[0]}#${addressOf(this.view)}`;
   }
 
   // A text field with a button that copies it. If the page isn't allowed to copy, the text is selected instead.
@@ -88,22 +88,26 @@ export class Save {
   }
 
   #csv() {
-    if (this.view.map) this.#download(new Blob([numbers(this.view)], { type: "text/csv" }), "csv");
+    const { map, maps, state } = this.view;
+    if (!map) return;
+    const shown = this.#lines?.heads.map(({ place }) => [place, maps.at(place)]) ?? [[state.place, map]];
+    this.#download(new Blob([numbers(maps, shown)], { type: "text/csv" }), "csv");
   }
 }
 
-// One line per cell; a masked cell has no weight.
-function numbers({ map, maps, state }) {
-  const { frame, layer, head } = state.place;
+// The shown maps, each with its place: one line per cell; a masked cell has no weight.
+function numbers(maps, shown) {
   // A spreadsheet would evaluate text that starts like a formula.
   const quoted = (text) => `"${text.replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
   const mean = (index) => (index < 0 ? "mean" : index);
   const lines = ["frame,layer,head,query_position,query,key_position,key,weight"];
-  map.weights.forEach((weight, i) => {
-    const [row, column] = [Math.floor(i / maps.columns), i % maps.columns];
-    const number = map.mask && !map.mask[i] ? "" : weight.toFixed(5);
-    lines.push([quoted(maps.names[frame] ?? ""), mean(layer), mean(head), row, quoted(maps.queries[row]), column, quoted(maps.keys[column]), number].join());
-  });
+  for (const [{ frame, layer, head }, { weights, mask }] of shown) {
+    weights.forEach((weight, i) => {
+      const [row, column] = [Math.floor(i / maps.columns), i % maps.columns];
+      const number = mask && !mask[i] ? "" : weight.toFixed(5);
+      lines.push([quoted(maps.names[frame] ?? ""), mean(layer), mean(head), row, quoted(maps.queries[row]), column, quoted(maps.keys[column]), number].join());
+    });
+  }
   return lines.join("\n") + "\n";
 }
 

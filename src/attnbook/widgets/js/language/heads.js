@@ -6,6 +6,7 @@ import { swatch } from "../shared/palette.js";
 import { SORTS } from "./reading.js";
 
 const RANKED = 6;
+const MARGIN = 24; // pixels of the sticky labels
 const percent = (score) => `${Math.round(100 * score)} %`;
 
 export class Heads {
@@ -42,9 +43,9 @@ export class Heads {
       if (at !== undefined) cut(this.sets[at].heads);
     });
     this.list = element("p", { class: "cut-list", role: "status" });
-    const box = element("div", { class: "grid-box" }, this.grid);
+    this.box = element("div", { class: "grid-box" }, this.grid);
     const names = element("p", { class: "axes", "aria-hidden": "true" }, "layer →, head ↓");
-    this.node = element("div", { class: "ab-lm-heads" }, label, names, box, this.ranked, element("div", { class: "cuts" }, this.toggle, this.all, this.recorded), this.list);
+    this.node = element("div", { class: "ab-lm-heads" }, label, names, this.box, this.ranked, element("div", { class: "cuts" }, this.toggle, this.all, this.recorded), this.list);
   }
 
   #pair = (index) => [Math.floor(index / this.heads), index % this.heads];
@@ -76,6 +77,7 @@ export class Heads {
       cell.textContent = out ? "✕" : "";
       Object.assign(cell.style, swatch(score, 1, theme));
     });
+    this.#reveal();
     const order = values ? [...values.keys()].sort((a, b) => values[b] - values[a]).slice(0, RANKED) : [];
     const button = (index) => {
       const node = element("button", { type: "button", class: "small" }, element("b", {}, this.#name(index)), ` ${percent(values[index])}`);
@@ -95,6 +97,14 @@ export class Heads {
       node.setAttribute("aria-pressed", String(same(heads, cut)));
       return node;
     }));
+  }
+
+  // Scrolls to a head that was chosen outside the visible part of a narrow grid.
+  #reveal() {
+    const { offsetLeft, offsetWidth } = this.cells[this.chosen];
+    const { scrollLeft, clientWidth } = this.box;
+    if (this.chosen !== this.revealed && (offsetLeft < scrollLeft + MARGIN || offsetLeft + offsetWidth > scrollLeft + clientWidth)) this.box.scrollLeft = offsetLeft - clientWidth / 2;
+    this.revealed = this.chosen;
   }
 
   tell(words) {

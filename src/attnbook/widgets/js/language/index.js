@@ -50,7 +50,7 @@ class LanguageModelExplorer extends View {
     this.recordings = new Map(_readings.map((one, i) => [one.text, { ..._readings[i], name: _names[i], codes: _maps[i] }]));
     this.#build();
     this.reading = this.#recorded(this.get("prompt")) ?? this.#recorded(_readings[0].text);
-    const page = el.closest(".ab-language");
+    const page = SITE ? el.closest(".ab-language") : el;
     if (page) followAddress(this, page, signal);
     this.follow(TRAITS);
     this.#prompt();

@@ -45,9 +45,9 @@ class SentenceExplorer extends View {
     if (!sentences?.length || _tokens?.length !== sentences.length || _maps?.length !== sentences.length) throw new Error("the recorded maps are missing");
     this.recorded = new Map(sentences.map((text, i) => [text, decode({ text, tokens: _tokens[i] }, _maps[i])]));
     this.sentence = this.recorded.get(this.get("text")) ?? this.recorded.values().next().value;
-    const page = el.closest(".ab-sentences");
+    const page = SITE ? el.closest(".ab-sentences") : el;
     this.#build(sentences);
-    this.copy.hidden = !page;
+    this.copy.hidden = !SITE || !page;
     this.#offer();
     if (page) followAddress(this, page, signal);
     window.addEventListener("attnbook-model-here", () => !this.#model && !this.#stop && this.#load(), { signal });

@@ -1,16 +1,17 @@
-// The state of a page's widgets in its address, one segment each: `#attention-2_head-3__dates-1_into-de`. Only on a static page, which has
-// no other way to keep state.
+// The state of a page's widgets in its address, one segment each: `#attention-2_head-3__dates-1_into-de`. Only a static page, which has
+// no other way to keep state, writes its address; in JupyterLab, links of this form set the widgets of their notebook.
 
 import { watchModel } from "./widget.js";
 
 const BETWEEN = "__";
 const PATIENCE = 300; // milliseconds: browsers limit the rate of address changes
 
-const segments = () => location.hash.slice(1).split(BETWEEN).filter((one) => /^[a-z]+-\d+(_|$)/.test(one));
+const segments = ({ hash } = location) => hash.slice(1).split(BETWEEN).filter((one) => /^[a-z]+-\d+(_|$)/.test(one));
 const ownerOf = (segment) => segment.split("_")[0];
 
-// What a widget is called in the address: "attention-2" is the page's second explorer.
-export const ownName = (name, place, page) => `${name}-${[...document.querySelectorAll(place)].indexOf(page) + 1}`;
+// What a widget is called in the address: "attention-2" is the page's second explorer. A notebook's widgets are numbered when a link is
+// clicked.
+export const ownName = (name, place, page) => (SITE ? `${name}-${[...document.querySelectorAll(place)].indexOf(page) + 1}` : name);
 
 // The page's address with these settings of the widget `own`, such as "attention-2". `always` names the widget even without settings.
 export function addressWith(own, settings, always = false) {
@@ -23,6 +24,7 @@ export function addressWith(own, settings, always = false) {
 // and when the function that it returns is called. The first widget named in the address is scrolled to and flashes: links in the
 // text lead there. The browser doesn't report a click on a link to the present address.
 export function syncAddress({ own, page, model, traits, take, settings }, signal) {
+  if (!SITE) return followLinks(own, page, take, signal);
   const read = () => {
     const index = segments().findIndex((one) => ownerOf(one) === own);
     if (index < 0) return;
@@ -32,7 +34,7 @@ export function syncAddress({ own, page, model, traits, take, settings }, signal
   const show = () => {
     const { top, bottom } = page.getBoundingClientRect();
     if (top < 0 || bottom > innerHeight) page.scrollIntoView({ block: bottom - top > innerHeight ? "start" : "center" });
-    page.animate([{ outline: "3px solid var(--ab-accent)", outlineOffset: "6px" }, { outline: "3px solid transparent", outlineOffset: "6px" }], { duration: 1600, easing: "ease-in" });
+    flash(page, "var(--ab-accent)");
   };
   let timer = 0;
   const again = ({ target }) => {
@@ -58,6 +60,27 @@ export function syncAddress({ own, page, model, traits, take, settings }, signal
   watchModel(model, Object.fromEntries(traits.map((name) => [`change:${name}`, later])), signal);
   signal.addEventListener("abort", () => clearTimeout(timer));
   return later;
+}
+
+const flash = (page, color) => page.animate([{ outline: `3px solid ${color}`, outlineOffset: "6px" }, { outline: "3px solid transparent", outlineOffset: "6px" }], { duration: 1600, easing: "ease-in" });
+
+// Hands the settings in a link to `take` if the link names this widget of its own notebook.
+function followLinks(name, el, take, signal) {
+  el.dataset.attnbook = name;
+  const follow = (event) => {
+    const link = event.target.closest?.("a");
+    const notebook = link?.closest(".jp-Notebook");
+    if (!notebook?.contains(el)) return;
+    const own = `${name}-${[...notebook.querySelectorAll(`[data-attnbook="${name}"]`)].indexOf(el) + 1}`;
+    const segment = segments(link).find((one) => ownerOf(one) === own);
+    if (!segment) return;
+    event.preventDefault(); // JupyterLab would look for a heading of this name
+    take(segment.split("_").slice(1));
+    el.scrollIntoView({ block: "nearest" });
+    flash(el, "var(--jp-brand-color1)");
+  };
+  document.addEventListener("click", follow, { signal });
+  return () => {};
 }
 
 // A text as part of a segment, and back; at most `longest` characters, "" if it can't be read.

@@ -23,7 +23,7 @@ export const list = (...kinds) => ({
 
 // Follows the address with the traits of `kinds`; `name` is the widget's in the address, `place` its container on a page.
 export function followTraits(view, el, signal, { name, place, kinds }) {
-  const page = el.closest(place);
+  const page = SITE ? el.closest(place) : el;
   if (!page) return;
   const traits = Object.keys(kinds);
   const origin = view.get(...traits);

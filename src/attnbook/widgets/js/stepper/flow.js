@@ -3,6 +3,7 @@
 import { drawn, element } from "../shared/dom.js";
 
 const HEAD = 63; // pixels above a matrix's first row
+const [HEADING, BETWEEN] = [40, 12]; // pixels: a matrix without its table, and the space between two, as in stepper_sizes.py
 const FLIGHT = 900; // milliseconds
 const TOGETHER = 2600; // milliseconds of all flights
 const MOST = 16; // scores that are flown to one by one; of a larger matrix only the first row
@@ -17,21 +18,23 @@ export class Flow {
     signal.addEventListener("abort", () => this.land());
   }
 
-  // Puts the matrices in place by the widest plan that fits.
-  place(matrices, plans, arrows) {
+  // Puts the matrices in place by the widest plan that fits. If they are below one another, those still to come are only headings.
+  place(matrices, plans, arrows, isLater) {
     const wide = this.node.clientWidth;
     const plan = plans.find(({ need }) => need <= wide) ?? plans.at(-1);
+    this.stacked = !plan.need;
+    const { at, height } = this.stacked ? stack(matrices, isLater) : plan;
+    this.node.classList.toggle("stacked", this.stacked);
     const boxes = matrices.map(({ box }) => box);
     const current = [...this.node.querySelectorAll(".ab-stage")];
     if (boxes.length !== current.length || boxes.some((box, i) => box !== current[i])) this.node.replaceChildren(this.lines, ...boxes, this.air);
-    this.node.style.height = `${plan.height}px`;
+    this.node.style.height = `${height}px`;
     this.at = {};
     for (const { name, box, width, height } of matrices) {
-      const [left, top] = plan.at[name];
+      const [left, top] = at[name];
       Object.assign(box.style, { left: `${left}px`, top: `${top}px` });
       this.at[name] = { left, top, width: Math.min(width, wide - left), height };
     }
-    this.stacked = plan.need === 0;
     this.arrows = arrows.map(([from, to]) => {
       const path = drawn("path", { d: this.stacked ? "" : curve(this.at[from], this.at[to], plan === plans[0]) });
       return { from, to, path };
@@ -93,6 +96,16 @@ export class Flow {
       this.#flights.push(flight);
     });
   }
+}
+
+function stack(matrices, isLater) {
+  const at = {};
+  let height = -BETWEEN;
+  for (const one of matrices) {
+    at[one.name] = [0, height + BETWEEN];
+    height += BETWEEN + (isLater(one.name) ? HEADING : one.height);
+  }
+  return { at, height };
 }
 
 // From the middle of one matrix to the middle of another: downwards or sideways, whichever has room; `wide` prefers sideways.

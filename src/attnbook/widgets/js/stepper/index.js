@@ -110,10 +110,13 @@ class Stepper extends View {
     }
   }
 
+  #stepOf = (name) => this.stages.find((stage) => stage.name === name).step;
+
   #place() {
     const when = !this.all.allowed ? "none" : this.all.before ? "before" : "after";
     const matrices = this.stages.map(({ name }) => this.#matrices.get(name));
-    this.flow.place(matrices, this.get("_lanes")[when], arrows(this.all));
+    const isLater = (name) => this.#stepOf(name) > this.#step;
+    this.flow.place(matrices, this.get("_lanes")[when], arrows(this.all), isLater);
   }
 
   // Goes to a step. `moves`: it is the next one, so what it computes moves and is scrolled into view.
@@ -141,7 +144,7 @@ class Stepper extends View {
       this.#compute();
       this.#makeStages();
     }
-    if (changed !== "step" && changed !== "selected") this.#place();
+    if ((changed !== "step" || this.flow.stacked) && changed !== "selected") this.#place();
     const [step, selected] = [this.#step, this.#selected];
     if (selected) this.#prepare();
     const explained = selected && this.#explain?.(this.all, selected.stage, selected.row, selected.column);
@@ -157,7 +160,7 @@ class Stepper extends View {
         from: (explained?.from ?? []).filter(([name]) => name === stage.name).map(([, ...cell]) => cell),
       });
     }
-    this.flow.mark((name) => this.stages.find((stage) => stage.name === name).step, step);
+    this.flow.mark(this.#stepOf, step);
     this.switches.show();
     this.legend.show({ theme: this.theme });
     this.legend.masked.hidden = !this.all.allowed;

@@ -51,7 +51,7 @@ class DateTranslator extends View {
     this.targets = _languages.map(([code]) => code);
     this.streams = this.get("_streams") ?? []; // sent if the flow is drawn
     this.drawing = new LocalModel({ step: null, head: null, heatmaps: !this.streams.length }); // see flow/index.js
-    this.page = el.closest(".ab-translator"); // the container on a static page, or null
+    this.page = SITE ? el.closest(".ab-translator") : el; // what an address leads to
     const maps = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, this.get(`_${kind}`).map(decodeMap)]));
     this.translation = this.whole = { ..._first, maps }; // `whole`: the translation without cuts
     this.asked = identity(_first); // the latest request
