@@ -13,9 +13,10 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 
 from bookpress import ROOT, address, inspection, serve
-from bookpress.extension import execution
+from bookpress.extension import edition, execution
 
 PLACEHOLDER, ADDRESS = "https://github.com/OWNER/a-book", "https://github.com/someone/a-book"
 FOR_PUBLISHED = ":::{div} ab-published\nFollow the rocket.\n:::"  # shown only with a real address
@@ -54,7 +55,8 @@ def set_address(book, url):
 
 def write_cells(book, *cells, name="cells"):
     notebook = nbformat.v4.new_notebook()
-    notebook.cells = [nbformat.v4.new_markdown_cell(f"# {name}"), *map(nbformat.v4.new_code_cell, cells)]
+    title = nbformat.v4.new_markdown_cell(f"# {name}\n\nA sentence.")
+    notebook.cells = [title, *map(nbformat.v4.new_code_cell, cells)]
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, book / "chapters" / f"{name}.ipynb")
 
@@ -129,6 +131,22 @@ def test_change_in_the_package_reaches_the_pages(builds):
         assert "second value" in text(builds["package"], name)
 
 
+def test_an_unpublished_book_names_no_address(builds):
+    files = builds["first"].files
+    assert not {"sitemap.xml", "_static/preview.png"} & files.keys()
+    door, cells = (
+        BeautifulSoup(files[f"{name}.html"], "html.parser") for name in ("index", "chapters/cells")
+    )
+    for page in (door, cells):
+        assert not page.select("meta[property^=og], meta[name^=twitter], link[rel=canonical]")
+    assert door.html["lang"] == "en"
+    assert door.title.text == "Home"
+    assert door.select_one("meta[http-equiv=refresh]")["content"] == "0; url=chapters/index.html"
+    assert door.select_one("main a")["href"] == "chapters/index.html"
+    assert cells.select_one("meta[name=description]")["content"].startswith("A sentence.")
+    assert cells.select_one(".ab-edition").text.startswith(f"Version {edition.version()}. Dates")
+
+
 def test_change_of_a_style_sheet_reaches_the_site(builds):
     assert builds["style"].files["_static/book.css"] == b"/* bare */"
 
@@ -161,38 +179,33 @@ def test_chapters_run_in_parallel(builds):
     assert [line for line in said.splitlines() if "IPKernelApp" in line or "fontTools" in line] == []
 
 
-def test_every_build_is_strict(tiny):
-    (tiny / "_toc.yml").write_text(TOC + "  - file: chapters/noisy\n")
-    write_cells(tiny, "1 / 0")
-    write_cells(tiny, "import warnings", "warnings.warn('this is deprecated')", name="noisy")
-    write_page(tiny, "> **Mesured.** A typo.\n\nA [link](nowhere.md) to nothing.")
-    complaints = (
-        "ZeroDivisionError",
-        "stderr was found",
-        "names no callout",
-        "nowhere.md",
-    )
-    for _ in range(2):  # the second build must not take what the first one left for good
-        result = make(tiny)
-        assert result.returncode != 0
-        assert [words for words in complaints if words not in result.stdout + result.stderr] == []
-        assert not (tiny / "_build" / "complete").exists()
-
-
-def test_a_theme_that_writes_other_pages_fails_the_build(tiny):
-    """The book edits the theme's pages: an edit that finds nothing must not pass."""
-    (tiny / "_toc.yml").write_text("format: jb-book\nroot: chapters/index\n")
-    (tiny / "chapters" / "cells.ipynb").unlink()
-    (tiny / "_templates").mkdir()
+def change_theme(book: Path) -> None:
+    """Leave a script out of each page that the theme writes."""
+    (book / "_templates").mkdir()
     layout = '{% extends "!layout.html" %}{% block scripts_end %}{% endblock %}'
-    (tiny / "_templates" / "layout.html").write_text(layout)
-    config = (tiny / "_config.yml").read_text()
-    (tiny / "_config.yml").write_text(
-        config.replace("    language: en\n", "    language: en\n    templates_path: [_templates]\n")
-    )
-    result = make(tiny)
-    assert result.returncode != 0
-    assert "chapters/index.html: it no longer names scripts/bootstrap.js" in result.stdout + result.stderr
+    (book / "_templates" / "layout.html").write_text(layout)
+    config, place = (book / "_config.yml").read_text(), "    language: en\n"
+    (book / "_config.yml").write_text(config.replace(place, f"{place}    templates_path: [_templates]\n"))
+
+
+def test_every_build_is_strict(tiny):
+    """The book edits the theme's pages, and an edit that finds nothing must not pass.
+
+    The second build must not take what the first one left for good.
+    """
+    write_cells(tiny, "import warnings", "warnings.warn('this is deprecated')", "1 / 0")
+    write_page(tiny, "> **Mesured.** A typo.\n\nA [link](nowhere.md) to nothing.")
+    complaints = ["ZeroDivisionError", "stderr was found", "names no callout", "nowhere.md"]
+    theme = "chapters/cells.html: it no longer names scripts/bootstrap.js"
+    for wanted in (complaints, [*complaints, theme]):
+        result = make(tiny)
+        said = result.stdout + result.stderr
+        assert result.returncode != 0
+        assert [words for words in wanted if words not in said] == []
+        assert not (tiny / "_build" / "complete").exists()
+        if wanted is complaints:
+            assert theme not in said
+            change_theme(tiny)
 
 
 def test_the_cache_is_named_after_what_chapters_depend_on(tmp_path):

@@ -32,9 +32,7 @@ CELLS = (
 )
 
 
-def write_book(
-    folder: Path, *, address: str = "", repository: str = "", code: tuple[str, ...] = CELLS
-) -> Path:
+def write_book(folder: Path, *, address: str, repository: str) -> Path:
     """A small book with this book's settings: widgets, a figure, a table, a formula, code."""
     folder.mkdir()
     assets = Path("website", "assets")
@@ -44,9 +42,8 @@ def write_book(
         shutil.copy(ROOT / name, folder)
     config = (folder / "_config.yml").read_text("utf8")
     changed = config.replace('baseurl: ""', f'baseurl: "{address}"')
-    assert changed != config or not address
-    if repository:
-        changed = re.sub(r"(?<=\n  url: ).*(\n  branch: ).*", rf"{repository}\1other", changed, count=1)
+    assert changed != config
+    changed = re.sub(r"(?<=\n  url: ).*(\n  branch: ).*", rf"{repository}\1other", changed, count=1)
     (folder / "_config.yml").write_text(changed, "utf8")
     (folder / "_toc.yml").write_text(TOC)
     (folder / "chapters" / "images").mkdir(parents=True)
@@ -56,7 +53,7 @@ def write_book(
     )
     notebook = nbformat.v4.new_notebook()
     cells = [nbformat.v4.new_markdown_cell(f"# Cells\n\n{'A long sentence. ' * 20}")]
-    notebook.cells = [*cells, *map(nbformat.v4.new_code_cell, code)]
+    notebook.cells = [*cells, *map(nbformat.v4.new_code_cell, CELLS)]
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -86,12 +83,6 @@ def sites(tmp_path_factory):
     ]
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    """An unpublished book without a date."""
-    return build(write_book(tmp_path_factory.mktemp("plain") / "book", code=()))
-
-
 def soup(page: Path) -> BeautifulSoup:
     return BeautifulSoup(page.read_text("utf8"), "html.parser")
 
@@ -106,10 +97,10 @@ def test_builds_are_reproducible(sites):
     assert [name for name in one if one[name] != another[name]] == []
 
 
-def test_a_branch_of_pages_serves_it_all_and_so_does_the_zip(plain, tmp_path):
+def test_a_branch_of_pages_serves_it_all_and_so_does_the_zip(sites, tmp_path):
     """GitHub Pages omits names that start with an underscore unless there is a `.nojekyll` file."""
-    assert (plain / ".nojekyll").read_bytes() == b""
-    pack.pack(plain, tmp_path / "book.zip")
+    assert (sites[0] / ".nojekyll").read_bytes() == b""
+    pack.pack(sites[0], tmp_path / "book.zip")
     with ZipFile(tmp_path / "book.zip") as archive:
         assert "book/.nojekyll" in archive.namelist()
 
@@ -162,7 +153,7 @@ def test_published_pages_have_link_previews(sites):
     assert canonical["href"] == f"{ADDRESS}chapters/cells.html"
 
 
-def test_the_sites_root_has_the_home_pages_preview(sites, plain):
+def test_the_sites_root_has_the_home_pages_preview(sites):
     door, home = (soup(sites[0] / name) for name in ("index.html", "chapters/index.html"))
 
     def previews(page):
@@ -170,12 +161,10 @@ def test_the_sites_root_has_the_home_pages_preview(sites, plain):
 
     assert previews(door) == previews(home)
     assert len(previews(door)) > 6
-    for page in (door, soup(plain / "index.html")):
-        assert page.html["lang"] == "en"
-        assert page.title.text == "Home"
-        assert page.select_one("meta[http-equiv=refresh]")["content"] == "0; url=chapters/index.html"
-        assert page.select_one("main a")["href"] == "chapters/index.html"
-    assert not previews(soup(plain / "index.html"))
+    assert door.html["lang"] == "en"
+    assert door.title.text == "Home"
+    assert door.select_one("meta[http-equiv=refresh]")["content"] == "0; url=chapters/index.html"
+    assert door.select_one("main a")["href"] == "chapters/index.html"
 
 
 def test_a_published_site_has_a_sitemap(sites):
@@ -193,15 +182,6 @@ def test_launch_buttons_follow_the_settings(sites):
         "https://colab.research.google.com/github/someone/another-name/blob/other/chapters/cells.ipynb",
     ]
     assert not soup(sites[0] / "chapters" / "index.html").select(".dropdown-launch-buttons a")
-
-
-def test_an_unpublished_book_names_no_address(plain):
-    assert not (plain / "sitemap.xml").exists()
-    assert not (plain / "_static" / "preview.png").exists()
-    page = soup(plain / "chapters" / "cells.html")
-    assert not page.select("meta[property^=og], meta[name^=twitter], link[rel=canonical]")
-    assert page.select_one("meta[name=description]")["content"].startswith("A long sentence.")
-    assert page.select_one(".ab-edition").text.startswith(f"Version {edition.version()}. Dates")
 
 
 def test_the_address_can_come_from_the_environment(monkeypatch):
