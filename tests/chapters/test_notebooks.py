@@ -80,6 +80,11 @@ def test_every_chapter_is_in_the_table_of_contents():
     assert {f"chapters/{name}" for name in NAMES} <= set(listed)
 
 
+def test_cells_have_ids_of_their_own(chapter):
+    ids = [cell["id"] for cell in json.loads(chapter.read_text("utf8"))["cells"]]
+    assert len(ids) == len(set(ids))
+
+
 def test_outputs_are_stripped(chapter):
     for cell in json.loads(chapter.read_text("utf8"))["cells"]:
         assert not cell.get("outputs"), cell["id"]
