@@ -125,8 +125,10 @@ class RotaryPositions(nn.Module):
             raise wrong_shape("x", x.shape, f"(B, H, T, {self.d})")
         cos, sin = self.angles(x, offset, x.shape[2]) if angles is None else angles  # (T, d) each
         # (a, b) becomes (a cos - b sin, b cos + a sin): each feature is combined with the other of its pair.
-        sizes, axis = ((-1, 2), -1) if self.interleaved else ((2, -1), -2)
-        others = x.unflatten(-1, sizes).flip(axis).flatten(-2)  # (B, H, T, d)
+        if self.interleaved:
+            others = x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)  # (B, H, T, d)
+        else:
+            others = x.roll(self.d // 2, -1)  # (B, H, T, d)
         return x * cos + others * sin
 
     def angles(self, x: Float[Tensor, "..."], offset: int, length: int) -> Angles:
