@@ -21,7 +21,8 @@ class LanguageModelExplorer(Widget):
 
     `prompt` is one of the recorded prompts (`attnbook.widgets.language_prompts.PROMPTS`, by name or text), or
     another text, which Python then runs through the published model. In the page, the reader can load the
-    model and type any prompt of at most 128 tokens.
+    model and type any prompt of at most 128 tokens. On a website the browser fetches the model's file and
+    keeps it; in a notebook Python sends it to the page, 98 MB in chunks, each time it is asked for.
 
     Traits to set and observe: `prompt`; `position`, whose next token is shown (-1: the last); `layer` and
     `head`; `cut`, the heads left out, as pairs `[layer, head]`; `sort`, what the heads are ranked by

@@ -15,7 +15,7 @@ def serve_model(widget: anywidget.AnyWidget, name: str) -> None:
             return
         try:
             widget.send({"model": name, "file": file}, [chunk_file(name, file)])
-        except (FetchError, ValueError) as problem:
+        except (FetchError, OSError, ValueError) as problem:
             widget.send({"model": name, "file": file, "problem": str(problem)})
 
     widget.on_msg(answer)

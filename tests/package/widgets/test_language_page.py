@@ -1,8 +1,10 @@
 """The language model in the page: equal to PyTorch, and the explorer operated by mouse and keyboard."""
 
 import base64
+import hashlib
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from attnbook.pretrained import smollm2
 from attnbook.pretrained.files import cache_folder, given
 from attnbook.widgets import language_prompts as prompts
 from tests.package.pretrained.conftest import make_texts
-from tests.package.widgets.conftest import visitor
+from tests.package.widgets.conftest import Visit, visitor
 from tests.package.widgets.language_reference import FILE
+from tests.tabs import wait_until
 
 FIRST, MARY = range(2)
 # Opens the model as `window.remote`, without the widget.
@@ -331,6 +334,186 @@ def test_a_failed_load_is_told_and_resumed(explore):
     again = {url.partition("?")[0].rpartition("/")[2] for url in asked[before:]}
     assert not again & {"weights-0.bin", "weights-1.bin", "weights-2.bin"}
     assert "weights-3.bin" in again
+
+
+CHUNKS = [bytes([i]) * 500_000 for i in range(3)]
+WORKER = Path(__file__).with_name("stand_in.js")
+
+
+class StandIn:
+    """A model of three chunks with the worker of stand_in.js; `fetched` has the chunks asked for."""
+
+    def __init__(self, context):
+        self.context, self.fetched = context, []
+        hashes = [hashlib.sha256(chunk).hexdigest() for chunk in CHUNKS]
+        part = {"start": 0, "end": 1_500_000, "size": 500_000, "sha256": hashes}
+        listed = json.dumps({"name": prompts.MODEL, "parts": {"weights": part}})
+        context.route("**/manifest.json", lambda route: route.fulfill(body=listed))
+        context.route("**/weights-*.bin", self.send)
+        context.route("**/language_worker.js*", lambda route: route.fulfill(path=WORKER))
+
+    def send(self, route):
+        name = route.request.url.rpartition("/")[2]
+        self.fetched.append(name)
+        route.fulfill(body=CHUNKS[int(re.search(r"\d", name)[0])])
+
+
+@pytest.fixture
+def stand_in(explore):
+    """Opens the page with a stand-in for the model; `script` runs before the page's own."""
+
+    def open_page(script=""):
+        made = []
+
+        def prepare(page):
+            made.append(StandIn(page.context))
+            page.add_init_script(script)
+
+        return explore(prepare=prepare), made[0]
+
+    return open_page
+
+
+def status(explorer):
+    return explorer.live.locator(".ab-lm-load")
+
+
+def test_a_full_disk_is_told(stand_in):
+    explorer, model = stand_in("""
+        const put = Cache.prototype.put;
+        let left = 1;
+        Cache.prototype.put = function (...all) {
+          if (left-- > 0) return put.apply(this, all);
+          return Promise.reject(new DOMException("full", "QuotaExceededError"));
+        };""")
+    explorer.load()
+    expect(status(explorer)).to_contain_text("Your browser had room for only 0.5 MB of it.")
+    explorer.page.reload()
+    explorer.page.mouse.move(1, 1)
+    expect(status(explorer)).to_contain_text("load the model: 98.4 MB, of which your browser has 0.5 MB.")
+    model.fetched.clear()
+    explorer.load()
+    assert len(model.fetched) == 2
+    assert explorer.opened.faults == []
+
+
+def test_a_browser_that_keeps_nothing_runs_the_model(stand_in):
+    explorer, _ = stand_in("""
+        const get = () => { throw new DOMException("no", "SecurityError"); };
+        Object.defineProperty(window, "caches", { get });""")
+    explorer.load()
+    expect(status(explorer)).to_contain_text("The model runs in this page.Remove")
+    explorer.button("Remove from this browser").click()
+    expect(explorer.button("Load the model")).to_be_visible()
+    assert explorer.opened.faults == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"body": bytes(500_000)}, "weights-1.bin isn't the file that was published (its hash differs)"),
+        ({"body": bytes(499_999)}, "weights-1.bin arrived incomplete"),
+        ({"status": 404}, "The server has no weights-1.bin. This copy of the book seems damaged."),
+        ({"status": 503}, "The server answered 503 when asked for weights-1.bin. Try again later."),
+    ],
+)
+def test_a_wrong_or_missing_chunk_is_told(stand_in, answer, words):
+    explorer, _ = stand_in()
+    explorer.page.route("**/weights-1.bin", lambda route: route.fulfill(**answer))
+    explorer.button("Load the model").click()
+    expect(status(explorer)).to_contain_text(words)
+    expect(status(explorer)).to_contain_text("You can still explore the recorded prompts.")
+    expect(explorer.tokens).to_have_count(19)
+    explorer.page.unroute("**/weights-1.bin")
+    explorer.button("Try again").click()
+    expect(explorer.button("Remove from this browser")).to_be_visible()
+
+
+def test_a_tab_closed_half_way_is_resumed_in_the_next(stand_in):
+    explorer, model = stand_in()
+    explorer.page.route("**/weights-2.bin", lambda route: None)  # never answered
+    explorer.button("Load the model").click()
+    kept = f"async () => (await (await caches.open('attnbook-models-{prompts.MODEL}')).keys()).length === 2"
+    wait_until(explorer.page, kept)
+    context = explorer.page.context
+    page = context.new_page()
+    explorer.page.close()
+    page.goto(explorer.page.url)
+    page.mouse.move(1, 1)
+    again = Explorer(Visit(page), FIRST)
+    expect(status(again)).to_contain_text("load the model: 98.4 MB, of which your browser has 1.0 MB.")
+    model.fetched.clear()
+    again.load()
+    assert model.fetched == ["weights-2.bin"]
+
+
+def test_two_tabs_load_and_one_removes(stand_in):
+    first, _ = stand_in()
+    page = first.page.context.new_page()
+    page.goto(first.page.url)
+    page.mouse.move(1, 1)
+    second = Explorer(Visit(page), FIRST)
+    expect(second.button("Load the model")).to_be_visible()
+    for tab in (first, second):
+        tab.button("Load the model").click()
+    for tab in (first, second):
+        expect(status(tab)).to_contain_text("Your browser keeps 1.5 MB of it.")
+    first.button("Remove from this browser").click()
+    expect(first.button("Load the model")).to_be_visible()
+    assert page.evaluate("caches.keys()") == []
+    second.live.get_by_label("Prompt", exact=True).fill("still")
+    second.button("Run the model").click()
+    expect(second.tokens).to_have_text([*"still"])
+    assert first.opened.faults + second.opened.faults == []
+
+
+def test_one_widget_removes_while_another_loads(stand_in):
+    first, model = stand_in()
+    first.load()
+    second, held = Explorer(first.opened, MARY), []
+    first.page.evaluate("name => caches.delete(name)", f"attnbook-models-{prompts.MODEL}")
+    first.page.route("**/weights-1.bin", lambda route: held.append(route))
+    second.button("Load the model").click()
+    while not held:
+        first.page.wait_for_timeout(20)
+    first.button("Remove from this browser").click()
+    expect(first.button("Load the model")).to_be_visible()
+    model.send(held[0])
+    expect(second.button("Remove from this browser")).to_be_visible()
+    expect(second.tokens).to_have_count(len(prompts.PROMPTS["Mary and John"]))
+    assert first.opened.faults == []
+
+
+HOSTILE = "<img src=x onerror=window.hacked=1>\u202eabc שלום\x00\U0001f916$x$</script>"
+
+
+def test_hostile_prompts_are_text(stand_in):
+    explorer, _ = stand_in()
+    explorer.load()
+    field = explorer.live.get_by_label("Prompt", exact=True)
+    field.fill(HOSTILE)
+    explorer.button("Run the model").click()
+    expect(explorer.tokens).to_have_count(len(HOSTILE))
+    assert explorer.live.locator("img, script").count() == 0
+    assert explorer.page.evaluate("window.hacked") is None
+    field.evaluate("field => { field.value = 'half \\ud83e of one'; }")
+    explorer.button("Run the model").click()
+    expect(explorer.tokens.nth(5)).to_have_text("\ufffd")
+    expect(explorer.page).to_have_url(re.compile("prompt-half%20%EF%BF%BD"))
+    field.evaluate("field => { field.value = 'x'.repeat(10000); }")
+    explorer.button("Run the model").click()
+    expect(explorer.live.locator(".ab-lm-note")).to_contain_text("The prompt has 10000 characters")
+    expect(explorer.tokens.nth(5)).to_have_text("\ufffd")
+    assert explorer.opened.faults == []
+
+
+def test_hostile_texts_reach_the_tokenizer(remote):
+    """A half of a character becomes U+FFFD, as everywhere in a browser."""
+    half, nothing = remote.evaluate(ENCODE, ["a\x00b", ""])
+    assert len(half) == 3
+    assert nothing == []
+    same = remote.evaluate("async () => (await remote.call('encode', { text: 'a\\ud83e' })).tokens")
+    assert same == ["a", "\ufffd"]
 
 
 def test_a_phone_is_told_why_the_model_is_not_offered(explore):

@@ -13,21 +13,22 @@ from tests.tabs import wait_until
 
 NAME = "tiny"
 CONTENT = bytes(range(256)) * 5  # in chunks of 500, 500 and 280 bytes
-STORE = ROOT / "src" / "attnbook" / "widgets" / "js" / "engine" / "store.js"
+ENGINE = ROOT / "src" / "attnbook" / "widgets" / "js" / "engine"
 # Runs a function with the module's exports and a fresh store; a failure comes back as its reason and message.
 RUN = """async body => {
   const { Store, siteFiles } = await import("/store.js");
+  const { keptOf, removeKept } = await import("/kept.js");
   const open = () => Store.open(siteFiles("/models/tiny/", "tiny"));
   try {
-    return await eval(`(${body})`)({ Store, open });
+    return await eval(`(${body})`)({ open, keptOf, removeKept });
   } catch (error) {
     return { reason: error.reason, message: error.message };
   }
 }"""
-WHOLE = """async ({ open }) => {
+WHOLE = """async ({ open, keptOf }) => {
   const store = await open(), steps = [];
   const bytes = await store.part("weights", { progress: (done, all) => steps.push([done, all]) });
-  return { bytes: [...bytes], steps, kept: await store.kept(), full: store.full };
+  return { bytes: [...bytes], steps, kept: await keptOf("tiny"), full: store.full };
 }"""
 
 
@@ -40,7 +41,8 @@ def write(folder: Path) -> None:
     hashes = [hashlib.sha256(chunk).hexdigest() for chunk in chunks]
     part = {"start": 40, "end": 40 + len(CONTENT), "size": 500, "sha256": hashes}
     (place / "manifest.json").write_text(json.dumps({"name": NAME, "parts": {"weights": part}}))
-    (folder / "store.js").write_bytes(STORE.read_bytes())
+    for name in ("store.js", "kept.js"):
+        (folder / name).write_bytes((ENGINE / name).read_bytes())
     (folder / "page.html").write_text("<!doctype html><title>page</title>")
 
 
@@ -89,8 +91,10 @@ def test_chunks_are_kept_until_they_are_removed(page):
     page.reload()
     assert run(page, WHOLE)["bytes"] == first["bytes"]
     assert chunks_of(page) == []
-    removed = "async ({ Store, open }) => [await Store.remove('tiny'), await (await open()).kept()]"
-    assert run(page, removed) == [True, 0]
+    remove = "async ({ keptOf, removeKept }) => [await removeKept('tiny'), await keptOf('tiny')]"
+    assert run(page, remove) == [True, 0]
+    assert run(page, remove) == [False, 0]
+    assert page.evaluate("caches.keys()") == []  # a question makes no place
     run(page, WHOLE)
     assert len(chunks_of(page)) == 3
 
@@ -98,9 +102,9 @@ def test_chunks_are_kept_until_they_are_removed(page):
 def test_one_chunk_can_be_had_alone(page):
     got = run(
         page,
-        """async ({ open }) => {
+        """async ({ open, keptOf }) => {
         const store = await open();
-        return [[...await store.chunk("weights", 2)], await store.keptOf("weights", [1, 2])];
+        return [[...await store.chunk("weights", 2)], await keptOf("tiny")];
     }""",
     )
     assert bytes(got[0]) == CONTENT[1000:]
@@ -121,7 +125,7 @@ def test_an_interrupted_part_resumes(page):
     ("file", "answer", "reason", "says"),
     [
         ("manifest.json", {"status": 404}, "absent", "without the model's files"),
-        ("weights-1.bin", {"status": 404}, "absent", "without the model's files"),
+        ("weights-1.bin", {"status": 404}, "lost", "The server has no weights-1.bin"),
         ("weights-1.bin", {"status": 503}, "server", "answered 503"),
         ("weights-1.bin", {"body": CONTENT[500:700]}, "short", "incomplete"),
         ("weights-1.bin", {"body": CONTENT[501:1001]}, "altered", "hash differs"),
@@ -153,6 +157,9 @@ def test_a_full_disk_or_no_cache_only_means_loading_again(page):
     assert (got["kept"], got["full"]) == (0, True)
     page.evaluate("() => { CacheStorage.prototype.open = async () => { throw new Error('no'); }; }")
     assert bytes(run(page, WHOLE)["bytes"]) == CONTENT
+    page.evaluate("Object.defineProperty(window, 'caches', { get() { throw new Error('no'); } })")
+    assert bytes(run(page, WHOLE)["bytes"]) == CONTENT
+    assert run(page, "({ removeKept }) => removeKept('tiny')") is False
 
 
 def test_loading_can_be_cancelled(page):
@@ -184,4 +191,4 @@ def test_files_cannot_fetch(page):
     )
     assert got["reason"] == "file"
     assert "web server" in got["message"]
-    assert page.fetched == ["store.js"]
+    assert not any("tiny" in name for name in page.fetched)

@@ -4,13 +4,14 @@
 //   const store = await Store.open(siteFiles(address, name));
 //   const bytes = await store.part("layers", { progress: (done, all) => …, signal });
 //   const rows = await store.chunk("rows", 17);
-//   await store.remove();
+
+import { openKept } from "./kept.js";
 
 const MANIFEST = "manifest.json";
 const LANES = 4; // chunks fetched at a time
-const CACHE = "attnbook-models";
+const FOLDER = "attnbook-models"; // in the addresses by which chunks are kept
 
-// `reason`: "file", "insecure", "absent", "offline", "server", "short" or "altered". The message is for the reader.
+// `reason`: "file", "insecure", "absent", "lost", "offline", "server", "short" or "altered". The message is for the reader.
 export class StoreError extends Error {
   constructor(reason, message) {
     super(message);
@@ -25,7 +26,7 @@ export function siteFiles(address, name) {
   const folder = new URL(address, globalThis.location?.href);
   const get = async (file, { signal, arrived = () => {} } = {}) => {
     const response = await request(new URL(file, folder), signal);
-    if (response.status === 404) throw new StoreError("absent", "This copy of the book comes without the model's files.");
+    if (response.status === 404) throw file === MANIFEST ? new StoreError("absent", "This copy of the book comes without the model's files.") : new StoreError("lost", `The server has no ${file}. This copy of the book seems damaged.`);
     if (!response.ok) throw new StoreError("server", `The server answered ${response.status} when asked for ${file}. Try again later.`);
     return read(response, arrived).catch((error) => {
       throw signal?.aborted ? error : offline();
@@ -114,17 +115,8 @@ export class Store {
     } catch {
       throw new StoreError("altered", "The list of the model's files can't be read. This copy of the book seems damaged.");
     }
-    if (files.kept) store.#cache = await globalThis.caches?.open(`${CACHE}-${files.name}`).catch(() => null);
+    if (files.kept) store.#cache = await openKept(files.name);
     return store;
-  }
-
-  // Forgets a model's chunks, also without opening the store; returns whether there were any.
-  static async remove(name) {
-    return (await globalThis.caches?.delete(`${CACHE}-${name}`).catch(() => false)) ?? false;
-  }
-
-  remove() {
-    return Store.remove(this.manifest.name);
   }
 
   // Start and end of a part in the published file.
@@ -138,28 +130,9 @@ export class Store {
     return [start + index * size, Math.min(end, start + (index + 1) * size)];
   }
 
-  // How many bytes of a part, or of these chunks of it, the browser keeps.
-  async keptOf(part, indices = this.manifest.parts[part].sha256.keys()) {
-    if (!this.#cache) return 0;
-    const there = new Set((await this.#cache.keys()).map(({ url }) => url));
-    let size = 0;
-    for (const index of indices) {
-      const [start, end] = this.#chunkBounds(part, index);
-      if (there.has(this.#key(part, index))) size += end - start;
-    }
-    return size;
-  }
-
-  // The size in bytes of all that the browser keeps of the model.
-  async kept() {
-    let size = 0;
-    for (const part of Object.keys(this.manifest.parts)) size += await this.keptOf(part);
-    return size;
-  }
-
   // Chunks are kept by their hash, so two copies of the book on one host share them.
   #key(part, index) {
-    return `${globalThis.location.origin}/${CACHE}/${this.manifest.parts[part].sha256[index]}`;
+    return `${globalThis.location.origin}/${FOLDER}/${this.manifest.parts[part].sha256[index]}`;
   }
 
   // One chunk, from the browser's cache or fetched. `progress` gets the bytes that have arrived, and the chunk's size.
@@ -194,7 +167,7 @@ export class Store {
 
   async #keep(part, index, bytes) {
     try {
-      await this.#cache?.put(this.#key(part, index), new Response(bytes));
+      await this.#cache?.put(this.#key(part, index), new Response(bytes, { headers: { "content-length": bytes.length } }));
     } catch {
       this.full = true; // the model works, but is fetched again the next time
     }

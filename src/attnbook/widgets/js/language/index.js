@@ -1,6 +1,8 @@
 // LanguageModelExplorer: a published language model in the page. Recorded prompts come with the page; the model is loaded when the
 // reader asks for it.
 
+import { removeKept } from "../engine/kept.js";
+import { wellFormed } from "../shared/address.js";
 import { buttons, say, slider, Speaker } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { Heatmap } from "../shared/heatmap.js";
@@ -18,6 +20,7 @@ import css from "./style.css";
 import { Text } from "./text.js";
 
 const [LONGEST, MADE] = [128, 12]; // tokens in all, and generated at a time
+const CHARACTERS = 2000; // of a prompt; 128 tokens have fewer
 const MAP = 200; // pixels
 const remote = () => (SITE ? attnbook.load("language_remote") : import("./remote.js"));
 const quoted = (token) => `“${visible(token.trim() || token)}”`;
@@ -72,7 +75,7 @@ class LanguageModelExplorer extends View {
     const names = [...this.recordings].map(([text, { name }]) => element("option", { value: text }, name));
     this.examples = element("select", { class: "field", "aria-label": "Recorded prompts" }, element("option", { value: "", hidden: true }, "Your prompt"), ...names);
     on(this.examples, "change", () => this.set({ prompt: this.examples.value, position: -1, cut: [] }));
-    this.field = element("textarea", { class: "field", rows: "2", maxlength: "2000", spellcheck: "false", dir: "auto", "aria-label": "Prompt" });
+    this.field = element("textarea", { class: "field", rows: "2", maxlength: `${CHARACTERS}`, spellcheck: "false", dir: "auto", "aria-label": "Prompt" });
     on(this.field, "keydown", (event) => {
       event.stopPropagation();
       if (event.key !== "Enter" || event.shiftKey) return;
@@ -80,7 +83,7 @@ class LanguageModelExplorer extends View {
       this.#ask();
     });
     const ask = element("div", { class: "ab-lm-ask" }, this.field, element("div", { class: "beside" }, this.examples, button("Run the model", () => this.#ask())));
-    this.loading = new Loading({ purpose: "run any prompt, generate text and cut any head", load: () => this.#load(), cancel: () => this.#loading?.abort(), remove: () => this.#remove(), signal });
+    this.loading = new Loading({ name: this.get("_model"), size: this.get("_bytes").file, purpose: "run any prompt, generate text and cut any head", load: () => this.#load(), cancel: () => this.#loading?.abort(), remove: () => this.#remove(), signal });
     this.loading.node.classList.add("ab-lm-load");
     this.note = element("p", { class: "ab-lm-note", role: "status" });
     const last = (position) => (position === this.reading.length - 1 ? -1 : position);
@@ -114,17 +117,14 @@ class LanguageModelExplorer extends View {
   }
 
   // What the page says about the model before anybody asks for it.
-  async #offer() {
+  #offer() {
     const refused = refusal();
-    if (refused) return this.loading.failed(refused, false);
-    this.loading.offer(this.get("_bytes").file, false);
-    const kept = SITE && (await globalThis.caches?.has(`attnbook-models-${this.get("_model")}`).catch(() => false));
-    if (kept && !this.#remote && !this.#loading) this.loading.offer(this.get("_bytes").file, true);
-    return undefined;
+    if (refused) this.loading.failed(refused, false);
+    else this.loading.offer(() => !this.#remote && !this.#loading);
   }
 
   #ask() {
-    const prompt = this.field.value;
+    const prompt = wellFormed(this.field.value);
     if (!prompt) return say(this.note, "Type some text first.");
     if (prompt !== this.get("prompt")) return this.set({ prompt, position: -1, cut: [] });
     return this.#prompt();
@@ -174,6 +174,7 @@ class LanguageModelExplorer extends View {
     this.examples.value = this.recordings.has(text) ? text : "";
     let reading = this.#recorded(text);
     if (this.#remote) {
+      if (text.length > CHARACTERS) return say(this.note, `The prompt has ${text.length} characters, and the model reads at most ${LONGEST} tokens. Below is still the previous prompt.`);
       try {
         reading = await this.#remote.read(text);
       } catch (problem) {
@@ -285,8 +286,11 @@ class LanguageModelExplorer extends View {
     try {
       const { Remote } = await remote();
       const progress = (done, all) => signal.aborted || this.loading.progress(done, all);
-      this.#remote = await Remote.open({ model: this.model, name: this.get("_model"), progress, signal });
-      this.loading.running(this.#remote.kernel, await this.#remote.store.kept(), this.#remote.store.full);
+      const opened = await Remote.open({ model: this.model, name: this.get("_model"), progress, signal });
+      const kept = await this.loading.kept();
+      signal.throwIfAborted(); // cancelled at the last moment
+      this.#remote = opened;
+      this.loading.running(opened.kernel, kept, opened.store.full);
       await this.#prompt();
     } catch (problem) {
       if (signal.aborted) {
@@ -302,11 +306,10 @@ class LanguageModelExplorer extends View {
   }
 
   async #remove() {
-    const { Store } = await remote();
     this.#remote?.close();
     this.#remote = null;
     this.#run++;
-    await Store.remove(this.get("_model"));
+    await removeKept(this.get("_model"));
     this.#offer();
     await this.#prompt();
     this.show();

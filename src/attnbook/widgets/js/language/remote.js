@@ -67,5 +67,3 @@ export class Remote extends Client {
     super.close("it was stopped");
   }
 }
-
-export { Store };

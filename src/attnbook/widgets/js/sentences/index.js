@@ -20,7 +20,6 @@ import css from "./style.css";
 import { Words } from "./words.js";
 
 const NAME = "multilingual-e5-small";
-const CACHE = `attnbook-models-${NAME}`;
 const PREFIX = "query: "; // e5 was trained on texts that begin so; it matters for similarity
 const LONGEST = 300; // characters in a field
 const REST = 700; // milliseconds after the last key
@@ -67,7 +66,7 @@ class SentenceExplorer extends View {
     this.fields = { text: this.#field("text", "Type a sentence in any language"), other: this.#field("other", "Type another sentence, in any language") };
     this.examples = element("select", { class: "field", "aria-label": "Recorded sentences" }, element("option", { value: "" }, "Recorded sentences"), ...sentences.map((text) => element("option", { value: text }, text)));
     on(this.examples, "change", () => this.examples.value && this.#ask(this.examples.value));
-    this.loading = new Loading({ purpose: "run any sentence and cut heads", load: () => this.#load(), cancel: () => this.#stop?.abort(), remove: () => this.#remove(), signal });
+    this.loading = new Loading({ name: NAME, size: this.get("_size"), purpose: "run any sentence and cut heads", load: () => this.#load(), cancel: () => this.#stop?.abort(), remove: () => this.#remove(), signal });
     this.note = element("p", { class: "ab-remark", role: "status" });
     this.from = new Words("query", { pick: (query) => this.set({ query }), signal });
     this.to = new Words("key", { pick: (key) => this.set({ key }), signal });
@@ -289,12 +288,9 @@ class SentenceExplorer extends View {
   }
 
   // What the page says about the model before anybody asks for it.
-  async #offer() {
-    if (SITE && location.protocol === "file:") return this.loading.failed(FROM_FILE);
-    this.loading.offer(this.get("_size"), false);
-    const kept = SITE && (await globalThis.caches?.has(CACHE).catch(() => false));
-    if (kept && !this.#model && !this.#stop) this.loading.offer(this.get("_size"), true);
-    return undefined;
+  #offer() {
+    if (SITE && location.protocol === "file:") this.loading.failed(FROM_FILE);
+    else this.loading.offer(() => !this.#model && !this.#stop);
   }
 
   async #load() {
@@ -306,7 +302,7 @@ class SentenceExplorer extends View {
       const model = await openModel(NAME, this.model, { progress, signal: stop.signal });
       if (this.signal.aborted) return;
       this.#model = model;
-      this.loading.running(model.kernel, await model.store.kept(), model.store.full);
+      this.loading.running(model.kernel, await this.loading.kept(), model.store.full);
       this.#update();
     } catch (error) {
       if (this.signal.aborted) return;

@@ -1,11 +1,11 @@
 // The encoder in a worker, and its files. Loaded when a reader asks for the model; one model serves all widgets of a page.
 
 import { Client, filesOf, workerOf } from "../engine/client.js";
+import { removeKept } from "../engine/kept.js";
 import { Store } from "../engine/store.js";
 import program from "worker:./worker.js";
 
 export const LONGEST = 64; // tokens
-export { Store };
 
 // Events of the page, for its other widgets.
 const HERE = "attnbook-model-here";
@@ -39,7 +39,7 @@ export function openModel(name, widget, { progress = () => {}, signal, script = 
 export async function removeModel(name) {
   const model = await opened?.catch(() => null);
   opened = null;
-  await Store.remove(name);
+  await removeKept(name);
   dispatchEvent(new Event(GONE)); // the widgets stop waiting before the model is closed
   model?.close();
 }

@@ -83,8 +83,11 @@ function followLinks(name, el, take, signal) {
   return () => {};
 }
 
+// A text without halves of characters, which neither addresses nor Python can hold.
+export const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "\ufffd");
+
 // A text as part of a segment, and back; at most `longest` characters, "" if it can't be read.
-export const writeText = (text) => encodeURIComponent(text).replaceAll("_", "%5F");
+export const writeText = (text) => encodeURIComponent(wellFormed(text)).replaceAll("_", "%5F");
 
 export function readText(written, longest) {
   try {

@@ -1,5 +1,6 @@
 // Where the model is: not loaded, on its way, running or failed, with the button for what can be done about it.
 
+import { keptOf } from "../engine/kept.js";
 import { say } from "./controls.js";
 import { element } from "./dom.js";
 
@@ -12,9 +13,9 @@ export const failure = (problem, what = "The model could not be loaded") => (pro
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
 export class Loading {
-  // `purpose`: what the model is needed for, such as "run any sentence".
-  constructor({ purpose, load, cancel, remove, signal }) {
-    this.purpose = purpose;
+  // `name` and `size` of the model, in bytes; `purpose`: what it is needed for, such as "run any sentence".
+  constructor({ name, size, purpose, load, cancel, remove, signal }) {
+    Object.assign(this, { name, size, purpose });
     this.words = element("span", { class: "words-of-model", role: "status" });
     this.bar = element("progress", { "aria-label": "Loading the model", hidden: true });
     this.button = element("button", { type: "button", class: "button" });
@@ -31,10 +32,14 @@ export class Loading {
     this.button.textContent = name;
   }
 
-  // `kept`: whether the browser has some of the files.
-  offer(bytes, kept) {
-    if (kept) this.#show(`To ${this.purpose}, start the model. Your browser still has the files.`, "load", "Start the model");
-    else this.#show(`To ${this.purpose}, load the model: ${megabytes(bytes)} MB${SITE ? ", which your browser keeps" : ""}.`, "load", "Load the model");
+  // Offers the model, unless it is `wanted` no more when the browser has said what it keeps.
+  async offer(wanted) {
+    const load = (words) => this.#show(`To ${this.purpose}, load the model: ${megabytes(this.size)} MB${words}.`, "load", "Load the model");
+    load(SITE ? ", which your browser keeps" : ", which Python sends to this page");
+    const kept = await this.kept();
+    if (!kept || !wanted()) return;
+    if (kept < this.size) load(`, of which your browser has ${megabytes(kept)} MB`);
+    else this.#show(`To ${this.purpose}, start the model. Your browser still has the files.`, "load", "Start the model");
   }
 
   progress(done, all) {
@@ -44,8 +49,14 @@ export class Loading {
     this.bar.title = `${megabytes(done)} of ${megabytes(all)} MB`;
   }
 
+  // How many bytes of the model the browser keeps.
+  kept() {
+    return SITE ? keptOf(this.name) : 0;
+  }
+
+  // `full`: whether the browser had no room for all files.
   running(kernel, kept, full) {
-    const place = full ? " There was no room to keep it in your browser." : kept ? ` Your browser keeps ${megabytes(kept)} MB of it.` : "";
+    const place = kept ? ` Your browser ${full ? "had room for only" : "keeps"} ${megabytes(kept)} MB of it.` : full ? " There was no room to keep it in your browser." : "";
     const slow = kernel === "JavaScript" ? ", without WebAssembly and therefore slower" : "";
     this.#show(`The model runs in this page${slow}.${place}`, SITE && "remove", "Remove from this browser");
   }
