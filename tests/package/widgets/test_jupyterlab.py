@@ -99,6 +99,11 @@ course""",
     """print(course.step, course.layer, course.head)""",
     """course.step, course.layer, course.head = 181, 0, 2
 print("".join(course.snapshot.written))""",
+    """from attnbook.widgets import LanguageModelExplorer
+language = LanguageModelExplorer(title="Language")
+language""",
+    """print(language.prompt, language.cut)""",
+    """language.prompt, language.cut = "The capital of Italy is", [[18, 6]]""",
 ]
 LINKS = "[in German](#dates-1_into-de), [layer 1, head 0](#attention-2_layer-1_head-0)"  # as in chapters
 
@@ -450,6 +455,28 @@ def test_a_training_and_python_stay_together(notebook):
     expect(course.get_by_role("radio", name="layer 0, head 2")).to_be_checked()
     course.get_by_role("button", name="Tour", exact=True).click()
     expect(course.get_by_role("dialog")).to_contain_text("1 of 7")
+
+
+def test_a_language_model_is_sent_by_python(notebook):
+    page = notebook
+    run(page, 38)
+    language = explorer(page, "Language")
+    rows = language.locator("tbody tr")
+    expect(rows.first).to_contain_text("pencil0.637")
+    expect(language).to_contain_text("98.4 MB, which Python sends to this page.")
+    language.get_by_role("button", name="Load the model").click()
+    said = language.get_by_text("The model runs in this page.", exact=True)
+    expect(said).to_be_visible(timeout=PATIENCE * 1000)
+    expect(language.get_by_role("button", name="Remove")).to_have_count(0)
+    prompt = language.get_by_label("Prompt", exact=True)
+    prompt.fill("The capital of France is")
+    prompt.press("Enter")
+    expect(rows.first).to_contain_text("Paris")
+    language.get_by_role("button", name="Cut head 18·6").click()
+    expect_said(page, 39, lambda: "The capital of France is [[18, 6]]")
+    run_quietly(page, 40)
+    expect(rows.first).to_contain_text("Rome")
+    expect(language.locator("thead th")).to_have_count(3)
 
 
 def test_links_in_the_text_set_widgets_of_their_notebook(notebook):
