@@ -88,11 +88,7 @@ class DateTask(Task):
                 raise ValueError(f"{name}s: wanted a list of at least one {name}, got {chosen!r}")
             for item in chosen:
                 _check(name, item, known)
-        # These 84 dates cover every month with every weekday, two-digit days and all ten digits, and so every
-        # character and the greatest length.
-        dates = [Date(1987, month, day) for month in range(1, 13) for day in range(20, 27)]
-        kinds = [(language, form) for language in languages for form in formats]
-        texts = [write_date(date, *kind) for kind in kinds for date in dates]
+        texts = [text for language in languages for form in formats for text in _samples(language, form)]
         self.source, self.target = Vocabulary("".join(texts)), Vocabulary("0123456789-")
         self.source_length = max(map(len, texts))
         self.target_length = len("yyyy-mm-dd") + 2  # plus start and end
@@ -132,6 +128,16 @@ class DateTask(Task):
 def _pattern(language: str, form: str) -> tuple[DateTimePattern, Locale]:
     locale = Locale.parse(language)
     return get_date_format(form, locale), locale
+
+
+@lru_cache(maxsize=len(LANGUAGES) * len(FORMATS))
+def _samples(language: str, form: str) -> tuple[str, ...]:
+    """84 dates that cover every month with every weekday, two-digit days and all ten digits.
+
+    They have every character that can occur, and the greatest length.
+    """
+    dates = [Date(1987, month, day) for month in range(1, 13) for day in range(20, 27)]
+    return tuple(write_date(date, language, form) for date in dates)
 
 
 def _to_date(date: Date | str) -> Date:
