@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -74,16 +75,20 @@ def shown_steps(errors: str) -> list[str]:
     return re.findall(r"\d+/\d+", errors)
 
 
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    return checkpoints.load(path).model.state_dict()
+def assert_same_weights(path: Path, other: Path) -> None:
+    one, two = (checkpoints.load(each).model.state_dict() for each in (path, other))
+    assert [name for name in two if not torch.equal(one[name], two[name])] == []
 
 
-def test_a_stopped_and_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_and_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch, number):
     alone = train(new_run(), Process("cpu"), tmp_path / "alone.state", save_every=100)
     stopped, state = new_run(), tmp_path / "stopped.state"
-    monkeypatch.setattr(training, "check_loss", at_step(2, ask_to_stop))
+    monkeypatch.setattr(training, "check_loss", at_step(2, partial(ask_to_stop, number)))
+    kept = signal.signal(number, interrupt)  # would stop in the middle of the step
     with pytest.raises(KeyboardInterrupt):
         train(stopped, Process("cpu"), state, save_every=100)
+    assert signal.signal(number, kept) is interrupt
     monkeypatch.undo()
     assert len(stopped.losses) == 3
     again = new_run()
@@ -382,35 +387,25 @@ def test_two_machines_reject_a_state_that_the_first_cannot_read(machines):
     assert not (first / "steps").exists()
 
 
-def stop_once_it_has_saved(process: subprocess.Popen, state: Path, number: int) -> str:
-    """Stop the command as soon as it has saved (again) and return its output."""
-    before = state.stat().st_mtime_ns if state.exists() else 0
-    while not state.exists() or state.stat().st_mtime_ns == before:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    process.send_signal(number)
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 130, errors
-    assert "Traceback" not in errors
-    return output
-
-
+@pytest.mark.trains
 def test_the_command_stops_on_a_signal_and_resumes(tmp_path):
     whole, out = tmp_path / "whole.safetensors", tmp_path / "dates.safetensors"
     options, state = ["iso", "--steps=200", "--warmup=1"], out.with_suffix(".state")
     line = [*options, "--save-every=1", f"--out={out}"]
-    reached = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        said = stop_once_it_has_saved(start(*line), state, number)
-        reached += re.findall(
-            r"^Stopped after (\d+) of 200 steps; run the same command to continue\.$", said, re.M
-        )
-    assert 0 < int(reached[0]) < int(reached[1]) < 200
+    process = start(*line)
+    while not state.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert re.search(r"^Stopped after \d+ of 200 steps; run the same command to continue\.$", output, re.M)
     assert not out.exists()
     assert command.main([*line, *SMALL]) == 0
     assert command.main([*options, *SMALL, f"--out={whole}"]) == 0
     assert checkpoints.load(out).recipe == checkpoints.load(whole).recipe  # all losses and results
-    assert all(torch.equal(tensor, weights(out)[name]) for name, tensor in weights(whole).items())
+    assert_same_weights(out, whole)
 
 
 def test_the_command_rejects_the_state_of_another_run(tmp_path, monkeypatch, capsys):
@@ -449,10 +444,10 @@ def test_the_command_writes_a_checkpoint_and_its_model_card(tmp_path, capsys, mo
     for option in ("iso", "--steps=3", "--seed=5", "--d-model=16", "--batch=8"):
         assert option in line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["small.md", "small.safetensors"]
-    before = weights(out)
+    before = out.rename(tmp_path / "before.safetensors")
     again = [*line.split()[3:], "--examples=20", "--device=cpu", f"--out={out}"]
     assert command.main(again) == 0  # the card's own command
-    assert all(torch.equal(tensor, weights(out)[name]) for name, tensor in before.items())
+    assert_same_weights(out, before)
 
 
 DEFAULTS = {"batch": 128, "learning_rate": 2e-3, "warmup": 200, "clip": 1.0, "dropout": 0.0, "seed": 0}
@@ -676,6 +671,7 @@ def test_several_processes_form_a_group(monkeypatch, device):
 
 def test_snapshots_leave_the_weights_alone_and_outlast_a_stop(tmp_path, monkeypatch, capsys):
     """With and without them, in one go or resumed: the same weights, and the same recording."""
+    monkeypatch.setattr(snapshots, "EXAMPLES", 10)
     line = ["translate", "--steps=5", "--warmup=1", "--dropout=0.1", "--save-every=1", *SMALL]
     paths = {name: tmp_path / f"{name}.safetensors" for name in ("plain", "whole", "resumed")}
     record = {name: f"--snapshots={tmp_path / name}.npz" for name in paths}
@@ -690,9 +686,8 @@ def test_snapshots_leave_the_weights_alone_and_outlast_a_stop(tmp_path, monkeypa
         assert command.main([*line, f"--out={paths['resumed']}", *other]) == 2
         assert "is of a run with snapshots [0, 2, 4, 5], not [" in capsys.readouterr().err
     assert command.main([*line, f"--out={paths['resumed']}", record["resumed"], when]) == 0
-    for name, tensor in weights(paths["plain"]).items():
-        assert torch.equal(tensor, weights(paths["whole"])[name]), name
-        assert torch.equal(tensor, weights(paths["resumed"])[name]), name
+    for name in ("whole", "resumed"):
+        assert_same_weights(paths[name], paths["plain"])
     files = [(tmp_path / f"{name}.npz").read_bytes() for name in ("whole", "resumed")]
     assert files[0] == files[1]
     assert not (tmp_path / "plain.npz").exists()
@@ -701,7 +696,8 @@ def test_snapshots_leave_the_weights_alone_and_outlast_a_stop(tmp_path, monkeypa
     assert recording.training["steps"] == 5
 
 
-def test_snapshots_of_the_task_without_targets_are_of_the_same_date(tmp_path):
+def test_snapshots_of_the_task_without_targets_are_of_the_same_date(tmp_path, monkeypatch):
+    monkeypatch.setattr(snapshots, "EXAMPLES", 10)
     file = tmp_path / "iso.npz"
     line = ["iso", "--steps=2", "--warmup=0", *SMALL, f"--out={tmp_path / 'iso.safetensors'}"]
     assert command.main([*line, f"--snapshots={file}"]) == 0
