@@ -591,7 +591,7 @@ def test_an_unwritable_folder_is_rejected_before_training(tmp_path, monkeypatch,
 
     monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)  # root may write anywhere
     with pytest.raises(SystemExit):
-        command.main(["iso", f"--out={tmp_path / 'a.safetensors'}"])
+        command.parse(["iso", f"--out={tmp_path / 'a.safetensors'}"])
     assert "--out: cannot write there: Permission denied" in capsys.readouterr().err
 
 
