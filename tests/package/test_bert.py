@@ -122,12 +122,6 @@ def test_a_model_on_the_meta_device_is_filled_as_a_new_one():
             assert torch.equal(parameter, torch.full_like(parameter, float(name.endswith("weight")))), name
 
 
-def test_positions_are_made_where_the_ids_are():
-    with torch.device("meta"):
-        model, text = Bert(VOCAB, 24, 6, 2, 40, 16), torch.ones(3, 5, dtype=torch.long)
-    assert model(text)[0].is_meta
-
-
 def test_dropout_acts_in_training_only():
     torch.manual_seed(0)
     model = Bert(VOCAB, 24, 6, 2, 40, 16)

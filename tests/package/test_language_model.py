@@ -382,6 +382,8 @@ def test_top_p_stops_where_the_total_is_reached(ours):
     equal = torch.zeros(500, 4, dtype=torch.float64).log_softmax(-1)
     drawn = draw(equal, 1.0, None, 0.5, torch.Generator().manual_seed(0))
     assert len(drawn.unique()) == 2  # each has a quarter
+    drawn = draw(equal, 1.0, 2, 0.5, torch.Generator().manual_seed(0))
+    assert len(drawn.unique()) == 1  # half of what top_k has kept
     every, plain = (
         sample(ours, texts(), max_length=4, top_p=top_p, generator=torch.Generator().manual_seed(0)).ids
         for top_p in (1.0, None)
