@@ -5,7 +5,8 @@ running model, with an empty browser cache; "starting" is the same with the file
 24 tokens that the page hasn't seen: its chunks of the token embedding, the model, and all 144 maps drawn,
 from Enter to the frame that shows them. Its processor time doesn't count what other programs take; four times
 that is what a machine at a quarter of the speed needs. Memory is what the page's process holds of its own,
-before the model is loaded and after all sentences.
+before the model is loaded and after all sentences. "Without WebAssembly" is the same page under a policy that
+forbids it, so the model runs in JavaScript.
 
 The peers show maps that Python has computed: the `transformers` library's BERT with the same sizes, on one
 thread, and bertviz or inspectus to draw its weights. Their pages hold one sentence.
@@ -32,7 +33,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from ipywidgets.embed import embed_data
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Route, sync_playwright
 
 from attnbook import SentenceExplorer
 from attnbook.pretrained import load
@@ -90,12 +91,16 @@ def write_page(folder: Path, model, text: str) -> None:
         (static / file.name).write_bytes(file.read_bytes())
     write_model(NAME, folder / "_static" / "models" / NAME)
     view = json.dumps({"model_id": "widget1"})
+    data, scripts = data_of({"widget1": state})
+    for name, content in scripts.items():
+        (static / f"{name}.js").parent.mkdir(exist_ok=True)
+        (static / f"{name}.js").write_text(content, encoding="utf8")
     (folder / "page.html").write_text(
         f"""<!doctype html><html data-theme="light"><head><meta charset="utf-8"><title>page</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="_static/widgets/{STYLE}">
 <script defer src="_static/widgets/{HOST}"></script><script defer src="_static/widgets/{script}"></script>
 </head><body><div class="ab-widget {kind}" style="{style}"><div class="ab-body">{ghost}
-<script type="{VIEW}">{view}</script></div></div>{data_of({"widget1": state})}</body></html>""",
+<script type="{VIEW}">{view}</script></div></div>{data}</body></html>""",
         encoding="utf8",
     )
 
@@ -124,10 +129,19 @@ def processor_time(process: int) -> float:
     return 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure_page(browser, address: str, texts: list[str]) -> dict:
+def forbid_webassembly(route: Route) -> None:
+    """Answer with a policy that doesn't allow WebAssembly."""
+    answer = route.fetch()
+    policy = answer.headers["content-security-policy"].replace(" 'wasm-unsafe-eval'", "")
+    route.fulfill(response=answer, headers=answer.headers | {"content-security-policy": policy})
+
+
+def measure_page(browser, address: str, texts: list[str], webassembly: bool = True) -> dict:
     """All measurements of the explorer's page."""
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     page = context.new_page()
+    if not webassembly:
+        page.route("**/sentence_worker.js*", forbid_webassembly)
     answers = []
     page.on("response", lambda answer: answers.append(answer))
     page.goto(address + "page.html")
@@ -142,7 +156,8 @@ def measure_page(browser, address: str, texts: list[str]) -> dict:
     for name, button in (("loading", "Load the model"), ("starting", "Start the model")):
         start = time.perf_counter()
         host.get_by_role("button", name=button).click()
-        host.get_by_text("The model runs in this page").wait_for()
+        said = "The model runs in this page" if webassembly else "without WebAssembly and therefore slower"
+        host.get_by_text(said).wait_for()
         seen[name] = time.perf_counter() - start
         if name == "loading":
             seen["model"] = size()
@@ -218,7 +233,9 @@ def main() -> None:
         browser = launch()
         with server(work, port=0) as site:
             threading.Thread(target=site.serve_forever, daemon=True).start()
-            seen = measure_page(browser, f"http://127.0.0.1:{site.server_port}/", texts)
+            place = f"http://127.0.0.1:{site.server_port}/"
+            seen = measure_page(browser, place, texts)
+            slow = measure_page(browser, place, texts, webassembly=False)
             site.shutdown()
         if not chosen.no_peers:
             python = install(ROOT / "_build" / "peers")
@@ -226,12 +243,12 @@ def main() -> None:
             onnx = onnx_runtime.measure(launch, held, model, texts, ROOT / "_build" / "peers")
         version = browser.version
         browser.close()
-    text = report(seen, milliseconds, peers, onnx, version, chosen)
+    text = report(seen, slow, milliseconds, peers, onnx, version, chosen)
     print(text)
     Path(__file__).with_suffix(".md").write_text(text, encoding="utf8")
 
 
-def report(seen: dict, milliseconds: float, peers: dict, onnx: list, version: str, chosen) -> str:
+def report(seen: dict, slow: dict, milliseconds: float, peers: dict, onnx: list, version: str, chosen) -> str:
     """The measurements in Markdown."""
     megabytes = lambda count: f"{count / 1e6:.1f} MB"  # noqa: E731
     rows = [
@@ -246,6 +263,8 @@ def report(seen: dict, milliseconds: float, peers: dict, onnx: list, version: st
         ("a sentence, slowest", f"{max(seen['sentence']):.0f} ms", ""),
         ("a sentence, processor time", f"{seen['computed']:.0f} ms", ""),
         ("four times that", f"{4 * seen['computed']:.0f} ms", "1,500 ms"),
+        ("a sentence without WebAssembly, median", f"{statistics.median(slow['sentence']):.0f} ms", ""),
+        ("a sentence without WebAssembly, processor time", f"{slow['computed']:.0f} ms", ""),
         ("memory before the model", megabytes(seen["before"]), ""),
         ("memory at the end", megabytes(seen["after"]), "200 MB"),
     ]
