@@ -361,6 +361,16 @@ def visit(browser, widget_tabs, address):
 
 
 @pytest.fixture(scope="module")
+def shared(browser, widget_tabs, address):
+    """As `visit`, but a page is opened once for all tests of a module that ask for it with the same options.
+
+    For tests that leave a widget as it was, or set all that they look at.
+    """
+    with visitor(browser, widget_tabs, address) as open_page:
+        yield functools.cache(open_page)
+
+
+@pytest.fixture(scope="module")
 def opened(browser, widget_tabs, address, name):
     """Opens the page called `name` for all tests of a module, once per width, with or without its script."""
     with visitor(browser, widget_tabs, address) as open_page:

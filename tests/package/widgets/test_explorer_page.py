@@ -1071,9 +1071,12 @@ def test_invalid_edits_in_the_address_are_ignored(visit, truth, fragment):
     editor = Editor(opened.widget(EDIT))
     expect(editor.value(0, 0)).to_have_value(re.compile(re.escape(f"{truth['values'][0, 0]:.3f}")))
     assert opened.faults == []
-    other = visit("explorer.html#attention-3_view-edit_forbid-0x0").widget(GRID)
-    expect(other.map).to_be_visible()
-    assert other.node.get_by_role("button", name="Edit").count() == 0
+
+
+def test_edits_in_the_address_of_a_map_without_scores_are_ignored(visit):
+    grid = visit("explorer.html#attention-3_view-edit_forbid-0x0").widget(GRID)
+    expect(grid.map).to_be_visible()
+    assert grid.node.get_by_role("button", name="Edit").count() == 0
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

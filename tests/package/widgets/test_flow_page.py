@@ -42,6 +42,14 @@ def trained():
     return checkpoints.load(CHECKPOINT)
 
 
+@pytest.fixture(scope="module")
+def model_page(shared, trained):
+    """A page with the `model`."""
+    page = shared("flow.html").page
+    page.evaluate(OPEN, list(trained.task.targets))
+    return page
+
+
 @pytest.fixture
 def open_flow(visit):
     """Opens the page's flow; it doesn't play."""
@@ -56,11 +64,9 @@ def open_flow(visit):
 
 
 @pytest.mark.parametrize(("text", "target"), [(TEXT, TARGET), ("7 de marzo de 2009", "zh"), ("AM", "es")])
-def test_the_models_vectors_equal_pytorchs(visit, trained, text, target):
+def test_the_models_vectors_equal_pytorchs(model_page, trained, text, target):
     made = translate(text, target)
-    page = visit("flow.html").page
-    page.evaluate(OPEN, list(trained.task.targets))
-    got = page.evaluate(STREAMS, [text, target, trained.task.target_length - 1])
+    got = model_page.evaluate(STREAMS, [text, target, trained.task.target_length - 1])
     assert got["written"] == made.written
     for name, true in made.streams.items():
         np.testing.assert_allclose(np.array(got[name]).reshape(true.shape), true, rtol=0, atol=2e-4)
@@ -83,13 +89,11 @@ def test_the_recorded_vectors_are_those_of_the_first_translation(open_flow, trai
 
 
 @pytest.mark.parametrize("cell", [(0, 0, 0), (1, 0, 9), (1, 3, 18)])
-def test_the_numbers_behind_a_weight_are_the_models(visit, trained, cell):
+def test_the_numbers_behind_a_weight_are_the_models(model_page, trained, cell):
     layer, head, row = cell
     made = translate(TEXT, TARGET)
-    page = visit("flow.html").page
-    page.evaluate(OPEN, list(trained.task.targets))
     asked = {"layer": layer, "head": head, "row": row}
-    got = page.evaluate(INSPECT, [TEXT, TARGET, made.written, asked])
+    got = model_page.evaluate(INSPECT, [TEXT, TARGET, made.written, asked])
     query, keys = np.array(got["query"]), np.array(got["keys"])
     np.testing.assert_allclose(keys @ query / np.sqrt(len(query)), got["scores"], atol=1e-4)
     weights = torch.tensor(got["scores"]).softmax(0).numpy()

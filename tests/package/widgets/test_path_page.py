@@ -80,8 +80,8 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize(("source", "target", "kernel", "layers"), SETTINGS)
-def test_steps_and_drawings_agree_with_python(open_paths, source, target, kernel, layers):
-    paths = open_paths(ROBOT)
+def test_steps_and_drawings_agree_with_python(shared, source, target, kernel, layers):
+    paths = Paths(shared("path.html").page, ROBOT)
     paths.word(source).click()
     paths.word(target).click()
     paths.set("kernel", kernel)

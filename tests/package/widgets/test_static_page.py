@@ -49,8 +49,8 @@ def test_the_page_holds_data_but_no_script(built):
     ],
 )
 @pytest.mark.parametrize("width", [360, 1000])
-def test_hovering_shows_the_exact_weight(visit, truth, index, name, map_of, cells, width):
-    widget = visit(width=width).widget(index)
+def test_hovering_shows_the_exact_weight(shared, truth, index, name, map_of, cells, width):
+    widget = shared(width=width).widget(index)
     for row, column in cells:
         assert widget.hover(row, column) == f"{truth[name][*map_of, row, column]:.3f}"
 

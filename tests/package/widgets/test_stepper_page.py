@@ -128,8 +128,8 @@ MASKINGS = {
 
 
 @pytest.mark.parametrize("index", MASKINGS, ids=["by hand", "given", "large", "words"])
-def test_its_numbers_agree_with_attnbook(open_stepper, models, index):
-    stepper = open_stepper(index)
+def test_its_numbers_agree_with_attnbook(shared, models, index):
+    stepper = Stepper(shared("stepper.html").page, index)
     stepper.press("All")
     for scale, masking, when in itertools.product([True, False], MASKINGS[index], ["before", "after"]):
         stepper.switch(masking="none" if masking != "none" else MASKINGS[index][1])  # so that both can be set
@@ -540,9 +540,9 @@ def test_projections_come_first(open_stepper):
 
 @pytest.mark.parametrize("width", [390, 600, 1200])
 @pytest.mark.parametrize("masking", ["none", "causal"])
-def test_matrices_keep_to_their_lanes(open_stepper, width, masking):
+def test_matrices_keep_to_their_lanes(shared, width, masking):
     """No two overlap, and none sticks out."""
-    stepper = open_stepper(PROJECTED, width=width)
+    stepper = Stepper(shared("stepper.html", width=width).page, PROJECTED)
     stepper.switch(masking=masking)
     boxes = stepper.node.locator(".root .ab-stages").evaluate("""flow => {
       const outer = flow.getBoundingClientRect();

@@ -141,6 +141,14 @@ def trained():
 
 
 @pytest.fixture(scope="module")
+def model_page(shared, trained):
+    """A page with the `model`."""
+    page = shared("translator.html").page
+    page.evaluate(OPEN, list(trained.task.targets))
+    return page
+
+
+@pytest.fixture(scope="module")
 def held_out(trained):
     """250 held-out dates, from all languages into all targets: texts, targets and source ids (B, S)."""
     drawn = trained.task.sample(EXAMPLES + 50, torch.Generator().manual_seed(11), "test")
@@ -171,12 +179,10 @@ def expect_the_same(trained, decoded, logits, ids, true):
     np.testing.assert_allclose(got, true, rtol=0, atol=1e-4)
 
 
-def test_its_logits_equal_pytorchs_on_held_out_dates(visit, trained, held_out):
+def test_its_logits_equal_pytorchs_on_held_out_dates(model_page, trained, held_out):
     """Same text, logits within 1e-4."""
     texts, targets, source = held_out
-    page = visit("translator.html").page
-    page.evaluate(OPEN, list(trained.task.targets))
-    decoded, logits = page.evaluate(DECODE, [texts, targets, trained.task.target_length - 1])
+    decoded, logits = model_page.evaluate(DECODE, [texts, targets, trained.task.target_length - 1])
     expect_the_same(trained, decoded, logits, *decoded_by_pytorch(trained, source))
 
 
@@ -185,14 +191,12 @@ HEADS = [
 ]
 
 
-def test_a_cut_head_in_the_page_is_an_ablated_head_in_python(visit, trained, held_out):
+def test_a_cut_head_in_the_page_is_an_ablated_head_in_python(model_page, trained, held_out):
     """200 held-out dates, each with one or two of the 24 heads cut: same text, logits within 1e-4."""
     texts, targets, source = (part[:200] for part in held_out)
     chosen = [[head] + [HEADS[(5 * at + 7) % 24]] * (at % 2) for at, head in enumerate(HEADS)]
     cuts = [[".".join(map(str, head)) for head in chosen[row % 24]] for row in range(200)]
-    page = visit("translator.html").page
-    page.evaluate(OPEN, list(trained.task.targets))
-    decoded, logits = page.evaluate(DECODE, [texts, targets, trained.task.target_length - 1, cuts])
+    decoded, logits = model_page.evaluate(DECODE, [texts, targets, trained.task.target_length - 1, cuts])
     ids, true = [None] * 200, [None] * 200
     for at, heads in enumerate(chosen):
         with ablate(trained.model, heads):
@@ -206,10 +210,8 @@ def test_a_cut_head_in_the_page_is_an_ablated_head_in_python(visit, trained, hel
 @pytest.mark.parametrize(
     "cut", ["cross.1.2.3.0", "cross.*.*.*.5", "cross.0.*.2", "decoder.*.1.*.0", "encoder.0.0.4.4"]
 )
-def test_forbidden_weights_are_zero_and_the_others_of_the_row_add_up_to_1(visit, trained, cut):
-    page = visit("translator.html").page
-    page.evaluate(OPEN, list(trained.task.targets))
-    made = page.evaluate(
+def test_forbidden_weights_are_zero_and_the_others_of_the_row_add_up_to_1(model_page, cut):
+    made = model_page.evaluate(
         """async cut => {
           const cuts = cut ? [model.constructor.readCut(cut)] : [];
           const options = { longest: 12, stopped: () => false, cuts };
@@ -779,15 +781,18 @@ def test_its_controls_work_by_keyboard_as_by_mouse(open_translator):
 
 
 @pytest.mark.parametrize("width", [320, 360, 375, 390, 480, 640, 1200])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_control_is_large_enough_for_touch(open_translator, width, theme):
-    translator = open_translator(width=width, theme=theme)
+def test_every_control_is_large_enough_for_touch(open_translator, width):
+    translator = open_translator(width=width)
     translator.more()
-    seen = translator.live.locator(".asking .field").evaluate_all(REACHED)
-    assert len(seen) == 5
-    assert all(seen), seen
-    sizes = translator.live.locator(".ab-asking").evaluate("node => [node.scrollHeight, node.clientHeight]")
-    assert sizes[0] <= sizes[1]
+    asking = translator.live.locator(".ab-asking")
+    for theme in ("light", "dark"):
+        translator.page.emulate_media(color_scheme=theme)
+        expect(translator.live.locator(".root").first).to_have_attribute("data-theme", theme)
+        seen = translator.live.locator(".asking .field").evaluate_all(REACHED)
+        assert len(seen) == 5
+        assert all(seen), seen
+        sizes = asking.evaluate("node => [node.scrollHeight, node.clientHeight]")
+        assert sizes[0] <= sizes[1]
 
 
 def test_it_works_from_a_file(browser, built):
