@@ -306,6 +306,9 @@ def test_the_loaded_model_reads_generates_and_cuts(explore):
     expect(explorer.live.locator(".is-made")).to_have_count(0)
     explorer.live.get_by_label("Prompt", exact=True).fill("<b>The</b> capital of Italy is")
     explorer.button("Run the model").click()
+    explorer.button("Next token").click()  # waits until the prompt has been read
+    expect(explorer.live.locator(".is-made")).to_have_text("␠Rome")
+    explorer.button("Remove generated tokens").click()
     expect(explorer.rows.first).to_contain_text("Rome")
     explorer.button("Append").first.click()
     expect(explorer.live.locator(".is-made")).to_have_text("␠Rome")

@@ -42,6 +42,7 @@ class LanguageModelExplorer extends View {
   #loading = null; // the controller of a load in progress
   #run = 0;
   #making = false;
+  #prompted = 0; // the run of a prompt that the model is reading
   #changes = null; // per position, [token, before, after]
   #without = []; // the heads that were cut in #changes
 
@@ -145,7 +146,7 @@ class LanguageModelExplorer extends View {
     const weights = reading.row(index, position);
     this.text.show(reading, { position, key: sort === "pair" ? key : -1, weights, peak: 1, theme });
     const listed = this.#changes?.[position] ?? reading.likeliest[position];
-    this.chances.show({ token: reading.tokens[position], listed, next: reading.tokens[position + 1], cut: this.#changes?.[position], live: this.#remote && position === reading.length - 1 });
+    this.chances.show({ token: reading.tokens[position], listed, next: reading.tokens[position + 1], cut: this.#changes?.[position], live: this.#remote && !this.#prompted && position === reading.length - 1 });
     this.temperature.show(temperature, temperature ? temperature.toFixed(2) : "greedy");
     this.topP.show(top_p, top_p.toFixed(2));
     this.topP.input.disabled = !temperature; // the most probable token is always among the kept ones
@@ -162,7 +163,7 @@ class LanguageModelExplorer extends View {
     this.fill.style.width = `${(100 * reading.length) / LONGEST}%`;
     this.make.textContent = this.#making ? "Stop" : `Generate ${MADE} tokens`;
     this.again.hidden = reading.length === reading.promptLength;
-    for (const node of [this.next, this.make]) node.disabled = !this.#remote || (reading.length >= LONGEST && !this.#making);
+    for (const node of [this.next, this.make]) node.disabled = !this.#remote || this.#prompted || (reading.length >= LONGEST && !this.#making);
   }
 
   // Runs the prompt: with the model if it is here, else from the recordings.
@@ -174,14 +175,24 @@ class LanguageModelExplorer extends View {
     this.examples.value = this.recordings.has(text) ? text : "";
     let reading = this.#recorded(text);
     if (this.#remote) {
-      if (text.length > CHARACTERS) return say(this.note, `The prompt has ${text.length} characters, and the model reads at most ${LONGEST} tokens. Below is still the previous prompt.`);
+      if (text.length > CHARACTERS) {
+        this.#prompted = 0;
+        this.show();
+        return say(this.note, `The prompt has ${text.length} characters, and the model reads at most ${LONGEST} tokens. Below is still the previous prompt.`);
+      }
+      this.#prompted = run; // meanwhile, no token can be added to the previous text
+      this.show();
+      say(this.note, "The model is running the prompt.");
       try {
         reading = await this.#remote.read(text);
       } catch (problem) {
-        if (run === this.#run) say(this.note, failure(problem, "The model could not run the prompt"));
-        return;
+        if (run !== this.#run) return;
+        say(this.note, failure(problem, "The model could not run the prompt"));
+        this.#prompted = 0;
+        return this.show();
       }
       if (run !== this.#run) return;
+      this.#prompted = 0;
       if (this.recordings.has(text)) reading.cuts = this.recordings.get(text).cuts;
     }
     if (!reading) return say(this.note, "This prompt isn't recorded: load the model to run it. Below is still the previous prompt.");
@@ -308,6 +319,7 @@ class LanguageModelExplorer extends View {
   async #remove() {
     this.#remote?.close();
     this.#remote = null;
+    this.#prompted = 0;
     this.#run++;
     await removeKept(this.get("_model"));
     this.#offer();
