@@ -59,12 +59,16 @@ def make_attnbook(weights: np.ndarray, folder: Path) -> float:
     script, place = WIDGETS["AttentionExplorer"]
     kind, style, ghost, _ = place(model["state"])
     view = json.dumps({"model_id": explorer.model_id})
+    data, scripts = data_of({explorer.model_id: model})
+    for name, program in scripts.items():
+        (folder / f"{name}.js").parent.mkdir(exist_ok=True)
+        (folder / f"{name}.js").write_text(program, encoding="utf-8")
     page = f"""<!doctype html><html data-theme="light"><head><meta charset="utf-8"><title>page</title>
 <style>{(BUNDLES / STYLE).read_text("utf-8")}</style>
 <script defer src="attnbook-host.js"></script><script defer src="{script}"></script></head><body>
 <div class="ab-widget {kind}" style="{escape(style)}"><div class="ab-body">{ghost}
 <script type="{VIEW}">{view}</script></div></div>
-{data_of({explorer.model_id: model})}</body></html>"""
+{data}</body></html>"""
     (folder / "attnbook.html").write_text(page, encoding="utf-8")
     return time.perf_counter() - begin
 
