@@ -302,7 +302,8 @@ def exercises(section: Tag) -> list[Slide]:
     """A slide that lists the chapter's exercises, which are in the notebook."""
     titles = [heading(one, "h3") for one in section.parent.find_all("section", id=EXERCISE)]
     slide = Slide("points", heading(section, "h2"), place=section["id"])
-    slide.body = f'<div class="points"><ul>{"".join(f"<li>{title}</li>" for title in titles)}</ul></div>'
+    kind = "points in-columns" if len(titles) > 10 else "points"
+    slide.body = f'<div class="{kind}"><ul>{"".join(f"<li>{title}</li>" for title in titles)}</ul></div>'
     slide.notes = [
         "<p>The exercises are in the notebook, with hints and checks; their solutions are folded there.</p>"
     ]
