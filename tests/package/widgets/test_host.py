@@ -16,19 +16,24 @@ CLEAN_UP = Path(__file__).parent / "clean_up.js"
 
 @pytest.fixture
 def broken(visit, built):
-    """Opens the page with its widget data changed by a function, plus two invalid byte elements."""
+    """Opens the page with its state changed by a function; the second widget's data get two bad texts."""
 
     def open_page(change):
         text = (built / "index.html").read_text("utf-8")
         start, end = re.search(r'widget-state\+json">(.*?)</script>', text, re.S).span(1)
-        data, there = change(text[start:end]), text.count('type="application/octet-stream"')
-        for place, wrong in enumerate(("AAAA", "?!"), there):
-            data = data.replace(f'"at": "{wrong}"', f'"at": {place}')
-            more = f'<script type="application/octet-stream">{wrong}</script></body>'
-            text = text.replace("</body>", more)
-        page = text[:start] + data + text[end:]
-        (built / "broken.html").write_text(page, "utf-8")
-        opened = visit("broken.html")
+        own = json.loads(text[start:end])["state"]["widget2"]["data"]
+        program = (built / "_static" / "widgets" / f"{own}.js").read_text("utf-8")
+        call, texts = re.fullmatch(r"(.*?)(\[.*\])\);", program).groups()
+        texts = json.loads(texts)
+        data = change(text[start:end])
+        for wrong in ("AAAA", "?!"):
+            data = data.replace(f'"at": "{wrong}"', f'"at": {len(texts)}')
+            texts.append(wrong)
+        (built / "broken.html").write_text(text[:start] + data + text[end:], "utf-8")
+        amended = f"{call}{json.dumps(texts)});"
+        served = {"body": amended, "content_type": "text/javascript"}
+        prepare = lambda page: page.route(f"**/{own}.js*", lambda route: route.fulfill(**served))  # noqa: E731
+        opened = visit("broken.html", prepare=prepare)
         opened.page.wait_for_function(
             "() => [...document.querySelectorAll('.ab-widget')].every(e => e.dataset.state)"
         )
