@@ -44,7 +44,7 @@ from benchmarks.widgets import Server, file_of
 from benchmarks.widgets import visit as visit_peer
 from bookpress.chromium import arguments, find_chromium
 from bookpress.extension.models import write_model
-from bookpress.extension.widgets import BUNDLES, HOST, STYLE, VIEW, WIDGETS, data_of
+from bookpress.extension.widgets import BUNDLES, HOST, STYLE, VIEW, WIDGETS, data_of, write_data
 from bookpress.serve import server
 
 TOKENS = 24
@@ -92,9 +92,7 @@ def write_page(folder: Path, model, text: str) -> None:
     write_model(NAME, folder / "_static" / "models" / NAME)
     view = json.dumps({"model_id": "widget1"})
     data, scripts = data_of({"widget1": state})
-    for name, content in scripts.items():
-        (static / f"{name}.js").parent.mkdir(exist_ok=True)
-        (static / f"{name}.js").write_text(content, encoding="utf8")
+    write_data(static, scripts)
     (folder / "page.html").write_text(
         f"""<!doctype html><html data-theme="light"><head><meta charset="utf-8"><title>page</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="_static/widgets/{STYLE}">

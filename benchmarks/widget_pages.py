@@ -47,7 +47,7 @@ def weights_of(layers: int, heads: int, length: int) -> np.ndarray:
 
 def make_attnbook(weights: np.ndarray, folder: Path) -> float:
     """Build the explorer's page as the book does, with its own style only; returns the seconds it took."""
-    from bookpress.extension.widgets import BUNDLES, STYLE, VIEW, WIDGETS, data_of
+    from bookpress.extension.widgets import BUNDLES, STYLE, VIEW, WIDGETS, data_of, write_data
 
     tokens = [f"t{i}" for i in range(weights.shape[-1])]
     AttentionExplorer(np.eye(2), tokens[:2])._repr_mimebundle_()  # imports are not counted
@@ -60,9 +60,7 @@ def make_attnbook(weights: np.ndarray, folder: Path) -> float:
     kind, style, ghost, _ = place(model["state"])
     view = json.dumps({"model_id": explorer.model_id})
     data, scripts = data_of({explorer.model_id: model})
-    for name, program in scripts.items():
-        (folder / f"{name}.js").parent.mkdir(exist_ok=True)
-        (folder / f"{name}.js").write_text(program, encoding="utf-8")
+    write_data(folder, scripts)
     page = f"""<!doctype html><html data-theme="light"><head><meta charset="utf-8"><title>page</title>
 <style>{(BUNDLES / STYLE).read_text("utf-8")}</style>
 <script defer src="attnbook-host.js"></script><script defer src="{script}"></script></head><body>

@@ -31,8 +31,8 @@ JOINED = tuple(name for names in SCRIPTS.values() for name in names)
 LICENCE = "scripts/bootstrap.js.LICENSE.txt"
 AMENDED = {
     Path(LICENCE).name: "book-pages-2.js.LICENSE.txt",
-    # Everything that scrolls can be reached by keyboard, long formulas too. All are measured before one is
-    # changed, or each would be laid out anew, and what is folded away is measured when it opens.
+    # Everything that scrolls can be reached by keyboard, long formulas too. All are measured before any is
+    # changed: otherwise the browser lays out the page again for each. A closed fold is measured when opened.
     'document.querySelectorAll(["pre",': '[...document.querySelectorAll(["pre",',
     '".pst-scrollable-table-container"].join(", ")).forEach(e=>{e.tabIndex=': (
         '".pst-scrollable-table-container","div.math",".ab-api .math"].join(", "))]'

@@ -100,10 +100,15 @@ def load_host(app: Sphinx, pagename: str, templatename: str, context: dict, doct
         app.add_css_file(f"widgets/{STYLE}")
         for script in (HOST, *states[0]["scripts"]):
             app.add_js_file(f"widgets/{script}", loading_method="defer")
-        for name, program in states[0]["data"].items():
-            path = Path(app.outdir) / "_static" / "widgets" / f"{name}.js"
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(program, encoding="ascii")
+        write_data(Path(app.outdir) / "_static" / "widgets", states[0]["data"])
+
+
+def write_data(folder: Path, programs: dict[str, str]) -> None:
+    """Write the scripts of models with many bytes into the folder of the widgets' own."""
+    for name, program in programs.items():
+        path = folder / f"{name}.js"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(program, encoding="ascii")
 
 
 def is_page_state(node: nodes.Node) -> bool:
