@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from bookpress import ROOT
 from bookpress.extension import scripts, shipping
-from bookpress.inspection import MOUNTED, PROGRAMS, mount, programs, soup
+from bookpress.inspection import MOUNTED, PROGRAMS, WATCH_SHIFTS, mount, programs, soup
 
 WHOLE = ROOT / "website" / "assets" / "mathjax" / "output" / "chtml" / "fonts" / "woff-v2"
 CHAPTER = "chapters/04-self-attention.html"
@@ -137,6 +137,16 @@ def test_the_first_frame_comes_before_the_whole_page_is_laid_out(browser, site):
         heights.append(page.evaluate("document.documentElement.scrollHeight"))
         page.close()
     assert heights[0] == heights[1]
+
+
+@pytest.mark.parametrize("name", [CHAPTER, "chapters/glossary.html", "chapters/api.html"])
+def test_what_is_in_sight_stays_where_it_is_as_a_page_opens(browser, site, name):
+    page = browser.new_page(viewport={"width": 768, "height": 900})
+    page.add_init_script(WATCH_SHIFTS)
+    page.goto(site + name)
+    page.wait_for_function(PROGRAMS)
+    assert sum(value for value, _ in page.evaluate("window.shifts")) < 0.01
+    page.close()
 
 
 def test_code_in_a_fold_can_be_scrolled_by_keyboard_once_it_is_open(browser, site):

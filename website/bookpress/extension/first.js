@@ -23,10 +23,10 @@ try {
     for (const name of dataset.type.split(" ")) add("link", { rel: "preload", as: "font", crossOrigin: "", href: new URL(`../${name}`, src) });
   }
 
-  // A phone needs half a second to lay out a whole chapter. So what isn't in sight waits for the first frame (see book.css), and is then
+  // A phone needs half a second to lay out a whole chapter. So there, what isn't in sight waits for the first frame (see book.css), and is then
   // laid out in short tasks, between which the page can scroll. But a page that opens further down needs all heights at once.
   const [{ type }] = performance.getEntriesByType("navigation");
-  const waits = type === "navigate" && !location.hash;
+  const waits = "stages" in dataset && type === "navigate" && !location.hash;
   document.documentElement.toggleAttribute("data-staged", waits);
   const layOut = async () => {
     const parts = waits ? document.querySelectorAll("article section section > :not(section)") : [];

@@ -98,5 +98,8 @@ def defer_scripts(page: Page, joined: list[str]) -> None:
         tags[SEARCH[0]].insert_after(tags[OWN_SEARCH].extract())
     if not searches:
         first["data-later"] = " ".join(tag["src"] for tag in waiting)
+        # Only chapters take long to lay out. On other pages, what waits for its height would be in sight.
+        if page.soup.select_one("article .cell"):
+            first["data-stages"] = ""
         for tag in waiting:
             tag.decompose()
