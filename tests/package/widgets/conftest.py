@@ -1,13 +1,11 @@
 """A small built site with widgets under a strict content security policy, and helpers to operate them."""
 
 import functools
-import http.server
 import json
 import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +18,7 @@ from nbclient import NotebookClient
 
 from bookpress import ROOT
 from bookpress.extension import maths
-from bookpress.serve import POLICY
+from tests.servers import served
 from tests.tabs import Tabs
 
 CONF = f"""
@@ -135,18 +133,6 @@ ipywidgets.IntSlider(value=7)
 )
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder under the content security policy, without logging."""
-
-    def end_headers(self):
-        self.send_header("Content-Security-Policy", POLICY)
-        self.send_header("Cache-Control", "no-store")
-        super().end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="session")
 def built(once) -> Path:
     """The site's folder, with the pages (`plain.html` has no widgets) and JupyterLab's bundles."""
@@ -221,11 +207,8 @@ def truth(built) -> dict:
 
 @pytest.fixture(scope="session")
 def address(built):
-    handler = functools.partial(Quiet, directory=str(built))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with served(built) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -342,20 +325,19 @@ class Widget:
 @pytest.fixture(scope="session")
 def widget_tabs(browser, address) -> Tabs:
     """Tabs for pages of the site."""
-    return Tabs(lambda: new_tab(browser, address), f"{address}blank.html")
+    return Tabs(lambda: new_tab(browser), f"{address}blank.html")
 
 
-def new_tab(browser, address, **options):
-    """A page in a window of its own that sends no requests to other hosts, with a `Visit` that notes them."""
+def new_tab(browser, **options):
+    """A page in a window of its own, with a `Visit` that notes its requests; other hosts have no address."""
     page = browser.new_context(**options).new_page()
-    page.route(lambda url: not url.startswith((address, "data:")), lambda route: route.abort())
     page.visit = Visit(page)
     return page
 
 
 @pytest.fixture
 def visit(browser, widget_tabs, address):
-    """Opens a page: `visit("index.html", width=360, theme="dark")`; requests to other hosts are blocked."""
+    """Opens a page: `visit("index.html", width=360, theme="dark")`; requests to other hosts fail."""
     with visitor(browser, widget_tabs, address) as open_page:
         yield open_page
 
@@ -419,7 +401,7 @@ def visitor(browser, tabs, address):
         **options,
     ) -> Visit:
         fresh = fresh or prepare or not touched or options
-        page = new_tab(browser, address, **options) if fresh else tabs.take()
+        page = new_tab(browser, **options) if fresh else tabs.take()
         used.append((page, fresh))
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme=theme, reduced_motion=reduced_motion)
