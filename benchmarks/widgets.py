@@ -39,6 +39,7 @@ from benchmarks.widget_pages import (
     make_peer,
     weights_of,
 )
+from bookpress.chromium import MISSING, arguments, find_chromium
 
 HERE = Path(__file__).parent
 SITE = Path(attnbook.widgets.__file__).parent / "bundles" / "site"
@@ -197,12 +198,13 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="*", default=["x".join(map(str, size)) for size in SIZES])
     parser.add_argument("--write", type=Path, default=HERE / "widgets.md")
     options = parser.parse_args()
+    if not find_chromium():
+        raise SystemExit(MISSING)
     python = install(ROOT / "_build" / "peers")
     rows = []
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as work:
-        arguments = ["--no-sandbox", "--disable-gpu", "--js-flags=--expose-gc"]
-        chromium = shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        flags = [*arguments(), "--js-flags=--expose-gc"]
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
         page = browser.new_page()
         blank = page.context.new_cdp_session(page).send("Runtime.getHeapUsage")["usedSize"]
         page.close()
