@@ -47,6 +47,7 @@ def test_the_cross_attention_copies_digits_and_finds_the_letters_of_the_month(pr
     rows = next(table for table in printed.tables if "0→7" in table)
     best = {row: cells["strongest key"] for row, cells in rows.items()}
     assert (best.pop("0→7"), best.pop("0→6 (June)")) == ("l", "n")
+    assert "".join(row[-1] for row in best) == "198524"  # the year and the day
     assert all(row[-1] == key for row, key in best.items())
     assert min(printed.column("its weight", "0→7").values()) > 0.5
 
@@ -80,7 +81,9 @@ def test_heads_cost_no_parameters(printed):
 def test_one_head_cannot_and_two_can(printed):
     both = printed.column("both, %", "heads: 1, seed 0")
     assert max(share for row, share in both.items() if row.startswith("heads: 1,")) < 50
-    assert min(share for row, share in both.items() if not row.startswith("heads: 1,")) > 95
+    several = [share for row, share in both.items() if not row.startswith("heads: 1,")]
+    assert len(several) == 6
+    assert min(several) > 95
     before, after = (printed.column(f"{side}, %", "heads: 1, seed 0") for side in ("before", "after"))
     assert all(90 < before[row] + after[row] < 120 for row in before if row.startswith("heads: 1,"))
 
@@ -107,6 +110,18 @@ def test_a_network_rescues_most_runs_and_the_others_keep_one_neighbour(printed):
     for row in failed:
         assert max(before[row], after[row]) > 95
         assert min(before[row], after[row]) < 10
+
+
+def test_the_network_needs_unequal_weights_on_both_neighbours(printed):
+    both = printed.column("both, %", NETWORK)
+    before, after = (printed.column(f"weight on {side}", NETWORK) for side in ("before", "after"))
+    for row in both:
+        less, more = sorted((before[row], after[row]))
+        if both[row] < 80:
+            assert less < 0.05
+            assert more > 0.9
+        else:
+            assert 0.1 < less < more / 1.5
 
 
 def test_the_network_more_than_doubles_the_parameters(printed):

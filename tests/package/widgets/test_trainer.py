@@ -184,9 +184,17 @@ def test_two_heads_learn_it_as_in_pytorch_and_one_does_not(racer):
     assert both_correct_in_pytorch(1, 100) < 0.5
 
 
-def test_two_heads_can_get_stuck(racer):
+def test_two_heads_can_get_stuck_when_each_changes_sides_from_row_to_row(racer):
     """Chapter 4 sends its readers to seed 7."""
-    assert both_correct(racer, {"heads": 2, "scale": True, "positions": True, "seed": 7}, 150) < 0.5
+    settings = json.dumps({"heads": 2, "scale": True, "positions": True, "seed": 7})
+    trained = f"const t = new Training({settings}); t.train(150); const {{ accuracy, maps }} = t.report();"
+    both, maps = run(racer, f"{trained} return [accuracy[2], [...maps]]")
+    assert both < 0.5
+    inner = np.reshape(maps, (2, 9, 9))[:, 1:-1]  # the first and the last row are never trained
+    before, after = inner.diagonal(0, -2, -1), inner.diagonal(2, -2, -1)  # (2, 7)
+    assert np.maximum(before, after).min() > 0.9  # one neighbour in each row
+    assert ((before > after)[0] != (before > after)[1]).all()  # and the other head has the other one
+    assert 0 < (before > after)[0].sum() < 7
 
 
 @pytest.mark.parametrize("recorded", recorded_runs()[1], ids=lambda run: f"heads {run['heads']}")
