@@ -207,9 +207,9 @@ def verdict(code: str, names: dict):
     return kept[0]
 
 
-def test_the_exercises_say_that_a_summary_shows_how_far_one_is_and_that_nothing_leaves_the_machine(chapter):
+def test_the_exercises_say_that_a_summary_shows_how_far_one_is_and_that_answers_are_sent_nowhere(chapter):
     text = "\n".join(cells(chapter, "markdown"))
-    words = "`check.summary()` shows how far you are. Nothing leaves your machine."
+    words = "`check.summary()` shows how far you are. `check` sends your answers nowhere."
     assert words in text[: text.index("### Exercise")]
     assert cells(chapter, "code").count("check.summary()") == 1
 
