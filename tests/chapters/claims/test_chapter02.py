@@ -30,8 +30,9 @@ def test_dot_product_and_distance_agree_for_keys_of_one_length_only(printed):
     same = printed.column("same best key", "random keys")
     assert gap["keys of equal length"] < 1e-5
     assert same["keys of equal length"] > 99 > 60 > same["random keys"]
-    by_dot, by_distance = (printed.column(f"length: {by}", "random keys") for by in ("dot", "distance"))
-    assert by_dot["random keys"] > 8**0.5 > by_distance["random keys"]
+    lengths = (printed.column(f"length: {by}", "random keys") for by in ("dot", "all keys", "distance"))
+    by_dot, average, by_distance = (column["random keys"] for column in lengths)
+    assert by_dot - 0.2 > average > by_distance + 0.2
 
 
 def test_cold_takes_one_key_and_hot_takes_all(printed):
@@ -94,7 +95,7 @@ def test_the_answer_follows_the_key_but_for_default_nouns(printed):
     follows = printed.column("answer follows the key", "seed 0")
     assert min(follows.values()) > 75
     assert max(follows.values()) == 100
-    assert min(printed.column("without the default nouns", "seed 0").values()) > 99
+    assert min(printed.column("without those of little weight", "seed 0").values()) > 99
 
 
 def test_a_noun_without_weight_is_answered_by_elimination(printed):
@@ -102,20 +103,26 @@ def test_a_noun_without_weight_is_answered_by_elimination(printed):
     weight, right, masked = (
         printed.column(name, others) for name in ("weight on it", "correct", "correct, masked")
     )
-    defaults = [name for name in weight if "the other" not in name]
+    defaults = [name for name in weight if not re.search("the other|among them", name)]
     assert "seed 0, people" in defaults
     assert len({name.split(",")[0] for name in defaults}) == 3
     assert all(weight[name] < 25 and right[name] > 99 and masked[name] > 99 for name in defaults)
     rest = [name for name in weight if "the other" in name]
     assert len(rest) == 5
     assert all(weight[name] > 80 and right[name] > 97 and masked[name] < 20 for name in rest)
+    often = [name for name in masked if "among them" in name and masked[name] > 70]
+    assert often == ["seed 2, among them law"]
+    assert masked[often[0]] > 99
+    assert weight[often[0]] > 70
 
 
 def test_half_of_the_law_is_clear_and_the_whole_is_not(printed):
     (law,) = (table for table in printed.tables if "whole law" in next(iter(table.values()), {}))
     assert len(law) == 5
     assert {row["first half"] for row in law.values()} == {"robot"}
-    assert len({row["whole law"] for row in law.values()}) > 1
+    answers = [row["whole law"] for row in law.values()]
+    assert len(set(answers)) > 1
+    assert answers.count("robot") < 3
 
 
 def test_what_the_matrices_and_the_scale_are_good_for(printed):
@@ -125,7 +132,8 @@ def test_what_the_matrices_and_the_scale_are_good_for(printed):
     )
     bare = "no W^Q, no W^K"
     for one in right:
-        assert one["equal weights"] < 50 < 95 < one[bare]
+        assert 20 < one["equal weights"] < 33  # about a quarter
+        assert one[bare] > 95
         assert one["PyTorch's default, raw"] + 5 < one["PyTorch's default, scaled"]
     assert all(one[bare] < 35 < 70 < one["as above"] for one in weight)
 
