@@ -20,7 +20,7 @@ def test_wordpiece_loses_chinese_and_unigram_keeps_its_words(printed):
     assert {"机器人", "它的"} <= set(line(printed, "Unigram, Chinese, "))
 
 
-def test_our_numbers_are_those_of_the_models_page(printed):
+def test_our_numbers_are_the_documented_ones(printed):
     row = "That is a happy dog"
     ours, published = printed.column("ours", row), printed.column("published", row)
     assert ours == published
@@ -33,7 +33,11 @@ def test_most_heads_give_most_of_their_weight_to_separators(printed):
     assert above["separators"] > 72  # of 144
     assert [above[kind] for kind in KINDS[:3]] == [1, 2, 0]
     assert 0 < printed.number("heads without a habit above 0.5:") < 144 / 5
-    assert printed.column("chance", "separators")["separators"] == pytest.approx(1 / 4, abs=0.02)
+    chance = printed.column("chance", "separators")
+    assert chance["separators"] == pytest.approx(1 / 4, abs=0.02)
+    strongest = printed.column("e5, strongest", "separators")["same token"]
+    assert strongest == pytest.approx(0.45, abs=0.005)
+    assert round(strongest / chance["same token"]) == 7
 
 
 def test_random_weights_show_no_habit(printed):
@@ -49,12 +53,17 @@ def test_the_chosen_head_is_7_0_and_finds_the_robot(printed):
     assert printed.number("this head on separators, all words of 9.3:") > 0.5
 
 
-@pytest.mark.parametrize(("language", "sentences", "least"), [("Chinese", 17, 14), ("English", 20, 17)])
-def test_the_head_finds_the_antecedent_in_held_out_sentences(printed, language, sentences, least):
+@pytest.mark.parametrize(
+    ("language", "sentences", "least", "next_best"), [("Chinese", 17, 14, 14), ("English", 20, 17, 13)]
+)
+def test_the_head_finds_the_antecedent_in_held_out_sentences(printed, language, sentences, least, next_best):
     assert printed.column("sentences", "English")[language] == sentences
     assert printed.column("antecedent first", "English")[language] >= least
     assert printed.column("above the distractor", "English")[language] >= least
-    assert printed.number(f"antecedent named before the distractor, {language}:") < 20 / 2
+    first, _, tested = line(printed, f"antecedent named before the distractor, {language}:")
+    assert int(tested) == sentences
+    assert 0.45 * sentences <= int(first) < sentences / 2
+    assert printed.number(f"hits of the next best head, {language}:") == next_best
     median = printed.column("median head, antecedent first", "English")
     assert median[language] <= sentences / 3
     assert printed.number(f"heads of 144 with at least as many hits, {language}:") == 1
@@ -65,6 +74,11 @@ def test_the_head_also_works_in_four_more_languages(printed):
     for language in ("French", "German", "Spanish", "Russian"):
         assert counts[language] == 8
         assert hits[language] > 8 / 2
+    assert printed.column("above the distractor", "French")["Russian"] < hits["Russian"]
+    ours = printed.column("antecedent first", "English")
+    four = sum(hits[language] for language in ("French", "German", "Spanish", "Russian"))
+    for found, sentences in ((ours["Chinese"] + ours["English"], 17 + 20), (four, 4 * 8)):
+        assert found / sentences == pytest.approx(0.9, abs=0.03)
 
 
 def test_the_english_law_disappoints_in_e5_and_not_in_minilm(printed):
@@ -74,6 +88,8 @@ def test_the_english_law_disappoints_in_e5_and_not_in_minilm(printed):
     assert max(weight for name, weight in robot.items() if name.startswith("e5")) < 1 / 3
     (best,) = [weight for name, weight in robot.items() if name.startswith("MiniLM")]
     assert best > 1 / 2
+    (table,) = [table for table in printed.tables if "e5, head 7·0" in table]
+    assert {row["largest among words"].strip("▁") for row in table.values()} == {"robot"}
 
 
 def test_separators_get_much_weight_and_little_of_the_length(printed):
@@ -83,7 +99,10 @@ def test_separators_get_much_weight_and_little_of_the_length(printed):
     assert mean[length] == pytest.approx(1 / 3, abs=0.06)
     heads = printed.column("most of it in", weight)
     assert heads[weight] > 72
-    assert heads[length] < 144 / 4
+    assert heads[length] == pytest.approx(144 / 7, abs=1)
+    robot = printed.number("机器人's part of the length, head 7·0 at 它的:")
+    assert robot == pytest.approx(0.85, abs=0.01)
+    assert printed.number("weight on the robot:") == pytest.approx(0.74, abs=0.005)
 
 
 def test_the_intervals_are_wilsons(printed):

@@ -30,7 +30,7 @@ def hidden(loaded, text):
         return model(torch.tensor([tokenizer.encode(text)]))
 
 
-def test_similarities_are_those_of_the_models_card(loaded):
+def test_similarities_are_those_that_hugging_face_documented(loaded):
     vectors = {
         text: F.normalize(hidden(loaded, text)[0].mean(dim=1), dim=-1)[0]
         for text in (
