@@ -2,7 +2,9 @@
 
 import math
 
-from attnbook.widgets.language_prompts import recorded
+import pytest
+
+from attnbook.widgets.language_prompts import OTHERS, recorded
 
 CHAPTER = "10-language-model"
 
@@ -27,9 +29,14 @@ def test_perplexity_falls_from_letters_to_frequencies_to_the_model(printed):
     loss = rows(printed, "held-out loss", "all letters equally probable")
     for name, value in perplexity.items():
         assert abs(math.log(value) - loss[name]) < 0.001
-    uniform, frequencies, *seeds = perplexity.values()
+    uniform, frequencies, pairs, *seeds = perplexity.values()
     assert uniform > 3 * frequencies
-    assert all(1.5 < frequencies / seed < 3.5 for seed in seeds)
+    assert 1.8 < frequencies / pairs < 2.2
+    assert all(0.9 < seed / pairs < 1 for seed in seeds)
+    rope = printed.column("held-out loss", "+ RMSNorm")["RoPE"]
+    assert rope < loss["… after the letter before"] - 0.4
+    none = printed.column("1–64", "none")["none"]
+    assert abs(none - loss["… after the letter before"]) < 0.05
 
 
 def test_both_layouts_and_both_models_are_the_same(printed):
@@ -153,15 +160,21 @@ def test_the_first_position_is_a_sink_whatever_the_word(printed):
 
 def test_four_heads_are_found_and_cutting_them_matters(printed):
     strongest = line(printed, "strongest: ")
-    assert {"18·6", "17·4", "17·3", "17·5"} == {name.split()[0] for name in strongest.split(", ")[:4]}
+    heads = [name.split()[0] for name in strongest.split(", ")]
+    assert heads[:5] == ["18·6", "17·4", "17·3", "17·5", "18·7"]
+    key_heads = {}  # three heads in a row share one
+    for layer, head in (map(int, name.split("·")) for name in heads[:5]):
+        key_heads.setdefault((layer, head // 3), []).append(head)
+    assert key_heads == {(18, 2): [6, 7], (17, 1): [4, 3, 5]}
     first, second, highest = (
         rows(printed, name, "4 strongest cut")
         for name in ("first copy", "second copy", "highest of the runs")
     )
     whole = second["intact"]
     assert max(first.values()) - min(first.values()) < 0.2
-    assert second["4 strongest cut"] > whole + 4
-    assert second["8 strongest cut"] > second["4 strongest cut"] + 3
+    gain = first["intact"] - whole
+    lost = [(second[f"{count} strongest cut"] - whole) / gain for count in (4, 8)]
+    assert lost == pytest.approx([2 / 5, 3 / 4], abs=0.025)
     assert highest["4 others of these layers"] < whole + 0.5
     cost = second["4 strongest cut"] - whole
     assert highest["4 others, any layers"] - whole < cost / 3
@@ -177,13 +190,13 @@ def test_of_two_heads_that_look_one_token_back_one_matters(printed):
 
 
 def test_names_need_them_less(printed):
-    due, other = (
-        rows(printed, name, "4 strongest cut") for name in ("the name that is due", "the repeated name")
+    expected, other = (
+        rows(printed, name, "4 strongest cut") for name in ("the expected name", "the repeated name")
     )
     controls = ("4 others of these layers", "4 others, any layers")
-    assert due["4 strongest cut"] < min(due[name] for name in controls)
+    assert expected["4 strongest cut"] < min(expected[name] for name in controls)
     assert other["4 strongest cut"] > max(other[name] for name in controls)
-    assert due["8 strongest cut"] > due["intact"] / 2
+    assert expected["8 strongest cut"] > expected["intact"] / 2
 
 
 def without(name, token):
@@ -203,6 +216,7 @@ def test_the_explorers_recorded_cuts():
     assert abs(four - intact) < 0.02
     intact, four, others = without("Mary and John", " Mary")
     assert others < four < intact
+    assert OTHERS == [(17, 0), (17, 1), (17, 2), (18, 3)]
 
 
 def test_the_first_token_is_missed_only_when_nothing_replaces_it(printed):
