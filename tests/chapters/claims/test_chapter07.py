@@ -3,6 +3,8 @@
 import re
 from statistics import mean
 
+from attnbook.embeddings import sinusoids
+
 CHAPTER = "07-embeddings"
 
 
@@ -31,6 +33,16 @@ def test_one_matrix_moves_every_position(printed):
     assert len(moved) == 3
     assert max(float(line.split()[-1]) for line in moved) < 1e-3
     assert any(line.startswith("100% of 511 queries") for line in printed.lines)
+
+
+def test_a_neighbour_is_nearly_as_close_as_the_position_itself(printed):
+    table = sinusoids(512, 64)
+    dots = table @ table.T
+    assert abs(dots[100, 100] - 32) < 1e-4
+    assert round(printed.number("a step back or forth:"), 1) == 30.9
+    scores = dots / 64**0.5
+    assert scores.softmax(-1).diagonal().max() < 0.1
+    assert (30 * scores).softmax(-1).diagonal().min() > 0.95
 
 
 def test_a_product_costs_more_the_larger_the_vocabulary(printed):
@@ -84,7 +96,10 @@ def test_larger_positions_fix_it_and_a_smaller_first_loss_does_not(printed):
 
 def test_learned_positions_too_need_the_size_of_the_words(printed):
     quiet, loud = "learned, N(0, 1/D)", "learned, times √(D/2)"
+    assert min(dates_right(printed, quiet, loud)) > 50
     assert max(dates_right(printed, quiet, loud)) < min(dates_right(printed, loud, quiet)) - 10
+    sinusoidal = dates_right(printed, "N(0, 1/D), times √D", "N(0, 1), times 1")
+    assert min(dates_right(printed, loud, quiet)) >= min(sinusoidal)
 
 
 def test_words_that_are_too_small_are_not_learned(printed):
@@ -112,3 +127,5 @@ def test_tied_and_shallow_a_fresh_model_is_an_echo(printed):
     assert surplus > 0.4
     assert max(first[name] - expected[name] for name in ("tied, 6 layers", "tied, times 1")) < 0.7 * surplus
     assert first["tied, N(0, 1)"] > 15
+    # An echo costs more than random logits, but the formula, for many tokens, gives far more still
+    assert 1.5 * first["tied, N(0, 1)"] < expected["tied, N(0, 1)"]
