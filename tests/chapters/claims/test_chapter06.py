@@ -1,5 +1,8 @@
 """The statements of chapter 6 agree with the numbers that this build printed."""
 
+from difflib import SequenceMatcher
+from itertools import combinations
+
 CHAPTER = "06-masked-decoder"
 SEEDS = (0, 1)
 
@@ -83,6 +86,15 @@ def test_the_first_screen_shows_the_better_loss_and_that_no_date_is_written(prin
     )
     assert loss[rows[1]] < 0.7 * loss[rows[0]]
     assert written[rows[1]] == 0 < 80 < written[rows[0]]
+
+
+def test_the_unmasked_model_writes_almost_the_same_whatever_it_reads(printed):
+    table = next(table for table in printed.tables if "June 30, 1926" in table)
+    written = [cells["no mask"] for cells in table.values()]
+    assert len(written) == 5
+    assert all(cells["correct"] != cells["no mask"] for cells in table.values())
+    for one, other in combinations(written, 2):
+        assert SequenceMatcher(None, one, other).ratio() > 0.8
 
 
 def test_because_it_copies_the_next_token(printed):
