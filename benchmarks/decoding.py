@@ -2,8 +2,9 @@
 
 Both models have the sizes of SmolLM2-135M and the same random weights, and decode greedily on one thread with
 a key/value cache; both choose the same tokens. They take turns within each round, so that other load on the
-machine affects both alike. A ratio is the median over rounds of ours / theirs; below 1 ours is faster. Times
-are those of the processor.
+machine affects both alike. Where a model's weights lie in memory can change its speed by a percent, so
+several pairs of models are built, and each of the two comes first in half of them. A ratio is the median over
+all rounds of ours / theirs; below 1 ours is faster. Times are those of the processor.
 """
 
 import argparse
@@ -24,8 +25,8 @@ MADE = 16  # tokens
 AIM = 1.0  # of the library's time
 
 
-def llama(ours: LanguageModel) -> transformers.LlamaForCausalLM:
-    """The library's model with the same weights."""
+def build_pair(ours_first: bool) -> tuple[LanguageModel, transformers.LlamaForCausalLM]:
+    """Our model and the library's, with the same weights."""
     config = transformers.LlamaConfig(
         vocab_size=VOCAB,
         hidden_size=WIDTH,
@@ -36,11 +37,16 @@ def llama(ours: LanguageModel) -> transformers.LlamaForCausalLM:
         rms_norm_eps=1e-5,
         tie_word_embeddings=True,
     )
-    theirs = transformers.LlamaForCausalLM(config).eval()
+    makers = [
+        lambda: LanguageModel(VOCAB, WIDTH, HEADS, KEY_HEADS, LAYERS, INNER),
+        lambda: transformers.LlamaForCausalLM(config),
+    ]
+    made = [make().eval() for make in (makers if ours_first else reversed(makers))]
+    ours, theirs = made if ours_first else reversed(made)
     with torch.no_grad():  # both list their parameters in the same order
         for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
             its.copy_(mine)
-    return theirs
+    return ours, theirs
 
 
 @torch.no_grad()
@@ -68,10 +74,10 @@ def decode_theirs(model: transformers.LlamaForCausalLM, ids: Tensor) -> tuple[fl
     return (time.process_time() - begin) / MADE, made
 
 
-def compare(length: int, rounds: int, ours: LanguageModel, theirs: transformers.LlamaForCausalLM) -> str:
-    """A row of the table."""
+def compare(length: int, rounds: int, ours: LanguageModel, theirs: transformers.LlamaForCausalLM) -> list:
+    """Each round's milliseconds per token, ours and theirs, and their ratio."""
     times = []
-    for i in range(rounds + 1):
+    for i in range(rounds + 1):  # the first round warms up
         ids = torch.randint(1, VOCAB, (1, length))
         if i % 2:
             (its, one), (mine, other) = decode_theirs(theirs, ids), decode_ours(ours, ids)
@@ -80,30 +86,39 @@ def compare(length: int, rounds: int, ours: LanguageModel, theirs: transformers.
         if one != other:
             raise RuntimeError(f"the models chose different tokens: {one} and {other}")
         times.append((1e3 * mine, 1e3 * its, mine / its))
-    mine, its, ratio = (statistics.median(column) for column in zip(*times[1:], strict=True))
+    return times[1:]
+
+
+def row(length: int, times: list) -> str:
+    """A row of the table."""
+    mine, its, ratio = (statistics.median(column) for column in zip(*times, strict=True))
     reached = "yes" if ratio <= AIM else "no"
-    return f"| {length} | {mine:.1f} | {its:.1f} | {ratio:.2f} | ≤ {AIM:.2f} | {reached} |"
+    return f"| {length} | {mine:.1f} | {its:.1f} | {ratio:.3f} | ≤ {AIM:.2f} | {reached} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15, help="rounds per row (default: 15)")
+    parser.add_argument("--pairs", type=int, default=6, help="pairs of models (default: 6)")
+    parser.add_argument("--rounds", type=int, default=6, help="rounds per pair and row (default: 6)")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    ours = LanguageModel(VOCAB, WIDTH, HEADS, KEY_HEADS, LAYERS, INNER).eval()
-    theirs = llama(ours)
+    times = {length: [] for length in LENGTHS}
+    for pair in range(options.pairs):
+        models = build_pair(ours_first=pair % 2 == 0)
+        for length in LENGTHS:
+            times[length] += compare(length, options.rounds, *models)
+            print(f"pair {pair + 1}:", row(length, times[length][-options.rounds :]), flush=True)
     lines = [
         "| tokens before | ours, ms per token | theirs, ms | ratio | aim | reached |",
         "|--:|--:|--:|--:|--:|:--|",
+        *(row(length, times[length]) for length in LENGTHS),
     ]
-    for length in LENGTHS:
-        lines.append(compare(length, options.rounds, ours, theirs))
-        print(lines[-1], flush=True)
     versions = f"Python {platform.python_version()}, torch {torch.__version__}"
     versions += f", transformers {transformers.__version__}"
     about = __doc__.split("\n\n", 1)[1].strip()
-    measured = f"Medians of {options.rounds} rounds, measured by `make bench-decoding` on {versions}."
+    rounds = f"{options.pairs} pairs with {options.rounds} rounds each"
+    measured = f"Medians over {rounds}, measured by `make bench-decoding` on {versions}."
     table = "\n".join(lines)
     text = f"# Cached decoding beside the `transformers` library\n\n{about}\n\n{measured}\n\n{table}\n"
     Path(__file__).with_suffix(".md").write_text(text, encoding="utf8")

@@ -182,13 +182,23 @@ def scaled_dot_product_attention(
 
 
 def fused_attention(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, dropout: float
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    scale: float,
+    dropout: float = 0.0,
+    shared: bool = False,
 ) -> Tensor:
-    """The same output from torch's fused kernel, which never stores weights. Fully masked rows give zeros."""
+    """The same output from torch's fused kernel, which never stores weights. Fully masked rows give zeros.
+
+    With `shared` there may be fewer heads of keys and values, each for a group of queries.
+    """
+    options = {"dropout_p": dropout, "scale": scale, "enable_gqa": shared}
     if mask is None:
-        return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, scale=scale)
+        return F.scaled_dot_product_attention(query, key, value, **options)
     mask, empty = open_empty_rows(mask)
-    output = F.scaled_dot_product_attention(query, key, value, mask, dropout_p=dropout, scale=scale)
+    output = F.scaled_dot_product_attention(query, key, value, mask, **options)
     return output.masked_fill(empty, 0.0)
 
 

@@ -1,5 +1,6 @@
 """A decoder-only language model: the masked decoder of chapter 6 without an encoder."""
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,10 +21,16 @@ from attnbook.arguments import (
     require_vectors,
     wrong_shape,
 )
-from attnbook.attention import Attentions, KeyValues, MultiHeadAttention, scaled_dot_product_attention
+from attnbook.attention import (
+    Attentions,
+    KeyValues,
+    MultiHeadAttention,
+    fused_attention,
+    scaled_dot_product_attention,
+)
 from attnbook.embeddings import Angles, RotaryPositions
 from attnbook.encoder import AddNorm, reset_parts
-from attnbook.masks import causal_mask
+from attnbook.masks import causal_mask, fit_mask
 
 __all__ = ["GatedFeedForward", "LanguageModel", "LanguageState", "RotaryAttention"]
 
@@ -88,18 +95,16 @@ class RotaryAttention(MultiHeadAttention):
         need_weights: bool,
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None]:
         """Let each group of queries attend to the keys of its key head."""
-        batch, _, length, _ = queries.shape
-        if length == 1 and (mask is None or (mask.dim() == 4 and mask.shape[1] == 1)):
-            # The group's queries become rows of one product, so nothing is copied.
-            queries = queries.view(batch, -1, self.group, self.d_head)  # (B, K, H / K, d)
-            output, weights = scaled_dot_product_attention(
-                queries, past.keys, past.values, mask, need_weights=need_weights
-            )
-            output = output.reshape(batch, 1, -1)  # (B, 1, D)
-            return output, None if weights is None else weights.reshape(batch, self.num_heads, 1, -1)
+        if not need_weights:  # torch's kernel shares the keys without copying them
+            mask = fit_mask(mask, (*queries.shape[:-1], past.keys.shape[2]))
+            scale = 1 / math.sqrt(self.d_head)
+            shared = self.group > 1
+            return self.merge(
+                fused_attention(queries, past.keys, past.values, mask, scale, shared=shared)
+            ), None
         keys = past.keys.repeat_interleave(self.group, dim=1)  # (B, H, S, d)
         values = past.values.repeat_interleave(self.group, dim=1)  # (B, H, S, d)
-        output, weights = scaled_dot_product_attention(queries, keys, values, mask, need_weights=need_weights)
+        output, weights = scaled_dot_product_attention(queries, keys, values, mask)
         return self.merge(output), weights
 
     def split(self, x: Float[Tensor, "B T _"]) -> Float[Tensor, "B _ T d"]:
