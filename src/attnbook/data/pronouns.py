@@ -40,8 +40,8 @@ class PronounTask(Task):
 
     There are eight sentence frames, four kinds of nouns and six nouns of each kind. The nouns in a sentence
     are of different kinds, so its pronouns are never ambiguous. The set of nouns in a sentence decides its
-    split: nouns that occur together in a test sentence never occur together in training. `words` is the
-    vocabulary.
+    split: no training sentence has exactly the same nouns as a test sentence. (Two nouns of a test sentence
+    may meet in a training sentence that has a third.) `words` is the vocabulary.
     """
 
     def __init__(self) -> None:

@@ -91,6 +91,18 @@ def test_the_nouns_in_a_sentence_decide_its_split():
     assert set(sets.values()) == set(SPLITS)
 
 
+def test_two_nouns_of_a_test_sentence_may_meet_a_third_in_training():
+    train, test = (
+        {
+            frozenset(nouns_in(sentence))
+            for sentence, _ in TASK.sample(500, torch.Generator().manual_seed(1), split)
+        }
+        for split in ("train", "test")
+    )
+    assert not train & test
+    assert any(pair < three for pair in test for three in train)
+
+
 def test_source_and_target_ids_are_aligned():
     words, meant = TASK.batch(50, torch.Generator().manual_seed(2))
     assert words.shape == meant.shape
