@@ -311,6 +311,13 @@ def test_each_hidden_field_falls_and_falls_alone(printed):
             assert hidden > 85 if spelled else hidden < 55
 
 
+def test_a_hidden_day_seems_to_have_one_digit(printed):
+    later = {name: printed.column(f"{name}, later", "hidden: nothing")[f"hidden: {name}"] for name in FIELDS}
+    assert later["day"] < 10
+    assert 25 < later["year"] < 45  # of three digits, the first follows from the one before it
+    assert printed.number("day hidden, later characters of a day not predicted as digits:") > 70
+
+
 def test_the_head_that_looks_like_copying_is_hardly_missed(printed):
     for field, least in (("year", 0.95), ("day", 0.99)):
         assert (
