@@ -79,7 +79,7 @@ _weights = partial(number, near=0.006)  # thirds may be given as .33
 exercise(
     "6.2",
     "Before and after",
-    praise="`renormalised` and `before` are equal, and key 4 affects neither. A mask after softmax lets "
+    praise="`renormalized` and `before` are equal, and key 4 affects neither. A mask after softmax lets "
     "later words change the weights of earlier ones.",
     judge=Numbers(
         _weights(
@@ -103,11 +103,11 @@ exercise(
             },
         ),
         _weights(
-            "renormalised",
+            "renormalized",
             BEFORE,
             "Divide each weight that is left by their sum.",
             {
-                AFTER: "these are not renormalised yet: divide each by their sum.",
+                AFTER: "these are not renormalized yet: divide each by their sum.",
                 (0.45, 0.55, 0, 0): "you added the missing weight. Divide by the sum: the ratio stays 1 : 2.",
                 (
                     0.5,
@@ -132,10 +132,10 @@ exercise(
         number(
             "moved_by_key_4",
             (1, 0, 0),
-            "Give True or False three times: for after, renormalised and before.",
+            "Give True or False three times: for after, renormalized and before.",
             dict.fromkeys([(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1)], AFTER_MOVES)
             | dict.fromkeys([(1, 0, 1), (1, 1, 1)], BEFORE_MOVES)
-            | {(1, 1, 0): "for `renormalised`, dividing by the sum cancels key 4. Compare with `before`."},
+            | {(1, 1, 0): "for `renormalized`, dividing by the sum cancels key 4. Compare with `before`."},
         ),
     ),
 )

@@ -14,21 +14,21 @@ def of(kind: str, column: dict[str, float]) -> list[float]:
     return found
 
 
-def test_before_softmax_nothing_leaks_after_it_the_future_does_and_renormalising_repairs_it(printed):
-    leak = printed.column("on a later input", "renormalised")
-    least = printed.column("least row sum", "renormalised")
+def test_before_softmax_nothing_leaks_after_it_the_future_does_and_renormalizing_repairs_it(printed):
+    leak = printed.column("on a later input", "renormalized")
+    least = printed.column("least row sum", "renormalized")
     assert leak["before"] == 0
     assert leak["after"] > 0.05
-    assert leak["renormalised"] < 1e-12
-    assert least["before"] == least["renormalised"] == 1 > 0.9 > least["after"]
+    assert leak["renormalized"] < 1e-12
+    assert least["before"] == least["renormalized"] == 1 > 0.9 > least["after"]
 
 
 def test_renormalizing_a_row_whose_hidden_key_takes_all_gives_nan(printed):
     table = next(table for table in printed.tables if "hidden score 110" in table)
     quiet, loud = table["hidden score 10"], table["hidden score 110"]
-    assert loud["renormalised"] == "NaN"
-    assert quiet["renormalised"] == quiet["before"] == loud["before"]
-    assert table["hidden score 100"]["renormalised"] != quiet["before"]
+    assert loud["renormalized"] == "NaN"
+    assert quiet["renormalized"] == quiet["before"] == loud["before"]
+    assert table["hidden score 100"]["renormalized"] != quiet["before"]
 
 
 def test_a_decoder_layer_is_as_large_as_pytorchs_and_computes_the_same(printed):

@@ -19,7 +19,7 @@ CENTRED = "(to_weights - weights @ to_weights)"
 RIGHT = [
     (
         "top",
-        "one query after the other, weights renormalised",
+        "one query after the other, weights renormalized",
         """
 def top_k_lookup(queries, keys, values, k):
     rows = []
@@ -85,7 +85,7 @@ WRONG = [
     ),
     (
         "top",
-        "softmax over all, not renormalised",
+        "softmax over all, not renormalized",
         [(SOFTMAX, "scores.softmax(dim=-1) * kept")],
         {FEW: 2},
         "sum to 1",

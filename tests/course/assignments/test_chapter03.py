@@ -48,7 +48,7 @@ def verdict(before, after, order):
     ),
     (
         "general",
-        "renormalise after the mask",
+        "renormalize after the mask",
         [(MASKED, "scores.softmax(dim=-1) * real\n    weights = weights / weights.sum(-1, keepdim=True)")],
     ),
 ]

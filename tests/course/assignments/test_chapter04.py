@@ -41,7 +41,7 @@ def grouped_attention(query, key, value, mask=None):
     ),
     (
         "grouped",
-        "mask after softmax, then renormalise",
+        "mask after softmax, then renormalize",
         [
             (FILL, ""),
             (ZERO, " * mask\n        weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-30)"),

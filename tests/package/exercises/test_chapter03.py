@@ -244,7 +244,7 @@ def hidden(scores, mask, low=-math.inf):
     return scores.masked_fill(~mask, low)
 
 
-def renormalised(scores, mask):
+def renormalized(scores, mask):
     weights = scores.softmax(-1) * mask
     return weights / weights.sum(-1, keepdim=True).clamp(min=1e-30)
 
@@ -257,7 +257,7 @@ def renormalised(scores, mask):
         lambda s, m: torch.where(m, s, -math.inf).softmax(-1).nan_to_num(),
         lambda s, m: hidden(s, m, -1e9).softmax(-1) * m,
         lambda s, m: hidden(s, m, torch.finfo(s.dtype).min).softmax(-1).masked_fill(~m, 0),
-        renormalised,
+        renormalized,
         lambda s, m: (hidden(s, m).softmax(-1).nan_to_num(), m),
     ],
 )

@@ -91,7 +91,7 @@ THIRDS = (1 / 3, 2 / 3, 0, 0)
 BY_HAND = {
     "after": (0.1, 0.2, 0, 0),
     "row_sum": 0.3,
-    "renormalised": THIRDS,
+    "renormalized": THIRDS,
     "before": THIRDS,
     "moved_by_key_4": (True, False, False),
 }
@@ -102,7 +102,7 @@ BY_HAND = {
     [
         {"row_sum": [0.3]},
         {"before": torch.tensor([0.3333, 0.6667, 0, 0])},
-        {"renormalised": np.array([0.33, 0.67, 0, 0]), "moved_by_key_4": [1, 0, 0]},
+        {"renormalized": np.array([0.33, 0.67, 0, 0]), "moved_by_key_4": [1, 0, 0]},
         {"moved_by_key_4": torch.tensor([True, False, False])},
     ],
 )
@@ -124,7 +124,7 @@ def test_the_numbers_are_those_of_attention():
         ({"after": (1, 1, 0, 0)}, "set those of later keys to 0"),
         ({"after": 0.3}, "should be 4 numbers"),
         ({"row_sum": 0.5}, "Add up"),
-        ({"renormalised": (0.3, 0.7, 0, 0)}, "by their sum"),
+        ({"renormalized": (0.3, 0.7, 0, 0)}, "by their sum"),
         ({"before": (0.2, 0.8, 0, 0)}, "does not change this ratio"),
         ({"moved_by_key_4": ["after"]}, "should be 3 numbers"),
         ({"moved_by_key_4": True}, "should be 3 numbers"),
