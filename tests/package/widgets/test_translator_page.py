@@ -16,7 +16,7 @@ from attnbook.widgets.encoding import decode_weights
 from attnbook.widgets.translation import CHECKPOINT, translate
 from tests.widget_data import read_states
 
-DATES, ARABIC, STRANGE = range(3)
+DATES, ARABIC, CUT, STRANGE = range(4)
 EXAMPLES = 250
 # Loads the model in the page as `window.model`.
 OPEN = """async tags => {
@@ -317,6 +317,16 @@ def test_a_link_leads_to_a_cut(visit):
     translator.type("2. Mai 2001")
     expect(translator.live.locator(".cuts li")).to_have_count(1)  # a head stays cut for another date
     assert opened.faults == []
+
+
+@pytest.mark.parametrize("width", [320, 360, 400, 600, 768])
+def test_the_effect_of_recorded_cuts_has_its_room_from_the_start(visit, places, width):
+    page = visit("translator.html", width=width, reduced_motion="reduce").page
+    before = places(page)
+    translator = Translator(page.visit, CUT)
+    translator.live.scroll_into_view_if_needed()
+    expect(translator.live.locator(".effect")).to_contain_text("The answer changes.")
+    assert places(page) == pytest.approx(before, abs=1)
 
 
 def test_days_are_written_as_in_cldr(open_translator):

@@ -2,9 +2,10 @@
 // is a whole head and { kind, column } a token that nobody attends to. As text: "cross.1.2", "cross.*.*.*.5".
 
 import { buttons } from "../shared/controls.js";
+import { adopt, element } from "../shared/dom.js";
 import { digits } from "../shared/numbers.js";
-import { element } from "../shared/dom.js";
 import { visible } from "../shared/tokens.js";
+import css from "./cuts.css";
 
 const FIELDS = ["layer", "head", "row", "column"];
 const NAMES = { cross: "cross-attention", decoder: "masked self-attention", encoder: "encoder self-attention" };
@@ -47,7 +48,9 @@ export function common(before, after) {
 
 // What the cuts did: the old answer with the change of each character's log-probability, the new answer, and the list of cuts.
 export class Effect {
-  constructor({ undo, signal }) {
+  // `root`: the shadow root, which gets the styles.
+  constructor({ root, undo, signal }) {
+    adopt(root, css);
     this.list = element("ul", { class: "cuts" });
     this.before = element("p", { class: "old", lang: "en" });
     this.after = element("p", { class: "new", lang: "en" });

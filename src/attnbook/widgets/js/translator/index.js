@@ -209,7 +209,7 @@ class DateTranslator extends View {
     const undo = (text) => this.set({ cuts: text ? this.get("cuts").filter((one) => one !== text) : [] });
     if (!this.effects && !cuts.length) return;
     if (!this.effects) {
-      this.effects = new Effect({ undo, signal: this.signal });
+      this.effects = new Effect({ root: this.root.getRootNode(), undo, signal: this.signal });
       this.effect.append(this.effects.node);
     }
     const { whole, translation } = this;
