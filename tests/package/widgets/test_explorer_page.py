@@ -16,6 +16,7 @@ from attnbook.widgets import AttentionExplorer
 from bookpress import ROOT
 
 GRID, ODD, LARGE, LINES, EDIT = range(2, 7)
+LONG = 3  # of index.html
 CONTRAST = (ROOT / "tests" / "contrast.js").read_text("utf8")
 WORDS = ["the", "cat", "saw", "the", "other", "cat", "as", "the", "cat", "slept"]
 
@@ -1089,3 +1090,11 @@ def test_the_editor_is_legible_and_fits(visit, theme):
     assert editor.node.locator(".root").evaluate(CONTRAST) == []
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
     assert opened.faults == []
+
+
+def test_above_a_narrow_map_is_no_more_room_than_small_labels_need(visit):
+    keys = visit(width=390).widget(LONG).node.locator(".keys")
+    top = keys.bounding_box()["y"]
+    labels = keys.locator(".label:visible")
+    tops = labels.evaluate_all("all => all.map(one => one.getBoundingClientRect().top)")
+    assert 0 <= min(tops) - top < 10
