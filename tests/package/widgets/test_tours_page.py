@@ -125,6 +125,20 @@ def test_around_an_empty_part_more_is_outlined(tours):
     )
 
 
+def test_nothing_covers_what_a_tour_shows(tours):
+    """The stepper's bar sticks to the window's lower end."""
+    page = tours(390).page
+    widget = page.locator(".ab-stepper")
+    widget.get_by_role("button", name="Tour", exact=True).click()
+    for number, stage in enumerate(("scores", "scaled", "weights"), start=2):
+        page.keyboard.press("ArrowRight")
+        expect(widget.get_by_role("dialog")).to_contain_text(f"{number} of 8")
+        part, bar = (widget.locator(f".ab-live {one}") for one in (f"[data-stage={stage}]", ".ab-bar"))
+        wait_until(page, "part => part.getBoundingClientRect().bottom < innerHeight", part.element_handle())
+        edge = part.bounding_box()
+        assert edge["y"] + edge["height"] <= bar.bounding_box()["y"]
+
+
 def test_the_program_is_loaded_when_a_tour_starts(tours):
     visited = tours(1200)
     assert not [url for url in visited.requests if "tour.js" in url]

@@ -60,7 +60,6 @@ export class Tour {
       else this.#place();
       this.fresh = false;
     });
-    window.addEventListener("scroll", () => this.#place(), { passive: true, signal: this.own.signal }); // some parts are sticky
   }
 
   #press(event) {
@@ -89,12 +88,8 @@ export class Tour {
 
   // Scrolls to the part and the words about it.
   #reach() {
-    this.above = false;
     this.#place();
     for (const node of [this.#part, this.box]) node.scrollIntoView({ block: "nearest", behavior: "instant" });
-    this.#place();
-    this.above = this.box.getBoundingClientRect().bottom > window.innerHeight + 1; // below a part that sticks to the window's lower end
-    this.#place();
   }
 
   // Sets the traits that have other values: setting a trait can do more than change it.
@@ -112,7 +107,7 @@ export class Tour {
     return part;
   }
 
-  // Outlines the part, and places the words below it, or above; or over its lower end if both together are too tall for the window.
+  // Outlines the part, and places the words below it, or over its lower end if both together are too tall for the window.
   #place() {
     const base = this.view.root.getBoundingClientRect();
     const { left, top, width, height } = this.#part.getBoundingClientRect();
@@ -121,7 +116,7 @@ export class Tour {
     const own = base.width <= NARROW ? base.width : Math.min(380, base.width);
     const tall = height + this.box.offsetHeight + 3 * GAP > window.innerHeight;
     const start = x + (tall ? width - own - GAP : Math.min(0, width - own) / 2);
-    const under = y + (this.above ? 0 : height) + (tall || this.above ? -this.box.offsetHeight - GAP : GAP);
+    const under = y + height + (tall ? -this.box.offsetHeight - GAP : GAP);
     Object.assign(this.box.style, { width: `${own}px`, left: `${Math.max(0, Math.min(base.width - own, start))}px`, top: `${under}px` });
   }
 
