@@ -122,6 +122,17 @@ def test_without_scripts_and_in_print_the_picture_is_shown(visit, name):
     assert not page.locator(".ab-live").first.is_visible()
 
 
+@every_page
+def test_what_is_chosen_is_outlined_in_forced_colours(opened):
+    """There, backgrounds and shadows are gone."""
+    page = opened(1200).page
+    page.emulate_media(forced_colors="active")
+    chosen = page.locator(":is([aria-pressed=true], [aria-checked=true]):visible")
+    outlines = chosen.evaluate_all("all => all.map(one => getComputedStyle(one).outlineStyle)")
+    page.emulate_media(forced_colors="none")
+    assert set(outlines) <= {"solid"}
+
+
 @pytest.fixture(scope="module")
 def everything(opened):
     """The page in a window of this width, with everything open that widgets show on demand."""
