@@ -189,7 +189,7 @@ function load(name) {
     part.asked = true;
     const fail = () => {
       parts.delete(name);
-      part.reject(new Error(`${name} could not be loaded`));
+      part.reject(new Error(`${name}.js did not arrive`));
     };
     document.head.append(Object.assign(document.createElement("script"), { src: address(`${name}.js`), onerror: fail }));
   }
