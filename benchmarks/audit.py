@@ -1,7 +1,7 @@
 """Audit every page of the built site: `make audit` writes audit.md and fails if a page misses a target.
 
-In Chromium at 360, 768 and 1440 pixels, in the light and the dark theme, with all folds open: findings of
-axe-core, console messages, requests to other hosts, horizontal overflow, and the largest cumulative layout
+In Chromium at 360, 768 and 1440 pixels, with all folds open: findings of axe-core in the light and the dark
+theme, console messages, requests to other hosts, horizontal overflow, and the largest cumulative layout
 shift while the page is scrolled through. In the files: broken links and anchors inside the site, and the
 gzipped size of HTML, styles and scripts, without images and fonts. Lighthouse uses its mobile preset, a
 simulated slow phone on a slow network; "first paint" is its first contentful paint there. The site is served
@@ -55,27 +55,31 @@ def looked_at(
     """A page's faults in the browser, and its largest layout shift; its widgets get `patience` seconds."""
     faults, most = [], 0.0
     for width in widths:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=themes[0])
+        page = context.new_page()
+        heard = inspection.listen(page, site)
+        page.add_init_script(inspection.WATCH_SHIFTS)
+        page.goto(site + name, wait_until="networkidle")
+        page.wait_for_load_state("load")
+        of_widgets, of_all = inspection.shifts(page)
+        try:
+            inspection.mount(page, 1000 * patience)
+        except PlaywrightTimeout:
+            heard.append("a widget did not load")
+        page.wait_for_load_state("networkidle")
+        page.evaluate(inspection.UNFOLD)
+        found = []
         for theme in themes:
-            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-            page = context.new_page()
-            heard = inspection.listen(page, site)
-            page.add_init_script(inspection.WATCH_SHIFTS)
-            page.goto(site + name, wait_until="networkidle")
-            page.wait_for_load_state("load")
-            of_widgets, of_all = inspection.shifts(page)
-            try:
-                inspection.mount(page, 1000 * patience)
-            except PlaywrightTimeout:
-                heard.append("a widget did not load")
-            page.wait_for_load_state("networkidle")
-            page.evaluate(inspection.UNFOLD)
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
             page.evaluate(inspection.AT_REST)
-            found = [*heard, *inspection.sideways(page), *(f"axe: {one}" for one in inspection.axe(page))]
-            found += [f"its widgets shift by {of_widgets:.4f}"] if of_widgets > 0 else []
-            found += [f"it shifts by {of_all:.4f}"] if of_all > SHIFT else []
-            faults += [f"{name}, {width} px, {theme}: {fault}" for fault in found]
-            most = max(most, of_all)
-            context.close()
+            found += [f"{theme}: axe: {one}" for one in inspection.axe(page)]
+        found += [*inspection.sideways(page), *heard]
+        found += [f"its widgets shift by {of_widgets:.4f}"] if of_widgets > 0 else []
+        found += [f"it shifts by {of_all:.4f}"] if of_all > SHIFT else []
+        faults += [f"{name}, {width} px: {fault}" for fault in found]
+        most = max(most, of_all)
+        context.close()
     return faults, most
 
 

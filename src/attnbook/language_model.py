@@ -97,11 +97,9 @@ class RotaryAttention(MultiHeadAttention):
         """Let each group of queries attend to the keys of its key head."""
         if not need_weights:  # torch's kernel shares the keys without copying them
             mask = fit_mask(mask, (*queries.shape[:-1], past.keys.shape[2]))
-            scale = 1 / math.sqrt(self.d_head)
-            shared = self.group > 1
-            return self.merge(
-                fused_attention(queries, past.keys, past.values, mask, scale, shared=shared)
-            ), None
+            scale, shared = 1 / math.sqrt(self.d_head), self.group > 1
+            output = fused_attention(queries, past.keys, past.values, mask, scale, shared=shared)
+            return self.merge(output), None
         keys = past.keys.repeat_interleave(self.group, dim=1)  # (B, H, S, d)
         values = past.values.repeat_interleave(self.group, dim=1)  # (B, H, S, d)
         output, weights = scaled_dot_product_attention(queries, keys, values, mask)
