@@ -37,6 +37,7 @@ OTHERS = ("search.html",)  # not in the table of contents
 KINDS = {"performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}
 HEAVIEST = 600_000
 SHIFT = 0.01  # cumulative layout shift, for which 0.1 counts as good; widgets must not shift at all
+THEMED = "theme => (document.documentElement.dataset.theme ?? theme) === theme"  # follows the system
 REST = 5  # seconds: Lighthouse would charge the browser's own start-up work to the page
 FIRST_PAINT = "first-contentful-paint"
 HEADER = ["page", "performance", "accessibility", "best practices", "SEO", "first paint, s"]
@@ -71,7 +72,7 @@ def looked_at(
         found = []
         for theme in themes:
             page.emulate_media(color_scheme=theme)
-            page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
+            page.wait_for_function(THEMED, arg=theme)
             page.evaluate(inspection.AT_REST)
             found += [f"{theme}: axe: {one}" for one in inspection.axe(page)]
         found += [*inspection.sideways(page), *heard]
