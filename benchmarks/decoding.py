@@ -98,7 +98,7 @@ def row(length: int, times: list) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=6, help="pairs of models (default: 6)")
+    parser.add_argument("--pairs", type=int, default=4, help="pairs of models (default: 4)")
     parser.add_argument("--rounds", type=int, default=6, help="rounds per pair and row (default: 6)")
     options = parser.parse_args()
     torch.set_num_threads(1)
