@@ -11,6 +11,7 @@ import argparse
 import platform
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -37,16 +38,16 @@ def build_pair(ours_first: bool) -> tuple[LanguageModel, transformers.LlamaForCa
         rms_norm_eps=1e-5,
         tie_word_embeddings=True,
     )
-    makers = [
-        lambda: LanguageModel(VOCAB, WIDTH, HEADS, KEY_HEADS, LAYERS, INNER),
-        lambda: transformers.LlamaForCausalLM(config),
-    ]
-    made = [make().eval() for make in (makers if ours_first else reversed(makers))]
-    ours, theirs = made if ours_first else reversed(made)
+    build_ours = partial(LanguageModel, VOCAB, WIDTH, HEADS, KEY_HEADS, LAYERS, INNER)
+    build_theirs = partial(transformers.LlamaForCausalLM, config)
+    if ours_first:
+        ours, theirs = build_ours(), build_theirs()
+    else:
+        theirs, ours = build_theirs(), build_ours()
     with torch.no_grad():  # both list their parameters in the same order
         for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
             its.copy_(mine)
-    return ours, theirs
+    return ours.eval(), theirs.eval()
 
 
 @torch.no_grad()

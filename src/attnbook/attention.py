@@ -186,7 +186,7 @@ def fused_attention(
     key: Tensor,
     value: Tensor,
     mask: Tensor | None,
-    scale: float,
+    scale: float | None = None,
     dropout: float = 0.0,
     shared: bool = False,
 ) -> Tensor:

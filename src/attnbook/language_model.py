@@ -1,6 +1,5 @@
 """A decoder-only language model: the masked decoder of chapter 6 without an encoder."""
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -97,8 +96,7 @@ class RotaryAttention(MultiHeadAttention):
         """Let each group of queries attend to the keys of its key head."""
         if not need_weights:  # torch's kernel shares the keys without copying them
             mask = fit_mask(mask, (*queries.shape[:-1], past.keys.shape[2]))
-            scale, shared = 1 / math.sqrt(self.d_head), self.group > 1
-            output = fused_attention(queries, past.keys, past.values, mask, scale, shared=shared)
+            output = fused_attention(queries, past.keys, past.values, mask, shared=self.group > 1)
             return self.merge(output), None
         keys = past.keys.repeat_interleave(self.group, dim=1)  # (B, H, S, d)
         values = past.values.repeat_interleave(self.group, dim=1)  # (B, H, S, d)
