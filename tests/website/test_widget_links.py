@@ -40,13 +40,16 @@ def test_each_link_sets_its_widget(html, visit, page_name):
     assert page.faults == []
 
 
-# Clicks each link and keeps the page busy for longer than the widgets wait before they write the address.
+# Clicks each link and keeps the page busy for longer than the widgets wait before they write the address, so
+# that this is overdue when the browser reports the click; reads the address after both.
 IN_HASTE = """async (links) => {
   const seen = [];
   for (const link of links) {
+    const reported = new Promise((done) => addEventListener("hashchange", done, { once: true }));
     document.querySelector(`a.ab-sets[href="${link}"]`).click();
     for (const end = performance.now() + 400; performance.now() < end; );
-    await new Promise((done) => setTimeout(done, 100));
+    await reported;
+    await new Promise((done) => setTimeout(done));
     seen.push(location.hash);
   }
   return seen;
