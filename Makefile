@@ -3,8 +3,8 @@
 #   make book     install the pinned versions, run every chapter, build the site (any warning is an error)
 #   make models   fetch the published models of chapters 9 and 10 once, into the user's cache (or ATTNBOOK_CACHE)
 #   make serve    rebuild what changed and open the book in the browser
-#   make lab      open the chapters in JupyterLab
-#   make zip      pack the built site into one file (MODELS=yes: with the models that pages can load, for a server)
+#   make lab      open the chapters in JupyterLab (LAB="--port 8899": options for JupyterLab)
+#   make zip      pack the built site into one file (MODELS=yes: also the models that two widgets run; they need a web server)
 #   make pdf      print the whole book as one PDF (needs Chromium)
 #   make slides CH=04   turn a chapter into slides (CH=all: every chapter)
 #   make test     build, lint, and run every test on three workers (WORKERS=4: on four; some tests need Chromium)
@@ -14,7 +14,7 @@
 #   make bench    measure the package's speed, compared with torch.nn
 #   make bench-widgets     measure the attention explorer, compared with other libraries (installed into _build/peers)
 #   make bench-translator  measure the in-page translator, compared with PyTorch
-#   make bench-sentences   measure the in-page encoder, compared with bertviz and inspectus (installed into _build/peers)
+#   make bench-sentences   measure the in-page encoder, compared with onnxruntime-web, bertviz and inspectus (installed into _build/peers)
 #   make bench-language-model  measure the in-page language model, compared with wllama (installed into _build/language-model)
 #   make bench-decoding    measure the language model's cached decoding, compared with the transformers library
 #   make bench-chapters    measure each chapter's running time and memory
@@ -22,28 +22,35 @@
 #   make bench-grading     measure how long it takes to grade a class of 200
 #   make bench-training    measure how long it takes to train the shipped models
 #   make mutants  break the package in one small way at a time and check that a test fails (ONLY=attention: one module)
-#   make audit    measure every page: Lighthouse (installed into _build/lighthouse), axe, links, size
+#   make audit    measure every page: Lighthouse (installed into _build/lighthouse), axe, links, size (AUDIT=--help: its options)
 #   make lock     update requirements.txt from pyproject.toml (UPGRADE=--upgrade: to the newest versions)
 #   make drawings redraw the SVG files in chapters/images
-#   make address  copy the repository's address from _config.yml to all files that repeat it (URL=https://…: change it first)
-#   make students-edition TO=folder-or-url   write the repository for students, without solutions and history (ASSIGNMENTS="04 05": include these)
-#   make hub-links HUB=https://…   print links that open each chapter on a JupyterHub (URL=https://…: of this students' edition; ASSIGNMENTS="04 05": these, too)
+#   make address  copy the repository's address from _config.yml to all files that repeat it
+#                 (URL=https://…: first write this address into _config.yml)
+#   make students-edition TO=folder-or-url   write a copy of the repository for students, without solutions and history
+#                 (ASSIGNMENTS="04 05": with these released assignments; URL=https://…: its address on GitHub, if TO isn't that)
+#   make hub-links HUB=https://…   print a link for each chapter that opens it on a JupyterHub
+#                 (URL=https://…: from the students' edition at this address; ASSIGNMENTS="04 05": links for its assignments, too)
 #   make release CH=04    write the students' version of an assignment to course/release
-#   make rehearse CH=04   try an assignment out: grade a model solution, an empty notebook and three wrong ones
+#   make rehearse CH=04   try an assignment out: grade a model solution, an empty notebook and three wrong ones (JOBS=2, UNSAFE=yes: as below)
 #   make collect CH=04 FROM=folder-or-zip   import what students submitted
-#   make grade CH=04      grade new and changed submissions (JOBS=2: two at a time; STUDENT=ada: regrade only hers; QUESTION=grouped-mask: regrade only this question)
-#   make formgrader       mark written answers in nbgrader's pages (options: LAB="--no-browser --port 8899")
-#   make feedback CH=04   write a feedback page for each student to course/feedback
+#   make grade CH=04      grade new and changed submissions (STUDENT=ada: regrade only hers; QUESTION=grouped-mask: regrade only this question)
+#                 (JOBS=2: two at a time, instead of one per two cores; UNSAFE=yes: without a sandbox, for code that you trust)
+#   make formgrader       mark written answers in nbgrader's pages (LAB="--no-browser --port 8899": options)
+#   make feedback CH=04   write a feedback page for each student to course/feedback (STUDENT=ada: only hers)
 #   make stats CH=04      write a page on how the class did, question by question, to course/grades
 #   make similar CH=04    write a page with the pairs of students whose code is most alike, to course/grades (needs copydetect)
 #   make grades           write the points as CSV (Moodle, Canvas, plain) to course/grades
 #   make clean    delete all build output (keeps .venv)
+#
+# The first command that needs .venv creates it (PYTHON=/path/to/python3: with this Python). With BOOK=folder, the commands book, serve,
+# zip, pdf, slides and clean work on the book in that folder; the packages are still those in this .venv.
 
 BOOK ?= .
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed
 COURSE = "$(BIN)/python" -m coursework
-# One more than cores, on a machine with two: tests often wait, for a browser or a kernel.
+# Tests often wait for a browser or a kernel, so a machine with two cores has time for three workers.
 WORKERS ?= 3
 # Python keeps what it has compiled, so that the hundreds of processes of a build and its tests start fast.
 export PYTHONDONTWRITEBYTECODE =
@@ -78,7 +85,7 @@ slides: $(STAMP)
 test: lint book
 	$(PYTEST) --durations=20 $(RERUN)
 
-# These tests never wait, so a worker more than cores would only collect them once more.
+# These tests never wait, so two cores have no time for a third worker, which would also have to collect all tests first.
 test-fast: WORKERS = 2
 test-fast: lint
 	$(PYTEST) -m "not slow" --ignore-glob="*_page.py" tests/package tests/chapters/test_notebooks.py
