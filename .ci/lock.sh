@@ -1,4 +1,4 @@
-# Rewrites requirements.txt from pyproject.toml, keeping valid pins (with --upgrade, none).
+# Rewrites requirements.txt from pyproject.toml. Pins that still fit it stay; --upgrade replaces them all by the newest versions.
 set -eu
 cd "$(dirname "$0")/.."
 

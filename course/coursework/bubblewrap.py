@@ -119,7 +119,7 @@ def environment(home: str, course: str) -> dict[str, str]:
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     names = {
         "HOME": home,
-        "PYTHONPATH": course,
+        "PYTHONPATH": course,  # in the sandbox, the only place that has attnbook and SHARED, all read-only
         "USER": "student",
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",

@@ -5,7 +5,7 @@ from sphinx.environment import BuildEnvironment
 
 
 def not_a_notebook(app: Sphinx, env: BuildEnvironment) -> None:
-    """Take the kernel from the home page, as the theme puts launch buttons on every page with a kernel."""
+    """Delete the home page's kernel, because the theme adds launch buttons to every page that names one."""
     env.metadata[app.config.root_doc].pop("kernelspec", None)
 
 

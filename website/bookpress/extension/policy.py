@@ -1,4 +1,4 @@
-"""No page holds a program of its own, so the strictest rule for scripts, `script-src 'self'`, holds.
+"""Move the scripts inside pages to files, so that pages work under the policy `script-src 'self'`.
 
 The theme writes a few lines of script into every page. They become files of the site, one for each text,
 and the handler on the print button becomes a listener (in first.js). Data blocks stay, as browsers don't run

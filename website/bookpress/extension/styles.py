@@ -36,7 +36,10 @@ VERSION = re.compile(rf"(?<={re.escape(SHEET)}\?v=)\w*")
 
 
 def replace_links(page: Page) -> list[str]:
-    """Let a page name the one sheet, still without its version; returns the sheets that it named."""
+    """Replace a page's links to style sheets by one link to the joined sheet; returns the sheets it named.
+
+    `write_sheet` adds the version to the link, because it depends on the sheets of all pages.
+    """
     first, *others = page.expect('link[rel="stylesheet"]')
     names = [page.static(link["href"]) for link in (first, *others)]
     first.attrs = {"rel": "stylesheet", "href": f"{page.link(SHEET)}?v="}
