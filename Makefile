@@ -18,7 +18,7 @@
 #   make bench-language-model  measure the in-page language model, compared with wllama (installed into _build/language-model)
 #   make bench-decoding    measure the language model's cached decoding, compared with the transformers library
 #   make bench-chapters    measure each chapter's running time and memory
-#   make bench-build       measure how long the book takes to build, cold and unchanged
+#   make bench-build       measure how long the book takes to build from scratch, and again without changes
 #   make bench-grading     measure how long it takes to grade a class of 200
 #   make bench-training    measure how long it takes to train the shipped models
 #   make mutants  break the package in one small way at a time and check that a test fails (ONLY=attention: one module)
