@@ -1,8 +1,11 @@
 """Argument checks with consistent error messages: the argument, what it got and what it wanted."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from numbers import Integral, Real
+from reprlib import repr as short
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,16 +15,61 @@ def wrong_shape(argument: str, got: Sequence[int], wanted: str) -> ValueError:
     return ValueError(f"{argument}: wanted shape {wanted}, got {tuple(got)}")
 
 
-def require_whole(least: int = 0, **numbers: int) -> None:
-    """Raise `ValueError` for the first argument that is not a whole number of at least `least`.
+def require_floats(argument: str, x: Tensor) -> None:
+    """Raise `TypeError` unless `x` is a tensor of floating-point numbers."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{argument}: wanted a tensor, got {short(x)}")
+    if not x.is_floating_point():
+        raise TypeError(f"{argument}: wanted floating-point numbers, got {x.dtype}")
+
+
+def require_integers(argument: str, ids: Tensor) -> None:
+    """Raise `TypeError` unless `ids` is a tensor of whole numbers that an embedding can look up."""
+    kind = ids.dtype if isinstance(ids, Tensor) else type(ids).__name__
+    if kind not in (torch.int64, torch.int32):
+        raise TypeError(f"{argument}: wanted ids in a tensor of int64 or int32, got {kind}")
+
+
+def require_flags(**flags: bool) -> None:
+    """Raise `ValueError` for the first argument that is neither True nor False."""
+    for argument, flag in flags.items():
+        if not isinstance(flag, bool | np.bool_):
+            raise ValueError(f"{argument}: wanted True or False, got {flag!r}")
+
+
+def is_number(number: object) -> bool:
+    """Whether this is a real number; `True` is none."""
+    return isinstance(number, Real) and not isinstance(number, bool)
+
+
+def require_number(above: float = -math.inf, **numbers: float) -> None:
+    """Raise `ValueError` for the first argument that is not a finite number above `above`."""
+    for argument, number in numbers.items():
+        if not is_number(number) or not above < number < math.inf:
+            wanted = "a finite number" if above == -math.inf else f"a number above {above}"
+            raise ValueError(f"{argument}: wanted {wanted}, got {number!r}")
+
+
+def is_whole(number: object) -> bool:
+    """Whether this is a whole number of Python, NumPy or torch's tracing; `True` is none."""
+    return isinstance(number, Integral | torch.SymInt) and not isinstance(number, bool)
+
+
+def is_list(items: object) -> bool:
+    """Whether these are several items; a string counts as one, and a generator can't be read twice."""
+    return isinstance(items, Collection) and not isinstance(items, str)
+
+
+def require_whole(least: int | None = 0, **numbers: int) -> None:
+    """Raise `ValueError` for the first argument that is not a whole number of at least `least`, if given.
 
     NumPy's integers count as whole numbers, and so do the symbolic integers that represent a length while
     torch compiles or exports a model. `True` does not.
     """
     for argument, number in numbers.items():
-        whole = isinstance(number, Integral | torch.SymInt) and not isinstance(number, bool)
-        if not whole or number < least:
-            raise ValueError(f"{argument}: wanted a whole number of at least {least}, got {number!r}")
+        if not is_whole(number) or (least is not None and number < least):
+            limit = "" if least is None else f" of at least {least}"
+            raise ValueError(f"{argument}: wanted a whole number{limit}, got {number!r}")
 
 
 def require_sizes(**sizes: int) -> None:
@@ -32,18 +80,19 @@ def require_sizes(**sizes: int) -> None:
 def require_rate(**rates: float) -> None:
     """Raise `ValueError` for the first dropout rate that is not at least 0 and below 1."""
     for argument, rate in rates.items():
-        if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= rate < 1:
+        if not is_number(rate) or not 0 <= rate < 1:
             raise ValueError(f"{argument}: wanted a rate of at least 0 and below 1, got {rate!r}")
 
 
 def require_pad(pad: int, vocab: int) -> None:
     """Raise `ValueError` unless `pad` is an id of the vocabulary."""
-    if isinstance(pad, bool) or not isinstance(pad, Integral) or not 0 <= pad < vocab:
+    if not is_whole(pad) or not 0 <= pad < vocab:
         raise ValueError(f"pad: wanted an id from 0 to {vocab - 1}, got {pad!r}")
 
 
 def require_padded_rows(argument: str, ids: Tensor, pad: int) -> Tensor:
     """Which ids `(B, S)` are not padding; raises `ValueError` if padding comes before a real id."""
+    require_integers(argument, ids)
     if ids.dim() != 2:
         raise wrong_shape(argument, ids.shape, "(B, S)")
     real = ids != pad  # (B, S)
@@ -54,9 +103,7 @@ def require_padded_rows(argument: str, ids: Tensor, pad: int) -> Tensor:
 
 def require_ids(argument: str, ids: Tensor, vocab: int) -> None:
     """Raise `TypeError` unless `ids` has whole numbers, `ValueError` unless all are in the vocabulary."""
-    kind = ids.dtype if isinstance(ids, Tensor) else type(ids).__name__
-    if kind not in (torch.int64, torch.int32):
-        raise TypeError(f"{argument}: wanted ids in a tensor of int64 or int32, got {kind}")
+    require_integers(argument, ids)
     if ids.numel() == 0:
         return
     low, high = known(ids.min()), known(ids.max())
@@ -66,6 +113,7 @@ def require_ids(argument: str, ids: Tensor, vocab: int) -> None:
 
 def require_newest(ids: Tensor, batch: int) -> None:
     """Raise `ValueError` unless `ids` is `(B,)`, the newest token of each of the `batch` rows."""
+    require_integers("ids", ids)
     if ids.dim() != 1:
         raise wrong_shape("ids", ids.shape, "(B,), the newest token of each row")
     if ids.shape[0] != batch:
@@ -87,7 +135,8 @@ def known(number: Tensor) -> int | float | bool | None:
 
 
 def require_vectors(argument: str, x: Tensor, d_model: int, batch: int | None = None) -> None:
-    """Raise `ValueError` unless `x` is `(B, T, d_model)`, with `batch` rows if that is given."""
+    """Raise unless `x` is a tensor of numbers `(B, T, d_model)`, with `batch` rows if that is given."""
+    require_floats(argument, x)
     if x.dim() != 3 or x.shape[-1] != d_model or (batch is not None and x.shape[0] != batch):
         raise wrong_shape(argument, x.shape, f"({'B' if batch is None else batch}, T, {d_model})")
 
@@ -95,10 +144,9 @@ def require_vectors(argument: str, x: Tensor, d_model: int, batch: int | None = 
 def require_attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[int, ...]:
     """The shape `(…, T, S)` of the weights; raises if query, key and value do not fit together."""
     for name, tensor in (("query", query), ("key", key), ("value", value)):
+        require_floats(name, tensor)
         if tensor.dim() < 2:
             raise wrong_shape(name, tensor.shape, "(…, length, width)")
-        if not tensor.is_floating_point():
-            raise TypeError(f"{name}: wanted floating-point numbers, got {tensor.dtype}")
         if tensor.dtype != query.dtype:
             raise TypeError(f"{name}: wanted the query's dtype {query.dtype}, got {tensor.dtype}")
     if key.shape[-1] != query.shape[-1]:
@@ -116,11 +164,10 @@ def require_attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[int, .
 def require_batched(
     query: Tensor, key: Tensor, value: Tensor, query_size: int, key_size: int, value_size: int | None = None
 ) -> None:
-    """Raise unless they are tensors `(B, T, query_size)`, `(B, S, key_size)`, `(B, S, value_size)`."""
-    for name, tensor in (("query", query), ("key", key), ("value", value)):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name}: wanted a tensor, got {tensor!r}")
-    require_query(query, query_size)
+    """Raise unless they are numbers `(B, T, query_size)`, `(B, S, key_size)`, `(B, S, value_size)`."""
+    require_vectors("query", query, query_size)
+    require_floats("key", key)
+    require_floats("value", value)
     batch = query.shape[0]
     if key.dim() != 3 or key.shape[0] != batch or key.shape[-1] != key_size:
         raise wrong_shape("key", key.shape, f"({batch}, S, {key_size})")
@@ -128,15 +175,3 @@ def require_batched(
     if value.dim() != 3 or value.shape[:2] != key.shape[:2] or wrong_width:
         width = "Dv" if value_size is None else value_size
         raise wrong_shape("value", value.shape, f"({batch}, {key.shape[1]}, {width}), one value for each key")
-
-
-def require_cache(keys: Tensor, batch: int) -> None:
-    """Raise `ValueError` unless the cache has as many sequences as the query."""
-    if keys.shape[0] != batch:
-        raise ValueError(f"cache: wanted {batch} sequences, as many as the query has, got {keys.shape[0]}")
-
-
-def require_query(query: Tensor, query_size: int) -> None:
-    """Raise `ValueError` unless the query is `(B, T, query_size)`."""
-    if query.dim() != 3 or query.shape[-1] != query_size:
-        raise wrong_shape("query", query.shape, f"(B, T, {query_size})")

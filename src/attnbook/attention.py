@@ -11,10 +11,13 @@ from torch import Tensor, nn
 from attnbook.arguments import (
     require_attention,
     require_batched,
-    require_cache,
-    require_query,
+    require_flags,
+    require_floats,
+    require_number,
     require_rate,
     require_sizes,
+    require_vectors,
+    require_whole,
     wrong_shape,
 )
 from attnbook.masks import fit_mask
@@ -65,6 +68,8 @@ class Attn(nn.Module):
         return output, weights
 
     def _check(self, Q: Tensor, K: Tensor, V: Tensor) -> None:
+        for name, tensor in (("Q", Q), ("K", K), ("V", V)):
+            require_floats(name, tensor)
         if Q.dim() != 3 or Q.shape[0] != 1 or Q.shape[2] != self.query_size:
             raise wrong_shape("Q", Q.shape, f"(1, T, {self.query_size})")
         if K.shape != (1, Q.shape[1], self.key_size):
@@ -83,6 +88,7 @@ def masked_softmax(
     Scores `(…, T, S)`, mask broadcastable to them (True = may attend); weights `(…, T, S)`.
     Raises `TypeError` or `ValueError` for a mask that is not boolean or does not fit.
     """
+    require_floats("scores", scores)
     mask = fit_mask(mask, scores.shape)
     if mask is None:
         return scores.softmax(dim=-1)
@@ -146,7 +152,9 @@ class DotAttention(nn.Module):
         mask: Bool[Tensor, "..."] | None = None,
         need_weights: bool = True,
     ) -> tuple[Float[Tensor, "B T Dv"], Float[Tensor, "B T S"] | None]:
-        require_batched(query, key, value, query.shape[-1], query.shape[-1])
+        require_floats("query", query)
+        width = query.shape[-1] if query.dim() else 1
+        require_batched(query, key, value, width, width)
         return scaled_dot_product_attention(query, key, value, mask, scale=1.0, need_weights=need_weights)
 
 
@@ -172,6 +180,10 @@ def scaled_dot_product_attention(
     """
     require_rate(dropout=dropout)
     shape = require_attention(query, key, value)  # (…, T, S)
+    if scale is not None:
+        require_number(scale=scale)
+    elif query.shape[-1] == 0:
+        raise wrong_shape("query", query.shape, "(…, T, d) with d of at least 1, or a scale")
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     if not need_weights:
         return fused_attention(query, key, value, fit_mask(mask, shape), scale, dropout), None
@@ -221,6 +233,17 @@ class KeyValues:
         return KeyValues(self.keys[rows], self.values[rows])
 
 
+def require_cache(cache: KeyValues, batch: int, heads: int, width: int) -> None:
+    """Raise unless the cache is one of as many sequences as the query has, with these heads."""
+    if not isinstance(cache, KeyValues):
+        raise TypeError(f"cache: wanted KeyValues, got {type(cache).__name__}")
+    sequences, *rest = cache.keys.shape
+    if sequences != batch:
+        raise ValueError(f"cache: wanted {batch} sequences, as many as the query has, got {sequences}")
+    if (rest[0], rest[-1]) != (heads, width):
+        raise wrong_shape("cache", cache.keys.shape, f"({batch}, {heads}, S, {width})")
+
+
 class MultiHeadAttention(nn.Module):
     """Attend several times in parallel, each head with its own projections.
 
@@ -242,6 +265,7 @@ class MultiHeadAttention(nn.Module):
         if d_model % num_heads:
             raise ValueError(f"num_heads: wanted a divisor of d_model={d_model}, got {num_heads}")
         require_rate(dropout=dropout)
+        require_flags(bias=bias)
         self.d_model, self.num_heads, self.dropout = d_model, num_heads, dropout
         self.query = nn.Linear(d_model, d_model, bias=bias)
         self.key = nn.Linear(d_model, d_model, bias=bias)
@@ -261,8 +285,8 @@ class MultiHeadAttention(nn.Module):
         | tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None, KeyValues]
     ):
         if cache is not None:
-            require_query(query, self.d_model)
-            require_cache(cache.keys, query.shape[0])
+            require_vectors("query", query, self.d_model)
+            require_cache(cache, query.shape[0], self.num_heads, self.d_model // self.num_heads)
         if key is None and value is None and cache is not None:
             past = cache
         else:
@@ -274,6 +298,8 @@ class MultiHeadAttention(nn.Module):
 
     def keys_and_values(self, key: Float[Tensor, "B S D"], value: Float[Tensor, "B S D"]) -> KeyValues:
         """Project keys and values and split them into heads."""
+        require_vectors("key", key, self.d_model)
+        require_vectors("value", value, self.d_model)
         return KeyValues(self.split(self.key(key)), self.split(self.value(value)))
 
     def attend(
@@ -285,6 +311,7 @@ class MultiHeadAttention(nn.Module):
         need_weights: bool = True,
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None]:
         """Attend to keys and values that are already projected and split."""
+        require_vectors("query", query, self.d_model)
         output, weights = scaled_dot_product_attention(
             self.split(self.query(query)),
             keys,
@@ -318,7 +345,13 @@ class Attentions:
 
     def item(self, index: int) -> "Attentions":
         """One sequence of the batch: the same three fields, each `(L, H, ·, ·)`, ready to plot."""
+        require_whole(None, index=index)
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        for part in parts.values():
+            if part is not None and not -part.shape[1] <= index < part.shape[1]:
+                raise ValueError(
+                    f"index: wanted one of {part.shape[1]} sequences, counted from 0, got {index}"
+                )
         return Attentions(**{name: part if part is None else part[:, index] for name, part in parts.items()})
 
 

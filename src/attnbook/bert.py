@@ -1,13 +1,11 @@
 """BERT: the encoder of chapter 5, with three embeddings before it and GELU instead of ReLU."""
 
-from numbers import Real
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from attnbook.arguments import require_ids, require_sizes, require_vectors, wrong_shape
+from attnbook.arguments import require_ids, require_number, require_sizes, require_vectors, wrong_shape
 from attnbook.attention import Attentions
 from attnbook.encoder import Encoder, FeedForward, reset_parts
 
@@ -52,8 +50,7 @@ class Bert(nn.Module):
     ) -> None:
         super().__init__()
         require_sizes(vocab=vocab, max_length=max_length, types=types)
-        if not isinstance(epsilon, Real) or not epsilon > 0:
-            raise ValueError(f"epsilon: wanted a number above 0, got {epsilon!r}")
+        require_number(0, epsilon=epsilon)
         self.encoder = Encoder(d_model, num_heads, d_ff, dropout, num_layers=num_layers)
         for layer in self.encoder.layers:
             layer.feed_forward = GeluFeedForward(d_model, d_ff, dropout)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from attnbook.arguments import require_sizes
 from attnbook.attention import AdditiveAttention, Attn, DotAttention
 
 __all__ = ["CONTEXTS", "ArticleContext", "ContentContext", "FixedContext", "Memory"]
@@ -48,6 +49,7 @@ class ArticleContext(nn.Module):
 
     def __init__(self, d_model: int, length: int) -> None:
         super().__init__()
+        require_sizes(d_model=d_model, length=length)
         self.attn = Attn(d_model, d_model, length, d_model, d_model)
 
     def forward(

@@ -85,6 +85,8 @@ class DecoderLayer(nn.Module):
 
     def _require_inputs(self, x: Tensor, memory: Tensor | None, cache: LayerCache | None) -> None:
         require_vectors("x", x, self.self_attention.d_model)
+        if cache is not None and not isinstance(cache, LayerCache):
+            raise TypeError(f"cache: wanted a LayerCache, got {type(cache).__name__}")
         if (memory is None) == (cache is None):
             given = "neither" if memory is None else "both"
             raise ValueError(f"memory: wanted either a memory or a cache that holds its keys, got {given}")

@@ -6,7 +6,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attnbook.arguments import require_ids, require_sizes, require_vectors, wrong_shape
+from attnbook.arguments import (
+    require_flags,
+    require_floats,
+    require_ids,
+    require_number,
+    require_sizes,
+    require_vectors,
+    require_whole,
+    wrong_shape,
+)
 
 
 class Embeddings(nn.Module):
@@ -114,16 +123,19 @@ class RotaryPositions(nn.Module):
         require_sizes(d=d)
         if d % 2:
             raise ValueError(f"d: wanted an even number, since features are rotated in pairs, got {d}")
-        if not base > 1:
-            raise ValueError(f"base: wanted a number above 1, got {base}")
+        require_number(1, base=base)
+        require_flags(interleaved=interleaved)
         self.d, self.base, self.interleaved = d, base, interleaved
 
     def forward(
         self, x: Float[Tensor, "B H T d"], offset: int = 0, angles: Angles | None = None
     ) -> Float[Tensor, "B H T d"]:
+        require_floats("x", x)
         if x.dim() != 4 or x.shape[-1] != self.d:
             raise wrong_shape("x", x.shape, f"(B, H, T, {self.d})")
         cos, sin = self.angles(x, offset, x.shape[2]) if angles is None else angles  # (T, d) each
+        if cos.shape != x.shape[2:]:
+            raise wrong_shape("angles", cos.shape, f"{tuple(x.shape[2:])}")
         # (a, b) becomes (a cos - b sin, b cos + a sin): each feature is combined with the other of its pair.
         if self.interleaved:
             others = x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)  # (B, H, T, d)
@@ -133,6 +145,7 @@ class RotaryPositions(nn.Module):
 
     def angles(self, x: Float[Tensor, "..."], offset: int, length: int) -> Angles:
         """Each feature's cosine and signed sine at T = `length` positions, with the dtype of `x`."""
+        require_whole(None, offset=offset)
         # Angles are computed in at least 32 bits: in 16, large positions would be rounded.
         exact = {"dtype": torch.promote_types(x.dtype, torch.float32), "device": x.device}
         speed = self.base ** (-torch.arange(0, self.d, 2, **exact) / self.d)  # (d / 2,)
@@ -151,6 +164,7 @@ def fill_table(positions: SinusoidalPositions, keys: object) -> None:
 def rows(table: Float[Tensor, "L D"], x: Float[Tensor, "B T D"], offset: int) -> Float[Tensor, "T D"]:
     """The table's rows for the positions of `x`; raises `ValueError` for positions outside the table."""
     require_vectors("x", x, table.shape[1])
+    require_whole(None, offset=offset)
     last = offset + x.shape[1]
     if offset < 0 or last > len(table):
         wanted = f"wanted 0 to {len(table) - 1}: max_length is {len(table)}"

@@ -4,7 +4,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from attnbook.arguments import require_rate, require_sizes, require_vectors
+from attnbook.arguments import (
+    require_flags,
+    require_floats,
+    require_rate,
+    require_sizes,
+    require_vectors,
+    wrong_shape,
+)
 from attnbook.attention import Attentions, MultiHeadAttention
 
 
@@ -35,13 +42,14 @@ class AddNorm(nn.Module):
     Post-norm, the paper's: $\\mathrm{LayerNorm}(x + \\mathrm{sublayer}(x))$ (Vaswani et al. 2017, §3.1).
     Pre-norm, `norm_first`: $x + \\mathrm{sublayer}(\\mathrm{LayerNorm}(x))$ (Xiong et al. 2020).
 
-    All shapes `(B, T, d_model)`.
+    All shapes `(B, T, d_model)`. Raises `ValueError` where they differ.
     """
 
     def __init__(self, d_model: int, dropout: float = 0.1, norm_first: bool = False) -> None:
         super().__init__()
         require_sizes(d_model=d_model)
         require_rate(dropout=dropout)
+        require_flags(norm_first=norm_first)
         self.norm = nn.LayerNorm(d_model)
         self.dropout = nn.Dropout(dropout)
         self.norm_first = norm_first
@@ -51,6 +59,10 @@ class AddNorm(nn.Module):
         return self.norm(x) if self.norm_first else x
 
     def forward(self, x: Float[Tensor, "B T D"], y: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+        require_floats("x", x)
+        require_floats("y", y)
+        if y.shape != x.shape:
+            raise wrong_shape("y", y.shape, f"{tuple(x.shape)}, as x has")
         x = x + self.dropout(y)
         return x if self.norm_first else self.norm(x)
 

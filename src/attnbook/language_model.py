@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from attnbook.arguments import (
     known,
     require_batched,
-    require_cache,
     require_ids,
+    require_integers,
     require_newest,
+    require_number,
     require_pad,
     require_padded_rows,
     require_rate,
@@ -25,6 +26,7 @@ from attnbook.attention import (
     KeyValues,
     MultiHeadAttention,
     fused_attention,
+    require_cache,
     scaled_dot_product_attention,
 )
 from attnbook.embeddings import Angles, RotaryPositions
@@ -55,6 +57,8 @@ class RotaryAttention(MultiHeadAttention):
         self.d_head, self.group = d_model // num_heads, num_heads // num_key_heads
         self.key = nn.Linear(d_model, num_key_heads * self.d_head, bias=False)
         self.value = nn.Linear(d_model, num_key_heads * self.d_head, bias=False)
+        if not isinstance(rotary, RotaryPositions) or rotary.d != self.d_head:
+            raise ValueError(f"rotary: wanted RotaryPositions of width {self.d_head}, got {rotary!r}")
         self.rotary = rotary
 
     def forward(
@@ -74,7 +78,7 @@ class RotaryAttention(MultiHeadAttention):
         if key.shape[1] != query.shape[1]:
             raise wrong_shape("key", key.shape, f"{tuple(query.shape)}, one key for each query")
         if cache is not None:
-            require_cache(cache.keys, query.shape[0])
+            require_cache(cache, query.shape[0], self.num_heads // self.group, self.d_head)
         if angles is None:
             angles = self.rotary.angles(query, 0 if cache is None else cache.keys.shape[2], query.shape[1])
         queries, newest = self.split(self.query(query)), self.keys_and_values(key, value)  # (B, H, T, d)
@@ -238,8 +242,7 @@ class LanguageModel(nn.Module):
             wanted = f"a number that divides d_model={d_model} into heads of even width"
             raise ValueError(f"num_heads: wanted {wanted}, got {num_heads}")
         require_pad(pad, vocab)
-        if not epsilon > 0:
-            raise ValueError(f"epsilon: wanted a number above 0, got {epsilon}")
+        require_number(0, epsilon=epsilon)
         num_key_heads = num_heads if num_key_heads is None else num_key_heads
         d_ff = 4 * d_model if d_ff is None else d_ff
         rotary = RotaryPositions(d_model // num_heads, base, interleaved)
@@ -268,6 +271,7 @@ class LanguageModel(nn.Module):
     def forward(
         self, ids: Int[Tensor, "B T"], need_weights: bool = True
     ) -> tuple[Float[Tensor, "B T V"], Attentions | None]:
+        require_integers("ids", ids)
         if ids.dim() != 2 or ids.shape[1] < 1:
             raise wrong_shape("ids", ids.shape, "(B, T), at least one token long")
         x = self.embed(ids)  # (B, T, D)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from attnbook.arguments import require_sizes, wrong_shape
+from attnbook.arguments import require_sizes, require_whole, wrong_shape
 
 
 def causal_mask(length: int, device: torch.device | str | None = None) -> Bool[Tensor, "T T"]:
@@ -27,9 +27,12 @@ def padding_mask(ids: Int[Tensor, "B S"], pad: int) -> Bool[Tensor, "B 1 1 S"]:
 
     $m_{bs} = (\\mathrm{ids}_{bs} \\ne \\mathrm{pad})$, the same for all heads and queries.
 
-    Takes token ids `(B, S)`; returns `(B, 1, 1, S)`. Raises `ValueError` if ids are not `(B, S)`,
-    `TypeError` if they are not whole numbers.
+    Takes token ids `(B, S)`; returns `(B, 1, 1, S)`. Raises `ValueError` if ids are not `(B, S)` and
+    for a `pad` that is not a whole number, `TypeError` for ids that are not whole numbers.
     """
+    require_whole(None, pad=pad)
+    if not isinstance(ids, Tensor):
+        raise TypeError(f"ids: wanted a tensor of whole numbers (token ids), got {type(ids).__name__}")
     if ids.dim() != 2:
         raise wrong_shape("ids", ids.shape, "(B, S)")
     if ids.is_floating_point() or ids.dtype == torch.bool:

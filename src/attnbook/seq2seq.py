@@ -12,7 +12,15 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from attnbook.arguments import known, require_ids, require_newest, require_pad, require_sizes, wrong_shape
+from attnbook.arguments import (
+    known,
+    require_ids,
+    require_integers,
+    require_newest,
+    require_pad,
+    require_sizes,
+    wrong_shape,
+)
 from attnbook.attention import Attentions
 from attnbook.contexts import CONTEXTS, Memory
 from attnbook.embeddings import LearnedPositions
@@ -61,7 +69,7 @@ class Seq2Seq(nn.Module):
     ) -> None:
         super().__init__()
         require_sizes(source_vocab=source_vocab, target_vocab=target_vocab, d_model=d_model)
-        if attention not in CONTEXTS:
+        if attention not in [*CONTEXTS]:  # unhashable ones, too
             raise ValueError(f"attention: wanted one of {[*CONTEXTS]}, got {attention!r}")
         if max_source_length is not None:
             require_sizes(max_source_length=max_source_length)
@@ -145,7 +153,7 @@ class RecurrentSeq2Seq(Seq2Seq):
     ) -> None:
         super().__init__(source_vocab, target_vocab, d_model, attention, max_source_length, pad)
         cells = {"gru": nn.GRU, "lstm": nn.LSTM}
-        if cell not in cells:
+        if cell not in [*cells]:
             raise ValueError(f"cell: wanted one of {[*cells]}, got {cell!r}")
         self.encoder = cells[cell](d_model, d_model, batch_first=True)
         self.decoder = cells[cell](d_model, d_model, batch_first=True)
@@ -258,6 +266,7 @@ def source_mask(source: Int[Tensor, "B S"], pad: int, vocab: int) -> Bool[Tensor
 
 def require_rows(name: str, ids: Tensor, vocab: int, batch: int | None = None) -> None:
     """Raise unless `ids` is a `(B, T)` tensor of whole numbers below `vocab`, with at least one of them."""
+    require_integers(name, ids)
     if ids.dim() != 2 or batch not in (None, ids.shape[0]):
         raise wrong_shape(name, ids.shape, f"({'B' if batch is None else batch}, length)")
     if 0 in ids.shape:

@@ -6,7 +6,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attnbook.arguments import known, require_newest, require_pad, require_rate, require_sizes, wrong_shape
+from attnbook.arguments import (
+    known,
+    require_ids,
+    require_integers,
+    require_newest,
+    require_pad,
+    require_rate,
+    require_sizes,
+    wrong_shape,
+)
 from attnbook.attention import Attentions
 from attnbook.decoder import Decoder, LayerCache
 from attnbook.embeddings import Embeddings, LearnedPositions, SinusoidalPositions
@@ -59,8 +68,8 @@ class Transformer(nn.Module):
         pad: int = 0,
     ) -> None:
         super().__init__()
-        require_sizes(source_vocab=source_vocab, target_vocab=target_vocab)
-        if positions is not None and positions not in POSITIONS:
+        require_sizes(source_vocab=source_vocab, target_vocab=target_vocab, max_length=max_length)
+        if positions not in (None, *POSITIONS):
             raise ValueError(f"positions: wanted one of {[*POSITIONS]} or None, got {positions!r}")
         require_rate(dropout=dropout)
         require_pad(pad, min(source_vocab, target_vocab))
@@ -102,9 +111,11 @@ class Transformer(nn.Module):
         self, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"], need_weights: bool = True
     ) -> tuple[Float[Tensor, "B T V"], Attentions | None]:
         memory, attentions = self.encode(source, need_weights)
+        require_integers("target", target)
         if target.dim() != 2 or target.shape[0] != source.shape[0] or target.shape[1] < 1:
             wanted = f"({source.shape[0]}, T), one row for each source row, at least one token long"
             raise wrong_shape("target", target.shape, wanted)
+        require_ids("target", target, self.target_embeddings.lut.num_embeddings)
         mask = causal_mask(target.shape[1], device=target.device)  # (T, T)
         x, decoded = self.decoder(
             self.embed(target, self.target_embeddings),
@@ -121,6 +132,9 @@ class Transformer(nn.Module):
         self, source: Int[Tensor, "B S"], need_weights: bool = True
     ) -> tuple[Float[Tensor, "B S D"], Attentions | None]:
         """Run the encoder alone: the memory `(B, S, D)` that every decoding step attends to."""
+        require_ids("source", source, self.source_embeddings.lut.num_embeddings)
+        if source.dim() != 2:
+            raise wrong_shape("source", source.shape, "(B, S)")
         mask = padding_mask(source, self.pad)  # (B, 1, 1, S)
         return self.encoder(self.embed(source, self.source_embeddings), mask, need_weights)
 
@@ -148,6 +162,7 @@ class Transformer(nn.Module):
         one stays usable) and this step's weights: `decoder` `(L, B, H, 1, t)`, `cross` `(L, B, H, 1, S)`.
         """
         require_newest(ids, state.caches[0].memory.keys.shape[0])
+        require_ids("ids", ids, self.target_embeddings.lut.num_embeddings)
         x = self.embed(ids[:, None], self.target_embeddings, state.length)  # (B, 1, D)
         x, attentions, caches = self.decoder(x, None, None, state.memory_mask, need_weights, state.caches)
         state = replace(state, caches=caches, length=state.length + 1)

@@ -173,10 +173,12 @@ def test_bad_input_is_rejected(source, target):
     model = build()
     with pytest.raises(ValueError, match=r"target: wanted shape \(3, T\).*got \(2, 7\)"):
         model(source, target[:2])
-    with pytest.raises(ValueError, match=r"ids: wanted shape \(B, S\), got \(5,\)"):
+    with pytest.raises(ValueError, match=r"source: wanted shape \(B, S\), got \(5,\)"):
         model(source[0], target[:5])
-    with pytest.raises(ValueError, match="x: wanted ids from 0 to 10, got 1 to 11"):
+    with pytest.raises(ValueError, match="source: wanted ids from 0 to 10, got 1 to 11"):
         model(source.clamp(min=1).fill_diagonal_(11), target)
+    with pytest.raises(ValueError, match="target: wanted ids from 0 to 12, got 1 to 13"):
+        model(source, target.clamp(min=1).fill_diagonal_(13))
     with pytest.raises(ValueError, match=r"ids: wanted shape \(B,\)"):
         model.step(target, model.start(source))
     with pytest.raises(ValueError, match=r"positions: wanted one of .*sinusoidal.*got 'rotary'"):
