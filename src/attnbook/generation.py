@@ -11,10 +11,20 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attnbook.arguments import require_padded_rows, require_sizes, require_whole, wrong_shape
+from attnbook.arguments import (
+    is_number,
+    require_integers,
+    require_number,
+    require_padded_rows,
+    require_sizes,
+    require_whole,
+    wrong_shape,
+)
 from attnbook.attention import Attentions
 
 __all__ = ["Decoded", "beam_search", "greedy_decode", "sample"]
+
+COLDEST = 1e-30  # the least temperature above 0: log-probabilities divided by it stay finite
 
 
 @dataclass(frozen=True)
@@ -81,10 +91,11 @@ def beam_search(
     `length_penalty`: 0 compares plain log-probabilities, which favours short sequences, 1 their mean per
     token. The scores are plain log-probabilities either way, in float32 at least. A sequence cut off at
     `max_length` may win too. One beam is `greedy_decode`. The model decodes in evaluation mode and is left
-    in the mode it was in. Raises `ValueError` for a source that is not `(B, S)`, sizes below 1 and a `start`
-    or `end` outside the vocabulary.
+    in the mode it was in. Raises `ValueError` for a source that is not `(B, S)`, sizes below 1, a
+    `length_penalty` that is not finite and a `start` or `end` outside the vocabulary.
     """
     require_arguments(source, start, end, max_length=max_length, beams=beams)
+    require_number(length_penalty=length_penalty)
     batch = len(source)
     first = torch.arange(batch, device=source.device)[:, None] * beams  # (B, 1), the first beam of each row
     with torch.no_grad(), mode(model, training=False):
@@ -136,9 +147,15 @@ def sample(
     up to `max_length` new tokens for each row, without the prompt, and their log-probabilities under the
     model itself (temperature 1, all tokens kept). A row stops at `end`, if given. Randomness comes from
     `generator`. The model decodes in evaluation mode and is left in the mode it was in. Raises `ValueError`
-    for numbers out of range and for empty prompts.
+    for numbers out of range and for empty prompts, `TypeError` for a model with an encoder.
     """
     require_sampling(temperature, top_k, top_p, max_length=max_length)
+    if end is not None:
+        require_whole(end=end)
+    if hasattr(model, "encode"):
+        raise TypeError(
+            f"model: wanted one without an encoder, such as LanguageModel, got {type(model).__name__}"
+        )
     real = require_padded_rows("ids", ids, model.pad)  # (B, T)
     if ids.shape[1] < 1 or not real[:, 0].all():
         raise wrong_shape("ids", ids.shape, "(B, T) with at least one token in every row")
@@ -150,6 +167,7 @@ def sample(
         ended, written = torch.zeros_like(newest, dtype=torch.bool), []
         for _ in range(max_length):
             logits, state, _ = model.step(newest, state)  # (B, V)
+            require_end(end, logits)
             precision = torch.promote_types(logits.dtype, torch.float32)
             gains = logits.log_softmax(dim=-1, dtype=precision)
             newest = draw(gains, temperature, top_k, top_p, generator)  # (B,)
@@ -191,8 +209,7 @@ def advance(
     In 16 bits a log-probability close to 0 would be rounded to 0, so they are computed in 32 at least.
     """
     logits, state, _ = model.step(ids, state)  # (B, V)
-    if not 0 <= end < logits.shape[-1]:
-        raise ValueError(f"end: wanted an id from 0 to {logits.shape[-1] - 1}, got {end}")
+    require_end(end, logits)
     precision = torch.promote_types(logits.dtype, torch.float32)
     return logits.log_softmax(dim=-1, dtype=precision), state
 
@@ -241,19 +258,28 @@ def require_sampling(temperature: float, top_k: int | None, top_p: float | None,
     require_sizes(**sizes)
     if top_k is not None:
         require_sizes(top_k=top_k)
-    if not 0 <= temperature < math.inf:
-        raise ValueError(f"temperature: wanted a number of at least 0, got {temperature}")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p: wanted a probability above 0 and up to 1, got {top_p}")
+    if not is_number(temperature) or not (temperature == 0 or COLDEST <= temperature < math.inf):
+        raise ValueError(f"temperature: wanted 0 or a number of at least {COLDEST}, got {temperature!r}")
+    if top_p is not None and not (is_number(top_p) and 0 < top_p <= 1):
+        raise ValueError(f"top_p: wanted a probability above 0 and up to 1, got {top_p!r}")
+
+
+def require_end(end: int | None, logits: Tensor) -> None:
+    """Raise `ValueError` for an `end` outside the vocabulary of the logits."""
+    if end is not None and not 0 <= end < logits.shape[-1]:
+        raise ValueError(f"end: wanted an id from 0 to {logits.shape[-1] - 1}, got {end}")
 
 
 def require_arguments(source: Tensor, start: int | Tensor, end: int, **sizes: int) -> None:
     """Raise `ValueError` unless the source is `(B, S)`, the ids are at least 0 and the sizes at least 1."""
     require_sizes(**sizes)
     require_whole(end=end)
+    require_integers("source", source)
     if source.dim() != 2:
         raise wrong_shape("source", source.shape, "(B, S)")
     if not isinstance(start, Tensor):
         require_whole(start=start)
-    elif start.shape != source.shape[:1]:
+        return
+    require_integers("start", start)
+    if start.shape != source.shape[:1]:
         raise wrong_shape("start", start.shape, f"({source.shape[0]},), one id for each row, or a number")

@@ -12,7 +12,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from attnbook.arguments import require_sizes, wrong_shape
+from attnbook.arguments import (
+    is_number,
+    known,
+    require_flags,
+    require_integers,
+    require_number,
+    require_sizes,
+    require_whole,
+    wrong_shape,
+)
 from attnbook.generation import greedy_decode, mode
 
 __all__ = ["History", "exact_match", "fit", "matches", "schedule", "token_loss"]
@@ -45,15 +54,15 @@ def fit(
     `schedule`; the gradient's norm is clipped to `clip`. Batches are moved to the model's device. An
     interrupt (Ctrl-C, or a notebook's stop button) raises `KeyboardInterrupt`; the model keeps what it has
     learned so far and returns to the mode it was in. Raises `ValueError` for bad sizes, for too few batches,
-    and when the loss is no longer finite.
+    for a model without parameters, and when the loss is no longer finite.
     """
     require_sizes(steps=steps)
-    if not 0 <= warmup < steps:
-        raise ValueError(f"warmup: wanted 0 or more, below steps={steps}, got {warmup}")
-    for name, value in (("learning_rate", learning_rate), ("clip", clip)):
-        if not value > 0:
-            raise ValueError(f"{name}: wanted a number above 0, got {value}")
-    device = next(model.parameters()).device
+    require_warmup(warmup, steps)
+    require_number(0, learning_rate=learning_rate)
+    if not (is_number(clip) and clip > 0):  # infinity clips nothing
+        raise ValueError(f"clip: wanted a number above 0, got {clip!r}")
+    require_flags(decay=decay, progress=progress)
+    device = device_of(model)
     # `foreach` computes the same numbers with fewer calls.
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, foreach=True)
     history, began = History(), time.perf_counter()
@@ -127,18 +136,39 @@ def update(
     optimizer.step()
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """The device of the model's parameters; raises `ValueError` if it has none."""
+    for parameter in model.parameters():
+        return parameter.device
+    raise ValueError(f"model: wanted one with parameters, got {type(model).__name__} without any")
+
+
+def require_warmup(warmup: int, steps: int) -> None:
+    """Raise `ValueError` unless the warm-up is a whole number below `steps`."""
+    require_whole(warmup=warmup)
+    if warmup >= steps:
+        raise ValueError(f"warmup: wanted 0 or more, below steps={steps}, got {warmup}")
+
+
 def schedule(step: int, steps: int, warmup: int = 0, decay: bool = True) -> float:
     """The factor of the learning rate at `step`: linear warm-up over `warmup` steps, then cosine decay to 0.
 
-    Without `decay` it stays at 1 after the warm-up.
+    Without `decay` it stays at 1 after the warm-up. Raises `ValueError` for a warm-up of all steps or more.
     """
+    require_warmup(warmup, steps)
     if step < warmup:
         return (step + 1) / (warmup + 1)
     return (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2 if decay else 1.0
 
 
 def token_loss(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"]) -> Float[Tensor, ""]:
-    """The mean cross-entropy of the target's next ids, padding excluded; each row is start … end."""
+    """The mean cross-entropy of the target's next ids, padding excluded; each row is start … end.
+
+    Raises `ValueError` for a target with nothing but padding after its first ids.
+    """
+    require_integers("target", target)
+    if known((target[:, 1:] != model.pad).any()) is False:
+        raise ValueError(f"target: wanted an id to predict, got only padding (id {model.pad})")
     logits, _ = model(source, target[:, :-1], need_weights=False)  # (B, T - 1, V)
     return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=model.pad)
 
@@ -146,15 +176,20 @@ def token_loss(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor,
 def matches(model: nn.Module, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"]) -> Bool[Tensor, " B"]:
     """Which rows greedy decoding gets exactly right, including the end; target rows are start … end.
 
-    Raises `ValueError` for a target that does not fit the source or whose rows start or end differently.
+    Raises `ValueError` for no rows, and for a target that does not fit the source or whose rows start or end
+    differently.
     """
+    require_integers("source", source)
+    require_integers("target", target)
+    if 0 in source.shape[:1]:
+        raise wrong_shape("source", source.shape, "(B, S) with at least one row")
     if target.dim() != 2 or target.shape[0] != source.shape[0] or target.shape[1] < 2:
         raise wrong_shape("target", target.shape, f"({source.shape[0]}, T), start … end for each source row")
     last = target.gather(1, (target != model.pad).sum(dim=1, keepdim=True).clamp(min=1) - 1)  # (B, 1)
     for name, ids in (("start", target[:, 0]), ("end", last)):
         if (ids != ids.flatten()[0]).any():
             raise ValueError(f"target: wanted the same {name} in every row, got ids {ids.unique().tolist()}")
-    device = next(model.parameters()).device
+    device = device_of(model)
     wanted = target[:, 1:].to(device)  # (B, T - 1)
     start, end = int(target[0, 0]), int(last[0])
     ids = greedy_decode(model, source.to(device), start=start, end=end, max_length=wanted.shape[1]).ids
