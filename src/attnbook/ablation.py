@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 
 from torch import Tensor, nn
 
+from attnbook.arguments import is_whole
 from attnbook.attention import MultiHeadAttention
 
 __all__ = ["ablate"]
@@ -36,10 +37,12 @@ def ablate(model: nn.Module, heads: Iterable[Head] | Mapping[Head, str]) -> Iter
     Raises `TypeError` for a model without layers of multi-head attention, `ValueError` for a head that the
     model does not have and for an unknown replacement. (Head ablation: Michel et al. 2019.)
     """
-    replacements = heads if isinstance(heads, Mapping) else dict.fromkeys(heads, ZERO)
+    if isinstance(heads, str) or not isinstance(heads, Iterable):
+        raise TypeError(f"heads: wanted a list of heads, such as [(0, 1)], or a mapping, got {heads!r}")
+    replacements = heads.items() if isinstance(heads, Mapping) else [(head, ZERO) for head in heads]
     chosen: dict[tuple[MultiHeadAttention, str], list[int]] = defaultdict(list)
     stacks = attention_stacks(model)
-    for head, replacement in replacements.items():
+    for head, replacement in replacements:
         if replacement not in (ZERO, MEAN):
             raise ValueError(f"heads: wanted {ZERO!r} or {MEAN!r} for {head}, got {replacement!r}")
         attention, number = find_head(stacks, head)
@@ -68,7 +71,7 @@ def attention_stacks(model: nn.Module) -> dict[str, list[MultiHeadAttention]]:
 def find_head(stacks: dict[str, list[MultiHeadAttention]], head: Head) -> tuple[MultiHeadAttention, int]:
     """The attention module that a head belongs to, and the head's index in it."""
     kinds = " or ".join(repr(kind) for kind in stacks)
-    whole = isinstance(head, tuple) and all(type(number) is int for number in head[-2:])
+    whole = isinstance(head, tuple) and all(map(is_whole, head[-2:]))
     if not whole or not (len(head) == 2 or (len(head) == 3 and head[0] in stacks)):
         raise ValueError(f"heads: wanted (layer, head) or (kind, layer, head) with {kinds}, got {head!r}")
     if len(head) == 2 and len(stacks) > 1:

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, fontManager, get_font
 from matplotlib.patches import Rectangle
 
+from attnbook.arguments import require_number
 from attnbook.maps import AttentionMaps, check_maps, visible
 
 __all__ = [
@@ -57,7 +58,12 @@ MANY_LABELS = 48  # an axis with more tokens shows every second label, then ever
 
 
 def weights_colormap(theme: str = "light") -> LinearSegmentedColormap:
-    """The book's colormap for weights from 0 to 1, in `LEVELS` levels."""
+    """The book's colormap for weights from 0 to 1, in `LEVELS` levels.
+
+    Raises `ValueError` for a theme other than "light" and "dark".
+    """
+    if theme not in ("light", "dark"):
+        raise ValueError(f"theme: wanted 'light' or 'dark', got {theme!r}")
     return LinearSegmentedColormap.from_list(f"attnbook-{theme}", PALETTE[theme]["weights"], N=LEVELS)
 
 
@@ -80,6 +86,8 @@ def plot_attention(
             f"weights: got shape {tuple(weights.shape)}, wanted one map (T, S): choose a head, weights[0]"
         )
     maps = check_maps(weights, queries, keys, mask)
+    if peak is not None:
+        require_number(0, peak=peak)
     if ax is None:
         ax = plt.figure(figsize=figure_size(maps)).add_subplot()
     return draw_map(maps, 0, 0, ax, peak=peak, title=title)
@@ -198,7 +206,7 @@ def draw_map(
     ax.tick_params(length=0)
     ax.grid(visible=False)
     if title:
-        lines = "\n".join(map(drawable, title.splitlines()))
+        lines = "\n".join(map(drawable, str(title).splitlines()))
         ax.set_title(lines, parse_math=False, fontfamily=installed_fonts())
     return ax
 

@@ -166,7 +166,7 @@ def load(name: str | Path) -> Recording:
     Raises `ValueError` for an unknown name, and for a file that is no recording of this package or is cut
     off.
     """
-    path = FOLDER / f"{name}{ENDING}" if str(name) in names() else Path(name)
+    path = FOLDER / f"{name}{ENDING}" if str(name) in names() else Path(str(name))
     if not path.is_file():
         raise ValueError(
             f"name: wanted one of {', '.join(names())}, or the path of a file, got {str(name)!r}"

@@ -35,7 +35,9 @@ class Recipe:
     target: str = ""
 
     def build(self) -> tuple[Transformer, DateTask]:
-        """A new model of these sizes, and its task."""
+        """A new model of these sizes, and its task; raises `ValueError` for an unknown task."""
+        if self.task not in TASKS:
+            raise ValueError(f"task: wanted one of {', '.join(TASKS)}, got {self.task!r}")
         task = TASKS[self.task]()
         if self.source:
             task.source = Vocabulary(self.source, tags=task.source.tags)
@@ -78,7 +80,7 @@ def load(name: str | Path) -> Trained:
     Raises `ValueError` for an unknown name, and for a file that is no checkpoint of this package, is cut off,
     has an invalid header, or holds weights that don't fit the sizes in its header.
     """
-    path = FOLDER / f"{name}.safetensors" if str(name) in names() else Path(name)
+    path = FOLDER / f"{name}.safetensors" if str(name) in names() else Path(str(name))
     if not path.is_file():
         raise ValueError(
             f"name: wanted one of {', '.join(names())}, or the path of a file, got {str(name)!r}"

@@ -12,7 +12,7 @@ from babel.dates import DateTimeFormat, DateTimePattern, get_date_format, tokeni
 from jaxtyping import Int
 from torch import Tensor
 
-from attnbook.arguments import require_sizes
+from attnbook.arguments import is_list, require_sizes
 from attnbook.data.splits import SPLITS, check_split, split_of
 from attnbook.data.task import Task
 from attnbook.data.vocabulary import Vocabulary
@@ -66,10 +66,13 @@ def date_pieces(language: str, format: str) -> list[str | int | list[str]]:
     return pieces
 
 
-@lru_cache(maxsize=len(SPLITS))
 def dates_in(split: str) -> tuple[Date, ...]:
     """All dates from 1900 to 2099 in `split`, in order. Every date belongs to exactly one split."""
-    check_split(split)
+    return _dates_in(check_split(split))
+
+
+@lru_cache(maxsize=len(SPLITS))
+def _dates_in(split: str) -> tuple[Date, ...]:
     dates = map(Date.fromordinal, range(FIRST.toordinal(), LAST.toordinal() + 1))
     return tuple(date for date in dates if split_of(date.isoformat()) == split)
 
@@ -82,12 +85,12 @@ class DateTask(Task):
     """
 
     def __init__(self, languages: Sequence[str] = LANGUAGES, formats: Sequence[str] = FORMATS) -> None:
-        self.languages, self.formats = tuple(languages), tuple(formats)
         for name, chosen, known in (("language", languages, LANGUAGES), ("format", formats, FORMATS)):
-            if isinstance(chosen, str) or not chosen:
+            if not is_list(chosen) or not len(chosen):
                 raise ValueError(f"{name}s: wanted a list of at least one {name}, got {chosen!r}")
             for item in chosen:
                 _check(name, item, known)
+        self.languages, self.formats = tuple(languages), tuple(formats)
         texts = [text for language in languages for form in formats for text in _samples(language, form)]
         self.source, self.target = Vocabulary("".join(texts)), Vocabulary("0123456789-")
         self.source_length = max(map(len, texts))
@@ -112,8 +115,7 @@ class DateTask(Task):
         self, rows: Sequence[tuple[Date | str, str, str]]
     ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]:
         """The ids of (date, language, format) rows: the source, and the target with start and end."""
-        if not rows:
-            raise ValueError("rows: wanted at least one (date, language, format), got none")
+        check_rows(rows, "date", "language", "format")
         texts, isos = zip(*(self.example(*row) for row in rows), strict=True)
         return self.source.batch(texts), self.target.batch(isos, start=True, end=True)
 
@@ -122,6 +124,16 @@ class DateTask(Task):
     ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]:
         """`size` random examples of `split` as ids: the source, and the target with start and end."""
         return self.encode(self.sample(size, generator, split))
+
+
+def check_rows(rows: Sequence[tuple], *parts: str) -> None:
+    """Raise `ValueError` unless there is at least one row, and each has these parts."""
+    row = f"({', '.join(parts)})"
+    if not is_list(rows) or not len(rows):
+        raise ValueError(f"rows: wanted at least one {row}, got {rows!r}")
+    for got in rows:
+        if not is_list(got) or len(got) != len(parts):
+            raise ValueError(f"rows: wanted {row}, got {got!r}")
 
 
 @lru_cache(maxsize=len(LANGUAGES) * len(FORMATS))

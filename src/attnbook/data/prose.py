@@ -22,7 +22,7 @@ INLINE = [
 LETTERS = 40  # a shorter paragraph is a label or a heading
 
 
-def extract_prose(notebooks: list[Path]) -> str:
+def extract_prose(notebooks: list[str | Path]) -> str:
     """The running text of the notebooks' Markdown cells, one paragraph a line.
 
     Left out are code, tables, headings, pictures, paragraphs with formulas, other scripts than Latin, and
@@ -31,7 +31,7 @@ def extract_prose(notebooks: list[Path]) -> str:
     """
     paragraphs = []
     for path in notebooks:
-        cells = json.loads(path.read_text("utf8"))["cells"]
+        cells = json.loads(Path(path).read_text("utf8"))["cells"]
         text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
         text = FENCE.sub("", text.partition("\n## Exercises")[0])
         for paragraph in re.split(r"\n\s*\n|\n(?=[-*] |\d+\. )", text):

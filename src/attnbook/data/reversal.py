@@ -22,7 +22,7 @@ class ReversalTask(Task):
     """
 
     def __init__(self, alphabet: str = string.ascii_lowercase, shortest: int = 2, longest: int = 30) -> None:
-        if len(set(alphabet)) < 2:
+        if not isinstance(alphabet, str) or len(set(alphabet)) < 2:
             raise ValueError(f"alphabet: wanted at least two different letters, got {alphabet!r}")
         require_sizes(shortest=shortest, longest=longest)
         if shortest > longest:
@@ -41,6 +41,8 @@ class ReversalTask(Task):
         """`size` random strings from `split`, of uniformly drawn lengths or all of `length`."""
         check_split(split)
         require_sizes(size=size)
+        if length is not None:
+            require_sizes(length=length)
         if length is not None and not self.shortest <= length <= self.longest:
             raise ValueError(f"length: wanted {self.shortest} to {self.longest}, got {length}")
         texts: list[str] = []

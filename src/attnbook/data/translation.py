@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from attnbook.data.dates import FORMATS, LANGUAGES, DateTask, write_date
+from attnbook.arguments import is_list
+from attnbook.data.dates import FORMATS, LANGUAGES, DateTask, check_rows, write_date
 from attnbook.data.vocabulary import Vocabulary
 
 TARGETS = (*LANGUAGES, "iso")
@@ -30,7 +31,7 @@ class TranslationTask(DateTask):
         targets: Sequence[str] = TARGETS,
     ) -> None:
         super().__init__(languages, formats)
-        if isinstance(targets, str) or not targets or not set(targets) <= set(TARGETS):
+        if not is_list(targets) or not len(targets) or not all(target in TARGETS for target in targets):
             raise ValueError(f"targets: wanted a list of some of {', '.join(TARGETS)}, got {targets!r}")
         self.targets = tuple(targets)
         self.source = Vocabulary(self.source.characters, tags=self.targets)
@@ -59,8 +60,7 @@ class TranslationTask(DateTask):
         self, rows: Sequence[tuple[Date | str, str, str, str]]
     ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]:
         """The ids of (date, language, format, target) rows: tag and source, target with start and end."""
-        if not rows:
-            raise ValueError("rows: wanted at least one (date, language, format, target), got none")
+        check_rows(rows, "date", "language", "format", "target")
         texts, translations = zip(*(self.example(*row) for row in rows), strict=True)
         source = self.source.batch(texts, tags=[row[-1] for row in rows])
         return source, self.target.batch(translations, start=True, end=True)

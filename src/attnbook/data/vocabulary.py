@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from attnbook.arguments import is_list, is_whole, require_flags, require_sizes
+
 
 class Vocabulary:
     """The characters a model can read or write, each with its id.
@@ -20,11 +22,14 @@ class Vocabulary:
     kind, between = "character", ""  # the unit, and the separator between two units
 
     def __init__(self, characters: Iterable[str], tags: Sequence[str] = ()) -> None:
+        if not is_list(tags):
+            raise TypeError(f"tags: wanted a list of strings, got {tags!r}")
         self.tags = tuple(tags)
-        self.characters = tuple(sorted(set(characters)))
-        for character in self.characters:
+        characters = list(characters) if isinstance(characters, Iterable) else [characters]
+        for character in characters:
             if not isinstance(character, str) or self.split(character) != [character]:
                 raise ValueError(f"{self.kind}s: wanted single {self.kind}s, got {character!r}")
+        self.characters = tuple(sorted(set(characters)))
         self._labels = self.SPECIAL + tuple(f"⟨{tag}⟩" for tag in self.tags) + self.characters
         self._first = len(self._labels) - len(self.characters)  # the first id of a character
         self._ids = {character: i for i, character in enumerate(self.characters, self._first)}
@@ -50,6 +55,8 @@ class Vocabulary:
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, without start or end; raises `ValueError` for an unknown character."""
+        if not isinstance(text, str):
+            raise TypeError(f"text: wanted a string, got {text!r}")
         parts = self.split(text)
         try:
             return [self._ids[part] for part in parts]
@@ -95,10 +102,14 @@ class Vocabulary:
         first. Raises `ValueError` if there is no text, if a text is longer than `length`, and for an unknown
         character or tag.
         """
-        if isinstance(texts, str) or not len(texts):
+        if not is_list(texts) or not len(texts):
             raise ValueError(f"texts: wanted a list of at least one string, got {texts!r}")
-        if tags is not None and len(tags) != len(texts):
-            raise ValueError(f"tags: wanted {len(texts)}, one per text, got {len(tags)}")
+        require_flags(start=start, end=end)
+        if length is not None:
+            require_sizes(length=length)
+        if tags is not None and (not is_list(tags) or len(tags) != len(texts)):
+            got = len(tags) if is_list(tags) else repr(tags)
+            raise ValueError(f"tags: wanted {len(texts)}, one per text, got {got}")
         before = [[]] * len(texts) if tags is None else [[self.tag(tag)] for tag in tags]
         rows = [
             tag + [self.start] * start + self.encode(text) + [self.end] * end
@@ -111,9 +122,12 @@ class Vocabulary:
         return torch.tensor([row + [self.pad] * (width - len(row)) for row in rows], dtype=torch.long)
 
     def _checked(self, ids: Iterable[int] | Tensor) -> list[int]:
-        ids = ids.tolist() if isinstance(ids, Tensor) else list(ids)
+        ids = ids.tolist() if isinstance(ids, Tensor) else ids
+        if not isinstance(ids, Iterable):
+            raise TypeError(f"ids: wanted a row of ids, got {ids!r}")
+        ids = list(ids)
         for i in ids:
-            if not isinstance(i, int) or not 0 <= i < len(self):
+            if not is_whole(i) or not 0 <= i < len(self):
                 raise ValueError(f"ids: wanted whole numbers from 0 to {len(self) - 1} in one row, got {i!r}")
         return ids
 

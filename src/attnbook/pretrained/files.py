@@ -85,6 +85,8 @@ def cache_folder(cache: str | Path | None = None) -> Path:
     """The folder for models: the argument, else the environment variable, else the user's cache folder."""
     from platformdirs import user_cache_path
 
+    if cache is not None and not isinstance(cache, str | os.PathLike):
+        raise TypeError(f"cache: wanted a folder, got {cache!r}")
     chosen = cache or os.environ.get(CACHE)
     return Path(chosen).expanduser() if chosen else user_cache_path("attnbook", appauthor=False)
 
