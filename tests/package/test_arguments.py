@@ -5,7 +5,11 @@ import pytest
 import torch
 
 from attnbook import (
+    AdditiveAttention,
     AddNorm,
+    Attentions,
+    Attn,
+    Bert,
     ConvolutionalSeq2Seq,
     Decoder,
     DecoderLayer,
@@ -14,16 +18,36 @@ from attnbook import (
     EncoderLayer,
     FeedForward,
     GatedFeedForward,
+    LanguageModel,
+    LearnedPositions,
     MultiHeadAttention,
     RecurrentSeq2Seq,
+    RotaryPositions,
     SinusoidalPositions,
     Transformer,
+    ablate,
     beam_search,
     causal_mask,
+    checkpoints,
+    exact_match,
+    fit,
     greedy_decode,
+    masked_softmax,
+    padding_mask,
+    plot_attention,
+    sample,
     scaled_dot_product_attention,
+    snapshots,
 )
+from attnbook.attention import KeyValues
 from attnbook.bert import GeluFeedForward
+from attnbook.checkpoints import Recipe
+from attnbook.contexts import ArticleContext
+from attnbook.data import DateTask, ReversalTask, TranslationTask, Vocabulary, dates_in, split_of
+from attnbook.language_model import RotaryAttention
+from attnbook.plots import weights_colormap
+from attnbook.pretrained.files import cache_folder
+from attnbook.training import matches, schedule, token_loss
 
 STACK = {"d_model": 12, "num_heads": 3, "num_layers": 2, "d_ff": 10, "dropout": 0.0}
 
@@ -220,3 +244,282 @@ def test_an_empty_batch_or_target_is_refused():
                 greedy_decode(model, empty, start=1, end=2, max_length=3)
         with pytest.raises(ValueError, match=r"target: wanted .*at least one row and"):
             model(source, source[:, :0])
+
+
+X = torch.ones(2, 3, 12)
+SOURCE = torch.ones(2, 3, dtype=torch.long)
+OPTIONS = {"start": 1, "end": 2, "max_length": 3}
+LANGUAGE = {"vocab": 11, "d_model": 12, "num_heads": 3, "num_layers": 1, "d_ff": 10}
+
+
+def language_model(**options) -> LanguageModel:
+    return LanguageModel(**LANGUAGE | options).eval()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("wrong", [None, [[1.0]], np.ones((2, 3, 12)), X.long()])
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("Q", lambda x: Attn(12, 12, 3, 12, 12)(x, X[:1], X[:1])),
+        ("V", lambda x: Attn(12, 12, 3, 12, 12)(X[:1], X[:1], x)),
+        ("scores", masked_softmax),
+        ("query", lambda x: scaled_dot_product_attention(x, X, X)),
+        ("value", lambda x: scaled_dot_product_attention(X, X, x)),
+        ("query", lambda x: DotAttention()(x, X, X)),
+        ("key", lambda x: DotAttention()(X, x, X)),
+        ("value", lambda x: AdditiveAttention(12, 12, 4)(X, X, x)),
+        ("query", lambda x: MultiHeadAttention(12, 3)(x, X, X)),
+        ("key", lambda x: MultiHeadAttention(12, 3)(X, x, X)),
+        ("key", lambda x: MultiHeadAttention(12, 3).keys_and_values(x, X)),
+        ("query", lambda x: MultiHeadAttention(12, 3).attend(x, X[:, None], X[:, None])),
+        ("x", FeedForward(12, 8)),
+        ("x", GatedFeedForward(12, 8)),
+        ("x", GeluFeedForward(12, 8)),
+        ("x", lambda x: AddNorm(12)(x, X)),
+        ("y", lambda x: AddNorm(12)(X, x)),
+        ("x", Encoder(**STACK)),
+        ("x", Encoder(**STACK, norm_first=True)),
+        ("x", lambda x: Decoder(**STACK)(x, X)),
+        ("memory", Decoder(**STACK).start),
+        ("x", SinusoidalPositions(12)),
+        ("x", LearnedPositions(12)),
+        ("x", RotaryPositions(12)),
+    ],
+)
+def test_vectors_that_are_no_tensor_of_floats_are_named(name, call, wrong):
+    with pytest.raises(TypeError, match=f"^{name}: wanted (a tensor|floating-point numbers), got"):
+        call(wrong)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("wrong", [None, 5, [[1, 2]], SOURCE.float(), SOURCE.bool()])
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("ids", lambda ids: padding_mask(ids, 0)),
+        ("source", lambda ids: transformer()(ids, SOURCE)),
+        ("target", lambda ids: transformer()(SOURCE, ids)),
+        ("source", transformer().start),
+        ("ids", lambda ids: transformer().step(ids, transformer().start(SOURCE))),
+        ("source", lambda ids: RecurrentSeq2Seq(11, 13, 6)(ids, SOURCE)),
+        ("target", lambda ids: RecurrentSeq2Seq(11, 13, 6)(SOURCE, ids)),
+        ("ids", language_model()),
+        ("source", language_model().start),
+        ("ids", Bert(11, 12, 3, 1, 10, 9)),
+        ("source", lambda ids: greedy_decode(transformer(), ids, **OPTIONS)),
+        ("source", lambda ids: beam_search(transformer(), ids, **OPTIONS)),
+        ("ids", lambda ids: sample(language_model(), ids, max_length=1)),
+        ("target", lambda ids: token_loss(transformer(), SOURCE, ids)),
+        ("source", lambda ids: exact_match(transformer(), ids, SOURCE)),
+        ("target", lambda ids: exact_match(transformer(), SOURCE, ids)),
+    ],
+)
+def test_ids_that_are_no_tensor_of_whole_numbers_are_named(name, call, wrong):
+    with pytest.raises(TypeError, match=f"^{name}: wanted .*, got"):
+        call(wrong)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("wrong", ["post", None, 1, 0.0])
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [
+        ("bias", lambda flag: MultiHeadAttention(12, 3, bias=flag)),
+        ("norm_first", lambda flag: AddNorm(12, norm_first=flag)),
+        ("norm_first", lambda flag: Encoder(**STACK, norm_first=flag)),
+        ("norm_first", lambda flag: Decoder(**STACK, norm_first=flag)),
+        ("norm_first", lambda flag: transformer(norm_first=flag)),
+        ("interleaved", lambda flag: RotaryPositions(12, interleaved=flag)),
+        ("interleaved", lambda flag: language_model(interleaved=flag)),
+        ("decay", lambda flag: fit(transformer(), [], steps=1, decay=flag)),
+        ("progress", lambda flag: fit(transformer(), [], steps=1, progress=flag)),
+        ("start", lambda flag: Vocabulary("ab").batch(["a"], start=flag)),
+        ("end", lambda flag: Vocabulary("ab").batch(["a"], end=flag)),
+    ],
+)
+def test_flags_are_true_or_false(name, build, wrong):
+    with pytest.raises(ValueError, match=f"^{name}: wanted True or False, got {wrong!r}"):
+        build(wrong)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("wrong", ["1", True, float("nan"), float("inf"), [1]])
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("scale", lambda number: scaled_dot_product_attention(X, X, X, scale=number)),
+        ("base", lambda number: RotaryPositions(12, number)),
+        ("base", lambda number: language_model(base=number)),
+        ("epsilon", lambda number: Bert(11, 12, 3, 1, 10, 9, epsilon=number)),
+        ("epsilon", lambda number: language_model(epsilon=number)),
+        (
+            "length_penalty",
+            lambda number: beam_search(transformer(), SOURCE, **OPTIONS, length_penalty=number),
+        ),
+        ("temperature", lambda number: sample(language_model(), SOURCE, max_length=1, temperature=number)),
+        ("top_p", lambda number: sample(language_model(), SOURCE, max_length=1, top_p=number)),
+        ("learning_rate", lambda number: fit(transformer(), [], steps=1, learning_rate=number)),
+        ("peak", lambda number: plot_attention(np.eye(2), ["a", "b"], peak=number)),
+    ],
+)
+def test_numbers_are_finite(name, call, wrong):
+    with pytest.raises(ValueError, match=f"^{name}: wanted .*, got"):
+        call(wrong)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("wrong", ["0", True, 0.5, [1]])
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("pad", lambda number: padding_mask(SOURCE, number)),
+        ("offset", lambda number: SinusoidalPositions(12)(X, number)),
+        ("offset", lambda number: RotaryPositions(12)(X[None], number)),
+        ("index", lambda number: Attentions(torch.ones(1, 2, 1, 3, 3)).item(number)),
+        ("max_length", lambda number: transformer(positions=None, max_length=number)),
+        ("end", lambda number: sample(language_model(), SOURCE, max_length=1, end=number)),
+        ("warmup", lambda number: fit(transformer(), [], steps=5, warmup=number)),
+        ("length", lambda number: ArticleContext(12, number)),
+        ("length", lambda number: Vocabulary("ab").batch(["a"], number)),
+        ("length", lambda number: ReversalTask().batch(1, length=number)),
+    ],
+)
+def test_whole_numbers_are_named(name, call, wrong):
+    with pytest.raises(ValueError, match=f"^{name}: wanted a whole number.*, got"):
+        call(wrong)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("shape", [(2, 3, 2, 4), (2, 2, 2, 4), (2, 3, 2, 6)])
+def test_a_cache_of_other_heads_is_named(shape):
+    attention = MultiHeadAttention(12, 3)
+    cache = KeyValues(torch.ones(shape), torch.ones(shape))
+    if shape == (2, 3, 2, 4):
+        assert attention(X, X, X, cache=cache)[2].keys.shape == (2, 3, 5, 4)
+    else:
+        with pytest.raises(ValueError, match=r"cache: wanted shape \(2, 3, S, 4\), got"):
+            attention(X, X, X, cache=cache)
+    rotary = RotaryAttention(12, 3, 1, RotaryPositions(4))
+    with pytest.raises(ValueError, match=r"cache: wanted shape \(2, 1, S, 4\), got"):
+        rotary(X, X, X, cache=cache)
+    with pytest.raises(TypeError, match="cache: wanted KeyValues, got Tensor"):
+        attention(X, X, X, cache=X)
+    with pytest.raises(TypeError, match="cache: wanted a LayerCache, got KeyValues"):
+        DecoderLayer(12, 3, 10)(X, None, cache=cache)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: scaled_dot_product_attention(*torch.ones(3, 2, 4, 0)), r"query: .*at least 1.*\(2, 4, 0\)"),
+        (lambda: DotAttention()(torch.tensor(1.0), X, X), r"query: wanted shape .*got \(\)"),
+        (lambda: MultiHeadAttention(12, 3).attend(X[..., :9], X, X), r"query: .*12\), got \(2, 3, 9\)"),
+        (lambda: MultiHeadAttention(12, 3).keys_and_values(X, X[..., :9]), r"value: .*12\), got \(2, 3, 9\)"),
+        (lambda: Attentions(torch.ones(1, 2, 1, 3, 3)).item(2), "index: wanted one of 2 sequences.*got 2"),
+        (lambda: AddNorm(12)(X, X[:1]), r"y: wanted shape \(2, 3, 12\), as x has, got \(1, 3, 12\)"),
+        (lambda: RotaryPositions(4)(torch.ones(1, 1, 3, 4), angles=(X, X)), r"angles: wanted shape \(3, 4\)"),
+        (lambda: RotaryAttention(12, 3, 3, None), "rotary: wanted RotaryPositions of width 4, got None"),
+        (lambda: RotaryAttention(12, 3, 3, RotaryPositions(6)), "rotary: wanted .* of width 4, got"),
+        (lambda: ArticleContext(0, 5), "d_model: wanted a whole number of at least 1, got 0"),
+        (lambda: transformer(positions=[]), r"positions: wanted one of .*got \[\]"),
+        (lambda: RecurrentSeq2Seq(11, 13, attention=[]), r"attention: wanted one of .*got \[\]"),
+        (lambda: RecurrentSeq2Seq(11, 13, cell=[]), r"cell: wanted one of .*got \[\]"),
+        (lambda: transformer()(SOURCE * 11, SOURCE), "source: wanted ids from 0 to 10, got 11 to 11"),
+        (lambda: transformer()(SOURCE, SOURCE * 13), "target: wanted ids from 0 to 12, got 13 to 13"),
+        (
+            lambda: greedy_decode(transformer(), SOURCE, start=99, end=2, max_length=3),
+            "ids: wanted ids from 0 to 12, got 99",
+        ),
+        (
+            lambda: sample(language_model(), SOURCE, max_length=1, end=99),
+            "end: wanted an id from 0 to 10, got",
+        ),
+        (lambda: sample(language_model(), SOURCE, max_length=1, end=-1), "end: wanted .*at least 0, got -1"),
+        (
+            lambda: sample(language_model(), SOURCE, max_length=1, temperature=1e-45),
+            "temperature: wanted 0 or a number of at least 1e-30, got 1e-45",
+        ),
+        (lambda: schedule(5, 5, 5), "warmup: wanted 0 or more, below steps=5, got 5"),
+        (lambda: fit(torch.nn.ReLU(), [], steps=1), "model: wanted one with parameters, got ReLU"),
+        (lambda: token_loss(transformer(), SOURCE, SOURCE * 0), "target: wanted an id to predict"),
+        (lambda: fit(transformer(), [(SOURCE[:0], SOURCE[:0])], steps=1), "target: wanted an id to predict"),
+        (lambda: matches(transformer(), SOURCE[:0], SOURCE[:0]), "source: wanted .* at least one row"),
+        (
+            lambda: exact_match(transformer(), SOURCE[:0], SOURCE[:0]),
+            "source: wanted .* at least one row",
+        ),
+        (lambda: weights_colormap("x"), "theme: wanted 'light' or 'dark', got 'x'"),
+        (lambda: Vocabulary([1, "a"]), "characters: wanted single characters, got 1"),
+        (lambda: Vocabulary(5), "characters: wanted single characters, got 5"),
+        (lambda: Vocabulary("ab").decode([True]), "ids: wanted whole numbers .*got True"),
+        (lambda: Vocabulary("ab").batch(5), "texts: wanted a list of at least one string, got 5"),
+        (lambda: Vocabulary("ab").batch(["a"], tags=5), "tags: wanted 1, one per text, got 5"),
+        (lambda: DateTask(languages=5), "languages: wanted a list of at least one language, got 5"),
+        (lambda: DateTask(formats=(name for name in ["full"])), "formats: wanted a list .*got <generator"),
+        (lambda: TranslationTask(targets=5), "targets: wanted a list of some of .*got 5"),
+        (lambda: TranslationTask(targets=[[]]), "targets: wanted a list of some of .*got"),
+        (lambda: DateTask().encode(5), r"rows: wanted at least one \(date, language, format\), got 5"),
+        (lambda: DateTask().encode([("2009-03-07", "en")]), r"rows: wanted \(date, language, format\), got"),
+        (
+            lambda: TranslationTask().encode([("2009-03-07", "en", "full")]),
+            r"rows: wanted \(date, language, format, target\), got",
+        ),
+        (lambda: ReversalTask(5), "alphabet: wanted .*got 5"),
+        (lambda: dates_in([]), r"split: wanted one of .*got \[\]"),
+        (lambda: checkpoints.load(None), "name: wanted one of .*got 'None'"),
+        (lambda: snapshots.load(None), "name: wanted one of .*got 'None'"),
+        (lambda: Recipe("x", {}).build(), "task: wanted one of iso, translate, got 'x'"),
+    ],
+)
+def test_other_values_that_do_not_fit_are_named(call, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        call()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: greedy_decode(transformer(), SOURCE, start=torch.ones(2), end=2, max_length=3),
+            "start: wanted ids in a tensor of int64 or int32, got torch.float32",
+        ),
+        (
+            lambda: sample(transformer(), SOURCE, max_length=1),
+            "model: wanted one without an encoder, such as LanguageModel, got Transformer",
+        ),
+        (lambda: Vocabulary("ab", tags="zh"), "tags: wanted a list of strings, got 'zh'"),
+        (lambda: Vocabulary("ab").decode(5), "ids: wanted a row of ids, got 5"),
+        (lambda: Vocabulary("ab").decode(torch.tensor(5)), "ids: wanted a row of ids, got 5"),
+        (lambda: Vocabulary("ab").batch([5]), "text: wanted a string, got 5"),
+        (lambda: split_of(5), "text: wanted a string, got 5"),
+        (lambda: cache_folder(5), "cache: wanted a folder, got 5"),
+    ],
+)
+def test_other_types_that_do_not_fit_are_named(call, message):
+    with pytest.raises(TypeError, match=f"^{message}"):
+        call()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("heads", "error"), [(None, TypeError), ("cross", TypeError), (3, TypeError), ([[0, 1]], ValueError)]
+)
+def test_heads_that_are_no_list_of_tuples_are_named(heads, error):
+    with pytest.raises(error, match=r"^heads: wanted"), ablate(Encoder(**STACK), heads):
+        pass
+
+
+@pytest.mark.bad_input
+def test_numpy_numbers_and_flags_and_infinite_clips_are_welcome():
+    assert MultiHeadAttention(12, 3, bias=np.False_).query.bias is None
+    assert Vocabulary("ab").decode(np.array([3, 4])) == "ab"
+    assert padding_mask(SOURCE, np.int64(1)).any().item() is False
+    with ablate(Encoder(**STACK), [(np.int64(0), np.int64(1))]):
+        pass
+    batch = (SOURCE, SOURCE)
+    fit(transformer(), [batch], steps=1, clip=float("inf"), learning_rate=np.float32(1e-3), progress=False)
+    figure = plot_attention(np.eye(2), ["a", "b"], title=3).figure
+    assert figure.axes[0].get_title(loc="left") + figure.axes[0].get_title() == "3"
