@@ -8,10 +8,11 @@ import json
 import math
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
+from typing import get_origin
 
 import numpy as np
 import torch
@@ -173,12 +174,14 @@ def load(name: str | Path) -> Recording:
         )
     try:
         with np.load(path, allow_pickle=False) as file:
-            fields = json.loads(file["header"].tobytes())
-            if (found := fields.pop("format", "none")) != FORMAT:
+            header = json.loads(file["header"].tobytes())
+            if (found := header.pop("format", "none")) != FORMAT:
                 raise ValueError(f"its format is {found}, not {FORMAT}")
-            taken = fields.pop("snapshots")
+            taken = header.pop("snapshots")
             snapshots = [Snapshot(codes=torch.from_numpy(file[str(one["step"])]), **one) for one in taken]
-            return Recording(snapshots=snapshots, **fields)
+            for one in (*snapshots, recording := Recording(snapshots=snapshots, **header)):
+                _check_types(one)
+            return recording
     except (AttributeError, EOFError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{path.name}: wanted a recording of a training, got one that says: {error}"
@@ -188,6 +191,14 @@ def load(name: str | Path) -> Recording:
 def _row(task: DateTask) -> tuple[str, ...]:
     """The recorded date, as rows of the task are."""
     return (DATE, "en", "full", *([TARGET] if isinstance(task, TranslationTask) else []))
+
+
+def _check_types(one: Snapshot | Recording) -> None:
+    """Raise `ValueError` unless each field has the type that its class declares."""
+    for field in fields(one):
+        got, kind = getattr(one, field.name), get_origin(field.type) or field.type
+        if not isinstance(got, kind):
+            raise ValueError(f"its {field.name} is {got!r}, not of type {kind.__name__}")
 
 
 def _without_codes(snapshot: Snapshot) -> dict:

@@ -1,5 +1,7 @@
 """Snapshots of a training: what one holds, their file, and the recording of the shipped model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -129,6 +131,21 @@ def test_bad_names_steps_and_files_are_rejected(recording, tmp_path):
     np.savez(broken, header=np.frombuffer(b'{"format": "other"}', np.uint8))
     with pytest.raises(ValueError, match="its format is other, not attnbook-snapshots-1"):
         snapshots.load(broken)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("part", "wrong"), [("text", 5), ("right", "2000"), ("curve", None), ("step", "0"), ("accuracy", None)]
+)
+def test_fields_of_other_types_are_rejected(recording, tmp_path, part, wrong):
+    first = recording.snapshots[0]
+    if part in vars(first):
+        other = replace(recording, snapshots=[replace(first, **{part: wrong})])
+    else:
+        other = replace(recording, **{part: wrong})
+    snapshots.save(tmp_path / "other.npz", other)
+    with pytest.raises(ValueError, match=f"other.npz: wanted a recording .*its {part} is {wrong!r}, not of"):
+        snapshots.load(tmp_path / "other.npz")
 
 
 def test_the_task_decides_the_target(untrained):
