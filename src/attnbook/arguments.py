@@ -137,8 +137,9 @@ def known(number: Tensor) -> int | float | bool | None:
 def require_vectors(argument: str, x: Tensor, d_model: int, batch: int | None = None) -> None:
     """Raise unless `x` is a tensor of numbers `(B, T, d_model)`, with `batch` rows if that is given."""
     require_floats(argument, x)
-    if x.dim() != 3 or x.shape[-1] != d_model or (batch is not None and x.shape[0] != batch):
-        raise wrong_shape(argument, x.shape, f"({'B' if batch is None else batch}, T, {d_model})")
+    shape = x.shape
+    if len(shape) != 3 or shape[-1] != d_model or (batch is not None and shape[0] != batch):
+        raise wrong_shape(argument, shape, f"({'B' if batch is None else batch}, T, {d_model})")
 
 
 def require_attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[int, ...]:
@@ -149,16 +150,17 @@ def require_attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[int, .
             raise wrong_shape(name, tensor.shape, "(…, length, width)")
         if tensor.dtype != query.dtype:
             raise TypeError(f"{name}: wanted the query's dtype {query.dtype}, got {tensor.dtype}")
-    if key.shape[-1] != query.shape[-1]:
-        raise wrong_shape("key", key.shape, f"(…, S, {query.shape[-1]}), as wide as the query")
-    if value.shape[-2] != key.shape[-2]:
-        raise wrong_shape("value", value.shape, f"(…, {key.shape[-2]}, d_v), one value for each key")
-    batch = query.shape[:-2]
-    if key.shape[:-2] != batch or value.shape[:-2] != batch:
-        name, wrong = ("key", key) if key.shape[:-2] != batch else ("value", value)
+    queries, keys, values = query.shape, key.shape, value.shape
+    if keys[-1] != queries[-1]:
+        raise wrong_shape("key", keys, f"(…, S, {queries[-1]}), as wide as the query")
+    if values[-2] != keys[-2]:
+        raise wrong_shape("value", values, f"(…, {keys[-2]}, d_v), one value for each key")
+    batch = queries[:-2]
+    if keys[:-2] != batch or values[:-2] != batch:
+        name, wrong = ("key", keys) if keys[:-2] != batch else ("value", values)
         wanted = ", ".join(str(size) for size in batch)
-        raise wrong_shape(name, wrong.shape, f"({wanted}, …): the query's leading axes")
-    return (*batch, query.shape[-2], key.shape[-2])
+        raise wrong_shape(name, wrong, f"({wanted}, …): the query's leading axes")
+    return (*batch, queries[-2], keys[-2])
 
 
 def require_batched(
@@ -168,10 +170,10 @@ def require_batched(
     require_vectors("query", query, query_size)
     require_floats("key", key)
     require_floats("value", value)
-    batch = query.shape[0]
-    if key.dim() != 3 or key.shape[0] != batch or key.shape[-1] != key_size:
-        raise wrong_shape("key", key.shape, f"({batch}, S, {key_size})")
-    wrong_width = value_size is not None and value.shape[-1] != value_size
-    if value.dim() != 3 or value.shape[:2] != key.shape[:2] or wrong_width:
+    batch, keys, values = query.shape[0], key.shape, value.shape
+    if len(keys) != 3 or keys[0] != batch or keys[-1] != key_size:
+        raise wrong_shape("key", keys, f"({batch}, S, {key_size})")
+    wrong_width = value_size is not None and values[-1] != value_size
+    if len(values) != 3 or values[:2] != keys[:2] or wrong_width:
         width = "Dv" if value_size is None else value_size
-        raise wrong_shape("value", value.shape, f"({batch}, {key.shape[1]}, {width}), one value for each key")
+        raise wrong_shape("value", values, f"({batch}, {keys[1]}, {width}), one value for each key")

@@ -237,11 +237,11 @@ def require_cache(cache: KeyValues, batch: int, heads: int, width: int) -> None:
     """Raise unless the cache is one of as many sequences as the query has, with these heads."""
     if not isinstance(cache, KeyValues):
         raise TypeError(f"cache: wanted KeyValues, got {type(cache).__name__}")
-    sequences, *rest = cache.keys.shape
-    if sequences != batch:
-        raise ValueError(f"cache: wanted {batch} sequences, as many as the query has, got {sequences}")
-    if (rest[0], rest[-1]) != (heads, width):
-        raise wrong_shape("cache", cache.keys.shape, f"({batch}, {heads}, S, {width})")
+    shape = cache.keys.shape
+    if shape[0] != batch:
+        raise ValueError(f"cache: wanted {batch} sequences, as many as the query has, got {shape[0]}")
+    if shape[1] != heads or shape[-1] != width:
+        raise wrong_shape("cache", shape, f"({batch}, {heads}, S, {width})")
 
 
 class MultiHeadAttention(nn.Module):
@@ -298,8 +298,6 @@ class MultiHeadAttention(nn.Module):
 
     def keys_and_values(self, key: Float[Tensor, "B S D"], value: Float[Tensor, "B S D"]) -> KeyValues:
         """Project keys and values and split them into heads."""
-        require_vectors("key", key, self.d_model)
-        require_vectors("value", value, self.d_model)
         return KeyValues(self.split(self.key(key)), self.split(self.value(value)))
 
     def attend(
@@ -311,7 +309,6 @@ class MultiHeadAttention(nn.Module):
         need_weights: bool = True,
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B H T S"] | None]:
         """Attend to keys and values that are already projected and split."""
-        require_vectors("query", query, self.d_model)
         output, weights = scaled_dot_product_attention(
             self.split(self.query(query)),
             keys,
@@ -344,7 +341,10 @@ class Attentions:
     cross: Float[Tensor, "L *B H T S"] | None = None
 
     def item(self, index: int) -> "Attentions":
-        """One sequence of the batch: the same three fields, each `(L, H, ·, ·)`, ready to plot."""
+        """One sequence of the batch: the same three fields, each `(L, H, ·, ·)`, ready to plot.
+
+        Raises `ValueError` for a sequence that the batch does not have.
+        """
         require_whole(None, index=index)
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         for part in parts.values():

@@ -162,7 +162,6 @@ class Transformer(nn.Module):
         one stays usable) and this step's weights: `decoder` `(L, B, H, 1, t)`, `cross` `(L, B, H, 1, S)`.
         """
         require_newest(ids, state.caches[0].memory.keys.shape[0])
-        require_ids("ids", ids, self.target_embeddings.lut.num_embeddings)
         x = self.embed(ids[:, None], self.target_embeddings, state.length)  # (B, 1, D)
         x, attentions, caches = self.decoder(x, None, None, state.memory_mask, need_weights, state.caches)
         state = replace(state, caches=caches, length=state.length + 1)
