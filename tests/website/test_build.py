@@ -80,6 +80,8 @@ print(f"met: {{met}}")
 print(Path("../src/value.txt").read_text())
 """
 
+MARKDOWN = "---\nfile_format: mystnb\nkernelspec: {name: python3, display_name: Python 3}\n---\n"
+
 
 @pytest.fixture(scope="module")
 def builds(tmp_path_factory) -> dict[str, SimpleNamespace]:
@@ -90,7 +92,8 @@ def builds(tmp_path_factory) -> dict[str, SimpleNamespace]:
     write_cells(
         book, WAITS.format(mine="a.txt", other="b.txt"), f"if False:\n    %pip install git+{PLACEHOLDER}"
     )
-    write_cells(book, WAITS.format(mine="b.txt", other="a.txt"), name="more")
+    waits = WAITS.format(mine="b.txt", other="a.txt")
+    (book / "chapters" / "more.md").write_text(f"{MARKDOWN}# More\n\n```{{code-cell}}\n{waits}```\n")
     site, made = book / "_build" / "html", {}
     changes = {
         "first": lambda: None,
@@ -174,6 +177,7 @@ def test_a_rebuilt_site_has_all_files_its_pages_use(builds):
 
 
 def test_chapters_run_in_parallel(builds):
+    """So do Markdown pages with code, such as `more`."""
     assert ("met: True" in text(builds["first"], "chapters/cells.html")) == (os.cpu_count() > 1)
     said = builds["first"].said
     assert [line for line in said.splitlines() if "IPKernelApp" in line or "fontTools" in line] == []

@@ -4,7 +4,7 @@ Jupyter Book's cache compares the cells of a notebook and nothing else. Here the
 named after a hash of everything a chapter runs on. The folder's name is one of Sphinx's settings, so a new
 hash also makes Sphinx read every page again. So does a change of this extension, which chapters don't run.
 
-Before Sphinx reads the pages, the chapters that the cache lacks run side by side, one on each core.
+Before Sphinx reads the pages, those with code that the cache lacks run side by side, one on each core.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
+from myst_nb.core.read import is_myst_markdown_notebook
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
@@ -25,10 +26,13 @@ from sphinx.environment import BuildEnvironment
 from bookpress import kernels
 
 KEPT = 3
-# The chapters by their running time in a build on two cores, longest first.
+# What jupyter-cache reads pages with; MyST-NB brings the second.
+NOTEBOOK, MARKDOWN = ({"type": "plugin", "name": name} for name in ("nbformat", "myst_nb_md"))
+# The pages with code by their running time in a build on two cores, longest first.
 LONGEST = (
     *("10-language-model", "05-encoder", "08-transformer", "06-masked-decoder", "07-embeddings"),
     *("01-why-attention", "03-attn", "02-query-key-value", "09-published-encoder", "04-self-attention"),
+    "index",
 )
 IGNORED = {"__pycache__", "node_modules", ".ipynb_checkpoints"}
 
@@ -63,7 +67,7 @@ def choose_cache(app: Sphinx, config: Config) -> None:
 
 
 def run_ahead(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
-    """Run the notebooks among `pages` that the cache lacks, several at a time.
+    """Run those of the pages with code that the cache lacks, several at a time.
 
     One that fails isn't cached: MyST-NB runs it again when it reads the page, and reports the error.
     """
@@ -71,18 +75,25 @@ def run_ahead(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
     if app.config.nb_execution_mode != "cache":
         return
     cache = get_cache(app.config.nb_execution_cache_path)
-    notebooks = [path for path in map(env.doc2path, pages) if path.endswith(".ipynb")]
     excluded = app.config.nb_execution_excludepatterns
-    notebooks = [path for path in notebooks if not any(Path(path).match(pattern) for pattern in excluded)]
-    for path in notebooks:
-        cache.add_nb_to_project(path)
-    missing = [record.uri for record in cache.list_unexecuted(filter_uris=notebooks)]
+    paths = [path for path in map(env.doc2path, pages) if not any(map(Path(path).match, excluded))]
+    notebooks = {path: reader for path in paths if (reader := reader_of(path))}
+    for path, reader in notebooks.items():
+        cache.add_nb_to_project(path, read_data=reader)
+    missing = [record.uri for record in cache.list_unexecuted(filter_uris=list(notebooks))]
     if missing:
         # jupyter-cache's own parallel executor deals the notebooks out in advance; here a core that is done
         # takes the next.
         run = partial(run_and_cache, app.config.nb_execution_cache_path, app.config.nb_execution_timeout)
         with ProcessPoolExecutor() as pool:
             list(pool.map(run, sorted(missing, key=place)))
+
+
+def reader_of(page: str) -> dict[str, str] | None:
+    """What reads the cells of a page: of a notebook, or of Markdown with code; None for one without code."""
+    if page.endswith(".ipynb"):
+        return NOTEBOOK
+    return MARKDOWN if is_myst_markdown_notebook(Path(page).read_text("utf8")) else None
 
 
 def place(notebook: str) -> int:
