@@ -11,10 +11,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-from bookpress.serve import Quiet
+from bookpress.serve import Quiet, Server
 
 
 class Kept(Quiet):
@@ -28,7 +27,7 @@ class Kept(Quiet):
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The address of a folder, served under the book's policy."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Kept, directory=str(folder))) as server:
+    with Server(("127.0.0.1", 0), partial(Kept, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()

@@ -349,6 +349,24 @@ def test_serve_listens_on_localhost_and_finds_a_free_port(tmp_path):
         site.shutdown()
 
 
+@pytest.mark.parametrize(
+    ("error", "said"), [(ConnectionResetError, False), (BrokenPipeError, False), (OSError, True)]
+)
+def test_a_browser_that_hangs_up_leaves_no_traceback(tmp_path, capsys, monkeypatch, error, said):
+    def handle(*_):
+        raise error
+
+    monkeypatch.setattr(serve.Quiet, "do_GET", handle)
+    with (
+        serve.server(str(tmp_path), port=0) as site,
+        socket.create_connection(site.server_address) as browser,
+    ):
+        browser.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        site.handle_request()
+        assert browser.recv(1) == b""  # the server has hung up
+    assert ("Traceback" in capsys.readouterr().err) is said
+
+
 def test_missing_python_is_explained():
     env = {**os.environ, "PYTHON": "/no/such/python"}
     command = ["sh", ".ci/install.sh"]

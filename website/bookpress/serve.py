@@ -54,13 +54,21 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-def server(folder: str, port: int = 8000) -> ThreadingHTTPServer:
+class Server(ThreadingHTTPServer):
+    """Says nothing when a browser hangs up, as it does when a page is left while files are sent."""
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def server(folder: str, port: int = 8000) -> Server:
     """A server of `folder` on 127.0.0.1 at `port`, or at a free port if that is taken."""
     handler = partial(Quiet, directory=folder)
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return Server(("127.0.0.1", port), handler)
     except OSError:
-        return ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        return Server(("127.0.0.1", 0), handler)
 
 
 if __name__ == "__main__":

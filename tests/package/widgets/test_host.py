@@ -43,8 +43,9 @@ def broken(visit, built):
 
 
 HERE = ".ab-widget:not([data-state])"
-# The browser tells a new tab where the mouse was in another one, and a page takes that for its reader's first action.
-OTHERS = """addEventListener("pointermove", (event) => event.clientX !== 7 && event.stopImmediatePropagation(), true)"""
+# A browser tells a new tab where the mouse was in another one, which looks like the reader's first action.
+OTHERS = """
+  addEventListener("pointermove", (event) => event.clientX !== 7 && event.stopImmediatePropagation(), true)"""
 
 
 @pytest.fixture
