@@ -130,6 +130,7 @@ def test_nothing_covers_what_a_tour_shows(tours):
     page = tours(390).page
     widget = page.locator(".ab-stepper")
     widget.get_by_role("button", name="Tour", exact=True).click()
+    expect(widget.get_by_role("dialog")).to_contain_text("1 of 8")
     for number, stage in enumerate(("scores", "scaled", "weights"), start=2):
         page.keyboard.press("ArrowRight")
         expect(widget.get_by_role("dialog")).to_contain_text(f"{number} of 8")
