@@ -35,9 +35,10 @@ CHECKER = inspect.getsourcefile(jaxtyped)  # where the checks stand around each 
 PATIENCE = 120_000  # milliseconds that a page gets for each step: a busy machine makes tests slow, not red
 # The files that take longest, longest first: a worker that began one last would leave the others idle.
 LONGEST = (
-    *("hostile", "every_page", "site", "course", "faults", "anywhere", "stepper_page", "jupyterlab"),
-    *("explorer_page", "translator_page", "build", "tools", "widgets", "static_page", "slides", "pdf"),
-    *("edition", "colab", "train", "formgrader"),
+    *("hostile", "every_page", "site", "explorer_page", "jupyterlab", "stepper_page", "translator_page"),
+    *("faults", "build", "tools", "course", "language_page", "slides", "sentences_page", "anywhere", "train"),
+    *("pdf", "edition", "tours_page", "chapter06", "static_page", "variant", "flow_page", "colab"),
+    *("trainer_page", "slips", "rehearse"),
 )
 
 

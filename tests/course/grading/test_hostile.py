@@ -16,7 +16,7 @@ from coursework.bubblewrap import Limits, SandboxMissingError, check_sandbox, en
 from coursework.sandbox import Sandbox, SandboxError
 
 LIMITS = """
-c.Limits.cell_seconds = 6
+c.Limits.cell_seconds = 4
 c.Limits.submission_seconds = 40
 c.Limits.memory_mb = 400
 c.Limits.processes = 40
@@ -310,7 +310,7 @@ EXPECTED = {
     "own-cells": (ALL, []),
     "no-names": (ALL, ["10 cells without nbgrader metadata were matched by text and position"]),
     "endless": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
-    "stubborn": (0, ["it ran for more than 6 seconds and could not be interrupted"]),
+    "stubborn": (0, ["it ran for more than 4 seconds and could not be interrupted"]),
     "memory": (MIDDLE, ["lost: double-numbers 2, double-tensors 1"]),
     "crowd": (0, ["it used more than 400 MB of memory"]),
     "fork-bomb": (None, ["lost: double-numbers 2, double-tensors 1"]),
@@ -414,7 +414,7 @@ def outputs(room, student, name) -> list:
 
 def test_truncated_output_says_so(room):
     for student, words in {
-        "endless": "stopped after 6 seconds",
+        "endless": "stopped after 4 seconds",
         "memory": "MemoryError",
         "disk": "OSError",
     }.items():
