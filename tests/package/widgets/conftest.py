@@ -107,8 +107,7 @@ def sparse(size):
     weights = np.zeros((size, size), np.float32)
     weights[np.arange(size), np.arange(size) // 2] = 1
     return weights
-causal = np.tri(2100, dtype=bool)
-AttentionExplorer(sparse(2100), [f"t{i}" for i in range(2100)], mask=causal, title="Alone too large")
+AttentionExplorer(sparse(2100), [f"t{i}" for i in range(2100)], title="Alone too large")
 ```
 
 ```{code-cell}
@@ -116,7 +115,7 @@ AttentionExplorer(sparse(512), [f"t{i}" for i in range(512)], title="Large")
 ```
 
 ```{code-cell}
-AttentionExplorer(sparse(128), [f"t{i}" for i in range(128)], mask=causal[:128, :128], title="Masked")
+AttentionExplorer(sparse(128), [f"t{i}" for i in range(128)], mask=np.tri(128, dtype=bool), title="Masked")
 ```
 """
 )
