@@ -65,7 +65,11 @@ class Bert(nn.Module):
         self.draw_matrices()
 
     def reset_parameters(self) -> None:
-        """Initialize all weights again; with the same seed they equal those of a newly built model."""
+        """Initialize all weights again, from the distributions of a newly built model.
+
+        One seed gives the same weights again, but not those of a model built from it: building one draws
+        some random numbers that are then replaced.
+        """
         reset_parts(self)
         self.draw_matrices()
 

@@ -156,9 +156,13 @@ class RotaryPositions(nn.Module):
 
 
 def fill_table(positions: SinusoidalPositions, keys: object) -> None:
-    """After `load_state_dict`: compute the table if it is on the meta device; no state dict contains it."""
+    """After `load_state_dict`: compute the table, since no state dict contains it.
+
+    A model that was built on the meta device may still have its table there, or memory without values.
+    """
     if positions.table.is_meta:
-        positions.table = sinusoids(*positions.table.shape).to(positions.table.dtype)
+        positions.table = torch.empty_like(positions.table, device="cpu")
+    positions.reset_parameters()
 
 
 def rows(table: Float[Tensor, "L D"], x: Float[Tensor, "B T D"], offset: int) -> Float[Tensor, "T D"]:

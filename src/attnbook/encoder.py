@@ -140,7 +140,7 @@ class Encoder(nn.Module):
 
 
 def reset_parts(module: nn.Module) -> None:
-    """Call `reset_parameters` on each submodule that has it, in the order in which they were built."""
+    """Call `reset_parameters` on each submodule that has it, in the order in which they are registered."""
     for part in module.children():
         if hasattr(part, "reset_parameters"):
             part.reset_parameters()
