@@ -18,6 +18,7 @@ from attnbook import (
     causal_mask,
     scaled_dot_product_attention,
 )
+from attnbook.bert import GeluFeedForward
 from attnbook.encoder import AddNorm
 
 P = 0.3
@@ -67,6 +68,24 @@ def test_feed_forward_drops_hidden_units():
     pass_through(block.inner, block.outer)
     x = torch.rand(4, 5, 100)
     assert_dropped(block(x), x)
+
+
+def test_the_gelu_feed_forward_drops_hidden_units():
+    block = GeluFeedForward(100, 100, P)
+    pass_through(block.inner, block.outer)
+    x = torch.rand(4, 5, 100)
+    assert_dropped(block(x), torch.nn.functional.gelu(x))
+
+
+@pytest.mark.parametrize("kind", [Bert, LanguageModel])
+def test_a_model_of_one_text_drops_embeddings(kind):
+    model, ids = kind(9, 64, num_layers=1, **SIZES), torch.randint(1, 9, (20, 7))
+    seen = []
+    model.dropout.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    embedded = model.train().embed(ids)
+    whole = model.eval().embed(ids)
+    assert_dropped(embedded, whole)
+    assert torch.equal(seen[0], whole)
 
 
 def test_the_gated_feed_forward_drops_gated_units():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from attnbook import LearnedPositions, Transformer
+from attnbook import Bert, LanguageModel, LearnedPositions, Transformer
 
 D, FF = 64, 128
 
@@ -51,6 +51,22 @@ def test_embeddings_are_normal_with_variance_one_over_the_width(model):
 def test_learned_positions_are_normal_with_variance_one_over_the_width(model):
     assert_normal(model.positions.table, D**-0.5)
     assert_normal(LearnedPositions(16, 4000).table, 0.25)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["new", "drawn again"])
+@pytest.mark.parametrize("kind", [Bert, LanguageModel])
+def test_matrices_of_bert_and_the_language_model_are_normal_with_a_small_variance(kind, again):
+    model = kind(300, D, num_heads=4, num_layers=1, d_ff=FF)
+    if again:
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.fill_(7.0)
+        model.reset_parameters()
+    for name, parameter in model.named_parameters():
+        if parameter.dim() == 1:
+            assert (parameter == (0.0 if name.endswith("bias") else 1.0)).all(), name
+        elif parameter.numel() > 1000:
+            assert_normal(parameter, 0.02)
 
 
 def test_the_same_seed_gives_the_same_model():
