@@ -15,6 +15,10 @@ def causal_mask(length: int, device: torch.device | str | None = None) -> Bool[T
     $m_{ts} = (s \\le t)$. The decoder's mask (Vaswani et al. 2017, §3.2.3).
 
     Returns `(length, length)`, True on and below the diagonal. Raises `ValueError` for a length below 1.
+
+    Attention recognizes this very tensor as a row for each query. What is computed from it (`.to(device)`,
+    `.clone()`, a slice, `&`) has lost that mark and is refused as ambiguous for as many sequences as
+    queries: make the mask on its `device`, or say which axis is which with `mask[None, None]`.
     """
     require_sizes(length=length)
     mask = torch.ones(length, length, dtype=torch.bool, device=device).tril()

@@ -13,6 +13,15 @@ def test_causal_mask_allows_the_present_and_the_past():
     assert mask.tolist() == [[True, False, False], [True, True, False], [True, True, True]]
 
 
+def test_a_copy_of_a_causal_mask_has_to_say_which_axis_is_which():
+    mask = causal_mask(3)
+    assert torch.equal(fit_mask(mask, (3, 2, 3, 3)), mask)
+    for copied in (mask.clone(), mask & mask, causal_mask(4)[:3, :3]):
+        with pytest.raises(ValueError, match="could mean either"):
+            fit_mask(copied, (3, 2, 3, 3))
+        assert torch.equal(fit_mask(copied[None, None], (3, 2, 3, 3))[0, 0], mask)
+
+
 def test_causal_mask_is_created_on_the_given_device(device):
     assert causal_mask(3).device.type == "cpu"
     assert causal_mask(3, device=device).device.type == device
