@@ -427,6 +427,23 @@ def nan_where_ours_is_zero() -> None:
     assert (weights[0, :, 1] == 0).all()
 
 
+def a_pair_for_one_output() -> None:
+    x = random(B, T, D)
+    calls = [scaled_dot_product_attention(x, x, x)]
+    calls += [kind(D, H, FF).double()(x) for kind in (EncoderLayer, Encoder)]
+    calls += [kind(D, H, FF).double()(x, x) for kind in (DecoderLayer, Decoder)]
+    for output, weights in calls:
+        assert output.shape == (B, T, D)
+        assert weights is not None
+
+
+def the_stacks_own_norm() -> None:
+    for kind in (Encoder, Decoder):
+        assert isinstance(kind(D, H, FF, norm_first=True, num_layers=1).norm, nn.LayerNorm)
+        assert isinstance(kind(D, H, FF, num_layers=1).norm, nn.Identity)
+        refused(TypeError, "norm", lambda kind=kind: kind(D, H, FF, norm=None))
+
+
 def weights_before_dropout() -> None:
     ours, theirs = attentions(dropout=0.5)
     x = random(B, T, D)
@@ -488,6 +505,23 @@ DEVIATIONS = {
         refused(TypeError, option, lambda option=option: MultiHeadAttention(D, H, **{option: 1}))
         for option in ("kdim", "vdim", "add_bias_kv", "add_zero_attn", "batch_first")
     ],
+    "a single output": a_pair_for_one_output,
+    "`attn_mask`, `dropout_p`": lambda: [
+        refused(
+            TypeError, option, lambda option=option: scaled_dot_product_attention(q, q, q, **{option: None})
+        )
+        for option in ("attn_mask", "dropout_p")
+    ],
+    "`bias` of layers": lambda: [
+        refused(TypeError, "bias", lambda kind=kind: kind(D, H, FF, bias=False))
+        for kind in (EncoderLayer, DecoderLayer, Encoder, Decoder)
+    ],
+    "`device`, `dtype`": lambda: [
+        refused(TypeError, option, lambda kind=kind, option=option: kind(D, H, **{option: None}))
+        for kind in (MultiHeadAttention, EncoderLayer, DecoderLayer, Encoder, Decoder)
+        for option in ("device", "dtype")
+    ],
+    "`norm` of a stack": the_stacks_own_norm,
     "`enable_gqa`": lambda: refused(
         TypeError, "enable_gqa", lambda: scaled_dot_product_attention(q, q, q, enable_gqa=True)
     ),
