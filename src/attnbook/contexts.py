@@ -40,6 +40,22 @@ class FixedContext(nn.Module):
         return memory.summary[:, None].expand_as(hidden), None  # (B, T, D)
 
 
+class BatchedAttn(Attn):
+    """The article's `Attn` for a whole batch at once; `Attn` itself takes one sequence at a time.
+
+    Q `(B, T, query_size)`, K `(B, T, key_size)` and V `(B, value_size1, value_size2)` give the output
+    `(B, T, output_size)` and weights `(B, T, value_size1)`.
+    """
+
+    def forward(
+        self, Q: Float[Tensor, "B T Dq"], K: Float[Tensor, "B T Dk"], V: Float[Tensor, "B S Dv"]
+    ) -> tuple[Float[Tensor, "B T Do"], Float[Tensor, "B T S"]]:
+        pair = torch.cat((Q, K), dim=-1)  # (B, T, Dq + Dk)
+        weights = self.attn(pair).softmax(dim=-1)  # (B, T, value_size1)
+        combined = torch.cat((Q, weights @ V), dim=-1)  # (B, T, Dq + Dv)
+        return self.attn_combine(combined), weights
+
+
 class ArticleContext(nn.Module):
     """The article's `Attn`, used as early PyTorch translation tutorials used it, for a whole batch at once.
 
@@ -50,18 +66,14 @@ class ArticleContext(nn.Module):
     def __init__(self, d_model: int, length: int) -> None:
         super().__init__()
         require_sizes(d_model=d_model, length=length)
-        self.attn = Attn(d_model, d_model, length, d_model, d_model)
+        self.attn = BatchedAttn(d_model, d_model, length, d_model, d_model)
 
     def forward(
         self, embedded: Float[Tensor, "B T D"], hidden: Float[Tensor, "B T D"], memory: Memory
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B T N"]]:
-        # Computes the same as `self.attn(Q, K, V)`, which takes one sequence at a time.
         empty = self.attn.value_size1 - memory.outputs.shape[1]
         values = F.pad(memory.outputs, (0, 0, 0, empty))  # (B, length, D)
-        pair = torch.cat((embedded, hidden), dim=-1)  # (B, T, 2D)
-        weights = self.attn.attn(pair).softmax(dim=-1)  # (B, T, length)
-        combined = torch.cat((embedded, weights @ values), dim=-1)  # (B, T, 2D)
-        return self.attn.attn_combine(combined), weights
+        return self.attn(embedded, hidden, values)  # (B, T, D), (B, T, length)
 
 
 class ContentContext(nn.Module):

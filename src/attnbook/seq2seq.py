@@ -105,11 +105,12 @@ class Seq2Seq(nn.Module):
     def start(self, source: Int[Tensor, "B S"]) -> Seq2SeqState:
         """Encode the source once, ready for the first `step`."""
         mask = source_mask(source, self.pad, self.source_embeddings.num_embeddings)  # (B, S)
-        longest = known(mask.sum(dim=1).max())
-        if None not in (self.max_source_length, longest) and longest > self.max_source_length:
-            raise ValueError(
-                f"source: wanted at most max_source_length={self.max_source_length} tokens, got {longest}"
-            )
+        if self.max_source_length is not None:
+            tokens = known(mask.sum(dim=1).max())
+            longest = source.shape[1] if tokens is None else tokens  # then padding counts, too
+            if longest > self.max_source_length:
+                limit = f"max_source_length={self.max_source_length}"
+                raise ValueError(f"source: wanted at most {limit} tokens, got {longest}")
         return Seq2SeqState(*self.encode(source, mask))
 
     def step(

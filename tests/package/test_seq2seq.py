@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from attnbook import AdditiveAttention
+from attnbook import AdditiveAttention, Attn
 from attnbook.contexts import ArticleContext, Memory
 from attnbook.seq2seq import ConvolutionalSeq2Seq, RecurrentSeq2Seq
 
@@ -147,7 +147,7 @@ def test_article_context_equals_attn_for_each_item():
         values = torch.cat((outputs[row], torch.zeros(LIMIT - 5, 6).double()))[None]
         for t in range(4):
             query, key = embedded[row, t][None, None], hidden[row, t][None, None]
-            one, one_weights = context.attn(query, key, values)
+            one, one_weights = Attn.forward(context.attn, query, key, values)
             torch.testing.assert_close(output[row, t], one[0, 0])
             torch.testing.assert_close(weights[row, t], one_weights[0])
 
