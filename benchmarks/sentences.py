@@ -44,7 +44,8 @@ from benchmarks.widgets import Server, file_of
 from benchmarks.widgets import visit as visit_peer
 from bookpress.chromium import arguments, find_chromium
 from bookpress.extension.models import write_model
-from bookpress.extension.widgets import BUNDLES, HOST, STYLE, VIEW, WIDGETS, data_of, write_data
+from bookpress.extension.places import WIDGETS, data_of
+from bookpress.extension.widgets import BUNDLES, HOST, STYLE, VIEW, write_data
 from bookpress.serve import server
 
 TOKENS = 24

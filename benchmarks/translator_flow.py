@@ -6,7 +6,7 @@ import re
 import statistics
 from collections.abc import Callable
 
-from bookpress.extension.widgets import translator_place
+from bookpress.extension.places import translator_place
 
 SPEEDS = {1: "", 4: ", slowed four times"}
 # Notes when something is first drawn on a canvas of a widget that is in the page, and the frame after it.

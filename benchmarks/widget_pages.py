@@ -47,7 +47,8 @@ def weights_of(layers: int, heads: int, length: int) -> np.ndarray:
 
 def make_attnbook(weights: np.ndarray, folder: Path) -> float:
     """Build the explorer's page as the book does, with its own style only; returns the seconds it took."""
-    from bookpress.extension.widgets import BUNDLES, STYLE, VIEW, WIDGETS, data_of, write_data
+    from bookpress.extension.places import WIDGETS, data_of
+    from bookpress.extension.widgets import BUNDLES, STYLE, VIEW, write_data
 
     tokens = [f"t{i}" for i in range(weights.shape[-1])]
     AttentionExplorer(np.eye(2), tokens[:2])._repr_mimebundle_()  # imports are not counted

@@ -61,12 +61,12 @@ def write_cells(book, *cells, name="cells"):
     nbformat.write(notebook, book / "chapters" / f"{name}.ipynb")
 
 
-def make(book, target="book"):
+def make(book, target="book", **more):
     """Run this repository's own Makefile on another book; nothing is installed."""
     command = ["make", "-o", ".venv/installed", target, f"BOOK={book}", f"BIN={Path(sys.executable).parent}"]
     given = ("MAKE", "MFLAGS", "BOOK_BASEURL", "SOURCE_DATE_EPOCH")  # and everything that starts with it
     env = {name: value for name, value in os.environ.items() if not name.startswith(given)}
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=ROOT, env=env | more, capture_output=True, text=True, timeout=300)
 
 
 WAITS = """
@@ -106,7 +106,7 @@ def builds(tmp_path_factory) -> dict[str, SimpleNamespace]:
         change()
         if name == "package":
             set_address(book, ADDRESS)
-        done = make(book)
+        done = make(book, PYTHONPROFILEIMPORTTIME="1" * (name == "page"))
         assert done.returncode == 0, done.stdout + done.stderr
         inspection.soup.cache_clear()
         made[name] = SimpleNamespace(
@@ -152,6 +152,12 @@ def test_an_unpublished_book_names_no_address(builds):
 
 def test_change_of_a_style_sheet_reaches_the_site(builds):
     assert builds["style"].files["_static/book.css"] == b"/* bare */"
+
+
+def test_a_build_that_runs_no_chapter_does_not_import_what_only_chapters_need(builds):
+    imported = set(re.findall(r"\| +(\w+)[\w.]*$", builds["page"].said, re.MULTILINE))
+    assert "bookpress" in imported
+    assert not imported & {"attnbook", "matplotlib", "pandas", "seaborn", "torch"}
 
 
 def test_a_placeholder_address_leads_nowhere_and_the_build_says_what_to_set(builds):

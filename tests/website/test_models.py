@@ -6,7 +6,7 @@ import pytest
 
 from attnbook.pretrained.chunks import MANIFEST, chunk_names, manifest
 from bookpress.extension.models import is_complete, write_model
-from bookpress.extension.widgets import MODELS
+from bookpress.extension.places import MODELS
 
 NAME = "multilingual-e5-small"
 

@@ -8,7 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import expect
 
-from bookpress.extension.widgets import LARGE
+from bookpress.extension.places import LARGE
 from tests.widget_data import read_states
 
 CLEAN_UP = Path(__file__).parent / "clean_up.js"

@@ -15,7 +15,6 @@ from matplotlib.colors import to_hex
 
 from attnbook.plots import PALETTE, SERIES, signed_colormap, weights_colormap
 
-MARK = "Matplotlib v"
 SHOWN = 1.5  # CSS pixels per point
 LARGER = 1.15  # matplotlib lays text out in DejaVu Sans; the page's type is narrower
 POINTS = 10  # of most text in matplotlib

@@ -14,9 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
-from . import charts
-
-MARK = 'class="ab-drawing"'
+MARK, CHART = 'class="ab-drawing"', "Matplotlib v"
 STYLE = re.compile(r"<style>.*?</style>\n?", re.DOTALL)
 logger = logging.getLogger(__name__)
 
@@ -34,7 +32,9 @@ class Drawings(SphinxTransform):
                 self.env.note_dependency(self.env.relfn2path(image["uri"], self.env.docname)[0])
                 if not words:
                     logger.warning("the drawing %s has no alternative text", image["uri"], location=image)
-            elif charts.MARK in text[:1000]:
+            elif CHART in text[:1000]:
+                from . import charts  # here, because it imports matplotlib, which takes seconds
+
                 drawn = charts.inlined(text, words, f"chart-{number}")
             else:
                 continue

@@ -2,6 +2,9 @@
 
 For each model that a widget on some page uses, `_static/models/NAME/` has a manifest, the published file in
 chunks, the model's card and the text of its licence. They are written once, from the user's cache.
+
+The package is imported where a model is written or checked: that takes seconds, and a book without models
+doesn't need it.
 """
 
 import json
@@ -10,11 +13,6 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 from sphinx.util import logging
-
-from attnbook.pretrained import FetchError
-from attnbook.pretrained.chunks import MANIFEST, VERSION, chunk_file, chunk_names, manifest
-from attnbook.pretrained.files import cache_folder
-from attnbook.pretrained.models import find
 
 FOLDER = "models"
 KEY = "attnbook-models"  # in a page's metadata: the models of its widgets
@@ -34,6 +32,8 @@ def write_models(app: Sphinx, exception: Exception | None) -> None:
     folder = Path(app.outdir) / "_static" / FOLDER
     names = {name for fields in app.env.metadata.values() for name in fields.get(KEY, ())}
     for name in sorted(names):
+        from attnbook.pretrained import FetchError
+
         try:
             write_model(name, folder / name)
         except (FetchError, ValueError) as problem:
@@ -45,6 +45,9 @@ def write_models(app: Sphinx, exception: Exception | None) -> None:
 
 def write_model(name: str, folder: Path) -> None:
     """Write the model's files to `folder`, unless they are there."""
+    from attnbook.pretrained.chunks import MANIFEST, chunk_file, chunk_names, manifest
+    from attnbook.pretrained.files import cache_folder
+
     if is_complete(name, folder):
         return
     shutil.rmtree(folder, ignore_errors=True)
@@ -59,6 +62,9 @@ def write_model(name: str, folder: Path) -> None:
 
 def is_complete(name: str, folder: Path) -> bool:
     """Whether `folder` has all files of the pinned version of the model, with the right sizes."""
+    from attnbook.pretrained.chunks import MANIFEST, VERSION, chunk_names
+    from attnbook.pretrained.models import find
+
     if not (folder / MANIFEST).is_file():
         return False
     listed = json.loads((folder / MANIFEST).read_text("utf8"))

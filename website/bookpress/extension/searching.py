@@ -71,22 +71,22 @@ def words(node: nodes.Node) -> str:
     return ("" if isinstance(node, nodes.TextElement) else " ").join(map(words, node.children))
 
 
-def terms(env: BuildEnvironment, doctree: nodes.document) -> list[dict]:
+def terms(env: BuildEnvironment, trees: dict[str, nodes.document]) -> list[dict]:
     """The glossary's terms: their names, and the places (page, title, anchor) that explain them."""
     found = []
-    for entry in doctree.findall(nodes.section):
+    for entry in trees[GLOSSARY].findall(nodes.section):
         if any(isinstance(node, nodes.section) for node in entry.children):
             continue  # a group of terms
         title = words(entry[0])
         chinese = next(map(words, entry.findall(nodes.strong)), "")
         names = {title, *title.split(" and "), *re.split("[（）]", chinese)} - {""}
         places = [[GLOSSARY, f"Glossary > {title}", f"#{entry['ids'][0]}"]]
-        places += [place for link in entry.findall(pending_xref) if (place := section(env, link))]
+        places += [place for link in entry.findall(pending_xref) if (place := section(env, trees, link))]
         found.append({"names": sorted(names), "places": places})
     return found
 
 
-def section(env: BuildEnvironment, link: pending_xref) -> list[str] | None:
+def section(env: BuildEnvironment, trees: dict[str, nodes.document], link: pending_xref) -> list[str] | None:
     """The section of a notebook that a link leads to; None for any other page."""
     page, slug = link["reftarget"], link.get("reftargetid")
     if page not in env.found_docs or not env.doc2path(page).endswith(".ipynb"):
@@ -95,7 +95,7 @@ def section(env: BuildEnvironment, link: pending_xref) -> list[str] | None:
     if not slug:
         return [page, title, ""]
     _, anchor, _ = env.metadata[page].get("myst_slugs", {}).get(slug, (0, "", ""))
-    for node in env.get_doctree(page).findall(nodes.section):
+    for node in trees[page].findall(nodes.section):
         if anchor in node["ids"]:
             return [page, f"{title} > {words(node[0])}", f"#{node['ids'][0]}"]
     return None
@@ -109,8 +109,9 @@ def write_texts(app: Sphinx, env: BuildEnvironment) -> None:
     """Write the texts of all pages, and the glossary's terms, before the search page links to them."""
     if app.builder.format != "html":
         return
-    texts = {page: page_text(env.get_doctree(page)) for page in sorted(env.found_docs)}
-    known = terms(env, env.get_doctree(GLOSSARY)) if GLOSSARY in env.found_docs else []
+    trees = {page: env.get_doctree(page) for page in sorted(env.found_docs)}  # each takes long to load
+    texts = {page: page_text(tree) for page, tree in trees.items()}
+    known = terms(env, trees) if GLOSSARY in trees else []
     folder = Path(app.outdir) / "_static"
     folder.mkdir(parents=True, exist_ok=True)
     data = {"texts": texts, "terms": known}
