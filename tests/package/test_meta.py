@@ -83,7 +83,8 @@ def test_reset_parameters_draws_from_the_distributions_of_a_new_model(name):
         assert tensor.isfinite().all()
         assert torch.equal(tensor, again[key])
         if tensor.dim() > 1:
-            torch.testing.assert_close(tensor.std(), wanted[key].std(), atol=0, rtol=0.4)
+            rtol = 0.3 if name == "convolutional" else 0.4  # the others have smaller matrices
+            torch.testing.assert_close(tensor.std(), wanted[key].std(), atol=0, rtol=rtol)
         elif name != "convolutional":  # ones or zeros
             assert torch.equal(tensor, wanted[key])
 
