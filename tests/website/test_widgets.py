@@ -5,7 +5,14 @@ import re
 
 import pytest
 
+from attnbook.widgets import translation
+from bookpress.extension import widgets
 from tests.widget_data import explorers
+
+
+def test_the_site_serves_the_translators_model():
+    """The site names it by itself, so that a build without widgets doesn't import the package."""
+    assert widgets.CHECKPOINT == translation.CHECKPOINT
 
 
 def test_the_book_has_explorers(html):
