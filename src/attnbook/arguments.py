@@ -38,7 +38,7 @@ def require_flags(**flags: bool) -> None:
 
 
 def is_number(number: object) -> bool:
-    """Whether this is a real number; `True` is none."""
+    """Whether this is a real number; `True` is not."""
     return isinstance(number, Real) and not isinstance(number, bool)
 
 
@@ -51,7 +51,7 @@ def require_number(above: float = -math.inf, **numbers: float) -> None:
 
 
 def is_whole(number: object) -> bool:
-    """Whether this is a whole number of Python, NumPy or torch's tracing; `True` is none."""
+    """Whether this is a whole number of Python, NumPy or torch's tracing; `True` is not."""
     return isinstance(number, Integral | torch.SymInt) and not isinstance(number, bool)
 
 

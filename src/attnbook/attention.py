@@ -234,7 +234,7 @@ class KeyValues:
 
 
 def require_cache(cache: KeyValues, batch: int, heads: int, width: int) -> None:
-    """Raise unless the cache is one of as many sequences as the query has, with these heads."""
+    """Raise unless the cache holds as many sequences as the query, with heads of this number and width."""
     if not isinstance(cache, KeyValues):
         raise TypeError(f"cache: wanted KeyValues, got {type(cache).__name__}")
     shape = cache.keys.shape

@@ -4,7 +4,7 @@ Jupyter Book's cache compares the cells of a notebook and nothing else. Here the
 named after a hash of everything a chapter runs on. The folder's name is one of Sphinx's settings, so a new
 hash also makes Sphinx read every page again. So does a change of this extension, which chapters don't run.
 
-Before Sphinx reads the pages, those with code that the cache lacks run side by side, one on each core.
+Before Sphinx reads the pages, those whose code has no cached results run side by side, one on each core.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ def choose_cache(app: Sphinx, config: Config) -> None:
 
 
 def run_ahead(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
-    """Run those of the pages with code that the cache lacks, several at a time.
+    """Run the pages whose code has no cached results, several at a time.
 
     One that fails isn't cached: MyST-NB runs it again when it reads the page, and reports the error.
     """
@@ -90,7 +90,7 @@ def run_ahead(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
 
 
 def reader_of(page: str) -> dict[str, str] | None:
-    """What reads the cells of a page: of a notebook, or of Markdown with code; None for one without code."""
+    """jupyter-cache's reader for a page: for notebooks or for Markdown with code; None if it has no code."""
     if page.endswith(".ipynb"):
         return NOTEBOOK
     return MARKDOWN if is_myst_markdown_notebook(Path(page).read_text("utf8")) else None
