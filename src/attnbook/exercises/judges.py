@@ -195,7 +195,7 @@ class Function:
             except Exception:
                 continue
             if right and len(names) == 1:
-                return f"Your function returns {len(raw)} things. Return the {names[0]} first, or alone."
+                return f"Your function returns {len(raw)} things. Return `{names[0]}` first, or alone."
             if right:
                 return f"These are the right results in another order: return {', '.join(names)}."
         return ""
@@ -227,7 +227,9 @@ def _note(changed: set[str]) -> str:
 
 
 def _is_plain(value) -> bool:
-    return isinstance(value, int | float | str) or (isinstance(value, list) and all(map(_is_plain, value)))
+    return isinstance(value, int | float | str) or (
+        isinstance(value, list | tuple) and all(map(_is_plain, value))
+    )
 
 
 def _short(value) -> str:

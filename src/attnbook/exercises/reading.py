@@ -1,5 +1,7 @@
 """Read what a learner passed or returned, in any form that holds the right thing."""
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,7 +15,7 @@ def read(value, wanted, name: str):
     if value is ...:
         raise Unfinished(f"`{name}` is still `...`.")
     if value is None and wanted is not None:
-        raise Wrong(f"Your function returned None for the {name}. Does it end with `return`?")
+        raise Wrong(f"Your function returned None for `{name}`. Is a `return` missing?")
     if isinstance(wanted, dict):
         found = read_dict(value, tuple(wanted))
         return {key: read(found[key], wanted[key], key) for key in wanted}
@@ -64,11 +66,10 @@ def read_numbers(value, name: str, count: int = 1) -> tuple[float, ...]:
     """`count` numbers, from a number, list, tuple, array or tensor."""
     wanted = "a number" if count == 1 else f"{count} numbers"
     try:
-        if isinstance(value, Tensor | np.ndarray):
-            value = value.flatten().tolist()
-        if isinstance(value, bool | str):
+        held = value.flatten().tolist() if isinstance(value, Tensor | np.ndarray) else value
+        if isinstance(held, bool | str):
             raise TypeError
-        numbers = tuple(map(float, value if isinstance(value, list | tuple) else [value]))
+        numbers = tuple(map(float, held if isinstance(held, list | tuple) else [held]))
     except (TypeError, ValueError, OverflowError):
         raise Wrong(f"`{name}` should be {wanted}, and is {describe(value)}.") from None
     if len(numbers) != count:
@@ -104,21 +105,29 @@ def read_truth(value, name: str) -> bool:
 
 def read_ids(value, name: str) -> list[int]:
     """Whole numbers, from a list, tuple, array or tensor."""
+    wanted = f"`{name}` should be a list of whole numbers"
     if isinstance(value, Tensor | np.ndarray):
         value = value.flatten().tolist()
-    if isinstance(value, list | tuple):
-        if any(item is ... for item in value):
-            raise Unfinished(f"There is still a `...` in the {name}.")
-        numbers = [read_number(item, name) for item in value]
-        if all(number.is_integer() for number in numbers):
-            return list(map(int, numbers))
-    raise Wrong(f"The {name} should be a list of whole numbers, and is {describe(value)}.")
+    if not isinstance(value, list | tuple):
+        raise Wrong(f"{wanted}, and is {describe(value)}.")
+    if any(item is ... for item in value):
+        raise Unfinished(f"There is still a `...` in `{name}`.")
+    ids = []
+    for item in value:
+        try:
+            number = read_number(item, name)
+        except Wrong:
+            number = math.nan
+        if not number.is_integer():
+            raise Wrong(f"{wanted}, and holds {describe(item)}.")
+        ids.append(int(number))
+    return ids
 
 
 def read_text(value, name: str) -> str:
     if isinstance(value, str):
         return value
-    raise Wrong(f"The {name} should be text, and is {describe(value)}.")
+    raise Wrong(f"`{name}` should be text, and is {describe(value)}.")
 
 
 def read_tensor(value, name: str) -> Tensor:
@@ -126,7 +135,7 @@ def read_tensor(value, name: str) -> Tensor:
     try:
         return _as_tensor(value)
     except (TypeError, ValueError, RuntimeError):
-        raise Wrong(f"The {name} should be a tensor, and is {describe(value)}.") from None
+        raise Wrong(f"`{name}` should be a tensor, and is {describe(value)}.") from None
 
 
 def _as_tensor(value) -> Tensor:

@@ -30,6 +30,10 @@ HINTS = {
     "order.",
     r"view size is not compatible": "After `transpose` numbers aren't in a straight line: use `reshape`.",
     r"is invalid for input of size|cannot be reshaped": "The new shape must hold as many numbers as the old.",
+    r"expanded size": "`expand`, and the assignment to a part of a tensor, stretch an axis only if its size "
+    "is 1. `unsqueeze` adds such an axis.",
+    r"except in dimension|same number of dimensions": "`torch.cat` joins tensors along one axis. They need "
+    "as many axes, and all others must be equally long.",
     r"expand|size of tensor a|must match the size of tensor b|not broadcastable|be broadcast": "Two tensors "
     "meet element by element, but their axes, lined up from the right, differ in size. `unsqueeze` adds an "
     "axis that stretches to fit: `(B, T, 1, h) + (B, 1, S, h)` is `(B, T, S, h)`.",
@@ -45,7 +49,11 @@ HINTS = {
     "boolean: invert it with `~mask`, and use it in `masked_fill` or `torch.where`.",
     r"Boolean value of Tensor": "`if` and `and` need a single True or False, and a mask holds many: use "
     "`masked_fill` or `torch.where`.",
-    r"out of bounds": "An index is too large. Axis 0 is the batch; positions are axis 1: `x[:, order]`.",
+    r"list index out of range": "An index is too large: the n items of a list are counted from 0 to n - 1.",
+    r"out of bounds": "An index is too large. Axis 0 is the batch in `(B, T, D)`, and positions are axis 1: "
+    "`x[:, order]`.",
+    r"\(float|'float' object cannot|slice indices must": "`/` always gives a float. Where a whole number is "
+    "needed, as for a count or an index, divide with `//`.",
     r"Dimension out of range": "There is no such axis. -1 is the last axis and -2 the one before it.",
     r"'?tuple'? object|'tuple'": "Something here is a tuple, perhaps `(output, weights)`: take it apart "
     "first.",

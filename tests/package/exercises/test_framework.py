@@ -180,12 +180,20 @@ def broken_silently(query, key, value):
         (lambda query, key, value: None @ value, ["None", "return"]),
         (lambda query, key, value: 1 - (query > 0), ["~mask"]),
         (lambda query, key, value: query if query > 0 else key, ["masked_fill"]),
+        (lambda query, key, value: query.expand(-1, 9, -1), ["stretch an axis only if its size is 1"]),
+        (lambda query, key, value: torch.cat([query, key], -1), ["`torch.cat` joins", "equally long"]),
+        (lambda query, key, value: torch.cat([query, key[0]]), ["`torch.cat` joins", "as many axes"]),
+        (lambda query, key, value: query.repeat_interleave(4 / 2, 1), ["`//`"]),
+        (lambda query, key, value: query[: 4 / 2], ["`//`"]),
+        (lambda query, key, value: [1, 2][2], ["from 0 to n - 1"]),
     ],
 )
 def test_an_error_in_the_answer_is_explained(fresh, answer, words):
     verdict = fresh("3.4", answer)
     assert verdict.state == "wrong"
-    assert [word for word in words if word not in verdict.message] == []
+    # Without the line of a lambda above: it holds the words that are wanted.
+    said = "\n".join(line for line in verdict.message.splitlines() if ", [" not in line)
+    assert [word for word in words if word not in said] == []
     assert "Traceback" not in verdict.message
     assert "site-packages" not in verdict.message
 
@@ -393,6 +401,37 @@ def shown(ids):
     return ids != 3, ids + 1
 
 
+def halves(ids, pair):
+    return ids[: len(ids) // 2]
+
+
+HALVES = Function(halves, {"first half": "a list of ids"}, [([1, 2, 3, 4], (5, 6))])
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda ids, pair: ids, "With ids = [1, 2, 3, 4], pair = (5, 6): `first half` is [1, 2, 3, 4]"),
+        (lambda ids, pair: None, "None for `first half`"),
+        (lambda ids, pair: 3, "`first half` should be a list of whole numbers, and is 3 (int)."),
+        (lambda ids, pair: [1, "2"], "a list of whole numbers, and holds '2' (str)."),
+        (lambda ids, pair: [[1, 2]], "a list of whole numbers, and holds [1, 2] (list)."),
+        (lambda ids, pair: [1, 2.5], "a list of whole numbers, and holds 2.5 (float)."),
+        (lambda ids, pair: [1, None], "a list of whole numbers, and holds None (NoneType)."),
+    ],
+)
+def test_what_is_no_list_of_ids_is_named(answer, words):
+    assert HALVES(lambda ids, pair: torch.tensor(ids[:2])) == ""
+    assert HALVES(lambda ids, pair: [torch.tensor([1.0]), 2.0]) == ""
+    with pytest.raises(Wrong, match=re.escape(words)):
+        HALVES(answer)
+
+
+def test_several_numbers_in_place_of_one_are_shown_as_they_came():
+    with pytest.raises(Wrong, match=re.escape("holds 2: a tensor of shape (1, 2).")):
+        COUNTING(lambda rows, table: torch.tensor([[1.0, 2.0]]))
+
+
 SHOWING = Function(shown, {"mask": "(B, S)", "next": "(B, S)"}, [(torch.tensor([[1, 3], [3, 2]]),)])
 
 
@@ -478,7 +517,7 @@ def test_a_hint_speaks_of_what_is_on_the_line(fresh, exercise_id, answer, there,
 
 def test_a_correct_result_returned_second_is_pointed_out(fresh):
     verdict = fresh("3.4", lambda q, k, v: ((q @ k.mT).softmax(-1), right_dot(q, k, v)))
-    assert "Your function returns 2 things. Return the output first, or alone." in verdict.message
+    assert "Your function returns 2 things. Return `output` first, or alone." in verdict.message
 
 
 def test_only_a_batch_has_items():
