@@ -26,12 +26,20 @@ def _text(batch: int, length: int, vocab: int, seed: int) -> tuple[Tensor, Tenso
     "Perplexity",
     {"perplexity": "a number"},
     praise="The exponential of the mean loss, each position scored by the token that followed it.",
-    cases=[_text(2, 5, 7, 1010), _text(3, 4, 5, 1020), *drawn(_text, (2, 4), (4, 7), (5, 9))],
+    cases=[_text(2, 5, 7, 1011), _text(3, 4, 5, 1020), *drawn(_text, (2, 4), (4, 7), (5, 9))],
     slips=slips(
         "No shift: logits at position t predict the id at t + 1. Compare `logits[:, :-1]` with `ids[:, 1:]`.",
         lambda logits, ids: _losses(logits, ids).mean().exp().item(),
+        lambda logits, ids: _losses(logits, ids)[:, :-1].mean().exp().item(),
+        lambda logits, ids: _losses(logits, ids)[:, 1:].mean().exp().item(),
         "The shift goes the other way: logits at position t predict the id at t + 1, not at t - 1.",
         lambda logits, ids: _losses(logits[:, 1:], ids[:, :-1]).mean().exp().item(),
+        "The first id of each row is scored as if it came after the last. Nothing follows the last position: "
+        "leave it out.",
+        lambda logits, ids: _losses(logits, ids.roll(-1, 1)).mean().exp().item(),
+        "You took `log_softmax` over another axis. It runs over the vocabulary, the last one.",
+        lambda logits, ids: _chosen(logits.log_softmax(1), ids).mean().neg().exp().item(),
+        lambda logits, ids: _chosen(logits.log_softmax(0), ids).mean().neg().exp().item(),
         "This is the mean loss. Perplexity is its exponential.",
         lambda logits, ids: _next(logits, ids).mean().item(),
         "You averaged the exponentials. Take the mean of the losses first, then the exponential.",
@@ -45,13 +53,18 @@ def _text(batch: int, length: int, vocab: int, seed: int) -> tuple[Tensor, Tenso
         "You divided by all T tokens of each row. Only T - 1 of them are predicted.",
         lambda logits, ids: (_next(logits, ids).sum() / ids.numel()).exp().item(),
         "The logits are no log-probabilities yet: apply `log_softmax(dim=-1)`.",
-        lambda logits, ids: logits[:, :-1].gather(-1, ids[:, 1:, None]).mean().neg().exp().item(),
+        lambda logits, ids: _chosen(logits, ids).mean().neg().exp().item(),
         "You mixed two bases: natural logarithms go with `exp`, and log2 with powers of 2.",
         lambda logits, ids: float(2 ** _next(logits, ids).mean()),
     ),
 )
 def perplexity(logits: Tensor, ids: Tensor) -> float:
     return _next(logits, ids).mean().exp().item()
+
+
+def _chosen(scores: Tensor, ids: Tensor) -> Tensor:
+    """What the scores `(B, T, V)` give the tokens that follow, `(B, T - 1, 1)`."""
+    return scores[:, :-1].gather(-1, ids[:, 1:, None])
 
 
 def _next(logits: Tensor, ids: Tensor) -> Tensor:
@@ -81,11 +94,13 @@ def _rms(x: Tensor, epsilon: float, dim: int | tuple = -1) -> Tensor:
         "This subtracts the mean, as layer normalization does. RMSNorm doesn't.",
         lambda x, gain, epsilon: (lambda y: y / _rms(y, epsilon) * gain)(x - x.mean(-1, keepdim=True)),
         lambda x, gain, epsilon: x / (x.var(-1, keepdim=True, unbiased=False) + epsilon).sqrt() * gain,
+        lambda x, gain, epsilon: x / (x.var(-1, keepdim=True) + epsilon).sqrt() * gain,
+        lambda x, gain, epsilon: x / (x.std(-1, keepdim=True) + epsilon) * gain,
         "The root is missing: divide by the *root* of the mean square.",
         lambda x, gain, epsilon: x / (x.pow(2).mean(-1, keepdim=True) + epsilon) * gain,
         "ε belongs inside the root.",
         lambda x, gain, epsilon: x / (_rms(x, 0.0) + epsilon) * gain,
-        "ε is missing. Without it, a vector of zeros gives NaN.",
+        "ε is missing, or it isn't the `epsilon` that is passed. Without it, a vector of zeros gives NaN.",
         lambda x, gain, epsilon: x / _rms(x, 0.0) * gain,
         "You took the sum of the squares. Take their mean.",
         lambda x, gain, epsilon: x / (x.pow(2).sum(-1, keepdim=True) + epsilon).sqrt() * gain,
@@ -128,6 +143,20 @@ def _lowest(losses: list[float]) -> int:
     return losses.index(min(losses))
 
 
+def _last_lowest(losses: list[float]) -> int:
+    return len(losses) - 1 - _lowest(losses[::-1])
+
+
+def _patience_first(losses: list[float], patience: int) -> tuple[int, int]:
+    """Ask whether the patience has run out before looking at the newest loss."""
+    kept = 0
+    for newest, loss in enumerate(losses):
+        if newest - kept == patience:
+            return kept, newest + 1
+        kept = newest if loss < losses[kept] else kept
+    return kept, len(losses)
+
+
 def _after_rises(losses: list[float], patience: int) -> tuple[int, int]:
     """Compare each loss with the one before it."""
     rises = 0
@@ -138,13 +167,23 @@ def _after_rises(losses: list[float], patience: int) -> tuple[int, int]:
     return _lowest(losses), len(losses)
 
 
+def _since_last_fall(losses: list[float], patience: int) -> tuple[int, int]:
+    """Compare each loss with the one before it, and keep the last that was lower."""
+    kept = 0
+    for i in range(1, len(losses)):
+        kept = i if losses[i] < losses[i - 1] else kept
+        if i - kept == patience:
+            return kept, i + 1
+    return kept, len(losses)
+
+
 def _measurements(count: int, patience: int, seed: int) -> tuple[list[float], int]:
     """A noisy curve that falls and rises again, rounded so that some losses are equal."""
     noise = random(count, seed=seed).tolist()
     return [round(3 + (i / 3 - 1.5) ** 2 / 4 + noise[i] / 5, 1) for i in range(count)], patience
 
 
-CURVE = [3.0, 2.5, 2.7, 2.6, 2.4, 2.6, 2.5, 2.4, 2.8, 2.0, 2.9, 2.8, 2.85, 2.9, 2.95, 3.0]
+CURVE = [3.0, 2.5, 2.7, 2.6, 2.4, 2.6, 2.4, 2.5, 2.8, 2.0, 2.9, 2.8, 2.85, 2.9, 2.95, 3.0]
 
 
 @function(
@@ -165,10 +204,18 @@ CURVE = [3.0, 2.5, 2.7, 2.6, 2.4, 2.6, 2.5, 2.4, 2.8, 2.0, 2.9, 2.8, 2.85, 2.9, 
         "You used all losses. Training has ended before the last of them, so the rest doesn't exist.",
         lambda losses, patience: (_lowest(losses), len(losses)),
         lambda losses, patience: (_lowest(losses), early_stop(losses, patience)[1]),
+        lambda losses, patience: (early_stop(losses, patience)[0], len(losses)),
         "You keep the last model. Keep that of the best measurement.",
         _stop(answer=lambda kept, measured, losses: (measured - 1, measured)),
         "You compare each loss with the one before it. Compare it with the best so far.",
         _after_rises,
+        _since_last_fall,
+        "You keep the last of several equal losses. The first of them is kept: the others aren't lower.",
+        lambda losses, patience: (lambda made: (_last_lowest(losses[:made]), made))(
+            early_stop(losses, patience)[1]
+        ),
+        "Look at the newest loss first: it may be the best. Only then ask whether the patience has run out.",
+        _patience_first,
         "You count a loss equal to the best as lower. It isn't.",
         _stop(improves=lambda loss, best: loss <= best),
         "You stop one measurement too late.",
@@ -204,6 +251,10 @@ def _merge(ids: list[int], pair: tuple[int, int], new: int, often: int | None = 
     return merged
 
 
+def _two_steps(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
+    return [new if tuple(ids[i : i + 2]) == tuple(pair) else ids[i] for i in range(0, len(ids), 2)]
+
+
 def _overlapping(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
     """Every position where the pair begins becomes `new`, and the second id of each pair is dropped."""
     begins = [tuple(ids[i : i + 2]) == tuple(pair) for i in range(len(ids))]
@@ -225,7 +276,7 @@ def _without_last(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
     {"merged": "a list of ids"},
     praise="This is one step of BPE. A tokenizer applies tens of thousands of them, in the order learned.",
     cases=[
-        ([1, 2, 3, 1, 2], (1, 2), 9),
+        ([1, 2, 3, 1, 2, 1], (1, 2), 9),
         ([5, 1, 2, 4], (1, 2), 9),
         ([7, 7, 7, 8], (7, 7), 9),
         ([7, 7, 7, 7, 7], (7, 7), 10),
@@ -246,14 +297,21 @@ def _without_last(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
             for i in range(len(ids))
             for part in ([new] if tuple(ids[i : i + 2]) == tuple(pair) else [ids[i]])
         ],
+        "Without a merge, go on one step only: a pair may begin at the next id.",
+        _two_steps,
+        "Nothing is merged. If you compared a part of the list with `pair`: a list never equals a tuple.",
+        lambda ids, pair, new: ids,
         "The last id is lost if it belongs to no pair.",
         _without_last,
         "You went from right to left. In *aaa*, the first two belong together.",
         lambda ids, pair, new: _merge(ids[::-1], pair[::-1], new)[::-1],
         "The order counts: (a, b) is not (b, a).",
         lambda ids, pair, new: _merge(_merge(ids, pair, new), pair[::-1], new),
+        lambda ids, pair, new: _merge(ids, pair[::-1], new),
         "You replaced the ids of the pair wherever they are. They count only as neighbours, in this order.",
         lambda ids, pair, new: [new if each in pair else each for each in ids],
+        lambda ids, pair, new: [new if each == pair[0] else each for each in ids],
+        lambda ids, pair, new: [new if each == pair[1] else each for each in ids],
         "Return the list with the pairs replaced, not only the new ids.",
         lambda ids, pair, new: [each for each in _merge(ids, pair, new) if each == new],
         "Both ids of the pair are kept. They are replaced by one new id.",
@@ -273,6 +331,19 @@ def _cut(shares: Tensor, p: float, crossing: bool = True, scale: bool = True) ->
     if scale:
         values = values / values.sum()
     return torch.zeros_like(shares).scatter(0, order, values)
+
+
+def _cut_later(shares: Tensor, p: float) -> Tensor:
+    """One token more than the nucleus has."""
+    values, order = shares.sort(descending=True)
+    count = int((values.cumsum(0) < p).sum()) + 2
+    values = values.masked_fill(torch.arange(len(values)) >= count, 0.0)
+    return torch.zeros_like(shares).scatter(0, order, values / values.sum())
+
+
+def _from_the_least(shares: Tensor, p: float) -> Tensor:
+    values, order = shares.sort()
+    return torch.zeros_like(shares).scatter(0, order, _unsorted(values, p))
 
 
 def _unsorted(shares: Tensor, p: float) -> Tensor:
@@ -300,7 +371,7 @@ def _choice(vocab: int, seed: int) -> tuple[Tensor, float, float]:
     {"probabilities": "(V,)"},
     praise="Few tokens where the model is sure, many where it isn't: one p adapts to both.",
     cases=[
-        (torch.tensor([0.0, 0.9, -0.4, 0.6, -0.8, 0.3]), 0.7, 0.75),
+        (torch.tensor([0.0, 1.0, -0.4, 0.7, 0.2, -0.2, 0.3, -0.3, 0.1, -0.1]), 0.5, 0.55),
         _choice(6, 1050),
         _choice(8, 1051),
         _choice(7, 1052),
@@ -311,6 +382,8 @@ def _choice(vocab: int, seed: int) -> tuple[Tensor, float, float]:
         lambda logits, temperature, p: _cut((logits / temperature).softmax(-1), p, scale=False),
         "The token that crosses p is missing. Look at the sum *before* a token: `cumsum - values`.",
         lambda logits, temperature, p: _cut((logits / temperature).softmax(-1), p, crossing=False),
+        "One token too many is kept: the token that crosses p is the last.",
+        lambda logits, temperature, p: _cut_later((logits / temperature).softmax(-1), p),
         "The temperature comes first: divide the logits, then cut.",
         lambda logits, temperature, p: (lambda cut: (cut.log() / temperature).softmax(-1))(
             _cut(logits.softmax(-1), p)
@@ -323,9 +396,11 @@ def _choice(vocab: int, seed: int) -> tuple[Tensor, float, float]:
         lambda logits, temperature, p: _cut(logits.softmax(-1) / temperature, p),
         "Sort first: the sum has to run from the most probable token down.",
         lambda logits, temperature, p: _unsorted((logits / temperature).softmax(-1), p),
+        lambda logits, temperature, p: _from_the_least((logits / temperature).softmax(-1), p),
         "The values are right, but sorted: bring them back into the order of the vocabulary.",
         lambda logits, temperature, p: _in_sorted_order((logits / temperature).softmax(-1), p),
-        "You compared each probability with p. Compare the sum of all that are more probable.",
+        "0/0 is NaN: was no token left? No probability alone reaches p. Compare the *sum* of all that are "
+        "more probable.",
         lambda logits, temperature, p: _above((logits / temperature).softmax(-1), p),
         "All tokens are still there: give 0 to those outside the set.",
         lambda logits, temperature, p: (logits / temperature).softmax(-1),
@@ -342,7 +417,7 @@ def _keys(batch: int, heads: int, length: int, group: int, seed: int) -> tuple[T
 @function(
     "10.6",
     "Share the keys",
-    {"keys": "(B, H, S, d)"},
+    {"shared": "(B, H, S, d)"},
     praise="Query heads that share a key head are neighbours, as in the published models.",
     cases=[_keys(2, 2, 4, 3, 1060), _keys(1, 3, 2, 2, 1061), *drawn(_keys, (1, 3), (2, 4), (3, 5), (2, 3))],
     slips=slips(
@@ -411,7 +486,7 @@ def _nothing_to_attend_to() -> tuple[Tensor, ...]:
     {"output": "(H, T, d)"},
     praise="A head where no key fits can now add almost nothing, and no token has to serve as its sink.",
     cases=[
-        (random(2, 3, 4, seed=1090), random(2, 4, 5, seed=1091), torch.tensor([1.2, -0.7])),
+        (random(2, 3, 4, seed=1090), random(2, 4, 6, seed=1091), torch.tensor([1.2, -0.7])),
         _nothing_to_attend_to(),
         (
             torch.tensor([[[200.0, 198.0], [-200.0, -199.0]]]),
@@ -453,6 +528,11 @@ def _nothing_to_attend_to() -> tuple[Tensor, ...]:
         lambda scores, values, sink: _beside(sink[:, None, None], scores).softmax(-2)[..., :-1] @ values,
         "You scaled all queries of a head alike. What the sink gets depends on the query's own scores.",
         lambda scores, values, sink: (scores.softmax(-1) @ values) * (-sink[:, None, None]).sigmoid(),
+        "You subtracted the largest score from the scores, but not from the sink. `softmax` subtracts it "
+        "from all that it gets.",
+        lambda scores, values, sink: _sink_in(lambda total, sink: total + sink.exp())(
+            scores - scores.amax(-1, keepdim=True), values, sink
+        ),
         "You used the sink as a threshold. It is one more key in the sum.",
         lambda scores, values, sink: (scores.softmax(-1) * (scores > sink[:, None, None])) @ values,
         "A query without any key gives NaN here: -∞ is its largest score. The sink is never hidden, so put "
@@ -495,6 +575,8 @@ def _at(weights: Tensor, start: int, stop: int, back: int) -> Tensor:
         lambda weights, half: _at(weights, half, 2 * half - 1, half),
         lambda weights, half: _at(weights, half, 2 * half, half),
         "One step the wrong way: `t - half - 1` is the token *before*. Take `t - half + 1`.",
+        lambda weights, half: _at(weights, half, 2 * half - 1, half + 1),
+        lambda weights, half: _at(weights, half, 2 * half, half + 1),
         lambda weights, half: _at(weights, half + 1, 2 * half - 1, half + 1),
         lambda weights, half: _at(weights, half + 1, 2 * half, half + 1),
         "The last query is included. Its next token is no longer in the first copy.",
@@ -507,10 +589,15 @@ def _at(weights: Tensor, start: int, stop: int, back: int) -> Tensor:
         lambda weights, half: _at(weights, half, 2 * half, 1),
         "The first query of the second copy is missing.",
         lambda weights, half: _at(weights, half + 1, 2 * half - 1, half - 1),
+        lambda weights, half: _at(weights, half + 1, 2 * half, half - 1),
+        "The last query that counts, `2 * half - 2`, is missing.",
+        lambda weights, half: _at(weights, half, 2 * half - 2, half - 1),
         "Queries and keys are exchanged: weights are `(H, query, key)`.",
         lambda weights, half: _at(weights.mT, half, 2 * half - 1, half - 1),
         "You added up over the queries. Take the mean.",
         lambda weights, half: _at(weights, half, 2 * half - 1, half - 1) * (half - 1),
+        "You divided by `half`. Only half - 1 queries count.",
+        lambda weights, half: _at(weights, half, 2 * half - 1, half - 1) * (half - 1) / half,
         "You averaged over all pairs of a query and a key. Index with two tensors of the same length.",
         lambda weights, half: weights[:, half : 2 * half - 1, 1:half].mean((1, 2)),
         "You averaged over the heads too. Return one number per head.",
@@ -540,6 +627,8 @@ numbers(
         number("one_text", ONE_TEXT, near=0.01): {
             PER_TOKEN * 8192: "these are bytes. Divide by 2^20.",
             PER_TOKEN * 8192 / 1e6: "these are megabytes of 10^6. Divide by 2^20.",
+            PER_TOKEN * 8: "these are kibibytes, of 2^10 bytes. Divide by 2^20.",
+            ONE_TEXT / 2**10: "these are gibibytes, of 2^30 bytes. Divide by 2^20.",
             ONE_TEXT / 2: "half of it is missing: keys *and* values, 2 bytes each.",
             OTHER: "The bytes per token, times 8,192, divided by 2^20.",
         },

@@ -1,6 +1,7 @@
 """Chapter 10: unusual correct answers pass, and each known mistake gets its own message."""
 
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -26,7 +27,16 @@ def by_powers_of_two(logits, ids):
     return 2**bits
 
 
-@pytest.mark.parametrize("answer", [by_cross_entropy, by_powers_of_two])
+def by_letter(logits, ids):
+    chances = [
+        logits[b, t].softmax(0)[ids[b, t + 1]].item()
+        for b in range(ids.shape[0])
+        for t in range(ids.shape[1] - 1)
+    ]
+    return math.prod(chances) ** (-1 / len(chances))
+
+
+@pytest.mark.parametrize("answer", [by_cross_entropy, by_powers_of_two, by_letter])
 def test_perplexity_in_many_ways(check, answer):
     assert check("10.1", answer).passed
 
@@ -38,6 +48,15 @@ def test_perplexity_in_many_ways(check, answer):
         (
             lambda logits, ids: F.cross_entropy(logits[:, 1:].transpose(1, 2), ids[:, :-1]).exp(),
             "the other way",
+        ),
+        (lambda logits, ids: F.cross_entropy(logits[:, :-1].mT, ids[:, :-1]).exp(), "No shift"),
+        (lambda logits, ids: F.cross_entropy(logits[:, 1:].mT, ids[:, 1:]).exp(), "No shift"),
+        (lambda logits, ids: F.cross_entropy(logits.mT, ids.roll(-1, 1)).exp(), "came after the last"),
+        (
+            lambda logits, ids: (
+                logits.log_softmax(1)[:, :-1].gather(2, ids[:, 1:, None]).mean().neg().exp().item()
+            ),
+            "over the vocabulary",
         ),
         (lambda logits, ids: math.log(by_cross_entropy(logits, ids)), "This is the mean loss"),
         (lambda logits, ids: 1 / by_cross_entropy(logits, ids), "The sign is wrong"),
@@ -80,7 +99,13 @@ def test_rms_norm_in_many_ways(check, answer):
     [
         (lambda x, gain, epsilon: F.rms_norm(x, x.shape[-1:], None, epsilon), "The gain is missing"),
         (lambda x, gain, epsilon: F.layer_norm(x, x.shape[-1:], gain, None, epsilon), "subtracts the mean"),
+        (
+            lambda x, gain, epsilon: gain * x / (x.var(-1, keepdim=True) + epsilon).sqrt(),
+            "subtracts the mean",
+        ),
+        (lambda x, gain, epsilon: gain * x / (x.std(-1, keepdim=True) + epsilon), "subtracts the mean"),
         (lambda x, gain, epsilon: F.rms_norm(x, x.shape[-1:], gain, 0.0), "ε is missing"),
+        (lambda x, gain, epsilon: F.rms_norm(x, x.shape[-1:], gain), "the `epsilon` that is passed"),
         (lambda x, gain, epsilon: F.rms_norm(x, x.shape, None, epsilon) * gain, "features of one position"),
         (
             lambda x, gain, epsilon: x / (x.square().mean(-1, keepdim=True).sqrt() + epsilon) * gain,
@@ -128,6 +153,33 @@ def test_stopping_in_many_ways(check, answer):
     assert verdict.passed, verdict.message
 
 
+def patience_first(losses, patience):
+    kept = 0
+    for newest, loss in enumerate(losses):
+        if newest - kept == patience:
+            return kept, newest + 1
+        if loss < losses[kept]:
+            kept = newest
+    return kept, len(losses)
+
+
+def since_the_last_fall(losses, patience):
+    kept = waited = 0
+    for i in range(1, len(losses)):
+        if losses[i] < losses[i - 1]:
+            kept, waited = i, 0
+        else:
+            waited += 1
+        if waited == patience:
+            return kept, i + 1
+    return kept, len(losses)
+
+
+def the_last_of_equals(losses, patience):
+    _, measured = by_prefixes(losses, patience)
+    return max(range(measured), key=lambda i: (-losses[i], i)), measured
+
+
 def with_a_window(losses, patience):
     """Stop where the last `patience` losses are all above the one before them."""
     for i in range(patience, len(losses)):
@@ -140,6 +192,14 @@ def with_a_window(losses, patience):
     ("answer", "words"),
     [
         (lambda losses, patience: (losses.index(min(losses)), len(losses)), "You used all losses"),
+        (lambda losses, patience: (by_prefixes(losses, patience)[0], len(losses)), "You used all losses"),
+        (patience_first, "Look at the newest loss first"),
+        (since_the_last_fall, "the one before it"),
+        (the_last_of_equals, "The first of them is kept"),
+        (
+            lambda losses, patience: (by_prefixes(losses, patience)[1] - 1, by_prefixes(losses, patience)[1]),
+            "keep the last model",
+        ),
         (lambda losses, patience: by_prefixes(losses, patience + 1), "too late"),
         (lambda losses, patience: by_prefixes(losses, patience)[::-1], "in another order"),
         (lambda losses, patience: (min(losses), by_prefixes(losses, patience)[1]), "`kept` is"),
@@ -214,6 +274,20 @@ def last_lost(ids, pair, new):
     return merged
 
 
+def a_slice_is_a_tuple(ids, pair, new):
+    merged, i = [], 0
+    while i < len(ids):
+        found = ids[i : i + 2] == pair
+        merged.append(new if found else ids[i])
+        i += 2 if found else 1
+    return merged
+
+
+def two_steps_always(ids, pair, new):
+    starts = range(0, len(ids), 2)
+    return [new if tuple(ids[i : i + 2]) == tuple(pair) else ids[i] for i in starts]
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -222,6 +296,12 @@ def last_lost(ids, pair, new):
         (used_twice, "used twice"),
         (last_lost, "The last id is lost"),
         (lambda ids, pair, new: [new if each in pair else each for each in ids], "wherever they are"),
+        (lambda ids, pair, new: [new if each == pair[0] else each for each in ids], "wherever they are"),
+        (lambda ids, pair, new: by_popping(ids, pair[::-1], new), "The order counts"),
+        (a_slice_is_a_tuple, "a list never equals a tuple"),
+        (two_steps_always, "Without a merge, go on one step"),
+        (lambda ids, pair, new: by_popping(ids, pair, str(new)), "holds '9' (str)"),
+        (lambda ids, pair, new: (by_popping(ids, pair, new), len(ids)), "a list of whole numbers"),
     ],
 )
 def test_merge_traps(check, answer, words):
@@ -249,7 +329,14 @@ def by_masked_logits(logits, temperature, p):
     return logits.masked_fill(before >= p, -torch.inf).softmax(0)
 
 
-@pytest.mark.parametrize("answer", [by_loop, by_masked_logits])
+def by_dropping_the_least(logits, temperature, p):
+    shares = (logits / temperature).softmax(0)
+    values, order = shares.sort()
+    shares[order[values.cumsum(0) <= 1 - p]] = 0
+    return shares / shares.sum()
+
+
+@pytest.mark.parametrize("answer", [by_loop, by_masked_logits, by_dropping_the_least])
 def test_the_nucleus_in_many_ways(check, answer):
     assert check("10.5", answer).passed
 
@@ -258,6 +345,25 @@ def without_the_crossing_one(logits, temperature, p):
     values, order = (logits / temperature).softmax(0).sort(descending=True)
     values = values * (values.cumsum(0) <= p)
     return torch.zeros_like(values).scatter(0, order, values / values.sum())
+
+
+def one_too_many(logits, temperature, p):
+    values, order = (logits / temperature).softmax(0).sort(descending=True)
+    count = int((values.cumsum(0) < p).sum()) + 2
+    result = torch.zeros_like(logits).scatter(0, order[:count], values[:count])
+    return result / result.sum()
+
+
+def from_the_least(logits, temperature, p):
+    values, order = (logits / temperature).softmax(0).sort()
+    values[values.cumsum(0) - values >= p] = 0
+    return torch.zeros_like(logits).scatter(0, order, values / values.sum())
+
+
+def each_alone(logits, temperature, p):
+    shares = (logits / temperature).softmax(0)
+    shares[shares < p] = 0
+    return shares / shares.sum()
 
 
 def not_scaled(logits, temperature, p):
@@ -270,6 +376,10 @@ def not_scaled(logits, temperature, p):
     [
         (without_the_crossing_one, "The token that crosses p is missing"),
         (not_scaled, "don't sum to 1"),
+        (one_too_many, "One token too many"),
+        (from_the_least, "from the most probable token down"),
+        (each_alone, "0/0 is NaN"),
+        (lambda logits, temperature, p: logits * torch.nan, "0/0 is NaN"),
         (lambda logits, temperature, p: by_loop(logits, 1.0, p), "The temperature is missing"),
         (lambda logits, temperature, p: by_loop(logits, 1 / temperature, p), "You multiplied"),
         (
@@ -315,6 +425,11 @@ def test_keys_shared_in_many_ways(check, answer):
         (lambda keys, num_heads: keys.repeat_interleave(num_heads, dim=1), "H times"),
         (lambda keys, num_heads: keys.repeat_interleave(num_heads // keys.shape[1], 2), "positions"),
         (lambda keys, num_heads: keys, "Nothing is repeated"),
+        (
+            lambda keys, num_heads: keys[:, :, None].expand(-1, -1, num_heads // keys.shape[1], -1, -1),
+            "`shared` has shape (2, 2, 3, 4, 3); wanted (B, H, S, d), here (2, 6, 4, 3)",
+        ),
+        (lambda keys, num_heads: by_indexing(keys, num_heads).flip(1), "other numbers"),
     ],
 )
 def test_shared_keys_traps(check, answer, words):
@@ -357,6 +472,15 @@ def rescaled(scores, values, sink):
     return weights / weights.sum(-1, keepdim=True) @ values
 
 
+def largest_from_scores_only(scores, values, sink):
+    e = (scores - scores.amax(-1, keepdim=True)).exp()
+    return e @ values / (e.sum(-1, keepdim=True) + sink.exp()[:, None, None])
+
+
+def weights_of_all(scores, values, sink):
+    return torch.cat([scores, sink[:, None, None].expand(*scores.shape[:2], 1)], dim=-1).softmax(-1)
+
+
 def too_large_for_exp(scores, values, sink):
     e = scores.exp()
     return e @ values / (e.sum(-1, keepdim=True) + sink.exp()[:, None, None])
@@ -369,6 +493,8 @@ def too_large_for_exp(scores, values, sink):
         (lambda scores, values, sink: by_hand(scores, values, sink * 0), "a score of 0 for every sink"),
         (lambda scores, values, sink: by_hand(scores, values, sink[:1].expand(sink.shape)), "the same sink"),
         (too_large_for_exp, "`exp` overflows"),
+        (largest_from_scores_only, "but not from the sink"),
+        (weights_of_all, "`output` has shape (2, 3, 5); wanted (H, T, d), here (2, 3, 6)"),
         (
             lambda scores, values, sink: by_hand(scores, values, sink) + 0.1 * values.mean(1, keepdim=True),
             "has the right shape",
@@ -419,6 +545,10 @@ def back(weights, start, stop, steps):
         (lambda weights, half: back(weights, half, 2 * half - 1, 1), "the previous token"),
         (lambda weights, half: back(weights.transpose(1, 2), half, 2 * half - 1, half - 1), ""),
         (lambda weights, half: by_diagonal(weights, half) * (half - 1), "added up"),
+        (lambda weights, half: back(weights, half, 2 * half - 1, half + 1), "the token *before*"),
+        (lambda weights, half: back(weights, half, 2 * half - 2, half - 1), "`2 * half - 2`, is missing"),
+        (lambda weights, half: back(weights, half + 1, 2 * half, half - 1), "first query"),
+        (lambda weights, half: by_diagonal(weights, half) * (half - 1) / half, "divided by `half`"),
     ],
 )
 def test_induction_traps(check, answer, words):
@@ -430,8 +560,16 @@ def test_induction_traps(check, answer, words):
 BUDGET = {"per_token": 23_040, "one_text": 180, "nine_heads": 3, "texts": 5}
 
 
-def test_a_budget_of_a_cache(check):
-    assert check("10.9", BUDGET).passed
+@pytest.mark.parametrize(
+    "answer",
+    [
+        BUDGET,
+        {name: torch.tensor([float(value)]) for name, value in BUDGET.items()},
+        {name.title(): Fraction(value) for name, value in BUDGET.items()} | {"text": "SmolLM2"},
+    ],
+)
+def test_a_budget_of_a_cache(check, answer):
+    assert check("10.9", answer).passed
 
 
 @pytest.mark.parametrize(
@@ -441,6 +579,9 @@ def test_a_budget_of_a_cache(check):
         ({"per_token": 46_080}, "16 bits are 2 bytes"),
         ({"per_token": 69_120}, "only the key heads"),
         ({"one_text": 188.74368}, "10^6"),
+        ({"one_text": 184_320}, "kibibytes"),
+        ({"one_text": 180 / 1024}, "gibibytes"),
+        ({"per_token": torch.tensor([23_040, 1])}, "holds 2: a tensor of shape (2,)"),
         ({"nine_heads": 9}, "with 3 key heads"),
         ({"texts": 1024 / 180}, "round down"),
         ({"texts": 6}, "rounds up"),
