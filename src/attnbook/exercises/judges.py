@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attnbook.exercises.comparing import alike, describe, shape
+from attnbook.exercises.comparing import TOLERANCE, alike, describe, shape
 from attnbook.exercises.reading import read, read_dict, read_numbers, read_results, read_shape
 from attnbook.exercises.running import run, shapes_of
 from attnbook.exercises.verdict import Unfinished, Wrong
@@ -253,14 +253,16 @@ def _look(name: str, letters: str, got, wanted, inputs: dict) -> str:
         given = [f"{each} = {_short(value)}" for each, value in inputs.items() if _is_plain(value)]
         with_inputs = f"With {', '.join(given)}: " if given else ""
         return f"{with_inputs}`{name}` is {_short(got)}; wanted {_short(wanted)}."
-    batched = letters.startswith("(B") and len(wanted) > 1 and got.dim()
-    if batched and (alike(got, wanted[0]) or alike(got[0], wanted[0])):
+    batched = letters.startswith("(B") and len(wanted) > 1 and got.dim() and len(got)
+    if batched and (alike(got, wanted[0]) or _only_the_first(got, wanted)):
         return f"`{name}` is right for batch item 0 only. Keep the batch axis: did you write `query[0]`?"
-    if len(set(got.shape)) > 1:
-        for order in permutations(range(got.dim())):
-            if got.dim() == wanted.dim() and alike(got.permute(order), wanted):
-                here = f"wanted {letters}, here {shape(wanted)}; yours is {shape(got)}"
-                return f"The numbers are right, but the axes of `{name}` are in another order: {here}."
+    for order in permutations(range(got.dim())) if got.dim() == wanted.dim() else ():
+        if alike(got.permute(order), wanted):
+            here = f"wanted {letters}, here {shape(wanted)}; yours is {shape(got)}"
+            if got.shape == wanted.shape:
+                moved = [str(axis) for axis, place in enumerate(order) if axis != place]
+                here = f"axes {' and '.join(moved)} have one size, and are swapped"
+            return f"The numbers are right, but the axes of `{name}` are in another order: {here}."
     if got.shape != wanted.shape:
         shapes = shapes_of(inputs)
         words = f"`{name}` has shape {shape(got)}; wanted {letters}, here {shape(wanted)}."
@@ -268,9 +270,18 @@ def _look(name: str, letters: str, got, wanted, inputs: dict) -> str:
     if not got.isfinite().all() and wanted.isfinite().all():
         count = f"{int((~got.isfinite()).sum())} of {got.numel()} numbers"
         return f"`{name}` holds NaN or infinity: {count}. NaN often comes from 0/0 or softmax over only -inf."
-    place = np.unravel_index(int((got.double() - wanted.double()).abs().argmax()), tuple(got.shape))
-    seen = f"at {[*map(int, place)]} it is {got[place]:.4g}, wanted {wanted[place]:.4g}"
+    ours, theirs = got.double(), wanted.double()
+    wrong = ~torch.isclose(ours, theirs, **TOLERANCE, equal_nan=True)
+    place = np.unravel_index(int((ours - theirs).abs().where(wrong, -1).argmax()), tuple(got.shape))
+    shown = str if wanted.dtype == got.dtype == torch.bool else "{:.4g}".format
+    seen = f"at {[*map(int, place)]} it is {shown(got[place].item())}, wanted {shown(wanted[place].item())}"
     return f"`{name}` has the right shape, but other numbers: {seen}. Try numbers you can follow by hand."
+
+
+def _only_the_first(got: Tensor, wanted: Tensor) -> bool:
+    """Whether item 0 of the batch is right, and every other item that there is, wrong."""
+    first, *others = map(alike, got, wanted)
+    return first and not any(others)
 
 
 class Suspect(NamedTuple):

@@ -1,6 +1,7 @@
 """The machinery of `check`: verdicts, blank answers, broken code, reading answers, the summary."""
 
 import copy
+import math
 import os
 import re
 import socket
@@ -533,6 +534,50 @@ def test_only_a_batch_has_items():
         with pytest.raises(Wrong) as wrong:
             Function(table, {"table": letters}, [(random(3, 4, seed=0),)])(but_the_first)
         assert ("right for batch item 0" in str(wrong.value)) == told
+
+
+def told(answer, x: Tensor, letters: str, right=lambda x: x) -> str:
+    """What is told of a wrong answer to a task with one tensor, and no known slips."""
+    with pytest.raises(Wrong) as wrong:
+        Function(right, {"y": letters}, [(x,)])(answer)
+    return str(wrong.value)
+
+
+def test_item_0_only_means_that_no_other_item_is_right():
+    x = torch.tensor([[1.0, 2], [3, 4], [5, 6]])
+    for wrong, words in (([1, 2], "right for batch item 0 only"), ([1], "other numbers")):
+        assert words in told(lambda x, at=wrong: x.index_fill(0, torch.tensor(at), 9), x, "(B, T)")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "change", "words"),
+    [
+        ([1000.0, 0.01234], [0.5, 0.0002], "at [1] it is 0.01254, wanted 0.01234"),
+        ([0.5, 1.1324], [0.0, 0.0014], "at [1] it is 1.134, wanted 1.132"),
+        ([8.0, 0.13241], [0.0, 0.00024], "at [1] it is 0.1327, wanted 0.1324"),
+        ([8.0, 20.004], [0.0, -0.024], "at [1] it is 19.98, wanted 20"),
+        ([-math.inf, 2.0], [0.0, 1.0], "at [1] it is 3, wanted 2"),
+    ],
+)
+def test_the_place_shown_is_wrong(wanted, change, words):
+    """A large number that is right up to rounding can be farther from what was wanted than a small one."""
+    assert words in told(lambda x: x + torch.tensor(change), torch.tensor(wanted), "(T,)")
+
+
+def test_true_and_false_are_shown_as_such():
+    message = told(lambda x: x > 2, torch.tensor([1.0, 2, 3]), "(T,)", lambda x: x > 1)
+    assert "at [1] it is False, wanted True" in message
+
+
+def test_two_axes_of_one_size_are_told_to_be_swapped():
+    message = told(lambda x: x.mT, random(2, 3, 3, seed=0), "(B, T, T)")
+    assert "axes of `y` are in another order: axes 1 and 2 have one size, and are swapped" in message
+    assert "yours is (2, 4, 3)" in told(lambda x: x.mT, random(2, 3, 4, seed=0), "(B, T, D)")
+
+
+@pytest.mark.parametrize("empty", [[], (), torch.empty(0), torch.empty(0, 4), np.zeros((0, 3))])
+def test_an_empty_result_is_a_result_of_another_shape(empty):
+    assert "`y` has shape (0" in told(lambda x: empty, random(3, 4, seed=0), "(B, T)")
 
 
 # --- what is shown ---------------------------------------------------------------------------------------
