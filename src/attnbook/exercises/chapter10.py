@@ -371,7 +371,7 @@ def _choice(vocab: int, seed: int) -> tuple[Tensor, float, float]:
     {"probabilities": "(V,)"},
     praise="Few tokens where the model is sure, many where it isn't: one p adapts to both.",
     cases=[
-        (torch.tensor([0.0, 1.0, -0.4, 0.7, 0.2, -0.2, 0.3, -0.3, 0.1, -0.1]), 0.5, 0.55),
+        (torch.tensor([-0.3, 0.6, -0.9, 0.3, -1.3, 0.4, 0.2, 0.5, 0.1, 0.7]), 0.4, 0.7),
         _choice(6, 1050),
         _choice(8, 1051),
         _choice(7, 1052),
@@ -399,6 +399,11 @@ def _choice(vocab: int, seed: int) -> tuple[Tensor, float, float]:
         lambda logits, temperature, p: _from_the_least((logits / temperature).softmax(-1), p),
         "The values are right, but sorted: bring them back into the order of the vocabulary.",
         lambda logits, temperature, p: _in_sorted_order((logits / temperature).softmax(-1), p),
+        "`values[order]` permutes them once more. Assign *to* the places in `order`: the first of the sorted "
+        "values belongs at `order[0]`.",
+        lambda logits, temperature, p: _in_sorted_order((logits / temperature).softmax(-1), p)[
+            logits.argsort(descending=True)
+        ],
         "0/0 is NaN: was no token left? No probability alone reaches p. Compare the *sum* of all that are "
         "more probable.",
         lambda logits, temperature, p: _above((logits / temperature).softmax(-1), p),

@@ -255,7 +255,8 @@ def _look(name: str, letters: str, got, wanted, inputs: dict) -> str:
         return f"{with_inputs}`{name}` is {_short(got)}; wanted {_short(wanted)}."
     batched = letters.startswith("(B") and len(wanted) > 1 and got.dim() and len(got)
     if batched and (alike(got, wanted[0]) or _only_the_first(got, wanted)):
-        return f"`{name}` is right for batch item 0 only. Keep the batch axis: did you write `query[0]`?"
+        item = f"{next((each for each, value in inputs.items() if isinstance(value, Tensor)), 'x')}[0]"
+        return f"`{name}` is right for batch item 0 only. Keep the batch axis: did you write `{item}`?"
     for order in permutations(range(got.dim())) if got.dim() == wanted.dim() else ():
         if alike(got.permute(order), wanted):
             here = f"wanted {letters}, here {shape(wanted)}; yours is {shape(got)}"

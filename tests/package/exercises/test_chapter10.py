@@ -112,6 +112,7 @@ def test_rms_norm_in_many_ways(check, answer):
             "inside the root",
         ),
         (lambda x, gain, epsilon: by_torch(x, 1 + gain, epsilon), "multiply by g itself"),
+        (lambda x, gain, epsilon: by_torch(x[0], gain, epsilon), "did you write `x[0]`?"),
     ],
 )
 def test_rms_norm_traps(check, answer, words):
@@ -360,6 +361,17 @@ def from_the_least(logits, temperature, p):
     return torch.zeros_like(logits).scatter(0, order, values / values.sum())
 
 
+def by_share_of_the_highest(logits, temperature, p):
+    shares = (logits / temperature).softmax(0)
+    shares[shares < p * shares.max()] = 0
+    return shares / shares.sum()
+
+
+def permuted_twice(logits, temperature, p):
+    order = logits.sort(descending=True).indices
+    return by_loop(logits, temperature, p)[order][order]
+
+
 def each_alone(logits, temperature, p):
     shares = (logits / temperature).softmax(0)
     shares[shares < p] = 0
@@ -379,7 +391,11 @@ def not_scaled(logits, temperature, p):
         (one_too_many, "One token too many"),
         (from_the_least, "from the most probable token down"),
         (each_alone, "0/0 is NaN"),
+        (permuted_twice, "permutes them once more"),
         (lambda logits, temperature, p: logits * torch.nan, "0/0 is NaN"),
+        (lambda logits, temperature, p: F.one_hot(logits.argmax(), len(logits)), "other numbers"),
+        (lambda logits, temperature, p: by_loop(logits, temperature, 1 - p), "other numbers"),
+        (by_share_of_the_highest, "other numbers"),
         (lambda logits, temperature, p: by_loop(logits, 1.0, p), "The temperature is missing"),
         (lambda logits, temperature, p: by_loop(logits, 1 / temperature, p), "You multiplied"),
         (
