@@ -20,9 +20,13 @@ def describe(value) -> str:
         return f"a tensor of shape {shape(value)}"
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
+    if isinstance(value, torch.nn.Module):
+        return f"a module, {type(value).__name__}, that has not been called"
     if callable(value):
         return "a function that has not been called"
-    words = repr(value)
+    if isinstance(value, list | tuple) and value and isinstance(value[0], Tensor | np.ndarray):
+        return f"a {type(value).__name__} of {len(value)}, the first {describe(value[0])}"
+    words = " ".join(repr(value).split())
     return f"{words if len(words) <= 60 else words[:60] + ' …'} ({type(value).__name__})"
 
 

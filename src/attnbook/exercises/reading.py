@@ -14,6 +14,8 @@ def read(value, wanted, name: str):
     """`value` as the kind of thing that `wanted` is; raises `Wrong` where it can't be one."""
     if value is ...:
         raise Unfinished(f"`{name}` is still `...`.")
+    if _has_dots(value):
+        raise Unfinished(f"There is still a `...` in `{name}`.")
     if value is None and wanted is not None:
         raise Wrong(f"Your function returned None for `{name}`. Is a `return` missing?")
     if isinstance(wanted, dict):
@@ -25,6 +27,10 @@ def read(value, wanted, name: str):
     return value
 
 
+def _has_dots(value) -> bool:
+    return value is ... or (isinstance(value, list | tuple) and any(map(_has_dots, value)))
+
+
 def read_results(result, wanted: tuple, names: tuple[str, ...]) -> tuple:
     """The things that a function returned, in the order of `names`; more than was wanted does no harm."""
     if result is ...:
@@ -33,13 +39,22 @@ def read_results(result, wanted: tuple, names: tuple[str, ...]) -> tuple:
         result = tuple(result[name] for name in names)
     if len(names) == 1:
         several = isinstance(result, tuple) and len(result) > 0 and not isinstance(wanted[0], list | tuple)
+        several = several and not _are_rows(result, wanted[0])
         return (read(result[0] if several else result, wanted[0], names[0]),)
     if isinstance(result, Tensor | np.ndarray) and result.ndim and len(result) == len(names):
         result = tuple(result)
     if not isinstance(result, tuple | list) or len(result) < len(names):
         wanted = f"{len(names)} things: {', '.join(names)}"
+        if result is None:
+            raise Wrong(f"Your function returned None; wanted {wanted}. Is a `return` missing?")
         raise Wrong(f"Your function returned {describe(result)}; wanted {wanted}.")
     return tuple(read(*parts) for parts in zip(result[: len(names)], wanted, names, strict=True))
+
+
+def _are_rows(parts: tuple, wanted) -> bool:
+    """Whether these are the rows of a tensor of the shape that is wanted."""
+    rows = isinstance(wanted, Tensor) and wanted.dim() > 1 and len(parts) == len(wanted)
+    return rows and all(getattr(part, "shape", None) == wanted.shape[1:] for part in parts)
 
 
 def read_dict(answer, keys: tuple[str, ...]) -> dict:
@@ -52,7 +67,7 @@ def read_dict(answer, keys: tuple[str, ...]) -> dict:
     if missing:
         raise Wrong(f"Your dictionary lacks {_ticked(missing)}. Wanted the keys {wanted}.")
     values = {key: found[key.lower()] for key in keys}
-    empty = [key for key, value in values.items() if value is ... or value is None]
+    empty = [key for key, value in values.items() if value is None or _has_dots(value)]
     if empty:
         raise Unfinished(f"Still to fill in: {_ticked(empty)}.")
     return values
@@ -67,11 +82,15 @@ def read_numbers(value, name: str, count: int = 1) -> tuple[float, ...]:
     wanted = "a number" if count == 1 else f"{count} numbers"
     try:
         held = value.flatten().tolist() if isinstance(value, Tensor | np.ndarray) else value
-        if isinstance(held, bool | str):
+        if isinstance(held, bool):
             raise TypeError
-        numbers = tuple(map(float, held if isinstance(held, list | tuple) else [held]))
+        held = held if isinstance(held, list | tuple) else [held]
+        if any(isinstance(each, str | bytes) for each in held):
+            raise TypeError
+        numbers = tuple(map(float, held))
     except (TypeError, ValueError, OverflowError):
-        raise Wrong(f"`{name}` should be {wanted}, and is {describe(value)}.") from None
+        kind = wanted if count == 1 else f"{wanted} in a list or tuple"
+        raise Wrong(f"`{name}` should be {kind}, and is {describe(value)}.") from None
     if len(numbers) != count:
         raise Wrong(f"`{name}` should be {wanted}, and holds {len(numbers)}: {describe(value)}.")
     return numbers
@@ -86,6 +105,8 @@ def read_shape(value, name: str) -> tuple[int, ...]:
     if isinstance(value, Tensor | np.ndarray) and value.ndim != 1:
         return tuple(value.shape)
     try:
+        if isinstance(value, str | bytes | dict | set):
+            raise TypeError
         sizes = tuple(float(size) for size in value)
     except (TypeError, ValueError):
         raise Wrong(f"`{name}` should be a shape such as `(3, 5)`, and is {describe(value)}.") from None
@@ -135,15 +156,21 @@ def read_tensor(value, name: str) -> Tensor:
     try:
         return _as_tensor(value)
     except (TypeError, ValueError, RuntimeError):
-        raise Wrong(f"`{name}` should be a tensor, and is {describe(value)}.") from None
+        holds = f" that holds {value.dtype}" if isinstance(value, Tensor | np.ndarray) else ""
+        words = f"`{name}` should be a tensor of real numbers, and is {describe(value)}{holds}."
+        raise Wrong(words) from None
 
 
 def _as_tensor(value) -> Tensor:
-    if isinstance(value, list | tuple) and any(isinstance(item, list | tuple | Tensor) for item in value):
-        return torch.stack([_as_tensor(item) for item in value])
-    if isinstance(value, str) or (isinstance(value, Tensor | np.ndarray) and "complex" in str(value.dtype)):
+    if isinstance(value, list | tuple):
+        if any(isinstance(item, list | tuple | Tensor | np.ndarray) for item in value):
+            return torch.stack([_as_tensor(item) for item in value])
+    elif isinstance(value, str) or (isinstance(value, Tensor | np.ndarray) and "complex" in str(value.dtype)):
         raise TypeError
-    return torch.as_tensor(value).detach().cpu()
+    if isinstance(value, np.ndarray):  # torch takes neither steps backwards nor another order of the bytes
+        value = value.astype(value.dtype.newbyteorder("="), order="C")
+    value = torch.as_tensor(value).detach().cpu()
+    return value.to_dense() if value.is_sparse else value
 
 
 READERS = (

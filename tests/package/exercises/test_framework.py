@@ -267,6 +267,12 @@ def in_place(query, key, value):
         lambda q, k, v: right_dot(q, k, v).numpy(),
         lambda q, k, v: right_dot(q, k, v).tolist(),
         lambda q, k, v: list(right_dot(q, k, v)),
+        lambda q, k, v: tuple(right_dot(q, k, v)),
+        lambda q, k, v: [row.numpy() for row in right_dot(q, k, v)],
+        lambda q, k, v: np.flip(np.flip(right_dot(q, k, v).numpy(), 1).copy(), 1),
+        lambda q, k, v: [row.numpy()[::-1].copy()[::-1] for row in right_dot(q, k, v)],
+        lambda q, k, v: right_dot(q, k, v).numpy().astype(">f4"),
+        lambda q, k, v: right_dot(q, k, v).to_sparse(),
         lambda q, k, v: right_dot(q.double(), k.double(), v.double()),
         lambda q, k, v: right_dot(q, k, v).requires_grad_(),
         lambda *inputs: right_dot(*inputs),
@@ -321,6 +327,20 @@ def test_the_checks_load_and_judge_under_any_settings():
         (lambda q, k, v: "words", "'words' (str)"),
         (lambda q, k, v: right_dot, "has not been called"),
         (lambda q, k, v: right_dot(q, k, v).to(torch.complex64), "should be a tensor"),
+        (lambda q, k, v: right_dot(q, k, v).to(torch.complex64), "(3, 5, 6) that holds torch.complex64"),
+        (
+            lambda q, k, v: np.array(["a", None]),
+            "of real numbers, and is an array of shape (2,) that holds object",
+        ),
+        (
+            lambda q, k, v: list(right_dot(q, k, v)[0].split(3)),
+            "a list of 2, the first a tensor of shape (3, 6)",
+        ),
+        (lambda q, k, v: torch.nn.Linear(6, 6), "is a module, Linear, that has not been called"),
+        (
+            lambda q, k, v: [[1.0, 2], [3.0]],
+            "should be a tensor of real numbers, and is [[1.0, 2], [3.0]] (list)",
+        ),
         (lambda q, k, v: right_dot(q, k, v) * float("nan"), "NaN"),
         (lambda q, k, v: right_dot(q, k, v).transpose(1, 2), "axes of `output` are in another order"),
         (
@@ -391,6 +411,60 @@ def test_a_judge_leaves_the_learners_answer_as_it_was(fresh):
     assert fresh("4.1", answer | {"output": [18.81]}).passed
     assert fresh("4.1", answer).state == "wrong"
     assert str(answer) == str(kept)
+
+
+BY_HAND = {"scores": (2, 6), "scaled": (1, 3), "weights": (0.12, 0.88), "output": 18.81}
+SHAPES = {"encoder": (9, 9), "decoder": (5, 5), "cross": (5, 9), "output": (5, 16), "masked": 10}
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "answer"),
+    [
+        ("4.1", BY_HAND | {"scores": (2, ...)}),
+        ("4.1", BY_HAND | {"scores": [..., ...]}),
+        ("4.1", BY_HAND | {"output": [[...]]}),
+        ("4.3", SHAPES | {"cross": (5, ...)}),
+        ("3.4", lambda q, k, v: [...]),
+        ("3.4", lambda q, k, v: [[1.0, ...], [2.0, 3.0]]),
+        ("4.4", lambda output, weights, order: (output, [..., 1])),
+    ],
+)
+def test_dots_anywhere_are_still_to_be_filled_in(fresh, exercise_id, answer):
+    assert fresh(exercise_id, answer).state == "pending"
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "answer", "words"),
+    [
+        (
+            "4.1",
+            BY_HAND | {"scores": ("2", "6")},
+            "`scores` should be 2 numbers in a list or tuple, and is ('2', '6')",
+        ),
+        ("4.1", BY_HAND | {"scores": np.array(["2", "6"])}, "`scores` should be 2 numbers"),
+        ("4.1", BY_HAND | {"output": True}, "`output` should be a number, and is True (bool)"),
+        (
+            "4.1",
+            BY_HAND | {"scores": {2, 6}},
+            "`scores` should be 2 numbers in a list or tuple, and is {2, 6} (set)",
+        ),
+        ("4.1", BY_HAND | {"output": b"18"}, "`output` should be a number, and is b'18' (bytes)"),
+        (
+            "4.3",
+            SHAPES | {"encoder": "99"},
+            "`encoder` should be a shape such as `(3, 5)`, and is '99' (str)",
+        ),
+        ("4.3", SHAPES | {"output": {5, 16}}, "`output` should be a shape"),
+        ("4.3", SHAPES | {"cross": {5: 1, 9: 1}}, "`cross` should be a shape"),
+        ("4.3", SHAPES | {"cross": b"59"}, "`cross` should be a shape"),
+        ("4.4", lambda output, weights, order: None, "returned None; wanted 2 things: output, weights"),
+        ("4.4", lambda output, weights, order: None, "Is a `return` missing?"),
+    ],
+)
+def test_what_holds_no_numbers_is_named(fresh, exercise_id, answer, words):
+    verdict = fresh(exercise_id, answer)
+    assert verdict.state == "wrong"
+    assert words in verdict.message
 
 
 def test_results_that_are_no_tensors_are_shown_with_the_inputs():
