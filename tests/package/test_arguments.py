@@ -401,6 +401,8 @@ def test_a_cache_of_other_heads_is_named(shape):
     rotary = RotaryAttention(12, 3, 1, RotaryPositions(4))
     with pytest.raises(ValueError, match=r"cache: wanted shape \(2, 1, S, 4\), got"):
         rotary(X, X, X, cache=cache)
+    with pytest.raises(ValueError, match=r"value: wanted shape \(2, 3, 12\), .*got \(2, 3, 5\)"):
+        rotary(X, X, X[..., :5])
     with pytest.raises(TypeError, match="cache: wanted KeyValues, got Tensor"):
         attention(X, X, X, cache=X)
     with pytest.raises(TypeError, match="cache: wanted a LayerCache, got KeyValues"):

@@ -143,6 +143,16 @@ def test_a_higher_length_penalty_never_gives_a_shorter_sequence(source):
     assert (long > short).any()
 
 
+def test_every_source_gets_its_own_sequence_whichever_beam_is_best(source):
+    """Under a length penalty the best is often not the likeliest, which is the first beam."""
+    model, options = build("gru"), SEARCH | {"max_length": 6, "beams": 3, "length_penalty": 2.0}
+    together = beam_search(model, source, **options)
+    likeliest = beam_search(model, source, **options | {"length_penalty": 0.0})
+    assert (together.scores < likeliest.scores - 1e-6).sum() > 1
+    wanted = log_probability(model, source, together.ids, lengths_of(together.ids))
+    torch.testing.assert_close(together.scores, wanted)
+
+
 class Script(torch.nn.Module):
     """A model that gives every beam the same scripted probabilities at each step."""
 

@@ -85,3 +85,4 @@ def test_every_public_name_exists():
         assert getattr(attnbook, name).__name__ if name != "check" else callable(attnbook.check)
     with pytest.raises(AttributeError, match="has no attribute 'Attention'"):
         _ = attnbook.Attention
+    assert set(attnbook.__all__) < set(dir(attnbook))

@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from attnbook import LanguageModel, RotaryPositions, ablate, beam_search, greedy_decode, sample
+from attnbook import (
+    LanguageModel,
+    RotaryAttention,
+    RotaryPositions,
+    ablate,
+    beam_search,
+    causal_mask,
+    greedy_decode,
+    sample,
+)
 from attnbook.generation import draw
 
 VOCAB, PAD = 37, 3
@@ -283,6 +292,7 @@ def test_scores_depend_on_the_distance_alone(interleaved):
     scores = [(rotary(query, 5 + far) * rotary(key, far)).sum() for far in (0, 1, 100, 4000)]
     assert torch.allclose(torch.stack(scores), scores[0].expand(4), atol=1e-9)
     assert not torch.isclose(scores[0], (rotary(query, 6) * rotary(key, 0)).sum(), atol=1e-3)
+    assert torch.equal(rotary(query), query)  # at position 0 nothing is rotated
 
 
 def test_the_two_layouts_are_one_after_a_permutation():
@@ -338,6 +348,68 @@ def test_sixteen_bits_keep_far_positions_apart():
     rotary = RotaryPositions(4)
     x = torch.ones(1, 1, 1, 4, dtype=torch.bfloat16)
     assert not torch.equal(rotary(x, 1000), rotary(x, 1001))
+
+
+# Attention by itself
+
+
+def spelled_out(attention: RotaryAttention, x, values, mask=None):
+    """Attention over all of `x` from position 0 on, head by head."""
+    heads, d = attention.num_heads, attention.d_head
+    queries, keys, values = (
+        layer(each).unflatten(-1, (-1, d)).transpose(1, 2)
+        for layer, each in ((attention.query, x), (attention.key, x), (attention.value, values))
+    )
+    queries, keys = (
+        torch.cat([turned(each[:, :, [t]], t) for t in range(x.shape[1])], 2) for each in (queries, keys)
+    )
+    outputs, maps = [], []
+    for head in range(heads):
+        shared = head * keys.shape[1] // heads
+        scores = queries[:, head] @ keys[:, shared].mT / math.sqrt(d)
+        weights = (scores if mask is None else scores.masked_fill(~mask, -math.inf)).softmax(-1)
+        outputs.append(weights @ values[:, shared])
+        maps.append(weights)
+    return attention.output(torch.cat(outputs, -1)), torch.stack(maps, 1)
+
+
+def turned(x, t):
+    """Rotate the pairs (i, i + d/2) by their angles at position t."""
+    half = x.shape[-1] // 2
+    angle = t * 10_000.0 ** (-torch.arange(half, dtype=x.dtype) / half)
+    a, b = x.split(half, -1)
+    return torch.cat((a * angle.cos() - b * angle.sin(), b * angle.cos() + a * angle.sin()), -1)
+
+
+@pytest.fixture(params=[1, 2, 4])
+def rotary_attention(request):
+    torch.manual_seed(0)
+    return RotaryAttention(24, 4, request.param, RotaryPositions(6)).double()
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_attention_by_itself_computes_its_angles_from_position_0_on(rotary_attention, causal):
+    x, values = torch.randn(2, 2, 5, 24, dtype=torch.float64)
+    mask = causal_mask(5) if causal else None
+    output, weights = rotary_attention(x, x, values, mask)
+    wanted, maps = spelled_out(rotary_attention, x, values, mask)
+    torch.testing.assert_close(output, wanted)
+    torch.testing.assert_close(weights, maps)
+    fused, nothing = rotary_attention(x, x, values, mask, need_weights=False)
+    torch.testing.assert_close(fused, wanted)
+    assert nothing is None
+
+
+def test_attention_by_itself_continues_after_the_keys_of_its_cache(rotary_attention):
+    x, values = torch.randn(2, 2, 5, 24, dtype=torch.float64)
+    wanted, maps = spelled_out(rotary_attention, x, values, causal_mask(5))
+    cache = rotary_attention.keys_and_values(x[:, :0], x[:, :0])
+    for part, whole in ((slice(0, 3), causal_mask(5)[:3, :3]), (slice(3, 5), causal_mask(5)[3:])):
+        new = x[:, part]
+        output, weights, cache = rotary_attention(new, new, values[:, part], whole[None, None], cache=cache)
+        torch.testing.assert_close(output, wanted[:, part])
+        torch.testing.assert_close(weights, maps[:, :, part, : part.stop])
+        assert cache.keys.shape[2] == part.stop
 
 
 # Sampling

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from attnbook import causal_mask, padding_mask
+from attnbook import causal_mask, padding_mask, scaled_dot_product_attention
 from attnbook.masks import fit_mask
 
 
@@ -20,6 +20,15 @@ def test_a_copy_of_a_causal_mask_has_to_say_which_axis_is_which():
         with pytest.raises(ValueError, match="could mean either"):
             fit_mask(copied, (3, 2, 3, 3))
         assert torch.equal(fit_mask(copied[None, None], (3, 2, 3, 3))[0, 0], mask)
+
+
+@pytest.mark.traced
+def test_an_ambiguous_mask_is_refused_under_compile_too():
+    compiled = torch.compile(scaled_dot_product_attention, backend="eager")
+    for heads, mask in ((2, causal_mask(3).clone()), (3, torch.ones(3, 3, 3, dtype=torch.bool))):
+        x = torch.randn(3, heads, 3, 4)
+        with pytest.raises(ValueError, match="could mean either"):
+            compiled(x, x, x, mask)
 
 
 def test_causal_mask_is_created_on_the_given_device(device):

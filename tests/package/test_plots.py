@@ -207,6 +207,21 @@ def test_many_tokens_show_every_nth_label():
     drawn(ax.figure)
 
 
+@pytest.mark.parametrize(("tokens", "width"), [(48, 0.5), (49, 0)])
+def test_lines_between_cells_are_left_out_where_they_would_hide_the_colours(tokens, width):
+    ax = plot_attention(weights(tokens, 2), ["q"] * tokens, ["k"] * 2)
+    assert ax.collections[0].get_linewidth() == width
+
+
+def test_the_colour_bar_is_close_to_the_map_and_leaves_it_its_place():
+    ax = plot_attention(weights(12, 12), list("abcdefghijkl"))
+    figure, bar = ax.figure, ax.collections[0].colorbar.ax
+    drawn(figure)
+    assert bar.bbox.x1 < figure.bbox.x1
+    assert 0 < bar.bbox.x0 - ax.bbox.x1 < 0.05 * ax.bbox.width
+    assert ax.bbox.width > 0.6 * figure.bbox.width
+
+
 @pytest.mark.parametrize("shape", [(11, 13), (2, 3), (3, 40)])
 def test_a_long_title_is_not_cut(shape):
     title = "Cross-attention: queries from the target, keys from the source: layer 1, mean of heads"
@@ -220,6 +235,8 @@ def test_a_long_title_is_not_cut(shape):
     assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
     assert 0 <= box.y0 < box.y1 <= figure.bbox.y1
     assert ax.bbox.height > 0.8 * short.axes[0].bbox.height
+    lines = written.get_text().count("\n")
+    assert figure.get_figheight() == pytest.approx(short.get_figheight() + 0.2 * lines)
 
 
 @pytest.mark.parametrize(
@@ -365,6 +382,17 @@ def test_lines_are_labelled_at_their_right_ends_in_their_colours():
     assert right <= figure.bbox.x1
 
 
+def test_a_line_that_leaves_the_axes_is_labelled_all_the_same():
+    with book_style():
+        figure, ax = plt.subplots()
+        ax.plot([0, 1], [0, 5], label="leaves")
+        ax.set(xlim=(0, 1), ylim=(0, 4))
+        before = drawn(figure)
+        label_lines(ax)
+        assert drawn(figure) != before
+    assert not written(ax)["leaves"].get_annotation_clip()
+
+
 def test_labels_of_lines_that_end_together_do_not_overlap():
     with book_style():
         figure, ax = plt.subplots()
@@ -408,7 +436,9 @@ def test_crowded_labels_are_moved_as_little_as_needed(heights, apart):
     np.testing.assert_allclose(spaced(heights, 1), apart, atol=1e-9)
 
 
+@mpl.rc_context()
 def test_the_books_style_applies_to_a_block_or_from_here_on():
+    mpl.rcdefaults()  # not what an earlier test may have left
     before = mpl.rcParams.copy()
     with book_style():
         assert mpl.rcParams["axes.titlelocation"] == "left"
