@@ -74,6 +74,8 @@ def _changed(
         _changed(lambda text, i: text.replace(text[i], "", 1)),
         "You put a space in place of the character. Leave it out, so that the text gets shorter.",
         _changed(lambda text, i: text[:i] + " " + text[i + 1 :]),
+        "You put another character in its place. Leave it out, so that the text gets shorter.",
+        _changed(lambda text, i: text[:i] + "_" + text[i + 1 :]),
         "All positions seem to count. Leave out one character of the whole text at a time, and compare with "
         "the translation of the whole text, not with the text.",
         _changed(differ=lambda found, whole, text: found != text),
@@ -139,13 +141,23 @@ numbers(
 
 
 def _count(
-    source, target, d_model, layers, biases=1, crossing=2, norms=3, vectors=2, decoders=1, matrices=4, wide=4
+    source,
+    target,
+    d_model,
+    layers,
+    biases=(1, 1),
+    crossing=2,
+    norms=(2, 3),
+    vectors=2,
+    decoders=1,
+    matrices=4,
+    wide=4,
 ) -> int:
     """The parameters of a post-norm Transformer; the keywords make counting mistakes."""
-    attention = matrices * (d_model**2 + biases * d_model)
-    feed_forward = 2 * wide * d_model**2 + biases * (wide + 1) * d_model
-    encoder = attention + feed_forward + 2 * vectors * d_model
-    decoder = crossing * attention + feed_forward + norms * vectors * d_model
+    attention = matrices * (d_model**2 + biases[0] * d_model)
+    feed_forward = 2 * wide * d_model**2 + biases[1] * (wide + 1) * d_model
+    encoder = attention + feed_forward + norms[0] * vectors * d_model
+    decoder = crossing * attention + feed_forward + norms[1] * vectors * d_model
     return (source + target) * d_model + layers * (encoder + decoders * decoder)
 
 
@@ -171,13 +183,18 @@ def _largest(
     return largest
 
 
+def _at_least_one_step(source: int, target: int, layers: int, heads: int, budget: int) -> tuple[int, int]:
+    d_model, left = largest_model(source, target, layers, heads, budget)
+    return (d_model, left) if d_model else (heads, budget - _count(source, target, heads, layers))
+
+
 @function(
     "8.3",
     "Spend a budget",
     {"d_model": "a number", "left": "a number"},
     praise="You can count a Transformer part by part. Four times the budget buys about twice the width.",
     cases=[
-        (11, 13, 2, 3, 30_000),
+        (11, 14, 3, 3, 40_000),
         (70, 31, 3, 4, 80_000),
         (500, 500, 1, 8, 5_000),
         (10, 10, 1, 2, _count(10, 10, 8, 1)),
@@ -192,19 +209,28 @@ def _largest(
         _largest(answer=lambda d_model, left, heads: (d_model - heads, left)),
         "A model with exactly `budget` parameters fits, too.",
         _largest(fits=lambda count, budget: count < budget),
+        "The budget is too small for any width here: `d_model` is then 0, and everything is left.",
+        _largest(answer=lambda d_model, left, heads: (d_model or heads, left)),
+        _largest(answer=lambda d_model, left, heads: (d_model, left if d_model else 0)),
+        _at_least_one_step,
         "`left` is what is *not* spent: the budget minus the model's parameters.",
         lambda *case: (d_left := largest_model(*case)) and (d_left[0], case[-1] - d_left[1]),
         "The biases are missing. A linear layer from m to n has n of them.",
-        _largest(biases=0),
+        _largest(biases=(0, 0)),
+        "The biases of the attentions are missing. Each of the four matrices has d_model of them.",
+        _largest(biases=(0, 1)),
         "You counted the output matrix separately. It is shared with the target embedding.",
         _largest(extra=lambda d_model, target: target * d_model),
         "A decoder layer has two attentions: self-attention, and cross-attention over the source.",
         _largest(crossing=1),
-        _largest(crossing=1, norms=2),
+        _largest(crossing=1, norms=(2, 2)),
         "A norm is missing in the decoder: each of its three sublayers has one.",
-        _largest(norms=2),
-        "The LayerNorms are missing.",
+        _largest(norms=(2, 2)),
+        "An encoder layer has two norms, one for each of its two sublayers.",
+        _largest(norms=(3, 3)),
+        "The LayerNorms are missing, or else the biases of the feed-forward networks: both are 10 · L · D.",
         _largest(vectors=0),
+        _largest(biases=(1, 0)),
         "A LayerNorm has two vectors: a gain and a shift.",
         _largest(vectors=1),
         "You gave each stack a norm at its end. The pre-norm model has those; this one is post-norm.",
@@ -286,6 +312,8 @@ def _pieces(count: int, width: int, seed: int) -> tuple[Tensor, Tensor, float]:
         _joined(lambda gradients, counts: (counts[:, None] * gradients).sum(0)),
         "You divided by the number of pieces. Divide by the number of tokens in all of them.",
         _joined(lambda gradients, counts: (counts[:, None] * gradients).mean(0)),
+        "`counts * gradients` multiplies the columns. Each row needs its factor: `counts[:, None]`.",
+        _joined(lambda gradients, counts: (counts * gradients).sum(0) / counts.sum()),
         "You gave more weight to pieces with fewer tokens. It is the other way round.",
         _joined(lambda gradients, counts: _by_tokens(gradients, 1 / counts)),
         _joined(lambda gradients, counts: (gradients / counts[:, None]).sum(0)),
@@ -348,6 +376,7 @@ def _write(
     change: Callable = lambda written, start, end: written,
     steps: Callable = lambda most: most,
     own: Callable = lambda start, end: (start, end),
+    most: bool = False,
 ) -> Callable:
     """The correct decoding loop; the keywords make wrong ones."""
 
@@ -362,7 +391,7 @@ def _write(
             written.append(ids.item())
             if written[-1] == end and not on:
                 break
-        return change(written, start, end)
+        return change(written[:max_length] if most else written, start, end)
 
     return write
 
@@ -421,11 +450,15 @@ def _writer_case(start: int, shift: int, stops: int, max_length: int, seed: int)
         "The list is longer than `max_length`.",
         _write(steps=lambda most: most + 1),
         _write(steps=lambda most: most + 20),
+        _write(steps=lambda most: most + 90),
+        "The list is correct, but the model took more steps than `max_length`. Stop the loop there.",
+        _write(steps=lambda most: most + 90, most=True),
         "You begin with 1. Begin with the argument `start`.",
         _write(own=lambda start, end: (1, end)),
         "You stop at 2. Stop at the argument `end`.",
         _write(own=lambda start, end: (start, 2)),
     ),
+    rule="`steps` is how often you called `model.step`: call it once for each id of the list.",
 )
 def write_one(model, source: Tensor, start: int, end: int, max_length: int) -> list[int]:
     return _write()(model, source, start, end, max_length)
@@ -457,7 +490,8 @@ DAYS = [Date(2001, 1, day) for day in range(1, 10)]
     cases=[
         (
             [(DAYS[i], "en", "full") for i in range(5)]
-            + [(DAYS[0], "zh", "long"), (DAYS[7], "fr", "long"), (DAYS[7], "fr", "long")],
+            + [(DAYS[0], "zh", "long"), (DAYS[0], "en", "full"), (DAYS[1], "fr", "full")]
+            + 2 * [(DAYS[7], "fr", "long")],
             [(DAYS[i], "zh", form) for i in (0, 1, 3, 5, 6, 8) for form in ("long", "full")]
             + [(DAYS[2], "en", "full"), (DAYS[5], "ar", "full"), (DAYS[1], "de", "full")]
             + 3 * [(DAYS[7], "zh", "full")],
@@ -484,6 +518,10 @@ DAYS = [Date(2001, 1, day) for day in range(1, 10)]
         "You compared languages or formats, which occur on both sides. Compare dates.",
         lambda train, test: _fraction(test, train, lambda row: row[1]),
         lambda train, test: _fraction(test, train, lambda row: row[2]),
+        "You counted pairs. A row of the test counts once, however often its date is in the training set.",
+        lambda train, test: sum(a[0] == b[0] for a in train for b in test) / len(test),
+        "You found no date of the test in the training set. Compare it with dates, not with whole rows.",
+        lambda train, test: sum(row[0] in train for row in test) / len(test),
         "You compared date and language or format. The date alone makes it a leak.",
         lambda train, test: _fraction(test, train, lambda row: row[:2]),
         lambda train, test: _fraction(test, train, lambda row: (row[0], row[2])),
@@ -534,6 +572,8 @@ def _texts_case(count: int, longest: int, seed: int) -> tuple[list[str], list[st
 
 DATES_WRITTEN = ["2009-03-07", "1999-1-1", "2020-02-020", "", "x2001-01-01", "1950-10-10"]
 DATES_WANTED = ["2009-03-07", "1999-11-11", "2020-02-02", "1987", "2001-01-01", "1905-10-01"]
+YEARS_WRITTEN = ["1987", "1987", "88", "88", "20", "7"]
+YEARS_WANTED = ["88", "88", "1987", "1987", "2000", "8"]
 
 
 @function(
@@ -543,9 +583,10 @@ DATES_WANTED = ["2009-03-07", "1999-11-11", "2020-02-02", "1987", "2001-01-01", 
     praise="Each misleads alone: one wrong character spoils a date, and one extra character shifts the rest.",
     use=_without_zero,
     cases=[
+        ([*DATES_WRITTEN, *YEARS_WRITTEN], [*DATES_WANTED, *YEARS_WANTED]),
         (
-            [*DATES_WRITTEN, "1987", "May", "may", "7 ", "8 ", "9 "],
-            [*DATES_WANTED, "88", "may", "Mai", "7", "8", "9"],
+            ["10", "May", "MAY", "maY", "mAy", "7 ", "8 ", " 9"],
+            ["10", "may", "may", "may", "may", "7", "8", "9"],
         ),
         (["ab", "abcd", "abcdef"], ["ab", "abcd", "abc"]),
         *drawn(_texts_case, (1, 6), (1, 8), count=8),
@@ -575,6 +616,10 @@ DATES_WANTED = ["2009-03-07", "1999-11-11", "2020-02-02", "1987", "2001-01-01", 
         _scores(lambda a, b, all_wanted: a.lower() == b.lower()),
         "`exact` ignores spaces at the ends. An exact match doesn't.",
         _scores(lambda a, b, all_wanted: a.strip() == b.strip()),
+        "`exact` ignores capitals and spaces. An exact match doesn't.",
+        _scores(lambda a, b, all_wanted: a.strip().lower() == b.strip().lower()),
+        "`characters` ignores capitals. The right character has the right case, too.",
+        _scores(right=lambda a, b: _matching(a.lower(), b.lower())),
         "`exact` accepts a text that begins with the other. Both must have the same length.",
         _scores(lambda a, b, all_wanted: a.startswith(b)),
         _scores(lambda a, b, all_wanted: _matching(a, b) == min(len(a), len(b))),
@@ -624,8 +669,9 @@ def _translations(count: int, length: int, seed: int) -> tuple[Tensor, Tensor, T
         _counted(lambda own, correct: correct.exp().sum(-1) > own.exp().sum(-1)),
         "You compare only the first token. Compare whole outputs.",
         _counted(lambda own, correct: correct[:, 0] > own[:, 0]),
-        "You compare only the last column, often padding. Compare whole outputs.",
+        "You compare only the last column or the largest number, often padding. Compare whole outputs.",
         _counted(lambda own, correct: correct[:, -1] > own[:, -1]),
+        _counted(lambda own, correct: correct.amax(-1) > own.amax(-1)),
         "You compare only the least probable tokens. Compare whole outputs.",
         _counted(lambda own, correct: correct.amin(-1) > own.amin(-1)),
         "You count tokens. Each wrong translation counts once.",
@@ -634,6 +680,8 @@ def _translations(count: int, length: int, seed: int) -> tuple[Tensor, Tensor, T
         _counted(change=lambda search, model, right: (search + int(right.sum()), model)),
         "Correct translations are among your model errors. Leave them out.",
         _counted(change=lambda search, model, right: (search, model + int(right.sum()))),
+        "Search errors are among your model errors. Every wrong translation has one cause.",
+        _counted(change=lambda search, model, right: (search, search + model)),
         "These are fractions. Count the errors.",
         _counted(change=lambda search, model, right: (search / len(right), model / len(right))),
         _counted(change=lambda search, model, right: (search / (~right).sum(), model / (~right).sum())),
@@ -703,8 +751,8 @@ def _layer_and_head(each: Tensor) -> tuple[int, int]:
 
 def _not_flattened(find_head: Callable, weights: Tensor, rows: Tensor, columns: Tensor):
     found = find_head(weights, rows, columns)
-    if isinstance(found, int) or (isinstance(found, Tensor) and found.numel() == 1):
-        if int(found) == int(_on_field(weights, rows, columns).argmax()):
+    if isinstance(found, int | float) or (isinstance(found, Tensor) and found.numel() == 1):
+        if found == int(_on_field(weights, rows, columns).argmax()):
             raise Wrong("That is the index in the flattened (L, H). `divmod(index, H)` splits it.")
         raise Wrong("Wanted two numbers, the layer and the head; got one.")
     return found
@@ -847,9 +895,9 @@ RIGHT = [0, 1, 0, 1, 1, 0, 0, 0, 1, 0, 0, 1]
         _threshold(choose=lambda tried: [t for t, _ in takewhile(lambda pair: pair[1], tried)]),
         "You take the largest threshold that will do. The smallest accepts more.",
         _threshold(best=max),
-        "You divide by the number of all outputs. Divide by the number of accepted ones.",
+        "You found no threshold, and there is one. Divide by the number of accepted outputs, not of all.",
         _threshold(enough=lambda right, taken, wanted: float((right & taken).double().mean()) >= wanted),
-        "You look at how many outputs are accepted. Look at how many of the accepted ones are correct.",
+        "This accepts every output, and too few are correct. Test what fraction of the accepted ones is.",
         _threshold(enough=lambda right, taken, wanted: float(taken.double().mean()) >= wanted),
         "An output exactly at the threshold is accepted: `>=`, not `>`.",
         _threshold(accepted=lambda sure, t: sure > t),

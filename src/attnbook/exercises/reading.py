@@ -100,6 +100,12 @@ def read_number(value, name: str) -> float:
     return read_numbers(value, name)[0]
 
 
+def read_count(value, name: str) -> float:
+    """A number that should be whole: an int where it is, because only those are compared exactly."""
+    number = read_number(value, name)
+    return int(number) if number.is_integer() else number
+
+
 def read_shape(value, name: str) -> tuple[int, ...]:
     """A shape, from a tuple, list, `torch.Size`, array, or a tensor that has this shape itself."""
     if isinstance(value, Tensor | np.ndarray) and value.ndim != 1:
@@ -176,7 +182,8 @@ def _as_tensor(value) -> Tensor:
 READERS = (
     (Tensor, read_tensor),
     (bool, read_truth),
-    (int | float, read_number),
+    (int, read_count),
+    (float, read_number),
     (str, read_text),
     (list | tuple, read_ids),
 )

@@ -41,7 +41,8 @@ HINTS = {
     "axes and `mm` exactly two; `@` takes any number.",
     r"same device|on device": "Your tensors are on different devices; the check uses the CPU. Use "
     "`torch.zeros_like(...)` or give `device=query.device`.",
-    r"dtype|scalar type": "The tensors differ in dtype. Use `torch.zeros_like(...)` or `dtype=query.dtype`.",
+    r"dtype|scalar type": "The tensors differ in dtype. Convert one: `a.to(b.dtype)`. A new tensor gets the "
+    "right one from `torch.zeros_like(...)` or `dtype=b.dtype`.",
     r"cannot be multiplied|Expected size for first two dim|size mismatch|mismatch in its core dim": "`A @ "
     "B` needs A's last axis to be as long as B's last but one. Write the two shapes side by side: only (…, "
     "n, m) @ (…, m, p) fits.",
@@ -125,7 +126,7 @@ def explain(error: BaseException, inputs: dict, call: str) -> str:
         parts += [f"{where}, in `{frame.f_code.co_name}`:", _indent(line)] if line else [f"{where}."]
     if shapes := shapes_of(variables):
         parts.append(f"There, {shapes}." if found else f"The inputs: {shapes}.")
-    hint = hint_for(message, line, call, variables)
+    hint = hint_for(message, line, "" if found else call, variables)
     return "\n\n".join(parts + ([hint] if hint else []))
 
 
@@ -147,7 +148,7 @@ def hint_for(message: str, line: str, call: str, variables: dict) -> str:
     if re.search(r"@|matmul|bmm", line) and "+" not in line and "size of tensor b" in message:
         message = "shapes cannot be multiplied"  # torch says the same of + and of @
     for pattern, hint in HINTS.items():
-        if re.search(pattern, message, re.IGNORECASE):
+        if ("{call}" not in hint or call) and re.search(pattern, message, re.IGNORECASE):
             return hint.replace("{call}", call)
     return ""
 

@@ -56,6 +56,12 @@ def test_characters_left_out_in_many_ways(check, answer):
             lambda write, text: [i for i in range(len(text)) if write(text[:i]) != write(text)],
             "All positions",
         ),
+        (
+            lambda write, text: [
+                i for i in range(len(text)) if write(f"{text[:i]}#{text[i + 1 :]}") != write(text)
+            ],
+            "another character in its place",
+        ),
     ],
 )
 def test_wrong_positions(check, answer, words):
@@ -138,6 +144,27 @@ def by_the_root(source, target, layers, heads, budget):
     return np.int64(d_model), float(budget - d_model * (a * d_model + b))
 
 
+def counted(size):
+    """Spends the budget by one's own count of a model with a width (at least 0) and sizes."""
+
+    def answer(source, target, layers, heads, budget):
+        d_model = 0
+        while size(d_model + heads, source, target, layers) <= budget:
+            d_model += heads
+        return d_model, budget - size(d_model, source, target, layers)
+
+    return answer
+
+
+def size(d, source, target, layers, attention_biases=12, inner_biases=10, norms=10):
+    return (source + target + layers * (28 * d + attention_biases + inner_biases + norms)) * d
+
+
+def at_least_one_head(source, target, layers, heads, budget):
+    d_model = max(heads, by_the_root(source, target, layers, heads, budget)[0])
+    return d_model, budget - size(d_model, source, target, layers)
+
+
 @pytest.mark.parametrize("answer", [by_building, by_the_root, lambda *sizes: list(by_the_root(*sizes))])
 def test_budgets_spent_in_many_ways(check, answer):
     verdict = check("8.3", answer)
@@ -152,10 +179,35 @@ def test_budgets_spent_in_many_ways(check, answer):
         (lambda *sizes: (64, 0), "Count one model first"),
         (lambda *sizes: by_the_root(*sizes)[0], "wanted 2 things: d_model, left"),
         (lambda *sizes: by_the_root(*sizes)[::-1], "in another order"),
+        (lambda *sizes: None, "returned None; wanted 2 things: d_model, left. Is a `return` missing?"),
+        (counted(lambda *sizes: size(*sizes) + 1), "Count one model first"),
+        (counted(lambda *sizes: size(*sizes, attention_biases=0)), "biases of the attentions"),
+        (counted(lambda *sizes: size(*sizes, inner_biases=0)), "or else the biases of the feed-forward"),
+        (counted(lambda *sizes: size(*sizes, norms=12)), "An encoder layer has two norms"),
+        (at_least_one_head, "`d_model` is then 0"),
+        (lambda *sizes: (max(sizes[3], by_the_root(*sizes)[0]), by_the_root(*sizes)[1]), "is then 0"),
+        (lambda *sizes: by_the_root(*sizes) if by_the_root(*sizes)[0] else (0, 0), "everything is left"),
+        (lambda *sizes: (Transformer(*sizes[:2], width=8), 0), "unexpected keyword"),
     ],
 )
 def test_wrong_budgets(check, answer, words):
     assert_says(check("8.3", answer), words)
+
+
+def test_whole_numbers_are_compared_and_shown_exactly(check):
+    """4,000,001 is so close to 4,000,000 that as floats they would pass for the same."""
+    verdict = check("8.3", counted(lambda *sizes: size(*sizes) + 1))
+    assert "exactly `budget` parameters" not in verdict.message
+    verdict = check("8.3", lambda *sizes: (by_the_root(*sizes)[0], 1_234_567))
+    assert "`left` is 1234567; wanted" in verdict.message
+
+
+def test_how_the_check_calls_is_told_only_where_its_own_call_fails(check):
+    def calls_another_with_too_much(source, target, *others):
+        return Transformer(source, target, width=8)
+
+    assert "The check calls" not in check("8.3", calls_another_with_too_much).message
+    assert "The check calls `largest_model(source_vocab" in check("8.3", lambda budget: (0, budget)).message
 
 
 # --- 8.4 ---------------------------------------------------------------------------------------------------
@@ -178,6 +230,10 @@ def by_numpy(gradients, counts, longest):
     whole = np.average(gradients, axis=0, weights=counts)
     length = np.linalg.norm(whole)
     return whole if length <= longest else whole / length * longest
+
+
+def of_two_dtypes(gradients, counts, longest):
+    return counts @ gradients
 
 
 @pytest.mark.parametrize("answer", [by_torch, token_by_token, by_numpy])
@@ -213,6 +269,13 @@ def test_gradients_joined_in_many_ways(check, answer):
             lambda gradients, counts, longest: token_by_token(gradients, counts, longest).clamp(-1, 1),
             "has the right shape",
         ),
+        (
+            lambda gradients, counts, longest: torch.renorm(
+                (counts * gradients).sum(0, keepdim=True) / counts.sum(), 2, 0, longest
+            )[0],
+            "Each row needs its factor",
+        ),
+        (of_two_dtypes, "Convert one"),
     ],
 )
 def test_wrongly_joined_gradients(check, answer, words):
@@ -269,6 +332,16 @@ def by_recursion(model, source, start, end, max_length):
     return rest(torch.tensor([start]), model.start(source), max_length)
 
 
+def from_the_start_each_time(model, source, start, end, max_length):
+    ids = [start]
+    while len(ids) <= max_length and end not in ids[1:]:
+        state = model.start(source)
+        for each in ids:
+            logits, state, _ = model.step(torch.tensor([each]), state)
+        ids.append(logits.argmax().item())
+    return ids[1:]
+
+
 @pytest.mark.parametrize("answer", [write, by_while, by_recursion])
 def test_any_writer(check, answer):
     verdict = check("8.5", answer)
@@ -295,6 +368,10 @@ def test_the_solution_writes_what_greedy_decode_writes():
         (lambda *c: 3, "should be a list of whole numbers"),
         (lambda *c: None, "None"),
         (lambda m, s, *rest: m.step(1, m.start(s)), "stopped"),
+        (lambda *c: (write(*c), 1), "should be a list of whole numbers"),
+        (lambda m, s, start, end, most: write(m, s, start, end, 200), "longer than `max_length`"),
+        (lambda m, s, start, end, most: write(m, s, start, end, 200)[:most], "more steps than `max_length`"),
+        (from_the_start_each_time, "how often you called `model.step`"),
     ],
 )
 def test_wrong_writers(check, answer, words):
@@ -348,6 +425,9 @@ def test_lists_are_the_learners_own_and_a_change_is_mentioned(check):
         (lambda a, b: sum(r[0] in {x[0] for x in a} for r in set(b)) / len(b), "wanted"),
         (lambda a, b: 0.625, "wanted"),
         (lambda a, b: sum(r[0].month in {x[0].month for x in a} for r in b) / len(b), "wanted"),
+        (lambda a, b: sum(r[0] in a for r in b) / len(b), "not with whole rows"),
+        (lambda a, b: np.mean([x[0] == r[0] for x in a for r in b]) * len(a), "You counted pairs"),
+        (lambda a, b: len({r[0] for r in a} & {r[0] for r in b}) / len(a), "`fraction` is 0.5; wanted"),
     ],
 )
 def test_wrong_leaks(check, answer, words):
@@ -405,6 +485,13 @@ def filled_with_spaces(a, b):
         (exactly(lambda x, y, b: x.lower() == y.lower()), "capitals"),
         (exactly(lambda x, y, b: x.strip() == y.strip()), "ignores spaces"),
         (exactly(lambda x, y, b: y in x), "wanted"),
+        (exactly(lambda x, y, b: x.strip().lower() == y.strip().lower()), "capitals and spaces"),
+        (exactly(lambda x, y, b: sorted(x) == sorted(y)), "`exact` is 0.16667"),
+        (exactly(lambda x, y, b: len(x) == len(y)), "`exact` is 0.25; wanted 0.083333"),
+        (
+            lambda a, b: (scores(a, b)[0], scores([t.lower() for t in a], [t.lower() for t in b])[1]),
+            "`characters` ignores capitals",
+        ),
         (filled_with_spaces, "wanted"),
         (lambda a, b: (scores(a, b)[0], np.mean([len(p) == len(q) for p, q in pairs(a, b)])), "wanted"),
         (
@@ -459,6 +546,11 @@ def counts(better, total=lambda right: (~right).sum()):
         (counts(lambda own, correct: correct[:, 0] > own[:, 0]), "only the first token"),
         (counts(lambda own, correct: correct.median(1)[0] > own.median(1)[0]), "`search_errors` is"),
         (lambda own, correct, right: (~right).sum(), "wanted 2 things"),
+        (counts(lambda own, correct: correct.amax(1) > own.amax(1)), "largest number, often padding"),
+        (
+            lambda own, correct, right: (((correct.sum(1) > own.sum(1)) & ~right).sum(), (~right).sum()),
+            "Search errors are among",
+        ),
     ],
 )
 def test_wrong_causes(check, answer, words):
@@ -565,6 +657,8 @@ def test_any_search_for_the_head(check, answer):
         (lambda w, r, c: int(on_field(w, r, c).argmax()), "flattened"),
         (lambda w, r, c: on_field(w, r, c), "wanted 2 things"),
         (lambda w, r, c: -1, "got one"),
+        (lambda w, r, c: torch.tensor(float("nan")), "got one"),
+        (lambda w, r, c: on_field(w, r, c).max(), "got one"),
         (lambda w, r, c: (0, 0), "Sum over the columns"),
     ],
 )
@@ -640,6 +734,10 @@ def test_thresholds_in_many_ways(check, answer):
         (lambda sure, right, wanted: sure >= by_sorting(sure, right, wanted), "should be a number"),
         (lambda *inputs: None if by_sorting(*inputs) > 1 else by_sorting(*inputs), "returned None"),
         (lambda *inputs: min(1.0, by_sorting(*inputs)), "return `math.inf`"),
+        (lambda sure, right, wanted: sure[~right].max(), "`threshold` is 0.9"),
+        (lambda sure, right, wanted: min(sure), "accepts every output"),
+        (lambda sure, right, wanted: by_sorting(sure, ~right, wanted), "accepts every output"),
+        (lambda sure, right, wanted: by_sorting(-sure, right, wanted), "no threshold, and there is one"),
     ],
 )
 def test_wrong_thresholds(check, answer, words):
