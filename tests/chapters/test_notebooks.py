@@ -197,6 +197,63 @@ def test_no_starter_overwrites_a_name_of_the_chapter(chapter):
             taken |= made_by(code)
 
 
+def test_no_solution_overwrites_what_a_function_of_the_chapter_reads(chapter):
+    """A reader can use such a function, or run its cell again, after trying the solution."""
+    codes = [code for code in cells(chapter, "code") if not re.search(r'^check\("', code, re.MULTILINE)]
+    read, made, statements = set(), set(), set()
+    for code in codes:
+        tree = ast.parse(re.sub(r"^( *)[%!].*", r"\1pass", code, flags=re.MULTILINE))
+        statements |= {ast.dump(each) for each in tree.body}
+        made |= made_by(code)
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef):
+                inside = [each for each in ast.walk(function) if isinstance(each, ast.Name)]
+                own = {each.id for each in inside if isinstance(each.ctx, ast.Store)}
+                own |= {each.arg for each in ast.walk(function) if isinstance(each, ast.arg)}
+                read |= {each.id for each in inside} - own
+    for text in cells(chapter, "markdown"):
+        for code in SOLUTION.findall(text):
+            new = [each for each in ast.parse(code).body if ast.dump(each) not in statements]
+            assert not made_by(ast.unparse(new)) & read & made, code
+
+
+def nameless(node: ast.AST) -> str:
+    """An expression with one name in place of all others."""
+    copy = ast.parse(ast.unparse(node))
+    for each in ast.walk(copy):
+        if isinstance(each, ast.Name):
+            each.id = "_"
+    return ast.dump(copy)
+
+
+def written_in(code: str) -> set[str]:
+    """What the lines of some code compute, compare or assign to, apart from names and constants."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Assign):
+            found += [node.value, *(each for each in node.targets if isinstance(each, ast.Subscript))]
+        elif isinstance(node, ast.Return | ast.Expr | ast.AugAssign):
+            found += [node.value] if node.value else []
+        elif isinstance(node, ast.If | ast.While):
+            found.append(node.test)
+    return {nameless(each) for each in found if len(list(ast.walk(each))) > 3}
+
+
+def is_code(text: str) -> bool:
+    try:
+        return bool(ast.parse(text))
+    except SyntaxError:
+        return False
+
+
+def test_the_last_hint_spells_out_no_line_of_the_solution(chapter):
+    for text in cells(chapter, "markdown"):
+        if solution := SOLUTION.search(text):
+            last = text[: solution.start()].rpartition("</summary>")[2].partition("</details>")[0]
+            spans = filter(is_code, re.findall(r"`([^`]+)`", last))
+            assert [span for span in spans if written_in(span) & written_in(solution[1])] == []
+
+
 def verdict(code: str, names: dict):
     """The verdict of `check` at the end of this code."""
     namespace = {**names}
