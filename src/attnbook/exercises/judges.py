@@ -243,7 +243,7 @@ def _wrong_dtype(name: str, got, wanted) -> str:
         return ""
     dtypes, words = (torch.int64, torch.int32), "whole numbers (torch.int64), which can index a table"
     if wanted.dtype == torch.bool:
-        dtypes, words = (torch.bool,), "a boolean tensor, such as `ids != pad`: numbers are *added* to scores"
+        dtypes, words = (torch.bool,), "a boolean tensor, as from a comparison: numbers are *added* to scores"
     return "" if got.dtype in dtypes else f"`{name}` is {got.dtype}; wanted {words}."
 
 

@@ -28,6 +28,8 @@ HINTS = {
     r"is not defined": "Python does not know this name. Run the cell that defines it, or check its spelling.",
     r"positional argument|unexpected keyword": "The check calls `{call}`: take these arguments in this "
     "order.",
+    r"could not infer output dtype": "`mean` takes numbers with a point: make numbers of True and False "
+    "first, as with `.float().mean()`.",
     r"view size is not compatible": "After `transpose` numbers aren't in a straight line: use `reshape`.",
     r"is invalid for input of size|cannot be reshaped": "The new shape must hold as many numbers as the old.",
     r"expanded size": "`expand`, and the assignment to a part of a tensor, stretch an axis only if its size "

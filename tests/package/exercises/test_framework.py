@@ -574,6 +574,10 @@ def turned_matrix(query, key, W_query, W_key, v):
     return query @ W_query.T
 
 
+def crowded_call(query, key, value):
+    return helper(query, key)
+
+
 @pytest.mark.parametrize(
     ("exercise_id", "answer", "there", "absent"),
     [
@@ -581,6 +585,8 @@ def turned_matrix(query, key, W_query, W_key, v):
         ("3.3", turned_matrix, "side by side: only (…, n, m) @ (…, m, p) fits", "reverses all axes"),
         ("3.4", broken_shapes, "swap the key's last two axes", "side by side"),
         ("3.4", broken_reversal, "`.T` reverses all axes, the batch too", "side by side"),
+        ("3.4", crowded_call, "helper() takes 1 positional argument", "The check calls"),
+        ("3.4", helper, "The check calls `dot_attention(query, key, value)`", "There"),
         ("3.4", broken_maximum, "compare two whole objects", "masked_fill"),
     ],
 )
