@@ -4,14 +4,15 @@ import math
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from attnbook.attention import masked_softmax
-from attnbook.exercises.comparing import shape
+from attnbook.exercises.comparing import describe, shape
 from attnbook.exercises.judges import Numbers, Suspect, drawn, number, random, randoms, slips
-from attnbook.exercises.reading import read_results
+from attnbook.exercises.reading import read_results, read_truth
 from attnbook.exercises.registry import exercise, function, suspects
 from attnbook.exercises.verdict import Unfinished, Wrong
 
@@ -64,6 +65,10 @@ def _mask(may_attend: Callable[[Tensor, Tensor, int], Tensor]) -> Callable[[int,
         _mask(lambda query, key, given: (key <= query) & (key >= given) | (query < given) & (key < given)),
         "Each position attends to the next token, which it must predict. Stop at the position itself.",
         _mask(lambda query, key, given: (key <= query + 1) | (key < given)),
+        "You moved the diagonal, which opens more keys to later positions, answers too. Open the same keys, "
+        "0 to given - 1, to all.",
+        _mask(lambda query, key, given: key < query + given),
+        _mask(lambda query, key, given: key <= query + given),
     ),
 )
 def least_mask(length: int, given: int) -> Tensor:
@@ -75,6 +80,17 @@ BEFORE_MOVES = "for `before` the score of key 4 is -inf, whatever it was. Its ol
 AFTER_MOVES = "`after` was divided by a sum that includes key 4: a larger score there lowers every weight."
 
 _weights = partial(number, near=0.006)  # thirds may be given as .33
+
+
+def _three_truths(value, name: str) -> tuple[bool, ...]:
+    held = value.tolist() if isinstance(value, Tensor | np.ndarray) else value
+    try:
+        first, second, third = held
+        return tuple(read_truth(each, name) for each in (first, second, third))
+    except (TypeError, ValueError, Wrong):
+        what = "should be True or False three times: for `after`, `renormalized` and `before`"
+        raise Wrong(f"`{name}` {what}. It is {describe(value)}.") from None
+
 
 exercise(
     "6.2",
@@ -132,11 +148,10 @@ exercise(
         number(
             "moved_by_key_4",
             (1, 0, 0),
-            "Give True or False three times: for after, renormalized and before.",
-            dict.fromkeys([(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1)], AFTER_MOVES)
+            slips=dict.fromkeys([(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1)], AFTER_MOVES)
             | dict.fromkeys([(1, 0, 1), (1, 1, 1)], BEFORE_MOVES)
             | {(1, 1, 0): "for `renormalized`, dividing by the sum cancels key 4. Compare with `before`."},
-        ),
+        )._replace(read=_three_truths),
     ),
 )
 
@@ -144,25 +159,25 @@ exercise(
 Parts = tuple[Tensor, Tensor, Callable, Callable, Callable, Callable, Tensor, Tensor]
 
 
+def _attend(matrix: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    """A function of the module, so that an error in a call has a short name."""
+    weights = masked_softmax(query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5, mask)
+    return weights @ value @ matrix.to(value)
+
+
 def _decoder_case(batch: int, length: int, width: int, seed: int) -> Parts:
     """The arguments of a decoder layer; source and target have one length, so that wrong masks fit."""
     matrices = random(3, width, width, seed=seed + 2)
 
-    def attention(matrix: Tensor) -> Callable:
-        def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-            weights = masked_softmax(query @ key.transpose(-2, -1) / width**0.5, mask)
-            return weights @ value @ matrix.to(value)
-
-        return attend
-
     def feed_forward(x: Tensor) -> Tensor:
         return (x @ matrices[2].to(x)).relu() - 0.5
 
-    real = torch.arange(length) < torch.arange(length, length - batch, -1).clamp(min=1)[:, None]  # (B, S)
+    lengths = torch.arange(length - 1, length - 1 - batch, -1).clamp(min=1)  # even sentence 0 has padding
+    real = torch.arange(length) < lengths[:, None]  # (B, S)
     return (
         *randoms((batch, length, width), (batch, length, width), seed=seed),
-        attention(matrices[0]),
-        attention(matrices[1]),
+        partial(_attend, matrices[0]),
+        partial(_attend, matrices[1]),
         feed_forward,
         partial(F.layer_norm, normalized_shape=(width,)),
         torch.ones(length, length, dtype=torch.bool).tril(),
@@ -183,6 +198,12 @@ def _decoder_case(batch: int, length: int, width: int, seed: int) -> Parts:
     slips=slips(
         "Nothing is repaired yet.",
         lambda x, m, look, cross, f, n, c, p: n((y := n(x + look(x, x, x, p))) + f(n(y + cross(m, y, y, c)))),
+        "One of the three mistakes is repaired, two are left. Compare each line with section 6.4.",
+        lambda x, m, look, cross, f, n, c, p: n((y := n(x + look(x, x, x, c))) + f(n(y + cross(m, y, y, p)))),
+        lambda x, m, look, cross, f, n, c, p: n((y := n(x + look(x, x, x, p))) + f(n(y + cross(y, m, m, c)))),
+        lambda x, m, look, cross, f, n, c, p: n(
+            (z := n((y := n(x + look(x, x, x, p))) + cross(m, y, y, c))) + f(z)
+        ),
         "The two masks are swapped: the causal mask is for the target, the padding mask for the source.",
         lambda x, m, look, cross, f, n, c, p: decoder_layer(x, m, look, cross, f, n, p, c),
         "Self-attention still has the padding mask of the source. The target needs the causal mask.",
@@ -200,6 +221,23 @@ def _decoder_case(batch: int, length: int, width: int, seed: int) -> Parts:
         "The last line adds the wrong vectors: add what the feed-forward network reads.",
         lambda x, m, look, cross, f, n, c, p: n((y := n(x + look(x, x, x, c))) + f(n(y + cross(y, m, m, p)))),
         lambda x, m, look, cross, f, n, c, p: n(x + f(n((y := n(x + look(x, x, x, c))) + cross(y, m, m, p)))),
+        "The residual connection around cross-attention adds what its queries are made of: y.",
+        lambda x, m, look, cross, f, n, c, p: n((z := n(x + cross(n(x + look(x, x, x, c)), m, m, p))) + f(z)),
+        lambda x, m, look, cross, f, n, c, p: n((z := n(m + cross(n(x + look(x, x, x, c)), m, m, p))) + f(z)),
+        "The queries of cross-attention come from what the sublayer before it returned: y, not x.",
+        lambda x, m, look, cross, f, n, c, p: n((z := n(n(x + look(x, x, x, c)) + cross(x, m, m, p))) + f(z)),
+        "A residual connection is missing: add each sublayer's output to what entered the sublayer.",
+        lambda x, m, look, cross, f, n, c, p: n(f(n((y := n(x + look(x, x, x, c))) + cross(y, m, m, p)))),
+        lambda x, m, look, cross, f, n, c, p: n((z := n(cross(n(x + look(x, x, x, c)), m, m, p))) + f(z)),
+        lambda x, m, look, cross, f, n, c, p: n(
+            (z := n((y := n(look(x, x, x, c))) + cross(y, m, m, p))) + f(z)
+        ),
+        "This is pre-norm. Here `norm` comes after each sum, not before each sublayer.",
+        lambda x, m, look, cross, f, n, c, p: (
+            (z := (y := x + look(n(x), n(x), n(x), c)) + cross(n(y), m, m, p)) + f(n(z))
+        ),
+        "The two attentions are swapped: `self_attention` comes first.",
+        lambda x, m, look, cross, f, n, c, p: decoder_layer(x, m, cross, look, f, n, c, p),
     ),
 )
 def decoder_layer(
@@ -315,7 +353,8 @@ LINE_UP = (
     _suspect(
         "a leaking pre-norm layer",
         _attention(_triangle(1), first=lambda x: _centred(x) / x.std(-1, keepdim=True)),
-        "Its LayerNorm cancels adding 1 or doubling. Use new random numbers: `torch.randn_like`.",
+        "LayerNorm cancels what all features of a word share, such as adding 1 or doubling. Change them at "
+        "random (`torch.randn_like`), or take the gradient of each feature separately.",
     ),
     _suspect(
         "a layer with a faint leak",
@@ -331,7 +370,8 @@ LINE_UP = (
     LINE_UP,
     praise=f"Your test judged all {len(LINE_UP)} layers correctly. Run it on every decoder you write.",
     slips=slips(
-        "Your test finds a leak in every layer, even causal ones. Count only inputs *later* than the output.",
+        "Your test finds a leak in every layer, even causal ones. Count only inputs *later* than the output. "
+        "(NaN is no test: a hidden word has the weight 0, and 0 · NaN is NaN.)",
         lambda layer, x: True,
         "Your test finds no leak in any layer. The last output has no future: test each of the others.",
         lambda layer, x: False,
@@ -458,8 +498,11 @@ def _search(
     return write
 
 
-def _set_aside(refill: bool) -> Callable:
-    """A wrong search: ended sequences leave the beams; with `refill`, other prefixes take their slots."""
+def _set_aside(refill: bool, shrink: bool = False) -> Callable:
+    """A wrong search: ended sequences leave the beams; with `refill`, other prefixes take their slots.
+
+    With `shrink`, no prefix ever takes the slot of an ended sequence, which can't be pushed out.
+    """
 
     def write(model: Model, start: int, end: int, beams: int, max_length: int) -> list[int]:
         alive, ended = [([start], 0.0)], []
@@ -468,8 +511,9 @@ def _set_aside(refill: bool) -> Callable:
                 ([*ids, i], total + log) for ids, total in alive for i, log in enumerate(model(ids).tolist())
             ]
             longer.sort(key=lambda beam: beam[1], reverse=True)
-            ended += [beam for beam in longer[:beams] if beam[0][-1] == end]
-            going_on = [beam for beam in (longer if refill else longer[:beams]) if beam[0][-1] != end]
+            slots = beams - len(ended) if shrink else beams
+            ended += [beam for beam in longer[:slots] if beam[0][-1] == end]
+            going_on = [beam for beam in (longer if refill else longer[:slots]) if beam[0][-1] != end]
             alive = going_on[:beams]
         return max(ended + alive, key=lambda beam: beam[1] / (len(beam[0]) - 1))[0][1:]
 
@@ -479,6 +523,17 @@ def _set_aside(refill: bool) -> Callable:
 def _model(vocab: int, seed: int) -> Model:
     """A random model: the next token's distribution depends on the last token and on the length so far."""
     scores = random(12, vocab, vocab, seed=seed)
+    return lambda ids: scores[min(len(ids), 11), int(ids[-1])].log_softmax(-1)
+
+
+def _early_end(likely: int, start: int, end: int, seed: int) -> Model:
+    """A random model whose first token is 0 or, less likely, the end; after 0, a few tokens are likely.
+
+    Later tokens are all unlikely: an early end would win, if it is still among the beams.
+    """
+    scores = random(12, 8, 8, seed=seed) / 10
+    scores[1, start, [0, end]] = torch.tensor([6.0, 5.0])
+    scores[2, 0, -likely:] += 6
     return lambda ids: scores[min(len(ids), 11), int(ids[-1])].log_softmax(-1)
 
 
@@ -500,7 +555,11 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
     {f"ids of model {i + 1}": "a list of ids" for i in range(MODELS)},
     praise="A likely first token doesn't decide, and length is no disadvantage. With one beam it is greedy.",
     use=_on_each,
-    cases=[_beams_case(8, 3, 3, 8, 630), *drawn(_beams_case, (4, 8), (0, 3), (1, 4), (1, 8), count=8)],
+    cases=[
+        _beams_case(8, 3, 3, 8, 630),
+        (tuple(_early_end(likely, 4, 1, 640 + likely) for likely in (1, 2, 3, 4, 2)), 4, 1, 2, 8),
+        *drawn(_beams_case, (4, 8), (0, 3), (1, 4), (1, 8), count=8),
+    ],
     slips=slips(
         "This is greedy decoding. Keep `beams` prefixes after each step, and extend every one.",
         lambda model, start, end, beams, most: write_with_beams(model, start, end, 1, most),
@@ -513,6 +572,9 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
         _search(lambda total, count: total / count**0.5),
         "You rank prefixes by their mean. Rank by sums; use the mean only at the end.",
         _search(rank=lambda ids, total, last: total / (len(ids) - 1)),
+        "You rank prefixes by sums divided by the root of the length. Rank by the sums themselves.",
+        _search(rank=lambda ids, total, last: total / (len(ids) - 1) ** 0.5),
+        _search(rank=lambda ids, total, last: total / len(ids) ** 0.5),
         "You rank prefixes by their last token alone. Use the sum over all tokens.",
         _search(rank=lambda ids, total, last: last),
         "You add probabilities. Add *log*-probabilities: a sequence's probability is a product.",
@@ -522,6 +584,7 @@ def _beams_case(vocab: int, end: int, beams: int, max_length: int, seed: int) ->
         "You set ended sequences aside. Keep them among the beams, where they compete at each step.",
         _set_aside(refill=True),
         _set_aside(refill=False),
+        _set_aside(refill=False, shrink=True),
         "A beam that has ended keeps growing. Keep it unchanged: nothing comes after `end`.",
         _search(wait=False),
         _search(lambda total, count: total, wait=False),
@@ -582,6 +645,11 @@ def _follow(
     outputs = []
     for word in x.unbind(dim=1):
         result = step(word, cache, positions, W_query, W_key, W_value)
+        if isinstance(result, tuple | list):
+            if len(result) == 3:
+                raise Wrong("Your step returns 3 things. Return two, the output and the pair (keys, values).")
+            if len(result) == 2 and isinstance(result[0], tuple | list) and isinstance(result[1], Tensor):
+                raise Wrong("You return the cache first. Return the output first, then the cache.")
         output, cache = read_results(result, (x, object()), ("output", "cache"))
         if isinstance(cache, tuple | list) and any(part is ... for part in cache):
             raise Unfinished("There is still a `...` in the cache that you return.")
@@ -606,6 +674,12 @@ def _words(batch: int, length: int, d_v: int, seed: int) -> tuple[Tensor, ...]:
     use=_follow,
     cases=[_words(3, 5, 5, 400), _words(2, 7, 4, 410), *drawn(_words, (1, 4), (1, 9), (2, 6))],
     slips=slips(
+        "Nothing is repaired yet.",
+        _step(lambda t: t + 1, kept=NEW, seen=OLD),
+        "One of the three mistakes is repaired, two are left. Follow the first two calls on paper.",
+        _step(kept=NEW, seen=OLD),
+        _step(lambda t: t + 1, kept=NEW),
+        _step(lambda t: t + 1, seen=OLD),
         "You return the old cache, without the newest key and value. Return the longer one.",
         _step(kept=OLD),
         _step(kept=OLD, position=lambda t: None),
@@ -746,6 +820,10 @@ def _budget(new: int, old: int, window: int, seed: int) -> tuple[int, int, int]:
         _window(lambda back, window: back >= 0),
         "One key too many: the word's own key counts as one of the `window`.",
         _window(lambda back, window: (back >= 0) & (back <= window)),
+        "One key too few: with the word's own key, `window` keys are open.",
+        _window(lambda back, window: (back >= 0) & (back < window - 1)),
+        "Your positions are one too large. Counted from 0, the last query is at position total - 1.",
+        _window(lambda back, window: (back >= -1) & (back < window - 1)),
         "You hid the diagonal. Each word attends to itself: its own key is one of the `window`.",
         _window(lambda back, window: (back > 0) & (back < window)),
         _window(lambda back, window: (back > 0) & (back <= window)),

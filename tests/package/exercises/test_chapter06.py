@@ -79,6 +79,8 @@ def test_the_least_mask_leaks_nothing_and_leaks_with_any_more_cells_open(length,
         (lambda length, given: attnbook.causal_mask(length)[given:], "has shape"),
         (lambda length, given: least(length, given) | (torch.arange(length) == length - 1), "other numbers"),
         (lambda length: attnbook.causal_mask(length), "least_mask(length, given)"),
+        (lambda length, given: torch.ones(length, length).bool().tril(given - 1), "You moved the diagonal"),
+        (lambda length, given: torch.ones(length, length).bool().tril(given), "You moved the diagonal"),
     ],
 )
 def test_masks_that_hide_too_much_or_too_little(check, answer, words):
@@ -126,12 +128,23 @@ def test_the_numbers_are_those_of_attention():
         ({"row_sum": 0.5}, "Add up"),
         ({"renormalized": (0.3, 0.7, 0, 0)}, "by their sum"),
         ({"before": (0.2, 0.8, 0, 0)}, "does not change this ratio"),
-        ({"moved_by_key_4": ["after"]}, "should be 3 numbers"),
-        ({"moved_by_key_4": True}, "should be 3 numbers"),
+        ({"moved_by_key_4": ["after"]}, "should be True or False three times"),
+        ({"moved_by_key_4": True}, "should be True or False three times"),
+        ({"moved_by_key_4": ("yes", "no", "no")}, "It is ('yes', 'no', 'no') (tuple)."),
+        ({"moved_by_key_4": (2, 0, 0)}, "should be True or False three times"),
+        ({"moved_by_key_4": np.array([1.0, np.nan, 0])}, "It is an array of shape (3,)."),
+        ({"moved_by_key_4": [[True, False, False]]}, "should be True or False three times"),
     ],
 )
 def test_wrong_numbers(check, other, words):
     assert_says(check("6.2", BY_HAND | other), words)
+
+
+@pytest.mark.parametrize("other", [{"moved_by_key_4": (True, False, ...)}, {"before": [..., ..., 0, 0]}])
+def test_dots_among_the_numbers_are_unfinished(check, other):
+    verdict = check("6.2", BY_HAND | other)
+    assert verdict.state == "pending"
+    assert f"Still to fill in: `{next(iter(other))}`" in verdict.message
 
 
 # --- 6.4 ---------------------------------------------------------------------------------------------------
@@ -266,6 +279,14 @@ def with_change(change, tolerance=1e-9):
     return leaks
 
 
+def by_poison(layer, x):
+    for s in range(1, x.shape[1]):
+        poisoned = torch.cat((x[:, :s], torch.full_like(x[:, s:], torch.nan)), 1)
+        if layer(poisoned)[:, :s].isnan().any():
+            return True
+    return False
+
+
 def fresh(later):
     return torch.randn_like(later)
 
@@ -293,6 +314,11 @@ def fresh(later):
         (gradient_of(lambda y: y[0, 2, 0], lambda g: g[:, 3:]), "only some positions"),
         (the_last_word, "only some positions"),
         (next_door, "only some positions"),
+        (
+            with_jacobian(lambda J: J.sum(3).abs().sum(1).round(decimals=9)),
+            "the gradient of each feature separately",
+        ),
+        (by_poison, "0 · NaN is NaN"),
         (lambda layer, x: "yes", "should be True or False"),
         (lambda layer, x: None, "None"),
         (lambda layer: True, "leaks(layer, x)"),
@@ -332,6 +358,10 @@ def test_the_aftermath_measured_in_many_ways(check, answer):
     assert verdict.passed, verdict.message
 
 
+def means_of_booleans(forced, decoded):
+    return forced.mean(), decoded.mean()
+
+
 def fractions_of(positions):
     return lambda forced, decoded: tuple(each[positions(forced)].float().mean() for each in (forced, decoded))
 
@@ -354,6 +384,7 @@ def fractions_of(positions):
             "`forced` is",
         ),
         (lambda forced, decoded: token_after_token(decoded, decoded), "`forced` is"),
+        (means_of_booleans, "make numbers of True and False first"),
     ],
 )
 def test_wrong_aftermaths(check, answer, words):
@@ -402,10 +433,47 @@ def with_a_queue(model, start, end, beams, most):
     return max(kept, key=lambda ids: kept[ids] / (len(ids) - 1))[1:]
 
 
-@pytest.mark.parametrize("answer", [search, with_tensors, with_a_queue])
+def with_few_children(model, start, end, beams, most):
+    """No more than `beams` tokens of one prefix can be among the best of all prefixes."""
+    kept = [(0.0, (start,))]
+    while any(ids[-1] != end and len(ids) <= most for _, ids in kept):
+        longer = [beam for beam in kept if beam[1][-1] == end]
+        for total, ids in [beam for beam in kept if beam[1][-1] != end]:
+            gains, tokens = model(ids).sort(descending=True)
+            pairs = zip(gains[:beams].tolist(), tokens[:beams].tolist(), strict=True)
+            longer += [(total + gain, (*ids, token)) for gain, token in pairs]
+        kept = sorted(longer, reverse=True)[:beams]
+    return torch.tensor(max(kept, key=lambda beam: beam[0] / (len(beam[1]) - 1))[1][1:])
+
+
+@pytest.mark.parametrize("answer", [search, with_tensors, with_a_queue, with_few_children])
 def test_beam_search_in_many_ways(check, answer):
     verdict = check("6.6", answer)
     assert verdict.passed, verdict.message
+
+
+def with_fewer_and_fewer_slots(model, start, end, beams, most):
+    """Every sequence that ends takes a slot for good."""
+    alive, ended = [([start], 0.0)], []
+    for _ in range(most):
+        longer = [([*ids, i], total + g) for ids, total in alive for i, g in enumerate(model(ids).tolist())]
+        best = sorted(longer, key=lambda item: -item[1])[: beams - len(ended)]
+        ended += [item for item in best if item[0][-1] == end]
+        alive = [item for item in best if item[0][-1] != end]
+    return max(ended + alive, key=lambda item: item[1] / (len(item[0]) - 1))[0][1:]
+
+
+def ranked_by(rank):
+    def answer(model, start, end, beams, most):
+        kept = [([start], 0.0)]
+        for _ in range(most):
+            longer = [item for item in kept if item[0][-1] == end]
+            for ids, total in [item for item in kept if item[0][-1] != end]:
+                longer += [([*ids, i], total + g) for i, g in enumerate(model(ids).tolist())]
+            kept = sorted(longer, key=lambda item: -rank(*item))[:beams]
+        return max(kept, key=lambda item: item[1] / (len(item[0]) - 1))[0][1:]
+
+    return answer
 
 
 @pytest.mark.parametrize(
@@ -416,6 +484,10 @@ def test_beam_search_in_many_ways(check, answer):
         (lambda *inputs: [3, 3, 3], "Follow it on paper"),
         (lambda *inputs: search(*inputs[:-1], 99)[: inputs[-1]], "wanted"),
         (lambda *inputs: 3, "should be a list of whole numbers"),
+        (lambda *inputs: (search(*inputs), -1.0), "should be a list of whole numbers"),
+        (with_fewer_and_fewer_slots, "You set ended sequences aside"),
+        (ranked_by(lambda ids, total: total / len(ids) ** 0.6), "wanted"),
+        (ranked_by(lambda ids, total: total / (len(ids) - 1) ** 0.5), "divided by the root of the length"),
         (lambda *inputs: None, "None"),
         (lambda model, start: [1], "write_with_beams(next_log_probs, start, end, beams, max_length)"),
     ],
@@ -458,7 +530,16 @@ def with_a_cache_of_its_own(x, cache, positions, wq, wk, wv):
     return output[:, 0], {"words": words}
 
 
-@pytest.mark.parametrize("answer", [step, in_front, with_a_cache_of_its_own])
+def in_numpy_with_a_cache(x, cache, positions, *matrices):
+    keys, values = map(np.asarray, cache)
+    x = x.numpy() + positions.numpy()[keys.shape[1]]
+    query, key, value = (x @ matrix.numpy() for matrix in matrices)
+    keys, values = np.append(keys, key[:, None], 1), np.append(values, value[:, None], 1)
+    weights = np.exp(np.einsum("bd,btd->bt", query, keys) / query.shape[1] ** 0.5)
+    return np.einsum("bt,bte->be", weights / weights.sum(1, keepdims=True), values), (keys, values)
+
+
+@pytest.mark.parametrize("answer", [step, in_front, with_a_cache_of_its_own, in_numpy_with_a_cache])
 def test_cached_steps_in_many_ways(check, answer):
     verdict = check("6.7", answer)
     assert verdict.passed, verdict.message
@@ -472,6 +553,38 @@ def test_positions_added_in_place_are_mentioned(check):
     verdict = check("6.7", answer)
     assert verdict.passed
     assert "changes `x` in place" in verdict.message
+
+
+def as_in_the_exercise(too_far=1, old=True, forgets=True):
+    """The step that is to be repaired, with three mistakes or fewer."""
+
+    def answer(x, cache, positions, wq, wk, wv):
+        keys, values = cache
+        x = x + positions[keys.shape[1] + too_far]
+        query, key, value = x @ wq, (x @ wk)[:, None], (x @ wv)[:, None]
+        longer = torch.cat((keys, key), 1), torch.cat((values, value), 1)
+        seen = cache if old else longer
+        weights = (query[:, None] @ seen[0].mT / query.shape[-1] ** 0.5).softmax(-1)
+        return (weights @ seen[1])[:, 0], (key, value) if forgets else longer
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "words"),
+    [
+        ((1, True, True), "Nothing is repaired yet"),
+        ((0, True, True), "One of the three mistakes is repaired"),
+        ((1, False, True), "One of the three mistakes is repaired"),
+        ((1, True, False), "One of the three mistakes is repaired"),
+        ((1, False, False), "The position is one too far"),
+        ((0, True, False), "You attend before appending"),
+        ((0, False, True), "The old cache is overwritten"),
+    ],
+)
+def test_steps_that_are_not_wholly_repaired(check, mistakes, words):
+    assert check("6.7", as_in_the_exercise(0, False, False)).passed
+    assert_says(check("6.7", as_in_the_exercise(*mistakes)), words)
 
 
 def keeps_no_values(x, cache, positions, wq, wk, wv):
@@ -497,6 +610,8 @@ def keeps_no_values(x, cache, positions, wq, wk, wv):
             "overwritten",
         ),
         (lambda *inputs: (step(*inputs)[0][:1], step(*inputs)[1]), "wanted (B, d_v)"),
+        (lambda *inputs: step(*inputs)[::-1], "You return the cache first"),
+        (lambda *inputs: (step(*inputs)[0], *step(*inputs)[1]), "the output and the pair (keys, values)"),
         (lambda x, c, *others: step(x[:, None], c, *others), "stopped with"),
     ],
 )
@@ -630,6 +745,18 @@ def test_windows_in_many_ways(check, answer):
             "other numbers",
         ),
         (lambda new, total, window: attnbook.causal_mask(total), "has shape"),
+        (
+            lambda new, total, window: (
+                torch.ones(new, total, dtype=torch.bool).tril(total - new).triu(total - new - window + 2)
+            ),
+            "One key too few",
+        ),
+        (
+            lambda new, total, window: (
+                torch.ones(new, total, dtype=torch.bool).tril(total - new + 1).triu(total - new - window + 2)
+            ),
+            "Your positions are one too large",
+        ),
     ],
 )
 def test_wrong_windows(check, answer, words):
@@ -647,6 +774,114 @@ def test_a_decoder_layer_in_one_expression(check):
 
     verdict = check("6.3", layer)
     assert verdict.passed, verdict.message
+
+
+def as_three_sublayers(x, memory, look, cross, feed_forward, norm, causal, padding):
+    for sublayer in (
+        lambda x: look(x, x, x, causal),
+        lambda x: cross(x, memory, memory, padding),
+        feed_forward,
+    ):
+        x = norm(x + sublayer(x))
+    return x.numpy()
+
+
+def text_by_text(x, memory, look, cross, feed_forward, norm, causal, padding):
+    outputs = []
+    for one, source, mask in zip(x.split(1), memory.split(1), padding.split(1), strict=True):
+        y = norm(one + look(one, one, one, causal[None]))
+        z = norm(y + cross(y, source, source, mask))
+        outputs.append(norm(z + feed_forward(z)))
+    return {"output": torch.cat(outputs)}
+
+
+@pytest.mark.parametrize("answer", [as_three_sublayers, text_by_text])
+def test_decoder_layers_in_many_ways(check, answer):
+    verdict = check("6.3", answer)
+    assert verdict.passed, verdict.message
+
+
+def with_masks(of_self=lambda causal, padding: causal, of_cross=lambda causal, padding: padding):
+    def layer(x, memory, look, cross, feed_forward, norm, causal, padding):
+        y = norm(x + look(x, x, x, of_self(causal, padding)))
+        z = norm(y + cross(y, memory, memory, of_cross(causal, padding)))
+        return norm(z + feed_forward(z))
+
+    return layer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        with_masks(of_self=lambda causal, padding: causal & padding),
+        with_masks(of_self=lambda causal, padding: torch.ones_like(causal)),
+        with_masks(of_cross=lambda causal, padding: causal & padding),
+        with_masks(of_cross=lambda causal, padding: torch.ones_like(padding)),
+    ],
+)
+def test_a_wrong_mask_is_not_blamed_on_the_batch(check, answer):
+    verdict = check("6.3", answer)
+    assert verdict.state == "wrong"
+    assert "batch item 0" not in verdict.message
+
+
+def as_printed(swapped=True, from_memory=True, around=True):
+    """The layer that is to be repaired, with three mistakes or fewer."""
+
+    def layer(x, memory, look, cross, feed_forward, norm, causal, padding):
+        first, second = (padding, causal) if swapped else (causal, padding)
+        y = norm(x + look(x, x, x, first))
+        z = norm(y + (cross(memory, y, y, second) if from_memory else cross(y, memory, memory, second)))
+        return norm((y if around else z) + feed_forward(z))
+
+    return layer
+
+
+def with_sublayers(residual=lambda x, y, memory: y, query=lambda x, y: y, before=False, last=True):
+    def layer(x, memory, look, cross, feed_forward, norm, causal, padding):
+        first, then = (norm, lambda x: x) if before else (lambda x: x, norm)
+        y = then(x + look(first(x), first(x), first(x), causal))
+        z = then(residual(x, y, memory) + cross(first(query(x, y)), memory, memory, padding))
+        return then((z if last else 0) + feed_forward(first(z)))
+
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (as_printed(), "Nothing is repaired yet"),
+        (as_printed(swapped=False), "One of the three mistakes is repaired"),
+        (as_printed(from_memory=False), "One of the three mistakes is repaired"),
+        (as_printed(around=False), "One of the three mistakes is repaired"),
+        (as_printed(swapped=False, from_memory=False), "The last line adds the wrong vectors"),
+        (as_printed(swapped=False, around=False), "the queries come from the decoder"),
+        (as_printed(from_memory=False, around=False), "The two masks are swapped"),
+        (with_sublayers(residual=lambda x, y, memory: x), "what its queries are made of"),
+        (with_sublayers(residual=lambda x, y, memory: memory), "what its queries are made of"),
+        (with_sublayers(residual=lambda x, y, memory: 0), "A residual connection is missing"),
+        (with_sublayers(last=False), "A residual connection is missing"),
+        (with_sublayers(query=lambda x, y: x), "y, not x"),
+        (with_sublayers(before=True), "This is pre-norm"),
+        (lambda x, m, a, b, *others: as_printed(False, False, False)(x, m, b, a, *others), "swapped"),
+        (lambda *inputs: (inputs[0], with_masks()(*inputs)), "Return `output` first, or alone"),
+    ],
+)
+def test_decoder_layers_that_err(check, answer, words):
+    assert check("6.3", as_printed(False, False, False)).passed
+    assert check("6.3", with_sublayers()).passed
+    assert_says(check("6.3", answer), words)
+
+
+def test_a_call_without_a_mask_is_not_blamed_on_the_layers_own_arguments(check):
+    def layer(x, memory, look, cross, feed_forward, norm, causal, padding):
+        return norm(x + look(x, x, x))
+
+    message = check("6.3", layer).message
+    assert "missing" in message
+    assert "'mask'" in message
+    assert "<locals>" not in message
+    assert "The check calls" not in message
 
 
 def test_a_decoder_layer_without_cross_attention(check):
