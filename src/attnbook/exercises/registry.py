@@ -105,7 +105,8 @@ def _judge(asked: Exercise, answer) -> tuple[str, str]:
     except Unfinished as unfinished:
         return "pending", f"{unfinished} Fill it in and run the cell again."
     except Exception as error:
-        words = f"This answer could not be read: it is of type {type(answer).__name__}, and gave {error!r}."
+        gave = repr(error) if len(repr(error)) <= 300 else repr(error)[:300] + " …"
+        words = f"This answer could not be read: it is of type {type(answer).__name__}, and gave {gave}."
         return "wrong", f"{words}\n\n{asked.place}"
     return "passed", "\n\n".join(filter(None, (asked.praise, note)))
 

@@ -30,6 +30,8 @@ HINTS = {
     "order.",
     r"could not infer output dtype": "`mean` takes numbers with a point: make numbers of True and False "
     "first, as with `.float().mean()`.",
+    r"values to unpack": "The right side of this line must hold as many things as there are names on the "
+    "left.",
     r"view size is not compatible": "After `transpose` numbers aren't in a straight line: use `reshape`.",
     r"is invalid for input of size|cannot be reshaped": "The new shape must hold as many numbers as the old.",
     r"expanded size": "`expand`, and the assignment to a part of a tensor, stretch an axis only if its size "
@@ -38,28 +40,35 @@ HINTS = {
     "as many axes, and all others must be equally long.",
     r"expand|size of tensor a|must match the size of tensor b|not broadcastable|be broadcast": "Two tensors "
     "meet element by element, but their axes, lined up from the right, differ in size. `unsqueeze` adds an "
-    "axis that stretches to fit: `(B, T, 1, h) + (B, 1, S, h)` is `(B, T, S, h)`.",
+    "axis that stretches to fit, and `keepdim=True` leaves one: `(B, T, 1, h) + (B, 1, S, h)` is "
+    "`(B, T, S, h)`.",
     r"(batch1|batch2|self|mat2) must be a (2D|3D|matrix)|3D tensor|2D tensors": "`bmm` takes exactly three "
     "axes and `mm` exactly two; `@` takes any number.",
     r"same device|on device": "Your tensors are on different devices; the check uses the CPU. Use "
     "`torch.zeros_like(...)` or give `device=query.device`.",
+    r"- got \((?!float).*but expected one of": "PyTorch got arguments of the wrong kind: compare what it got "
+    "with what it expected.",
+    r"`-` operator, with a bool|bool tensor is not supported|only supports boolean masks": "A mask is "
+    "boolean: invert it with `~mask`, and use it in `masked_fill` or `torch.where`.",
     r"dtype|scalar type": "The tensors differ in dtype. Convert one: `a.to(b.dtype)`. A new tensor gets the "
     "right one from `torch.zeros_like(...)` or `dtype=b.dtype`.",
     r"cannot be multiplied|Expected size for first two dim|size mismatch|mismatch in its core dim": "`A @ "
     "B` needs A's last axis to be as long as B's last but one. Write the two shapes side by side: only (…, "
     "n, m) @ (…, m, p) fits.",
-    r"`-` operator, with a bool|bool tensor is not supported|only supports boolean masks": "A mask is "
-    "boolean: invert it with `~mask`, and use it in `masked_fill` or `torch.where`.",
     r"Boolean value of Tensor": "`if` and `and` need a single True or False, and a mask holds many: use "
     "`masked_fill` or `torch.where`.",
     r"list index out of range": "An index is too large: the n items of a list are counted from 0 to n - 1.",
     r"out of bounds": "An index is too large. Axis 0 is the batch in `(B, T, D)`, and positions are axis 1: "
     "`x[:, order]`.",
-    r"\(float|'float' object cannot|slice indices must": "`/` always gives a float. Where a whole number is "
-    "needed, as for a count or an index, divide with `//`.",
+    r"one element tensors": "`math` takes a single number. For tensors there are `torch.exp`, `torch.sqrt` "
+    "and others.",
+    r"\(float|ints?, not float|'float' object cannot|slice indices must": "`/` always gives a float. "
+    "Where a whole number is needed, as for a count or an index, divide with `//`.",
     r"Dimension out of range": "There is no such axis. -1 is the last axis and -2 the one before it.",
     r"'?tuple'? object|'tuple'": "Something here is a tuple, perhaps `(output, weights)`: take it apart "
     "first.",
+    r"'function'|'method'|builtin_function|not (function|method)": "Something here is a function: call it, "
+    "with its arguments in parentheses.",
     r"does not require grad": "Tell autograd which tensor to watch: `x = x.clone().requires_grad_()`.",
     r"only for scalar outputs": "A gradient is taken of one number: reduce to it first, as with `.sum()`.",
     r"NoneType": "Something here is None. Does a function of yours forget its `return`?",
@@ -115,7 +124,7 @@ def _unchanged(copied, original) -> bool:
 
 def explain(error: BaseException, inputs: dict, call: str) -> str:
     """Kind and message of an error, the learner's own line, the shapes there, and a hint."""
-    message = str(error).strip() or "(no message)"
+    message = re.sub(r"[\w.<>]+\.<locals>\.", "", str(error).strip()) or "(no message)"
     message = message if len(message) <= 600 else message[:600] + " …"
     parts = [f"Your code stopped with `{type(error).__name__}`:", _indent(message)]
     line, variables = "", inputs
@@ -126,14 +135,15 @@ def explain(error: BaseException, inputs: dict, call: str) -> str:
         line = linecache.getline(frame.f_code.co_filename, number).strip()
         where = f"at line {number} of your code"
         parts += [f"{where}, in `{frame.f_code.co_name}`:", _indent(line)] if line else [f"{where}."]
-    if shapes := shapes_of(variables):
+    shapes = "" if not found and call.endswith("()") else shapes_of(variables)
+    if shapes:
         parts.append(f"There, {shapes}." if found else f"The inputs: {shapes}.")
     hint = hint_for(message, line, "" if found else call, variables)
     return "\n\n".join(parts + ([hint] if hint else []))
 
 
 def hint_for(message: str, line: str, call: str, variables: dict) -> str:
-    """What usually lies behind such an error on such a line."""
+    """What usually lies behind such an error on such a line; `call` is empty if ours wasn't the wrong one."""
     misfit = re.search(r"multiplied|Expected size|must match|size of tensor b|mismatch|\.T\b", message)
     if misfit and re.search(r"@\s*W_output", line):
         return "Lay the heads side by side again, (B, T, D), before `@ W_output`."
@@ -141,16 +151,19 @@ def hint_for(message: str, line: str, call: str, variables: dict) -> str:
     if misfit and turned and getattr(variables.get(turned[1]), "ndim", 0) > 2:
         name = turned[1]
         return f"`.T` reverses all axes, the batch too. Swap only the last two: `{name}.transpose(-2, -1)`."
-    if misfit and re.search(r"\b(q|query)\w* @ (k|keys?)\b(?!\.(transpose\(-|mT|T\b))", line):
+    if misfit and re.search(r"\b(q|query)\w* @ (k|keys?)\b(?!\.)", line):
         return "To compare every query with every key, swap the key's last two axes: `key.transpose(-2, -1)`."
     if re.search(r"mask", line) and re.search(r"size of tensor|broadcast", message):
         return "The mask doesn't fit the scores: it needs a row for each query and a column for each key."
     if re.search(r"\b(max|min)\(", line) and "Boolean value of Tensor" in message:
         return "`max` and `min` compare two whole objects. Use `.clamp(min=...)` or `torch.maximum`."
-    if re.search(r"@|matmul|bmm", line) and "+" not in line and "size of tensor b" in message:
+    elementwise = re.search(r"\+|(?<!\*)\*(?!\*)", line)
+    if re.search(r"@|matmul|bmm", line) and not elementwise and "size of tensor b" in message:
         message = "shapes cannot be multiplied"  # torch says the same of + and of @
+    if not call and re.search(r"positional argument|unexpected keyword", message):
+        return "A function on this line got other arguments than it takes: count them, and check their names."
     for pattern, hint in HINTS.items():
-        if ("{call}" not in hint or call) and re.search(pattern, message, re.IGNORECASE):
+        if re.search(pattern, message, re.IGNORECASE):
             return hint.replace("{call}", call)
     return ""
 

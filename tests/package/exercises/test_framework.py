@@ -139,6 +139,39 @@ def helper(query):
     return query.reshape(-1, 1_000)
 
 
+def broken_call(query, key, value):
+    return helper(query, key)
+
+
+def broken_method(query, key, value):
+    return query.softmax()
+
+
+def broken_unpacking(query, key, value):
+    output, weights = right_dot(query, key, value)
+    return output, weights
+
+
+def broken_function(query, key, value):
+    return query + right_dot
+
+
+def broken_mask(query, key, value):
+    return query.masked_fill((query > 0).int(), 0)
+
+
+def broken_exp(query, key, value):
+    return math.exp(query)
+
+
+def broken_product(query, key, value):
+    return (query @ key.transpose(1, 2)).softmax(-1) * value
+
+
+def broken_kind(query, key, value):
+    return query.to(np.zeros(3))
+
+
 def broken_exit(query, key, value):
     sys.exit("enough")
 
@@ -187,6 +220,15 @@ def broken_silently(query, key, value):
         (lambda query, key, value: query.repeat_interleave(4 / 2, 1), ["`//`"]),
         (lambda query, key, value: query[: 4 / 2], ["`//`"]),
         (lambda query, key, value: [1, 2][2], ["from 0 to n - 1"]),
+        (lambda query, key, value: query.split(7 / 2), ["`//`"]),
+        (broken_call, ["helper() takes 1 positional argument", "other arguments than it takes"]),
+        (broken_method, ["softmax() missing 1 required", "other arguments than it takes"]),
+        (broken_unpacking, ["too many values", "as there are names on the left"]),
+        (broken_function, ["'function'", "is a function: call it"]),
+        (broken_mask, ["masked_fill", "invert it with `~mask`"]),
+        (broken_exp, ["takes a single number", "`torch.exp`"]),
+        (broken_product, ["element by element", "`keepdim=True`"]),
+        (broken_kind, ["invalid combination", "compare what it got with what it expected"]),
     ],
 )
 def test_an_error_in_the_answer_is_explained(fresh, answer, words):
@@ -208,6 +250,14 @@ def test_the_line_shown_is_the_learners_even_where_a_library_raised(fresh):
     space = {}
     exec(code, space)
     assert "at line 3 of your code" in fresh("3.4", space["answer"]).message
+
+
+def test_what_is_said_of_an_unreadable_answer_is_short(fresh):
+    class Huge:
+        def __repr__(self):
+            raise RuntimeError("no end " * 1000)
+
+    assert len(fresh("3.1", Huge()).message) < 500
 
 
 def test_an_interrupt_is_not_swallowed(fresh):
@@ -562,6 +612,14 @@ def test_a_detector_is_told_of_the_first_suspect_that_it_misjudges(answer, words
 # --- hints that are true of the line that failed ---------------------------------------------------------
 
 
+def misused(y, f):
+    return f(y, y)
+
+
+def with_an_argument(x):
+    return x
+
+
 def broken_maximum(query, key, value):
     return max(0, query)
 
@@ -588,6 +646,12 @@ def crowded_call(query, key, value):
         ("3.4", crowded_call, "helper() takes 1 positional argument", "The check calls"),
         ("3.4", helper, "The check calls `dot_attention(query, key, value)`", "There"),
         ("3.4", broken_maximum, "compare two whole objects", "masked_fill"),
+        ("3.4", broken_product, "element by element", "side by side"),
+        ("3.4", broken_call, "other arguments than it takes", "The check calls"),
+        ("3.4", broken_kind, "what it expected", "dtype=query.dtype"),
+        ("3.4", broken_mask, "~mask", "dtype=query.dtype"),
+        ("5.2", misused, "<lambda>() takes 1 positional argument but 2 were given", "<locals>"),
+        ("5.4", with_an_argument, "The check calls `sorter()`", "The inputs"),
     ],
 )
 def test_a_hint_speaks_of_what_is_on_the_line(fresh, exercise_id, answer, there, absent):
