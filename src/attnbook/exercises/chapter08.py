@@ -11,6 +11,7 @@ from torch import Tensor
 
 from attnbook.exercises.comparing import describe
 from attnbook.exercises.judges import OTHER, Number, Numbers, drawn, number, random, shape_of, slips
+from attnbook.exercises.reading import read_fraction
 from attnbook.exercises.registry import exercise, function, numbers
 from attnbook.exercises.verdict import Wrong
 
@@ -691,12 +692,9 @@ def causes(own: Tensor, correct: Tensor, right: Tensor) -> tuple[int, int]:
     return _counted()(own, correct, right)
 
 
-PERCENT = "that looks like a percentage. Give a fraction from 0 to 1."
-
-
 def _right(name: str, wanted: float, rule: str, slips: dict[float, str]) -> Number:
     """The fraction of correct translations. The model and the dates are fixed: one date may differ."""
-    return number(name, wanted, rule, {100: PERCENT} | slips, near=0.015)
+    return number(name, wanted, rule, slips, near=0.015)._replace(read=read_fraction)
 
 
 PADDED = "that is what happens if padding is visible. Copy `not_padding`, and change only the tag's column."
@@ -722,7 +720,8 @@ exercise(
             1,
             "Pass the mask without the tag first, `not_padding` second.",
             {
-                0: "every date is wrong. Is the mask inverted (True = may attend), or is it passed second?",
+                0: "every date is wrong. Is the mask inverted (True = may attend), or is it passed second "
+                "or twice?",
                 0.87: PADDED,
                 0.75: PADDED,
                 0.89: LETTER,
@@ -733,7 +732,8 @@ exercise(
             0,
             "Pass `not_padding` first, the mask without the tag second.",
             {
-                1: "nothing has changed. Pass `not_padding` first and the mask without the tag second.",
+                1: "nothing has changed, or for one date only. Pass `not_padding` first and the mask without "
+                "the tag second. The tag is in column 0 of every row.",
                 0.91: LETTER,
             },
         ),
@@ -798,7 +798,7 @@ def find_head(weights: Tensor, rows: Tensor, columns: Tensor) -> tuple[int, int]
 def _fraction_of(name: str, wanted: float, slips: dict[float, str]) -> Number:
     """A measured fraction, correct within 0.2: training ends a little differently on every machine."""
     rule = "Begin each training with `fresh_reverser()`, and score on `unseen_strings`."
-    return number(name, wanted, rule, slips, near=0.2)
+    return number(name, wanted, rule, slips, near=0.2)._replace(read=read_fraction)
 
 
 exercise(
@@ -807,7 +807,7 @@ exercise(
     praise="Say which ablation you report: a trained model can depend on a part that the task "
     "doesn't need; only training without the part shows what the task needs.",
     judge=Numbers(
-        _fraction_of("whole", 1, {100: PERCENT, 0: "an untrained model scores 0. Train it first."}),
+        _fraction_of("whole", 1, {0: "an untrained model scores 0. Train it first."}),
         _fraction_of(
             "feed_forward_out",
             0,
@@ -817,7 +817,6 @@ exercise(
             "feed_forward_without",
             1,
             {
-                100: PERCENT,
                 0: "the accuracy is 0. Remove the part from a *fresh* model, then train it.",
             },
         ),

@@ -100,6 +100,14 @@ def read_number(value, name: str) -> float:
     return read_numbers(value, name)[0]
 
 
+def read_fraction(value, name: str) -> tuple[float, ...]:
+    numbers = read_numbers(value, name)
+    if numbers[0] > 1.01:
+        words = "looks like a percentage or a count. Give a fraction from 0 to 1."
+        raise Wrong(f"`{name}`: {numbers[0]:g} {words}")
+    return numbers
+
+
 def read_count(value, name: str) -> float:
     """A number that should be whole: an int where it is, because only those are compared exactly."""
     number = read_number(value, name)

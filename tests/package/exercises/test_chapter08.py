@@ -573,6 +573,10 @@ def dates():
     return SimpleNamespace(**names)
 
 
+def without_a_row(mask):
+    return mask & (torch.arange(len(mask)) > 0)[:, None]
+
+
 def without(mask, column):
     return mask & (torch.arange(mask.shape[1]) != column)
 
@@ -585,6 +589,8 @@ def without(mask, column):
         ("hidden_in_encoder", lambda real: (without(real, 1), real), "without the date's first character"),
         ("hidden_in_cross", lambda real: (real, without(real, 1)), "without the date's first character"),
         ("hidden_in_cross", lambda real: (without(real, 0), real), "nothing has changed"),
+        ("hidden_in_cross", lambda real: (real, without_a_row(real)), "column 0 of every row"),
+        ("hidden_in_encoder", lambda real: (without(real, 0), without(real, 0)), "or twice"),
     ],
 )
 def test_the_numbers_of_wrong_masks_are_those_of_the_model(check, dates, name, masks, slip):
@@ -615,6 +621,9 @@ def test_fractions_with_a_date_less(check):
     [
         ({"whole": 0.5}, "Compare `translations"),
         ({"whole": 100}, "like a percentage"),
+        ({"whole": 97}, "97 looks like a percentage or a count"),
+        ({"hidden_in_cross": 2.0}, "like a percentage"),
+        ({"whole": float("nan")}, "not nan"),
         ({"hidden_in_encoder": 0.0}, "passed second"),
         ({"hidden_in_encoder": 0.4}, "the mask without the tag first"),
         ({"hidden_in_cross": 0.4}, "the mask without the tag second"),
@@ -690,6 +699,9 @@ def test_measured_fractions(check):
         ({"feed_forward_without": 0.01}, "*fresh* model"),
         ({"positions_without": 0.9}, "*before* the training"),
         ({"whole": "all"}, "should be a number"),
+        ({"whole": 98.3}, "98.3 looks like a percentage"),
+        ({"whole": 1.19}, "Give a fraction from 0 to 1"),
+        ({"feed_forward_without": 295}, "or a count"),
     ],
 )
 def test_wrong_fractions(check, other, words):
