@@ -79,7 +79,7 @@ def _found(weights: Tensor, columns: Tensor) -> float:
         lambda weights: _found(weights, torch.arange(len(weights))),
         "You took the largest weight of each column. Each row is one letter that is written: `dim=-1`.",
         lambda weights: (weights.argmax(0) == torch.arange(len(weights)).flip(0)).float().mean().item(),
-        "This is how many rows there are. Divide by the number of rows.",
+        "You counted the rows whose largest weight is there. Divide by the number of rows.",
         lambda weights: (weights.argmax(-1) == torch.arange(len(weights)).flip(0)).sum().item(),
         "This is the mean weight on the letters. Count the rows whose largest weight is there.",
         lambda weights: weights.flip(1).diagonal().mean().item(),
@@ -132,7 +132,7 @@ numbers(
     praise="Twice the length needs twice the layers. A Transformer of six layers sees any length that fits "
     "into memory; six convolutions of kernel 3 see 13 words.",
     cases=[
-        *((101, 5), (102, 5), (100, 5), (30, 3), (12, 7), (2, 3), (1, 3), (512, 9)),
+        *((101, 5), (100, 5), (102, 5), (30, 3), (12, 7), (2, 3), (1, 3), (512, 9)),
         *drawn(lambda length, half, seed: (length, 2 * half + 1), (1, 600), (1, 8), count=12),
     ],
     slips=slips(
@@ -140,6 +140,8 @@ numbers(
         lambda n, k: max(1, math.ceil((n - 1) / (k - 1))),
         "You rounded down. 1 + n·(k − 1) must reach the length: one layer too few leaves words unseen.",
         lambda n, k: (n - 1) // (k - 1),
+        "You rounded to the nearest whole number, which may be a layer too few. Always round up.",
+        lambda n, k: round((n - 1) / (k - 1)),
         "You divided by k. Each layer adds k − 1 words to the window, which starts with one word.",
         lambda n, k: math.ceil(n / k),
         lambda n, k: math.ceil((n - 1) / k),
@@ -291,16 +293,31 @@ def _late(t: int, state: Tensor, context: Tensor) -> Tensor:
     return context if t == 3 else torch.zeros_like(state) if t == 0 else state
 
 
+def _early(t: int, state: Tensor, context: Tensor) -> Tensor:
+    return torch.zeros_like(state) if t == 1 else state
+
+
+def _without(row: int) -> Callable[[Tensor], Tensor]:
+    """All contexts, but zeros for one sentence."""
+    return lambda context: context * (torch.arange(len(context)) != row)[:, None]
+
+
 def _writer(name: str, start: Callable[[Tensor], Tensor], truth: bool, again: Callable = _carried) -> Suspect:
     """A suspect that starts from `start(context)`."""
     return Suspect(name, (lambda context, x: _decode(start(context), x, again), CONTEXT, EMBEDDED), truth)
 
 
-def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda outputs: outputs) -> Callable:
-    """A detector that changes all contexts at once, to `new(context)`."""
-    return lambda decode, context, embedded: (
-        not torch.equal(look(decode(new(context), embedded)), look(decode(context, embedded)))
-    )
+def _replace_all(
+    new: Callable[[Tensor], Tensor], look: Callable = lambda outputs: outputs, each: bool = False
+) -> Callable:
+    """A detector that changes all contexts at once, to `new(context)`, and wants `each` or any to matter."""
+
+    def detect(decode: Callable, context: Tensor, embedded: Tensor) -> bool:
+        differs = look(decode(new(context), embedded)) != look(decode(context, embedded))
+        rows = differs.flatten(1).any(1)
+        return bool(rows.all() if each else rows.any())
+
+    return detect
 
 
 @suspects(
@@ -315,24 +332,33 @@ def _replace_all(new: Callable[[Tensor], Tensor], look: Callable = lambda output
         "Sentences 1 and 2 get no context of their own. Change one's, and do so for every sentence.",
         _writer("a decoder that gives each sentence its neighbour's context", lambda c: c.roll(1, 0), False),
         "The outputs that change are another sentence's. Compare those of the sentence you changed.",
-        _writer("a decoder that gives sentence 2 no context", lambda c: torch.cat((c[:2], 0 * c[2:])), False),
+        _writer("a decoder that gives sentence 2 no context", _without(2), False),
         "Two sentences out of three use their context. Every one of them should.",
-        _writer("a decoder that reads the context's last number", lambda c: c[:, -1:].expand_as(c), True),
+        _writer("a decoder that gives sentence 1 no context", _without(1), False),
+        "Two sentences out of three use their context. Every one of them should.",
+        _writer("a decoder that gives sentence 0 no context", _without(0), False),
+        "Two sentences out of three use their context. Every one of them should.",
+        _writer("a decoder that reads one number of the context", lambda c: c[:, 3:4].expand_as(c), True),
         "You changed only some numbers of the context. Replace them all: `torch.randn_like`.",
+        _writer("a decoder that reads the context's mean", lambda c: c.mean(1)[:, None].expand_as(c), True),
+        "The same numbers in another order have the same mean. Use fresh ones: `torch.randn_like`.",
         _writer("a decoder that adds the context before its last token", lambda c: c, True, _late),
         "Only its last output depends on the context. Compare the outputs at all tokens.",
-        _writer("a decoder that scales the context to almost nothing", lambda c: 1e-4 * c, True),
+        _writer("a decoder that forgets the context after its first token", lambda c: c, True, _early),
+        "Only its first output depends on the context. Compare the outputs at all tokens.",
+        _writer("a decoder that scales the context to almost nothing", lambda c: 1e-6 * c, True),
         "The outputs change very little, but they change: compare exactly, with `torch.equal`.",
         _writer("a decoder that centers the context", lambda c: c - c.mean(-1, keepdim=True), True),
         "Adding the same number everywhere changes nothing here. Use fresh ones: `torch.randn_like`.",
-        _writer("a decoder that normalizes the context", lambda c: c / c.norm(dim=-1, keepdim=True), True),
-        "A multiple of the context looks the same to it. Use fresh random numbers: `torch.randn_like`.",
+        _writer("a decoder that reads sizes, normalized", lambda c: c.abs() / c.norm(dim=1)[:, None], True),
+        "A multiple of the context looks the same to it, −1 times it too. Use `torch.randn_like`.",
     ),
     praise="Such a decoder raises no error, and its loss still falls. Your test finds it.",
     slips=slips(
         "You changed the contexts of all sentences at once. Change one, and compare its own outputs.",
         _replace_all(torch.randn_like),
         _replace_all(torch.zeros_like),
+        _replace_all(torch.randn_like, each=True),
         "You compared only the first outputs of the whole batch. Compare all tokens, sentence by sentence.",
         _replace_all(torch.randn_like, lambda outputs: outputs[:, 0]),
     ),

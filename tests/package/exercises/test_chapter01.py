@@ -152,6 +152,8 @@ def test_layers_in_many_ways(check, answer):
     [
         (lambda n, k: (n - 1) // (k - 1), "rounded down"),
         (lambda n, k: int((n - 1) / (k - 1)), "rounded down"),
+        (lambda n, k: round((n - 1) / (k - 1)), "rounded to the nearest"),
+        (lambda n, k: int((n - 1) / (k - 1) + 0.5), "rounded to the nearest"),
         (lambda n, k: math.ceil(n / k), "divided by k"),
         (lambda n, k: math.ceil((n - 1) / k), "divided by k"),
         (lambda n, k: math.ceil(n / (k - 1)), "One word too many"),
@@ -236,6 +238,23 @@ def the_first_token(a, b):
     return not torch.equal(a[0], b[0])
 
 
+def the_last_token(a, b):
+    return not torch.equal(a[-1], b[-1])
+
+
+def changes_the_last_number(row):
+    return torch.cat((row[:-1], row[-1:] + 1))
+
+
+def nearly(a, b):
+    return not torch.allclose(a, b)
+
+
+def changes_all_at_once(decode, context, embedded):
+    before, after = decode(context, embedded), decode(torch.randn_like(context), embedded)
+    return all(not torch.equal(a, b) for a, b in zip(after, before, strict=True))
+
+
 def roughly(a, b):
     return not torch.allclose(a, b, atol=1e-3)
 
@@ -257,8 +276,18 @@ def spoils_the_context(decode, context, embedded):
         (lambda *inputs: any(changed_rows(*inputs)), "do so for every sentence"),
         (lambda *inputs: changed_rows(*inputs)[0], "do so for every sentence"),
         (hears_one_sentence, "Two sentences out of three"),
+        (lambda *inputs: changed_rows(*inputs)[1], "Two sentences out of three"),
+        (lambda *inputs: changed_rows(*inputs)[2], "Two sentences out of three"),
+        (lambda *inputs: all(changed_rows(*inputs)[1:]), "Two sentences out of three"),
+        (lambda *inputs: all(changed_rows(*inputs)[::2]), "Two sentences out of three"),
+        (changes_all_at_once, "all sentences at once"),
         (lambda *inputs: all(changed_rows(*inputs, lambda row: row + 1)), "Adding the same number"),
         (lambda *inputs: all(changed_rows(*inputs, lambda row: 2 * row)), "A multiple of the context"),
+        (lambda *inputs: all(changed_rows(*inputs, lambda row: -row)), "A multiple of the context"),
+        (lambda *inputs: all(changed_rows(*inputs, lambda row: row.flip(0))), "in another order"),
+        (lambda *inputs: all(changed_rows(*inputs, changes_the_last_number)), "only some numbers"),
+        (lambda *inputs: all(changed_rows(*inputs, differ=the_last_token)), "Only its first output"),
+        (lambda *inputs: all(changed_rows(*inputs, differ=nearly)), "compare exactly"),
         (lambda *inputs: all(changed_rows(*inputs, changes_the_first_number)), "only some numbers"),
         (lambda *inputs: all(changed_rows(*inputs, differ=all_numbers)), "at all tokens"),
         (lambda *inputs: all(changed_rows(*inputs, differ=the_first_token)), "at all tokens"),
@@ -401,6 +430,7 @@ def test_a_map_is_read_in_many_ways(check, answer):
             "largest weight of each column",
         ),
         (lambda weights: (weights.argmax(-1) == backwards(weights)).sum(), "Divide by the number of rows"),
+        (lambda weights: (weights.argmax(-1) == backwards(weights)).sum(), "You counted the rows"),
         (lambda weights: weights.flip(1).diagonal().mean(), "mean weight on the letters"),
         (lambda weights: weights.flip(1).diagonal().sum(), "sum of the weights on the letters"),
         (lambda weights: (weights.argmax(-1) == backwards(weights) + 1).float().mean(), "one column off"),
