@@ -174,14 +174,26 @@ class _Largest(TorchFunctionMode):
         made = function(*args, **(kwargs or {}))
         for each in made if isinstance(made, tuple | list) else [made]:
             if isinstance(each, Tensor):
-                self.size = max(self.size, each.untyped_storage().nbytes() // each.element_size())
+                self.size = max(self.size, _held(each))
         return made
+
+
+def _held(tensor: Tensor) -> int:
+    """How many numbers the memory of a tensor holds; inside `torch.vmap`, those of the whole batch."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor.untyped_storage().nbytes() // tensor.element_size()
 
 
 def _within(thrifty_attention: Callable, query: Tensor, key: Tensor, value: Tensor, most: int) -> Tensor:
     """What the function returns, if it is wrong or within the budget."""
     with _Largest() as largest:
         result = thrifty_attention(query, key, value, most)
+    if isinstance(result, list | tuple) and len(result) > 1:
+        parts = [part for part in result if isinstance(part, Tensor) and part.shape[1:] == value.shape[1:]]
+        if len(parts) == len(result) and sum(map(len, parts)) == len(query):
+            words = f"Your function returns {len(parts)} parts of the output"
+            raise Wrong(f"{words}: put them together with `torch.cat`.")
     (output,) = read_results(result, (value,), ("output",))
     if largest.size > most and alike(output, _attend(query, key, value)):
         raise Wrong(
@@ -205,8 +217,8 @@ def _by_keys(query: Tensor, key: Tensor, value: Tensor, most: int) -> list[Tenso
     return [_attend(query, *some) for some in zip(key.split(count), value.split(count), strict=True)]
 
 
-def _budget(queries: int, keys: int, rows: int, seed: int) -> tuple:
-    query, key, value = randoms((queries, 11), (keys, 11), (keys, 7), seed=seed)
+def _budget(queries: int, keys: int, rows: int, seed: int, d: int = 11, d_v: int = 7) -> tuple:
+    query, key, value = randoms((queries, d), (keys, d), (keys, d_v), seed=seed)
     return query, key, value, max(query.numel(), key.numel(), rows * keys)
 
 
@@ -216,7 +228,12 @@ def _budget(queries: int, keys: int, rows: int, seed: int) -> tuple:
     {"output": "(T, d_v)"},
     praise="The same output with only a few rows of scores at a time: memory grows like T, not T². Fused "
     "attention also splits the keys, with a softmax corrected along the way.",
-    cases=[_budget(60, 50, 13, 80), _budget(40, 50, 11, 83), *drawn(_budget, (15, 50), (15, 50), (1, 20))],
+    cases=[
+        _budget(60, 50, 13, 80),
+        _budget(40, 50, 11, 83),
+        _budget(25, 30, 1, 86, d=1, d_v=1),  # only here is there room for no more than one row
+        *drawn(_budget, (15, 50), (15, 50), (1, 20)),
+    ],
     use=_within,
     slips=slips(
         "The scale is missing: divide by √d. Otherwise wide vectors put nearly all weight on one key.",
@@ -378,6 +395,11 @@ def _zero_queries(W_query: Tensor, num_heads: int, off: list[int], **_) -> dict:
     return {"W_query": merge_heads(_silent(split_heads(W_query[None], num_heads), off))[0], "off": []}
 
 
+def _silent_columns(W_output: Tensor, num_heads: int, off: list[int], **_) -> dict:
+    """Features of the output are set to 0 in place of heads."""
+    return {"W_output": merge_heads(_silent(split_heads(W_output[None], num_heads), off))[0], "off": []}
+
+
 def _louder(heads: Tensor, off: list[int]) -> Tensor:
     return _silent(heads, off) * heads.shape[1] / max(heads.shape[1] - len(off), 1)
 
@@ -460,6 +482,8 @@ def _multi_head_case(batch: int, length: int, num_heads: int, width: int, off: l
         _but(silent=lambda heads, off: heads - _silent(heads, off)),
         "The heads in `off` still contribute the mean of their values. Set their *outputs* to 0.",
         _but(_zero_queries),
+        "You set features of the output to 0, but `W_output` has mixed the heads by then. Do it before.",
+        _but(_silent_columns),
         "You made the remaining heads larger to compensate. An ablation leaves them as they are.",
         _but(silent=_louder),
         "You switched off whole words, not heads: after the split the heads are on axis 1.",

@@ -106,12 +106,17 @@ def with_a_running_softmax(q, k, v, most):
     return output / total
 
 
+def by_vmap(q, k, v, most, rows=None):
+    return torch.vmap(lambda one: attention(one[None], k, v)[0], chunk_size=rows or most // len(k))(q)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         in_parts,
         one_at_a_time,
         by_chunks,
+        by_vmap,
         with_a_running_softmax,
         lambda q, k, v, most: F.scaled_dot_product_attention(q[None], k[None], v[None])[0],
         lambda q, k, v, most: (in_parts(q, k, v, most), "the weights"),
@@ -129,6 +134,11 @@ def test_attention_within_its_budget_in_many_ways(check, answer):
         lambda q, k, v, most: attnbook.scaled_dot_product_attention(q, k, v),
         lambda q, k, v, most: in_parts(q, k, v, 2 * most),
         lambda q, k, v, most: in_parts(q, k, v, most + len(k)),
+        lambda q, k, v, most: torch.cat([attention(some, k, v) for some in q.chunk(most // len(k))]),
+        lambda q, k, v, most: torch.cat([attention(some, k, v) for some in q.split(most // q.shape[1])]),
+        lambda q, k, v, most: torch.cat([attention(some, k, v) for some in q.split(8)]),
+        lambda q, k, v, most: torch.cat([attention(some, k, v) for some in q.split(2)]),
+        lambda q, k, v, most: by_vmap(q, k, v, most, rows=len(q)),
         lambda q, k, v, most: torch.cat([attention(q, k, v)[:5], attention(q, k, v)[5:]]),
         lambda q, k, v, most: ((q[:, None] * k).sum(-1) / q.shape[1] ** 0.5).softmax(-1) @ v,
         lambda q, k, v, most: np.asarray(attention(q, k, v)),
@@ -158,6 +168,15 @@ def test_a_table_of_all_scores_is_over_the_budget(check, answer):
         (lambda q, k, v, most: in_parts(q[: len(q) // 13 * 13], k, v, most), "Some queries are missing"),
         (lambda q, k, v, most: in_parts(q, k[:20], v[:20], most), "other numbers"),
         (lambda q, k, v, most: q.split(most // 0), "ZeroDivisionError"),
+        (lambda q, k, v, most: q.split(most / len(k)), "divide with `//`"),
+        (
+            lambda q, k, v, most: [attention(some, k, v) for some in q.split(most // len(k))],
+            "returns 5 parts of the output: put them together with `torch.cat`",
+        ),
+        (
+            lambda q, k, v, most: tuple(attention(some, k, v) for some in q.split(20)),
+            "returns 3 parts of the output",
+        ),
         (lambda q, k, v, most: in_parts(q, k, v, most)[None], "has shape (1, 60, 7)"),
     ],
 )
@@ -368,6 +387,25 @@ def scores_of_zero(x, wq, wk, wv, wo, h, off):
     return multi_head(x, wq, wk, wv, wo, h, [], attend=attend)
 
 
+def silent_too_late(x, wq, wk, wv, wo, h, off):
+    output = multi_head(x, wq, wk, wv, wo, h, []).unflatten(-1, (h, -1))
+    output[:, :, off] = 0
+    return output.flatten(-2)
+
+
+def without_their_columns(x, wq, wk, wv, wo, h, off):
+    columns = wo.clone().unflatten(1, (h, -1))
+    columns[:, off] = 0
+    return multi_head(x, wq, wk, wv, columns.flatten(1), h, [])
+
+
+def never_attending(x, wq, wk, wv, wo, h, off):
+    q, k, v = split(x @ wq, h), split(x @ wk, h), split(x @ wv, h)
+    scores = q @ k.mT / q.shape[-1] ** 0.5
+    scores[:, off] = -math.inf
+    return merge(scores.softmax(-1) @ v) @ wo
+
+
 def made_up_for(x, wq, wk, wv, wo, h, off):
     return multi_head(x, wq, wk, wv, wo, h, off) * h / (h - len(off))
 
@@ -415,6 +453,10 @@ def cut_out(x, wq, wk, wv, wo, h, off):
         (lambda *inputs: multi_head(*inputs[:-1], []), "Nothing is switched off"),
         (lambda *inputs: multi_head(*inputs[:-1], others(*inputs[-2:])), "kept the heads in `off`"),
         (scores_of_zero, "the mean of their values"),
+        (silent_too_late, "has mixed the heads by then"),
+        (without_their_columns, "has mixed the heads by then"),
+        (never_attending, "softmax over only -inf"),
+        (lambda *inputs: multi_head(*inputs[:-1], [head - 1 for head in inputs[-1]]), "other numbers"),
         (made_up_for, "made the remaining heads larger"),
         (lambda *inputs: multi_head(*inputs[:-1], inputs[-1][:1]), "other numbers"),
         (cut_out, "cannot be multiplied"),
