@@ -41,10 +41,21 @@ def _lookups(batch: int, length: int, width: int, seed: int) -> tuple[Tensor, Te
     return ids, random(batch, length, width, seed=seed), vocab
 
 
+def _without_autograd(table_gradient: Callable, ids: Tensor, upstream: Tensor, vocab: int) -> object:
+    with torch.no_grad():
+        try:
+            return table_gradient(ids, upstream, vocab)
+        except RuntimeError as error:
+            if "does not require grad" not in str(error):
+                raise
+            raise Wrong("Autograd is off here. Compute the gradient from `ids` and `upstream`.") from None
+
+
 @function(
     "7.1",
     "Backward through a lookup",
     {"gradient": "(V, D)"},
+    use=_without_autograd,
     praise="Forward, a lookup copies rows; backward, it adds to them. Rows that weren't used get zeros.",
     cases=[
         (torch.tensor([[4, 1, 4, 2], [0, 2, 0, 2]]), random(2, 4, 3, seed=71), 6),
@@ -58,12 +69,18 @@ def _lookups(batch: int, length: int, width: int, seed: int) -> tuple[Tensor, Te
         lambda ids, upstream, vocab: sum(
             _last_of_each(ids[[b]], upstream[[b]], vocab) for b in range(len(ids))
         ),
+        lambda ids, upstream, vocab: sum(
+            _last_of_each(ids[:, [t]], upstream[:, [t]], vocab) for t in range(ids.shape[1])
+        ),
         "You averaged the vectors of a row. Each use adds to the loss, so add them.",
         lambda ids, upstream, vocab: table_gradient(ids, upstream, vocab) / _counts(ids, vocab).clamp(min=1),
         "You counted how often each row was used. Add up the vectors of `upstream` instead.",
         lambda ids, upstream, vocab: _counts(ids, vocab).expand(-1, upstream.shape[-1]).to(upstream.dtype),
         "You averaged over the texts. They share the table, so their gradients are added.",
         lambda ids, upstream, vocab: table_gradient(ids, upstream, vocab) / len(ids),
+        "You averaged over positions. Each use adds to the loss, so add them.",
+        lambda ids, upstream, vocab: table_gradient(ids, upstream, vocab) / ids.shape[1],
+        lambda ids, upstream, vocab: table_gradient(ids, upstream, vocab) / ids.numel(),
         "This is the gradient from the first text only. All texts share the table: add theirs, too.",
         lambda ids, upstream, vocab: table_gradient(ids[:1], upstream[:1], vocab),
         "Row 0 gets no gradient from you. Here 0 is a token like any other, not padding.",
@@ -152,7 +169,14 @@ def _to_one(pair: Tensor, d_model: int) -> Tensor:
     "Sinusoidal positions",
     {"table": "(T, D)"},
     praise="This is the paper's table: a shift by k is one matrix, and dot products depend on k alone.",
-    cases=[(7, 10), (2, 4), (40, 16), (3, 2), *drawn(lambda t, half, seed: (t, 2 * half), (1, 60), (1, 20))],
+    cases=[
+        (2, 6),
+        (7, 12),
+        (2, 4),
+        (40, 16),
+        (3, 2),
+        *drawn(lambda t, half, seed: (t, 2 * half), (1, 60), (1, 20)),
+    ],
     slips=slips(
         "You put sines left and cosines right. Alternate them: trained weights fit only one order.",
         lambda length, d_model: torch.cat(_waves(length, d_model), dim=-1),
@@ -173,7 +197,11 @@ def _to_one(pair: Tensor, d_model: int) -> Tensor:
         "Your hands get faster from left to right. Divide by 10000^(2i/D) instead of multiplying.",
         _woven(base=1e-4),
         "Another base: it is 10000.",
-        *(_woven(base=base) for base in (1000.0, math.e)),
+        *(_woven(base=base) for base in (1e3, 1e5, 5e5, math.e)),
+        "Every hand has the same speed. Hand i turns by ω_i = 10000^(-2i/D) per position.",
+        _woven(exponent=lambda pair, d_model: 0 * pair),
+        "You stacked sines and cosines, but not as pairs. Stack along a new *last* axis, then flatten.",
+        lambda length, d_model: torch.stack(_waves(length, d_model)).reshape(length, d_model),
         "Each hand needs both a sine and a cosine, or its angle can't be told.",
         _woven(lambda sines, cosines: (sines, sines)),
         _woven(lambda sines, cosines: (cosines, cosines)),
@@ -223,6 +251,13 @@ def _forgetful(a: Tensor, b: Tensor, sines: Tensor, cosines: Tensor) -> tuple[Te
         "You paired the two halves. Pair neighbours, columns 2i and 2i + 1: trained weights fit only one.",
         _turned(**HALVES),
         _turned(_turn_back, **HALVES),
+        "You put all first numbers of the pairs left, and all second ones right. Alternate them, as in 7.3.",
+        _turned(join=HALVES["join"]),
+        "The two numbers of each pair are swapped: the first begins a cos φ, the second b cos φ.",
+        _turned(lambda *inputs: _turn(*inputs)[::-1]),
+        "One sign is wrong: (a cos φ + b sin φ, b cos φ - a sin φ). Only so does a pair keep its length.",
+        _turned(lambda a, b, sines, cosines: (a * cosines + b * sines, b * cosines + a * sines)),
+        _turned(lambda a, b, sines, cosines: (a * cosines - b * sines, b * cosines - a * sines)),
         "Your first position is 1. Count from 0: the first token is not turned.",
         _turned(start=1),
         "Every pair turned at the same speed. Pair i turns by ω_i = 10000^(-2i/D) per position.",
@@ -247,6 +282,9 @@ def _bags(texts: list[str]) -> Counter:
     return Counter("".join(sorted(text)) for text in texts)
 
 
+PAIRS = ["bb", "bbb", "bbbb", "ac", "ad", "bc", "ae", "bd"]  # sums of their codes agree, bags don't
+
+
 def _texts_case(count: int, seed: int) -> tuple[list[str]]:
     every = ["".join(letters) for letters in product("ab1", repeat=3)]  # 27 texts, 10 bags
     return ([every[i] for i in random(len(every), seed=seed).argsort()[:count]],)
@@ -258,18 +296,36 @@ def _texts_case(count: int, seed: int) -> tuple[list[str]]:
     {"accuracy": "one number"},
     praise="Each bag gives one correct answer, however many texts share it. Section 7.5 computes the same "
     "for its test dates.",
-    cases=[(["on", "no", "son", "moon", "mono"],), *drawn(_texts_case, (8, 27), count=8)],
+    cases=[
+        (["on", "no", "son", "moon", "mono"],),
+        (["Noon", "noon", "no on", "on no", "on", "on ", "b1", "1b", *PAIRS],),
+        *drawn(_texts_case, (8, 27), count=8),
+    ],
     slips=slips(
         "You count only the texts that are alone in their bag. Among k candidates, a guess is right 1 in k.",
         lambda texts: sum(count == 1 for count in _bags(texts).values()) / len(texts),
         "A bag knows how often each character occurs: *moon* and *mono* share one, *mon* has another.",
         lambda texts: len(set(map(frozenset, texts))) / len(texts),
+        "Capitals, digits and spaces are characters, too: *on* and *on* with a space have different bags.",
+        *(
+            lambda texts, change=change: len(_bags(list(map(change, texts)))) / len(texts)
+            for change in (
+                str.lower,
+                str.strip,
+                lambda text: text.replace(" ", ""),
+                lambda text: "".join(filter(str.isalpha, text)),
+            )
+        ),
         "This is the number of bags. What fraction of the texts is read correctly?",
         lambda texts: float(len(_bags(texts))),
         "This is the accuracy in the largest bag only. Average over all texts.",
         lambda texts: 1 / max(_bags(texts).values()),
         "You averaged over bags. Average over texts: a bag with many texts is met more often.",
         lambda texts: sum(1 / count for count in _bags(texts).values()) / len(_bags(texts)),
+        "This is the fraction that is read wrongly. Which is read correctly?",
+        lambda texts: 1 - len(_bags(texts)) / len(texts),
+        "Give a fraction from 0 to 1, not percent.",
+        lambda texts: 100 * len(_bags(texts)) / len(texts),
         "You compared the texts themselves. Sort the characters of each: then only the bag is left.",
         lambda texts: 1.0,
     ),
@@ -312,6 +368,11 @@ def _sizes_case(batch: int, length: int, half: int, seed: int) -> tuple[Tensor, 
         _ratio(lambda x: x.std(correction=0)),
         "You took the mean of absolute values. RMS squares first and takes the root at the end.",
         _ratio(lambda x: x.abs().mean()),
+        "You took the root for each vector, then the mean. Take one mean over all features, then one root.",
+        _ratio(lambda x: x.square().mean(dim=-1).sqrt().mean()),
+        "You took the ratio of each pair of features. Measure all words and all positions first.",
+        lambda words, table: (words / table[: words.shape[1]]).abs().mean().item(),
+        lambda words, table: _rms(words / table[: words.shape[1]]).item(),
         "A norm grows with the number of vectors, B times more for words. Use the *mean* of squares.",
         _ratio(Tensor.norm),
         _ratio(Tensor.norm, lambda words: None),
@@ -334,7 +395,7 @@ def _measured(make_table: Callable, vocab: int, d_model: int, words: float, scor
     table, factor = read_results(result, (torch.zeros(1), 1.0), ("table", "factor"))
     if table.shape != (vocab, d_model):
         raise Wrong(f"`table` has shape {shape(table)}; wanted (V, D), here {(vocab, d_model)}.")
-    hidden = random(100, d_model, seed=71).to(table.dtype)
+    table, hidden = table.double(), random(100, d_model, seed=71).double()
     hidden = hidden / hidden.square().mean(-1, keepdim=True).sqrt()  # every state of RMS 1
     found = (factor * table).square().mean().sqrt().item(), (hidden @ table.T).std(-1).mean().item()
     pairs = zip(found, (words, scores), strict=True)
@@ -437,6 +498,10 @@ def _columns(real: Tensor) -> Tensor:
         "You are one row off: the first real token gets row 0.",
         _at(lambda real: real.cumsum(1)),
         _at(lambda real: (real.cumsum(1) - 2).clamp(min=0)),
+        "You added the padding in front to the column. Subtract it: the first real token gets row 0.",
+        _at(lambda real: _columns(real) + real.int().argmax(1, keepdim=True)),
+        "You subtracted the positions. Add them.",
+        lambda x, table, real: x - table[_positions(real)],
         "You counted from the end. The first real token gets row 0, not the last.",
         _at(lambda real: _positions(real.flip(1)).flip(1)),
         "You counted padding. Count the *real* tokens before each one.",

@@ -1,6 +1,9 @@
 """Chapter 7: unusual correct answers pass, and wrong ones that are no known slip are rejected."""
 
+import itertools
 import math
+from collections import Counter
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -53,6 +56,24 @@ def added_in_place(ids, upstream, vocab):
     return gradient
 
 
+def position_after_position(ids, upstream, vocab):
+    gradient = torch.zeros(vocab, upstream.shape[-1])
+    for t in range(ids.shape[1]):
+        gradient[ids[:, t]] += upstream[:, t]
+    return gradient
+
+
+def by_backward(ids, upstream, vocab):
+    table = torch.zeros(vocab, upstream.shape[-1], requires_grad=True)
+    table[ids].backward(upstream)
+    return table.grad
+
+
+def by_grad(ids, upstream, vocab):
+    table = torch.zeros(vocab, upstream.shape[-1], requires_grad=True)
+    return torch.autograd.grad(F.embedding(ids, table), table, upstream)[0]
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -62,6 +83,11 @@ def added_in_place(ids, upstream, vocab):
         (lambda *inputs: by_products(*inputs)[1:], "wanted (V, D)"),
         (lambda *inputs: 2 * by_products(*inputs), "other numbers"),
         (lambda *inputs: by_products(*inputs).sum(-1), "wanted (V, D)"),
+        (position_after_position, "only one of its vectors arrives"),
+        (lambda ids, upstream, vocab: by_products(ids, upstream, vocab) / ids.numel(), "over positions"),
+        (by_backward, "Autograd is off here"),
+        (by_grad, "Autograd is off here"),
+        (lambda ids, upstream, vocab: F.one_hot(ids, vocab).mT @ upstream, "stopped with `RuntimeError`"),
     ],
 )
 def test_wrong_gradients_of_a_lookup(check, answer, words):
@@ -113,6 +139,10 @@ def waves(length, d_model):
     return angle.sin(), angle.cos()
 
 
+def with_pairs(angle):
+    return torch.stack((angle.sin(), angle.cos()), -1).flatten(1)
+
+
 def filled(length, d_model):
     table = torch.zeros(length, d_model)
     table[:, 0::2], table[:, 1::2] = waves(length, d_model)
@@ -132,12 +162,34 @@ def test_sinusoids_in_many_ways(check, answer):
     assert check("7.3", answer).passed
 
 
+def with_base(base):
+    def answer(length, d_model):
+        return with_pairs(torch.arange(length)[:, None] / base ** (torch.arange(0, d_model, 2) / d_model))
+
+    return answer
+
+
+def faster_to_the_right(length, d_model):
+    """In float32, where large angles are rounded."""
+    return with_pairs(torch.arange(length)[:, None] * 10000 ** (torch.arange(0, d_model, 2) / d_model))
+
+
+def with_one_speed(length, d_model):
+    return with_pairs(torch.arange(length)[:, None].expand(-1, d_model // 2))
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         (lambda *sizes: filled(*sizes).T, "another order"),
         (lambda length, d_model: filled(length, d_model) * 1.01, "other numbers"),
         (lambda length, d_model: torch.stack(waves(length, d_model), -1), "wanted (T, D)"),
+        (lambda length, d_model: torch.stack(waves(length, d_model)).view(length, d_model), "not as pairs"),
+        (with_base(1e5), "Another base"),
+        (with_base(5e5), "Another base"),
+        (faster_to_the_right, "Your hands get faster from left to right"),
+        (with_one_speed, "Every hand has the same speed"),
+        (lambda *sizes: filled(*sizes).bfloat16(), "other numbers"),
     ],
 )
 def test_wrong_sinusoids(check, answer, words):
@@ -147,8 +199,8 @@ def test_wrong_sinusoids(check, answer, words):
 @pytest.mark.parametrize("speed", [0.5, 1.7, 3.0])
 def test_a_wrong_speed_is_not_blamed_on_the_batch(check, speed):
     def answer(length, d_model):
-        angle = torch.arange(length)[:, None] * 10000 ** (-speed * torch.arange(0, d_model, 2) / d_model)
-        return torch.stack((angle.sin(), angle.cos()), -1).flatten(1)
+        exponent = -speed * torch.arange(0, d_model, 2) / d_model
+        return with_pairs(torch.arange(length)[:, None] * 10000**exponent)
 
     verdict = check("7.3", answer)
     assert verdict.state == "wrong"
@@ -207,11 +259,23 @@ def test_what_the_praise_says_scores_depend_on_the_offset_alone():
         torch.testing.assert_close(scores.diagonal(offset).std(), torch.tensor(0.0), atol=1e-5, rtol=0)
 
 
+def with_one_sign(x):
+    sines, cosines = waves(x.shape[1], x.shape[2])
+    a, b = x[..., 0::2], x[..., 1::2]
+    return torch.stack((a * cosines + b * sines, b * cosines + a * sines), -1).flatten(-2)
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         (lambda x: turned(x, sign=-1), "the other way"),
         (lambda x: turned(x.flip(-1)).flip(-1), "other numbers"),
+        (lambda x: turned(x).unflatten(-1, (-1, 2)).mT.flatten(-2), "all first numbers of the pairs left"),
+        (lambda x: turned(x).unflatten(-1, (-1, 2)).flip(-1).flatten(-2), "pair are swapped"),
+        (with_one_sign, "One sign is wrong"),
+        (lambda x: turned(x.transpose(0, 1)).transpose(0, 1), "other numbers"),
+        (lambda x: turned(x) * x.shape[-1] ** 0.5, "other numbers"),
+        (lambda x: turned(x).flatten(1), "has shape"),
         (lambda x: turned(x[:1]).expand_as(x), "right for batch item 0 only"),
         (lambda x: turned(x.mT).mT if x.shape[1] % 2 == 0 else x * 1.5, "other numbers"),
     ],
@@ -247,6 +311,18 @@ def test_any_measure_of_the_sizes(check, answer):
     [
         (lambda words, table: 1.0, "wanted"),
         (lambda words, table: words / table[: words.shape[1]], "should be a number"),
+        (
+            lambda words, table: words.norm(dim=-1).mean() / table[: words.shape[1]].norm(dim=-1).mean(),
+            "then the mean",
+        ),
+        (lambda words, table: root_mean_square(words / table[: words.shape[1]]), "pair of features"),
+        (
+            lambda words, table: root_mean_square(words) / root_mean_square(table[-words.shape[1] :]),
+            "wanted",
+        ),
+        (lambda words, table: words.abs().max() / table[: words.shape[1]].abs().max(), "wanted"),
+        (lambda words, table: words.std() / table[: words.shape[1]].std(), "The standard deviation"),
+        (lambda words, table: None, "returned None for `ratio`"),
     ],
 )
 def test_wrong_measures_of_the_sizes(check, answer, words):
@@ -273,7 +349,12 @@ def in_numpy(vocab, d_model, words, scores):
     return np.random.default_rng(0).normal(0, std, (vocab, d_model)), words / std
 
 
-@pytest.mark.parametrize("answer", [by_measuring, with_a_layer, in_numpy])
+def of_signs(vocab, d_model, words, scores):
+    std = scores * d_model**-0.5
+    return std * (torch.randn(vocab, d_model) > 0).double().mul(2).sub(1), torch.tensor(words / std)
+
+
+@pytest.mark.parametrize("answer", [by_measuring, with_a_layer, in_numpy, of_signs])
 def test_tables_drawn_in_many_ways(check, answer):
     verdict = check("7.7", answer)
     assert verdict.passed, verdict.message
@@ -294,6 +375,7 @@ def flat(vocab, d_model, words, scores):
         (lambda v, d, w, s: (torch.randn(v, d) * s / v**0.5, w * v**0.5 / s), "`scores` is"),
         (lambda v, d, w, s: torch.randn(v, d) * s * d**-0.5, "wanted 2 things: table, factor"),
         (lambda v, d, w, s: (torch.randn(v, d) * s * d**-0.5, "√d"), "`factor` should be a number"),
+        (lambda v, d, w, s: (torch.randint(-3, 4, (v, d)), 1), "`words` is"),
     ],
 )
 def test_wrong_tables(check, answer, words):
@@ -341,6 +423,11 @@ def test_a_repair_in_place_passes_with_a_word_about_it(check):
         (lambda x, table, real: x + 2 * table[(real.cumsum(1) - 1).clamp(0)], "other numbers"),
         (lambda x, table, real: x[real] + table[(real.cumsum(1) - 1)[real]], "has shape"),
         (lambda x, table, real: x + table[real.cumsum(1).clamp(max=6)], "one row off"),
+        (lambda x, table, real: x - table[(real.cumsum(1) - 1).clamp(0)], "You subtracted"),
+        (
+            lambda x, table, real: x + table[torch.arange(x.shape[1]) + real.int().argmax(1, keepdim=True)],
+            "You added the padding in front",
+        ),
     ],
 )
 def test_wrong_repairs(check, answer, words):
@@ -348,6 +435,64 @@ def test_wrong_repairs(check, answer, words):
 
 
 # --- 7.5 ---------------------------------------------------------------------------------------------------
+
+
+def bag(text):
+    return "".join(sorted(text))
+
+
+def in_groups(texts):
+    return len([group for group, _ in itertools.groupby(sorted(texts, key=bag), key=bag)]) / len(texts)
+
+
+def by_counting_characters(texts):
+    return torch.tensor(len({frozenset(Counter(text).items()) for text in texts}) / len(texts))
+
+
+def exactly(texts):
+    return Fraction(len({tuple(sorted(text)) for text in texts}), len(texts))
+
+
+@pytest.mark.parametrize("answer", [in_groups, by_counting_characters, exactly])
+def test_bags_counted_in_many_ways(check, answer):
+    verdict = check("7.5", answer)
+    assert verdict.passed, verdict.message
+
+
+def bags_of(change):
+    return lambda texts: len({bag(change(text)) for text in texts}) / len(texts)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (bags_of(str.lower), "Capitals, digits and spaces are characters, too"),
+        (bags_of(str.strip), "Capitals, digits and spaces are characters, too"),
+        (bags_of(set), "A bag knows how often"),
+        (lambda texts: len({sum(map(ord, text)) for text in texts}) / len(texts), "wanted"),
+        (lambda texts: len({text[0] for text in texts}) / len(texts), "wanted"),
+        (lambda texts: len([*itertools.groupby(map(bag, texts))]) / len(texts), "wanted"),
+        (lambda texts: 1 - exactly(texts), "read wrongly"),
+        (lambda texts: 100 * exactly(texts), "not percent"),
+        (lambda texts: round(float(exactly(texts)), 1), "wanted"),
+        (lambda texts: {bag(text) for text in texts}, "should be a number"),
+    ],
+)
+def test_wrong_accuracies(check, answer, words):
+    assert_says(check("7.5", answer), words)
+
+
+def test_texts_that_are_used_up_are_mentioned_and_left_to_the_judge(check):
+    def answer(texts):
+        count, bags = len(texts), set()
+        while texts:
+            bags.add(bag(texts.pop()))
+        return len(bags) / count
+
+    for _ in range(2):
+        verdict = check("7.5", answer)
+        assert verdict.passed
+        assert "changes `texts` in place" in verdict.message
 
 
 def test_the_best_reader_of_bags(check):
