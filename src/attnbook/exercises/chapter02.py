@@ -89,10 +89,11 @@ def _solved(keys: Tensor, wanted: int, score: float) -> Tensor:
 
 def _fetched(query_for: Callable, keys: Tensor, wanted: int) -> tuple[int, float]:
     """How many keys get more weight than the wanted one, and its weight; what is enough counts the same."""
+    ours = keys.clone()  # the learner's function may change its own
     (query,) = read_results(query_for(keys, wanted), (keys[0],), ("query",))
     if query.shape != keys[0].shape:
         raise Wrong(f"Your query has shape {shape(query)}; wanted that of a key, {shape(keys[0])}.")
-    weights = (keys @ query.to(keys)).softmax(0)  # (S,)
+    weights = (ours @ query.to(ours)).softmax(0)  # (S,)
     return int((weights > weights[wanted]).sum()), min(weights[wanted].item(), ENOUGH)
 
 
@@ -310,10 +311,11 @@ def _spoilt(weights: Tensor) -> Tensor:
 
 
 def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> float:
+    ours = scores.clone()  # the learner's function may change its own
     temperature = read(temperature_for(scores, budget), 1.0, "temperature")
     if not temperature > 0:
         raise Wrong(f"A temperature is a number above 0; yours is {temperature:g}.")
-    return _effective((scores.double() / temperature).softmax(-1)).item()
+    return _effective((ours.double() / temperature).softmax(-1)).item()
 
 
 @function(

@@ -275,8 +275,9 @@ def _by_hand(scores: Tensor, mask: Tensor) -> Tensor:
 
 def _with_zeros(masked_weights: Callable, scores: Tensor, mask: Tensor) -> tuple[Tensor, bool]:
     """The weights, and whether those of hidden keys are exactly 0."""
+    hidden = ~mask  # the learner's function may change the mask
     (weights,) = read_results(masked_weights(scores, mask), (scores,), ("weights",))
-    return weights, weights.shape == mask.shape and not weights[~mask].any()
+    return weights, weights.shape == mask.shape and not weights[hidden].any()
 
 
 def _masks(batch: int, queries: int, keys: int, seed: int) -> tuple[Tensor, Tensor]:

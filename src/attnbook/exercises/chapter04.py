@@ -187,6 +187,7 @@ def _held(tensor: Tensor) -> int:
 
 def _within(thrifty_attention: Callable, query: Tensor, key: Tensor, value: Tensor, most: int) -> Tensor:
     """What the function returns, if it is wrong or within the budget."""
+    wanted = _attend(query, key, value)  # before the learner's function can change these
     with _Largest() as largest:
         result = thrifty_attention(query, key, value, most)
     if isinstance(result, list | tuple) and len(result) > 1:
@@ -195,7 +196,7 @@ def _within(thrifty_attention: Callable, query: Tensor, key: Tensor, value: Tens
             words = f"Your function returns {len(parts)} parts of the output"
             raise Wrong(f"{words}: put them together with `torch.cat`.")
     (output,) = read_results(result, (value,), ("output",))
-    if largest.size > most and alike(output, _attend(query, key, value)):
+    if largest.size > most and alike(output, wanted):
         raise Wrong(
             f"The output is right, but over the budget: you made a tensor of {largest.size} numbers and "
             f"`most` is {most}. Take as many queries at a time as fit: each needs only its row of scores."

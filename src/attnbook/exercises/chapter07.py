@@ -456,8 +456,9 @@ def _positions(real: Tensor) -> Tensor:
 
 def _at_real(add_positions: Callable, x: Tensor, table: Tensor, real: Tensor) -> Tensor:
     """What is added to padding doesn't matter: only the vectors of real tokens are looked at."""
+    looked_at = real[..., None].clone()  # the learner's function may change its own
     (output,) = read_results(add_positions(x, table, real), (x,), ("output",))
-    return output.where(real[..., None], 0) if output.shape == x.shape else output
+    return output.where(looked_at, 0) if output.shape == x.shape else output
 
 
 def _at(positions: Callable[[Tensor], Tensor]) -> Callable:

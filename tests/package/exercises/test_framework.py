@@ -432,6 +432,46 @@ def test_a_slip_that_cannot_happen_on_these_shapes_is_passed_over():
         judge(lambda x: x + x)
 
 
+def thrifty_in_place(query, key, value, most):
+    query /= query.shape[-1] ** 0.5
+    return (query @ key.mT).softmax(-1) @ value
+
+
+def query_in_place(keys, wanted):
+    keys.zero_()[wanted] = 10
+    return torch.ones_like(keys[0])
+
+
+@pytest.mark.parametrize(("exercise_id", "answer"), [("2.2", query_in_place), ("4.5", thrifty_in_place)])
+def test_a_function_that_changes_its_inputs_is_judged_by_what_they_were(fresh, exercise_id, answer):
+    assert fresh(exercise_id, answer).state == "wrong"
+
+
+def masked_in_place(scores, mask):
+    hidden = mask.logical_not_()
+    return scores.masked_fill(hidden, -torch.inf).softmax(-1).masked_fill(hidden, 0.0)
+
+
+def added_in_place(x, table, real):
+    positions = (real.cumsum(dim=1) - 1).clamp(min=0)
+    real.logical_not_()
+    x += table[positions]
+    return x
+
+
+def scored_in_place(scores, budget):
+    return EXERCISES["2.7"].judge.right(scores, budget) + 0 * scores.mul_(0).sum().item()
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "answer"), [("3.7", masked_in_place), ("7.8", added_in_place), ("2.7", scored_in_place)]
+)
+def test_a_right_function_that_changes_its_inputs_passes_with_a_note(fresh, exercise_id, answer):
+    verdict = fresh(exercise_id, answer)
+    assert verdict.passed
+    assert "in place" in verdict.message
+
+
 # --- each keeps its own data -----------------------------------------------------------------------------
 
 
