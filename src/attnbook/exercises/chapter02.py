@@ -17,9 +17,9 @@ def _scores(keys: Tensor, bandwidth: float) -> Tensor:
     return -((keys[:, None] - keys) ** 2) / (2 * bandwidth**2)  # (S, S)
 
 
-def _error(scores: Tensor, values: Tensor, own: float = -math.inf) -> Tensor:
+def _error(scores: Tensor, values: Tensor, own: float = -math.inf, dim: int = 1) -> Tensor:
     """The mean squared error of a regression in which each reading's own score is `own`."""
-    weights = scores.clone().fill_diagonal_(own).softmax(-1)  # (S, S)
+    weights = scores.clone().fill_diagonal_(own).softmax(dim)  # (S, S)
     return ((weights @ values - values) ** 2).mean()
 
 
@@ -52,6 +52,10 @@ def _readings(count: int, bandwidth: float, seed: int, tied: int = 0) -> tuple[T
         lambda k, v, h: _error(_scores(k, h).masked_fill(k[:, None] == k, -math.inf), v),
         "You set the diagonal to 0 after softmax, so the rows sum to less than 1. Mask it before softmax.",
         lambda k, v, h: (_scores(k, h).softmax(-1).fill_diagonal_(0) @ v - v).square().mean(),
+        "Your columns sum to 1: softmax ran over the queries. A reading's weights are a row: `dim=1`.",
+        lambda k, v, h: _error(_scores(k, h), v, dim=0),
+        "You took exp twice: softmax itself takes exp of the scores, −(k − k')² / (2h²).",
+        lambda k, v, h: _error(_scores(k, h).exp(), v),
         "The bandwidth is not squared: the kernel is exp(−(k − k')² / (2h²)).",
         lambda k, v, h: _error(_scores(k, h) * h, v),
         "The 2 in 2h² is missing, or half of the square is.",
@@ -97,6 +101,10 @@ def _fetched(query_for: Callable, keys: Tensor, wanted: int) -> tuple[int, float
     return int((weights > weights[wanted]).sum()), min(weights[wanted].item(), ENOUGH)
 
 
+def _from_the_others(keys: Tensor, wanted: int) -> Tensor:
+    return (keys[wanted] - keys.mean(0)) * len(keys) / (len(keys) - 1)
+
+
 def _keys(count: int, width: int, wanted: int, seed: int) -> tuple[Tensor, int]:
     """Keys of which another one points nearly the same way as the wanted one, and is longer."""
     keys = random(count, width, seed=seed)
@@ -123,7 +131,8 @@ def _keys(count: int, width: int, wanted: int, seed: int) -> tuple[Tensor, int]:
         *(lambda keys, wanted, c=c: c * keys[wanted] for c in (1, 10)),
         *(lambda keys, wanted, c=c: c * keys[wanted] / keys[wanted].norm() for c in (1, 10)),
         "The difference between the wanted key and the mean fails: another key lies farther out that way.",
-        *(lambda keys, wanted, c=c: c * (keys[wanted] - keys.mean(0)) for c in (1, 2)),
+        *(lambda keys, wanted, c=c: c * (keys[wanted] - keys.mean(0)) for c in (1, 2, 5, 10)),
+        *(lambda keys, wanted, c=c: c * _from_the_others(keys, wanted) for c in (1, 2, 5, 10)),
         "The direction is right, but the query is too short. A longer query makes the softmax colder.",
         *(lambda keys, wanted, score=score: _solved(keys, wanted, score) for score in (1, 2, 3, 4, 5)),
         "The sign is wrong: this query finds every key but the wanted one.",
@@ -228,6 +237,11 @@ def _matrices(width: int, d_k: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
         _times(lambda width, d_k: d_k),
         "You divided by √D, the root of the number of rows. A dot product adds d_k terms, one per column.",
         _times(lambda width, d_k: 1 / math.sqrt(width)),
+        "You divided by D, the number of rows. A dot product adds d_k terms, one per column.",
+        _times(lambda width, d_k: 1 / width),
+        "`d_k**1/2` is d_k / 2: Python takes the power first. Write `d_k**0.5` or `math.sqrt(d_k)`.",
+        _times(lambda width, d_k: 2 / d_k),
+        _times(lambda width, d_k: 16 / d_k**2),
         "You divided by a fixed number. d_k differs from model to model: `W_query.shape[1]`.",
         *(_times(lambda width, d_k, fixed=fixed: 1 / fixed) for fixed in (16, 256, 8, 4, 64)),
         "You divided both matrices by d_k. The products should be divided by √d_k.",
@@ -327,6 +341,7 @@ def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> 
         *((random(7, seed=24), 1.5), (random(7, seed=24), 6.0)),
         *((30 * random(12, seed=25), 10.5), (0.01 * random(9, seed=26), 2.5)),
         (torch.tensor([400.0, 399.0, 397.0, -500.0, -800.0]), 2.0),
+        *((100 * random(8, seed=27), 7.5), (0.01 * random(6, seed=28), 1.05)),
         *drawn(lambda scale, tenths, seed: (scale * random(8, seed=seed), tenths / 10), (1, 20), (12, 70)),
     ],
     use=_keys_paid_for,
@@ -347,14 +362,15 @@ def _keys_paid_for(temperature_for: Callable, scores: Tensor, budget: float) -> 
         lambda s, b: _search(s, b, lambda w: 1 / w.square().sum()),
         "1 / the largest weight looks at one key only.",
         lambda s, b: _search(s, b, lambda w: 1 / w.max()),
-        "A weight of 0 spoils the sum: 0 · log 0 is NaN. Use `torch.special.entr` or `torch.xlogy`.",
+        "Perhaps a weight of 0 spoils the sum, as 0 · log 0 is NaN: use `torch.special.entr` or "
+        "`torch.xlogy`. Or are the scores multiplied by τ? They are divided by it.",
         lambda s, b: _search(s.float(), b, _spoilt),
         lambda s, b: _search(s.float(), b, lambda w: _spoilt(w).nan_to_num(0)),
         "You search too small an interval: τ may be far below 1, or as large as the gaps between scores.",
         *(
             lambda s, b, low=low, high=high: _search(s, b, low=low, high=high)
-            for low in (1e-6, 0.01, 0.1, 1)
-            for high in (1, 2, 5, 10)
+            for low in (1e-6, 1e-3, 0.01, 0.1, 1)
+            for high in (1, 2, 5, 10, 100)
         ),
         "You returned the budget. Which temperature spends it?",
         lambda s, b: b,

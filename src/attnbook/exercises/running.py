@@ -48,6 +48,8 @@ HINTS = {
     "`torch.zeros_like(...)` or give `device=query.device`.",
     r"- got \((?!float).*but expected one of": "PyTorch got arguments of the wrong kind: compare what it got "
     "with what it expected.",
+    r"square matrices": "This matrix isn't square, so it has no inverse. `torch.linalg` has `pinv` and "
+    "`lstsq` for any shape.",
     r"`-` operator, with a bool|bool tensor is not supported|only supports boolean masks": "A mask is "
     "boolean: invert it with `~mask`, and use it in `masked_fill` or `torch.where`.",
     r"dtype|scalar type": "The tensors differ in dtype. Convert one: `a.to(b.dtype)`. A new tensor gets the "
@@ -65,8 +67,8 @@ HINTS = {
     r"\(float|ints?, not float|'float' object cannot|slice indices must": "`/` always gives a float. "
     "Where a whole number is needed, as for a count or an index, divide with `//`.",
     r"Dimension out of range": "There is no such axis. -1 is the last axis and -2 the one before it.",
-    r"'?tuple'? object|'tuple'": "Something here is a tuple, perhaps `(output, weights)`: take it apart "
-    "first.",
+    r"'?tuple'? object|'tuple'": "Something here is a tuple, perhaps `(output, weights)`, or the gradients "
+    "of `torch.autograd.grad`: take it apart first.",
     r"'function'|'method'|builtin_function|not (function|method)": "Something here is a function: call it, "
     "with its arguments in parentheses.",
     r"does not require grad": "Tell autograd which tensor to watch: `x = x.clone().requires_grad_()`.",
@@ -157,6 +159,8 @@ def hint_for(message: str, line: str, call: str, variables: dict) -> str:
         return "The mask doesn't fit the scores: it needs a row for each query and a column for each key."
     if re.search(r"\b(max|min)\(", line) and "Boolean value of Tensor" in message:
         return "`max` and `min` compare two whole objects. Use `.clamp(min=...)` or `torch.maximum`."
+    if re.search(r"\.grad\b(?!\()", line) and "NoneType" in message:
+        return "Only the tensor on which you called `requires_grad_()` has a `.grad`, after `backward`."
     elementwise = re.search(r"\+|(?<!\*)\*(?!\*)", line)
     if re.search(r"@|matmul|bmm", line) and not elementwise and "size of tensor b" in message:
         message = "shapes cannot be multiplied"  # torch says the same of + and of @

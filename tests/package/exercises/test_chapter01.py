@@ -361,6 +361,17 @@ def jacobian(network, x):
     return torch.autograd.functional.jacobian(lambda x: network(x[None])[0, -1], x)  # (D, T, D)
 
 
+def still_a_tuple(network, x):
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad(network(x[None])[0, -1].sum(), x).norm(dim=-1)
+
+
+def of_another_tensor(network, x):
+    x = x.clone().requires_grad_()
+    total = network(x[None])[0, -1].sum()
+    return x.grad.norm(dim=-1) if total.isfinite() else total
+
+
 def of_a_vector(network, x):
     return gradient(network, x, lambda y: y[0, -1])
 
@@ -388,6 +399,8 @@ def of_a_vector(network, x):
         (lambda n, x: jacobian(n, x).square().sum((0, 2)).sqrt(), "each number of the last output by itself"),
         (lambda n, x: jacobian(n, x).norm(dim=-1).sum(0), "each number of the last output by itself"),
         (of_a_vector, "one number"),
+        (still_a_tuple, "the gradients of `torch.autograd.grad`"),
+        (of_another_tensor, "has a `.grad`, after `backward`"),
         (torch.ones(5), "wants a function"),
     ],
 )

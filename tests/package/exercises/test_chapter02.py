@@ -74,6 +74,15 @@ def closing_every_zero(k, v, h):
     return (scores.masked_fill(scores == 0, -math.inf).softmax(1) @ v - v).square().mean()
 
 
+def over_queries(k, v, h):
+    scores = (-((k[:, None] - k) ** 2) / (2 * h**2)).fill_diagonal_(-math.inf)
+    return (scores.softmax(0) @ v - v).square().mean()
+
+
+def kernel_in_softmax(k, v, h):
+    return (kernel(k, h).fill_diagonal_(-math.inf).softmax(1) @ v - v).square().mean()
+
+
 def estimates(k, v, h):
     weights = kernel(k, h) * (1 - torch.eye(len(k)))
     return weights @ v / weights.sum(1)
@@ -105,6 +114,8 @@ def estimates(k, v, h):
         (lambda k, v, h: ((estimates(k, v, h) - v) ** 2).sum(), "the sum of the squared errors"),
         (lambda k, v, h: zero_diagonal(k, v, h) + 1, "other numbers"),
         (closing_every_zero, "Two readings of the same hour"),
+        (over_queries, "softmax ran over the queries"),
+        (kernel_in_softmax, "exp twice"),
     ],
 )
 def test_leaving_one_out_traps(check, answer, words):
@@ -134,10 +145,13 @@ def by_climbing(keys, wanted):
     return query
 
 
+def others(keys, wanted):
+    return torch.cat((keys[:wanted], keys[wanted + 1 :]))
+
+
 def by_projection(keys, wanted):
     """What is left of the wanted key without the directions of all the others."""
-    others = torch.cat((keys[:wanted], keys[wanted + 1 :]))
-    basis, _ = torch.linalg.qr(others.double().T)
+    basis, _ = torch.linalg.qr(others(keys, wanted).double().T)
     key = keys[wanted].double()
     left = key - basis @ (basis.T @ key)
     return 20 * left / (left @ key)
@@ -159,12 +173,19 @@ def test_questions_found_in_many_ways(check, answer):
     assert check("2.2", answer).passed
 
 
+def by_inverse(keys, wanted):
+    return torch.linalg.inv(keys) @ scores_for(keys, wanted)
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         (lambda keys, wanted: keys[wanted], "points nearly the same way and is longer"),
         (lambda keys, wanted: 50 * keys[wanted], "points nearly the same way and is longer"),
         (lambda keys, wanted: keys[wanted] - keys.mean(0), "difference between the wanted key and the mean"),
+        (lambda keys, wanted: 10 * (keys[wanted] - keys.mean(0)), "the wanted key and the mean"),
+        (lambda keys, wanted: 10 * (keys[wanted] - others(keys, wanted).mean(0)), "and the mean"),
+        (by_inverse, "isn't square"),
         (lambda keys, wanted: torch.linalg.pinv(keys)[:, wanted], "the query is too short"),
         (lambda keys, wanted: -10 * torch.linalg.pinv(keys)[:, wanted], "The sign is wrong"),
         (lambda keys, wanted: 10 * torch.linalg.pinv(keys)[:, 0], "99 % of the weight? Then"),
@@ -278,6 +299,9 @@ def test_a_changed_input_is_told(check):
         (lambda q, k: (q * q.shape[1] ** 0.5, k * q.shape[1] ** 0.5), "d_k times as large"),
         (lambda q, k: (q / q.shape[0] ** 0.5, k), "√D, the root of the number of rows"),
         (lambda q, k: (q / q.shape[1], k / q.shape[1]), "divided both matrices by d_k"),
+        (lambda q, k: (q / q.shape[0] ** 0.5, k / k.shape[0] ** 0.5), "You divided by D"),
+        (lambda q, k: (q / (q.shape[1] ** 1 / 4), k / (k.shape[1] ** 1 / 4)), "takes the power first"),
+        (lambda q, k: (q / (q.shape[1] ** 1 / 2), k), "takes the power first"),
         (lambda q, k: (k, q / q.shape[1] ** 0.5), "are swapped"),
         (lambda q, k: (q / 16, k), "a fixed number"),
         (lambda q, k: (q / 4, k / 4), "a fixed number"),
@@ -349,6 +373,8 @@ def naive_count(scores, temperature):
         (lambda s, b: halving(s, b, count=lambda s, t: (s / t).softmax(-1).square().sum() ** -1), "inverse"),
         (lambda s, b: halving(s, b, count=naive_count), "0 · log 0 is NaN"),
         (lambda s, b: halving(s, b, 0.1, 10), "too small an interval"),
+        (lambda s, b: halving(s, b, 1e-3, 100), "too small an interval"),
+        (lambda s, b: halving(s, b, count=lambda s, t: count(s, 1 / t)), "are divided by it"),
         (lambda s, b: b, "You returned the budget"),
         (lambda s, b: min((0.1, 0.5, 1.5, 4), key=lambda t: abs(count(s, t) - b)), "`effective keys` is"),
         (lambda s, b: s.std().item(), "So halve an interval"),
