@@ -181,6 +181,16 @@ def the_last_of_equals(losses, patience):
     return max(range(measured), key=lambda i: (-losses[i], i)), measured
 
 
+def from_ten_down(losses, patience):
+    lowest, kept = 10, 0
+    for newest, loss in enumerate(losses):
+        if loss < lowest:
+            lowest, kept = loss, newest
+        if newest - kept == patience:
+            return kept, newest + 1
+    return kept, len(losses)
+
+
 def with_a_window(losses, patience):
     """Stop where the last `patience` losses are all above the one before them."""
     for i in range(patience, len(losses)):
@@ -205,6 +215,7 @@ def with_a_window(losses, patience):
         (lambda losses, patience: by_prefixes(losses, patience)[::-1], "in another order"),
         (lambda losses, patience: (min(losses), by_prefixes(losses, patience)[1]), "`kept` is"),
         (with_a_window, "wanted"),
+        (from_ten_down, "With losses = [120.0, 110.0, 115.0], patience = 1: `kept` is 0; wanted 1."),
         (lambda losses, patience: by_prefixes(losses, patience)[0], "wanted 2 things"),
     ],
 )
@@ -275,6 +286,10 @@ def last_lost(ids, pair, new):
     return merged
 
 
+def in_their_text(ids, pair, new):
+    return [int(each) for each in str(ids)[1:-1].replace(f"{pair[0]}, {pair[1]}", str(new)).split(", ")]
+
+
 def a_slice_is_a_tuple(ids, pair, new):
     merged, i = [], 0
     while i < len(ids):
@@ -300,6 +315,7 @@ def two_steps_always(ids, pair, new):
         (lambda ids, pair, new: [new if each == pair[0] else each for each in ids], "wherever they are"),
         (lambda ids, pair, new: by_popping(ids, pair[::-1], new), "The order counts"),
         (a_slice_is_a_tuple, "a list never equals a tuple"),
+        (in_their_text, "With ids = [11, 2, 1, 21, 1, 2], pair = (1, 2), new = 9: `merged` is [19, 91, 9]"),
         (two_steps_always, "Without a merge, go on one step"),
         (lambda ids, pair, new: by_popping(ids, pair, str(new)), "holds '9' (str)"),
         (lambda ids, pair, new: (by_popping(ids, pair, new), len(ids)), "a list of whole numbers"),
