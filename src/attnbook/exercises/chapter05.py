@@ -58,7 +58,14 @@ def _weak(length: int, width: int, seed: int) -> Sublayer:
     return lambda x: 0.5 * (average.to(x) @ x @ matrix.to(x) + 0.3).tanh()
 
 
-def _summed(x: Tensor, f: Sublayer) -> tuple[Tensor, Sublayer]:
+def _summed(x: Tensor, sublayer: Sublayer) -> tuple[Tensor, Sublayer]:
+    def f(given) -> Tensor:
+        given = torch.as_tensor(given)
+        if given.shape[-2:] != x.shape:
+            here = f"here {shape(x)}; got {shape(given)}"
+            raise ValueError(f"f takes all positions at once, (S, D), {here}")
+        return sublayer(given)
+
     return x + f(x), f
 
 
@@ -105,8 +112,8 @@ def _series(y: Tensor, f: Sublayer) -> Tensor:
         "You subtracted f(y), and f(x) was added. The result is a better guess than y, so go on from it.",
         lambda y, f: y - f(y),
         "You are on the way. Go on: each round halves the error at least.",
-        *(_undone(rounds, lambda y, x, fx: y - fx) for rounds in range(2, 9)),
-        *(_undone(rounds, lambda y, x, fx: y - fx, first=0) for rounds in range(1, 10)),
+        *(_undone(rounds, lambda y, x, fx: y - fx) for rounds in range(2, 11)),
+        *(_undone(rounds, lambda y, x, fx: y - fx, first=0) for rounds in range(1, 12)),
         "You add f to y. It was added to x, so subtract it.",
         lambda y, f: y + f(y),
         *(_undone(rounds, lambda y, x, fx: y + fx) for rounds in (10, 20, 30, 50, 100)),
@@ -129,6 +136,10 @@ def undo(y: Tensor, f: Sublayer) -> Tensor:
 
 def _root(variance: Tensor, eps: float) -> Tensor:
     return (variance + eps).sqrt()
+
+
+def _square(x: Tensor) -> Tensor:
+    return (x**2).mean(-1, keepdim=True)
 
 
 def _norm(x: Tensor, gamma, beta, eps: float, *, dim=-1, correction: int = 0, divisor: Callable = _root):
@@ -168,6 +179,11 @@ def _norm_case(batch: int, length: int, width: int, eps: float, seed: int) -> tu
         "Your variance divides by D - 1, PyTorch's default. LayerNorm divides by D: use `correction=0`.",
         partial(_norm, correction=1),
         lambda x, g, b, eps: g * (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + eps) + b,
+        partial(_norm, correction=1, divisor=lambda variance, eps: variance.sqrt()),
+        "Your variance is the mean of x². It should be that of (x - mean)².",
+        lambda x, g, b, eps: g * (x - x.mean(-1, keepdim=True)) / _root(_square(x), eps) + b,
+        "You divide by the sum of the squared deviations. The variance is their mean.",
+        lambda x, g, b, eps: _norm(x, g, b, eps, divisor=lambda v, eps: _root(v * x.shape[-1], eps)),
         "You add ε to the standard deviation. In (5.3) it is added to the variance, under the root.",
         partial(_norm, divisor=lambda variance, eps: variance.sqrt() + eps),
         "ε is missing: add it to the variance, under the root.",
@@ -179,8 +195,10 @@ def _norm_case(batch: int, length: int, width: int, eps: float, seed: int) -> tu
         partial(_norm, divisor=lambda variance, eps: variance + eps),
         "Subtract the mean from x before you divide.",
         lambda x, g, b, eps: g * x / (x.var(-1, correction=0, keepdim=True) + eps).sqrt() + b,
+        lambda x, g, b, eps: g * x / _root(_square(x), eps) + b,
         "gamma, beta or both are missing: multiply by gamma after the division, then add beta.",
         lambda x, g, b, eps: _norm(x, 1, 0, eps),
+        lambda x, g, b, eps: _norm(x, 1, 0, 1e-5),
         lambda x, g, b, eps: _norm(x, g, 0, eps),
         lambda x, g, b, eps: _norm(x, 1, b, eps),
         "gamma and beta are swapped: multiply by gamma, add beta.",
@@ -202,8 +220,11 @@ def _sorter(W1: list, W2: list) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def _sorted_by(sorter: Callable, x: Tensor) -> Tensor:
     """What a layer `x + FFN(x)` with the learner's matrices makes of x `(B, 2)`."""
-    found = read_results(sorter(), (x,) * 4, PARTS)
-    for name, matrix, wanted in zip(PARTS, found, ((2, 1), (1,), (1, 2), (2,)), strict=True):
+    found, sizes = read_results(sorter(), (x,) * 4, PARTS), ((2, 1), (1,), (1, 2), (2,))
+    shapes = [tuple(matrix.shape) for matrix in found]
+    if shapes != list(sizes) and sorted(shapes) == sorted(sizes):
+        raise Wrong(f"These are the four parameters in another order: return {', '.join(PARTS)}.")
+    for name, matrix, wanted in zip(PARTS, found, sizes, strict=True):
         if tuple(matrix.shape) != wanted:
             budget = " Use one hidden feature: d_ff = 1." if matrix.numel() > math.prod(wanted) else ""
             raise Wrong(f"`{name}` has shape {shape(matrix)}; wanted {wanted}.{budget}")
@@ -264,6 +285,17 @@ class _Module(nn.Module):
         return self.function(x)
 
 
+class _Output(nn.Module):
+    """An encoder layer that returns its output alone, without the weights."""
+
+    def __init__(self, layer: EncoderLayer) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x, need_weights=False)[0]
+
+
 def _moving(*places, shift: int, axis: int = 1, share: float = 1.0) -> nn.Module:
     """A module that adds to the vectors at `places` a share of those that stand `shift` before them."""
 
@@ -281,9 +313,14 @@ def _seeded(build: Callable[[], nn.Module]) -> nn.Module:
         return build().eval()
 
 
-def _layer(norm_first: bool) -> nn.Module:
+def _layer(norm_first: bool, gamma: float | Tensor = 1.0, beta: float | Tensor = 0.0) -> nn.Module:
+    """An encoder layer whose norms scale by `gamma` and shift by `beta`."""
     layer = _seeded(lambda: EncoderLayer(6, 2, 11, norm_first=norm_first))
-    return _Module(lambda x: layer(x, need_weights=False)[0])
+    with torch.no_grad():
+        for add_norm in (layer.add_norm1, layer.add_norm2):
+            add_norm.norm.weight[:] = gamma
+            add_norm.norm.bias[:] = beta
+    return _Output(layer)
 
 
 ALONE = "Leave out the changed position itself, and allow for rounding: `torch.allclose(a, b, atol=1e-5)`."
@@ -309,7 +346,11 @@ ALL = slice(None)
             "Its LayerNorm hides shifting or scaling a vector. Use fresh random numbers: `torch.randn_like`.",
         ),
         _suspect("a LayerNorm over the numbers of a position", nn.LayerNorm(6), ALONE),
-        _suspect("a norm over a whole sentence", _Module(lambda x: _norm(x, 1, 0, 1e-5, dim=(1, 2)))),
+        _suspect(
+            "a norm over a whole sentence",
+            _Module(lambda x: _norm(x, 1, 0, 1e-5, dim=(1, 2))),
+            "It doesn't notice numbers in another order. Use fresh random numbers: `torch.randn_like`.",
+        ),
         _suspect("a shift to the next position", _moving(ALL, slice(1, None), shift=1)),
         _suspect("a shift to the previous position", _moving(ALL, slice(-1), shift=-1)),
         _suspect("a module whose first position sees the last", _moving(ALL, 0, shift=1)),
@@ -333,6 +374,11 @@ ALL = slice(None)
             _moving(ALL, slice(1, None), shift=1, share=1e-3),
             "The trace is faint, but far larger than rounding. Compare more strictly: `atol=1e-5`.",
         ),
+        _suspect(
+            "a module that passes the last feature of each position to the next",
+            _moving(ALL, slice(1, None), -1, shift=1),
+            "Only one feature leaks here. Change all features of a position, not only one.",
+        ),
         _suspect("a module that does nothing", nn.Identity(), ALONE),
     ),
     praise="Your test caught every module that mixes positions. In an encoder layer, only attention does.",
@@ -349,22 +395,13 @@ def works_alone(module: Callable[[Tensor], Tensor], x: Tensor) -> bool:
     return torch.allclose(torch.stack(alone).view_as(x), module(x), atol=1e-5)
 
 
-def _ordered(norm_first: bool, gamma: float = 1.0, beta: float = 0.0) -> nn.Module:
-    """An encoder layer whose norms scale by `gamma` and shift by `beta`."""
-    layer = _seeded(lambda: EncoderLayer(6, 2, 11, norm_first=norm_first))
-    for add_norm in (layer.add_norm1, layer.add_norm2):
-        nn.init.constant_(add_norm.norm.weight, gamma)
-        nn.init.constant_(add_norm.norm.bias, beta)
-    return _Module(lambda x: layer(x, need_weights=False)[0])
-
-
 SIZE = (
     "A trained γ and β can give the output any size and any mean. Compare the outputs for x and for 1e6 · x."
 )
 
 
 def _of_order(name: str, *settings) -> Suspect:
-    return Suspect(name, (_ordered(*settings), random(3, 5, 6, seed=530)), settings[0], SIZE)
+    return Suspect(name, (_layer(*settings), random(3, 5, 6, seed=530)), settings[0], SIZE)
 
 
 @suspects(
@@ -380,6 +417,7 @@ def _of_order(name: str, *settings) -> Suspect:
         _of_order("a pre-norm layer with a large β", True, 1.0, 20.0),
         _of_order("a post-norm layer with a small γ", False, 0.01),
         _of_order("a post-norm layer with a small β", False, 1.0, 0.1),
+        _of_order("a post-norm layer with a γ and a β for each feature", False, *random(2, 6, seed=540)),
     ),
     praise="Post-norm's output has the same size for any input; pre-norm adds to its input. So in a pre-norm "
     "stack the vectors can grow from layer to layer, and one more norm follows the last.",
@@ -414,6 +452,11 @@ def _by_rule(real_of: Callable[[Tensor, int], Tensor]) -> tuple[Callable, ...]:
         return answer
 
     return wrong(0, 1), wrong(0), wrong(1)
+
+
+def _reached(real: Tensor) -> Tensor:
+    """Where the first real position lies here or before."""
+    return real.cumsum(1) > 0
 
 
 def _in_form(ours: Callable[[Tensor], Tensor]) -> tuple[Callable, Callable]:
@@ -459,6 +502,8 @@ def _masks_case(batch: int, length: int, pad: int, seed: int) -> tuple[Tensor, i
         "You assume padding is at the end. It may be in front or between: compare each id with `pad`.",
         *_by_rule(lambda ids, pad: torch.arange(ids.shape[1]) < (ids != pad).sum(1, keepdim=True)),
         *_by_rule(lambda ids, pad: (ids != pad).flip(1).cummax(1).values.flip(1)),
+        *_by_rule(lambda ids, pad: (ids == pad).cumsum(1) == 0),
+        *_by_rule(lambda ids, pad: _reached(ids != pad) & _reached((ids != pad).flip(1)).flip(1)),
     ),
     rule="A position is padding if its id equals `pad`, and real otherwise.",
 )
@@ -502,6 +547,7 @@ def _layer_case(batch: int, length: int, width: int, seed: int, rescale: bool) -
         lambda x, a, f, n1, n2: (y := x + n1(a(x))) + n2(f(y)),
         "This is pre-norm (5.5): norm before each sublayer. The paper's post-norm normalizes each sum.",
         lambda x, a, f, n1, n2: (y := x + a(n1(x))) + f(n2(y)),
+        lambda x, a, f, n1, n2: n2((y := x + a(n1(x))) + f(n2(y))),
         "The residual connections are missing: add x. Section 5.6 shows what happens without them.",
         lambda x, a, f, n1, n2: n2(f(n1(a(x)))),
         "A residual connection is missing: add each sublayer's input to its output.",
@@ -523,6 +569,9 @@ def _layer_case(batch: int, length: int, width: int, seed: int, rescale: bool) -
         lambda x, a, f, n1, n2: encoder_layer(x, a, f, n2, n2),
         "The sublayers are swapped: attention first, then the feed-forward network.",
         lambda x, a, f, n1, n2: encoder_layer(x, f, a, n1, n2),
+        "Only one of the two sublayers is used: attention first, then the feed-forward network.",
+        lambda x, a, f, n1, n2: encoder_layer(x, a, a, n1, n2),
+        lambda x, a, f, n1, n2: encoder_layer(x, f, f, n1, n2),
         "This is y, the first half. Add the feed-forward network and its Add & Norm.",
         lambda x, a, f, n1, n2: n1(x + a(x)),
         "You scale the sum before normalizing. LayerNorm would hide that; these test norms don't. Only add.",

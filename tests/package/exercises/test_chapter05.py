@@ -62,7 +62,34 @@ def by_half_steps(y, f):
     return x
 
 
-@pytest.mark.parametrize("answer", [until_nothing_changes, by_newton, by_half_steps])
+def in_numpy(y, f):
+    y = x = y.numpy()
+    for _ in range(30):
+        x = y - f(x).numpy()
+    return x
+
+
+def by_recursion(y, f, rounds=30):
+    return y - f(by_recursion(y, f, rounds - 1)) if rounds else torch.randn_like(y)
+
+
+def by_optimizing(y, f):
+    x = y.clone().requires_grad_()
+    optimizer = torch.optim.LBFGS([x], max_iter=200, tolerance_grad=1e-9, tolerance_change=1e-12)
+
+    def error():
+        optimizer.zero_grad()
+        error = ((x + f(x) - y) ** 2).sum()
+        error.backward()
+        return error
+
+    optimizer.step(error)
+    return x
+
+
+@pytest.mark.parametrize(
+    "answer", [until_nothing_changes, by_newton, by_half_steps, in_numpy, by_recursion, by_optimizing]
+)
 def test_layers_undone_in_many_ways(check, answer):
     verdict = check("5.2", answer)
     assert verdict.passed, verdict.message
@@ -78,6 +105,22 @@ def guessed_up_to(rounds, guess):
     return answer
 
 
+def of_one_position(y, f):
+    return y - f(y[0])
+
+
+def position_by_position(y, f):
+    return torch.stack([one - f(one[None])[0] for one in y])
+
+
+def of_a_number(y, f):
+    return y - f(3)
+
+
+def of_two(y, f):
+    return f(y, y)
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -86,6 +129,12 @@ def guessed_up_to(rounds, guess):
         (guessed_up_to(4, torch.zeros_like), "halves the error"),
         (guessed_up_to(8, lambda y: y), "halves the error"),
         (guessed_up_to(6, lambda y: y / 2), "halves the error"),
+        (guessed_up_to(10, lambda y: y), "halves the error"),
+        (guessed_up_to(11, torch.zeros_like), "halves the error"),
+        (of_one_position, "f takes all positions at once, (S, D), here (4, 3); got (3,)"),
+        (position_by_position, "f takes all positions at once, (S, D), here (4, 3); got (1, 3)"),
+        (of_a_number, "f takes all positions at once, (S, D), here (4, 3); got ()"),
+        (of_two, "other arguments than it takes"),
         (lambda y, f: y - f(y) + f(f(y)), "is x + f(x) the given y?"),
         (lambda y, f: y - f(y - f(y)) / 2, "is x + f(x) the given y?"),
         (lambda y, f: y.mean(0) - f(y), "is x + f(x) the given y?"),
@@ -97,6 +146,18 @@ def test_layers_not_undone(check, answer, words):
 
 
 # --- 5.3 ---------------------------------------------------------------------------------------------------
+
+
+def mean_of(x):
+    return x.mean(-1, keepdim=True)
+
+
+def centred(x):
+    return x - mean_of(x)
+
+
+def of_lost_axes(x, gamma, beta, eps):
+    return gamma * (x - x.mean(-1)) / (x.var(-1) + eps).sqrt() + beta
 
 
 @pytest.mark.parametrize(
@@ -119,6 +180,15 @@ def test_norms_in_many_ways(check, answer):
         (lambda x, g, b, eps: F.layer_norm(x, x.shape[-1:], g, b), "You don't use the argument `eps`"),
         (lambda x, g, b, eps: F.layer_norm(x, x.shape[-1:], eps=eps), "gamma, beta or both are missing"),
         (lambda x, g, b, eps: x, "other numbers"),
+        (lambda x, g, b, eps: g * centred(x) / x.std(-1, keepdim=True) + b, "divides by D - 1"),
+        (lambda x, g, b, eps: F.layer_norm(x, x.shape[-1:]), "gamma, beta or both are missing"),
+        (lambda x, g, b, eps: F.rms_norm(x, x.shape[-1:], g, eps) + b, "Subtract the mean from x"),
+        (lambda x, g, b, eps: g * centred(x) / (mean_of(x**2) + eps).sqrt() + b, "is the mean of x²"),
+        (
+            lambda x, g, b, eps: g * centred(x) / (len(g) * mean_of(centred(x) ** 2) + eps).sqrt() + b,
+            "the sum of the squared deviations",
+        ),
+        (of_lost_axes, "keepdim=True"),
         (lambda x, g, b, eps: F.layer_norm(x, x.shape[-1:], g, b, eps).mT, "another order"),
     ],
 )
@@ -168,7 +238,13 @@ def with_matrices(W1, W2, b1=0.0, b2=(0.0, 0.0)):
         (with_matrices([[1.0], [-1.0]], [[-1.0, 1.01]]), "other numbers"),
         (with_matrices([[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [0.0, 0.0]]), "d_ff = 1"),
         (with_matrices([[1.0, -1.0]], [[-1.0, 1.0]]), "`W1` has shape (1, 2); wanted (2, 1)"),
+        (with_matrices([[1.0], [-1.0]], [[-1.0, 1.0]], b1=0.001), "other numbers"),
         (lambda: (torch.ones(2, 1), torch.zeros(1)), "wanted 4 things: W1, b1, W2, b2"),
+        (
+            lambda: (torch.ones(2, 1), torch.ones(1, 2), torch.zeros(1), torch.zeros(2)),
+            "four parameters in another order: return W1, b1, W2, b2",
+        ),
+        (lambda: (torch.ones(2, 1), None, torch.ones(1, 2), None), "None for `b1`"),
         (lambda x: x.sort().values, "sorter()"),
     ],
 )
@@ -212,7 +288,11 @@ def by_gradient(module, x):
     return True
 
 
-@pytest.mark.parametrize("answer", [by_changing, by_feeding_alone, by_gradient])
+def in_double_precision(module, x):
+    return by_changing(module.double(), x.double(), tolerance=1e-9)
+
+
+@pytest.mark.parametrize("answer", [by_changing, by_feeding_alone, by_gradient, in_double_precision])
 def test_experiments_that_find_the_truth(check, answer):
     verdict = check("5.5", answer)
     assert verdict.passed, verdict.message
@@ -221,6 +301,9 @@ def test_experiments_that_find_the_truth(check, answer):
 def in_place(module, x):
     x[0, 0] = 0
     return True
+
+
+one_feature = torch.tensor([1.0, 0, 0, 0, 0, 0])
 
 
 def as_one_batch(module, x):
@@ -240,6 +323,8 @@ def as_one_batch(module, x):
         (lambda module, x: by_changing(module, x, [(0, 0)]), "Change *every* position"),
         (lambda module, x: by_changing(module, x, [(0, x.shape[1] - 1)]), "Change *every* position"),
         (lambda module, x: by_changing(module, x[:1]), "Watch the other sentences too"),
+        (lambda module, x: by_changing(module, x, new=lambda old: old.flip(0)), "`torch.randn_like`"),
+        (lambda module, x: by_changing(module, x, new=lambda old: old + one_feature), "not only one"),
         (lambda module, x: torch.equal(module(x), module(x + 1)), "its own output moves"),
         (lambda module, x: not by_changing(module, x), "the opposite every time"),
         (in_place, "x.clone()"),
@@ -269,6 +354,15 @@ def test_masks_in_many_ways(check, answer):
     assert check("5.7", answer).passed
 
 
+def masked_from(padded):
+    return ~padded[:, None, None], padded
+
+
+def at_an_end(ids, pad):
+    real = (ids != pad).int()
+    return (real.cumsum(1) == 0) | (real.flip(1).cumsum(1).flip(1) == 0)
+
+
 def lengths_of(ids, pad):
     return torch.arange(ids.shape[1]) < (ids != pad).sum(1, keepdim=True)
 
@@ -279,6 +373,13 @@ def lengths_of(ids, pad):
         (
             lambda ids, pad: (lengths_of(ids, pad)[:, None, None], ~lengths_of(ids, pad)),
             "in front or between",
+        ),
+        (lambda ids, pad: masked_from((ids == pad).cumsum(1) > 0), "in front or between"),
+        (lambda ids, pad: masked_from((ids == pad) & at_an_end(ids, pad)), "in front or between"),
+        (lambda ids, pad: (real(ids, pad), (ids == pad).cumsum(1) > 0), "in front or between"),
+        (
+            lambda ids, pad: (real(ids, pad).expand(-1, 1, ids.shape[1], -1), ids == pad),
+            "wanted (B, 1, 1, S)",
         ),
         (lambda ids, pad: (ids == pad, real(ids, pad)), "in another order: return ours, theirs"),
         (lambda ids, pad: (real(ids, pad).float(), ids == pad), "`ours` is torch.float32"),
@@ -298,11 +399,25 @@ def test_the_layer_in_one_line(check):
     assert check("5.8", lambda x, a, f, n1, n2: n2(n1(x + a(x)) + f(n1(x + a(x))))).passed
 
 
+def of_three_copies(x, attention, feed_forward, norm1, norm2):
+    return norm1(x + attention(x, x, x))
+
+
+def never_called(x, attention, feed_forward, norm1, norm2):
+    return norm1(x + attention)
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         (lambda x, a, f, n1, n2: n2((y := n1((x + a(x)) / 2)) + f(y)), "other numbers"),
         (lambda x, a, f, n1, n2: x, "other numbers"),
+        (lambda x, a, f, n1, n2: n2((y := x + a(n1(x))) + f(n2(y))), "This is pre-norm"),
+        (lambda x, a, f, n1, n2: n2((y := n1(x + a(x))) + a(y)), "Only one of the two sublayers is used"),
+        (lambda x, a, f, n1, n2: n2((y := n1(x + f(x))) + f(y)), "Only one of the two sublayers is used"),
+        (lambda x, a, f, n1, n2: n2((y := n1(x - a(x))) - f(y)), "other numbers"),
+        (of_three_copies, "other arguments than it takes"),
+        (never_called, "is a function: call it"),
         (lambda x, a, f, n1, n2: n2((y := n1(x + a(x[:1]))) + f(y)), "right for batch item 0 only"),
         (lambda x, a, f, n1, n2: (n2, n1(x + a(x))), "should be a tensor"),
     ],
@@ -324,6 +439,22 @@ def test_wrong_layers(check, answer, words):
 def test_the_order_by_other_experiments(check, answer):
     verdict = check("5.6", answer)
     assert verdict.passed, verdict.message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda layer, x: layer(x).std(-1).std() > 1e-2,
+        lambda layer, x: layer(x).std(-1).std() / layer(x).std() > 1e-3,
+        lambda layer, x: layer(x).mean(-1).std() > 1e-3,
+        lambda layer, x: (layer(x) - x).abs().mean() < 1,
+        lambda layer, x: layer(0 * x).abs().max() < 1,
+        lambda layer, x: layer(10 * x).abs().max() > 2 * layer(x).abs().max(),
+        lambda layer, x: not torch.allclose(layer(2 * x), layer(x), atol=1e-2),
+    ],
+)
+def test_a_single_output_or_a_small_step_is_no_experiment(check, answer):
+    assert_says(check("5.6", answer), "Compare the outputs for x and for 1e6 · x")
 
 
 def test_a_size_is_no_experiment(check):

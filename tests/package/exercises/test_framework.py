@@ -652,8 +652,11 @@ def test_a_detector_is_told_of_the_first_suspect_that_it_misjudges(answer, words
 # --- hints that are true of the line that failed ---------------------------------------------------------
 
 
-def misused(y, f):
-    return f(y, y)
+def broken_nested(query, key, value):
+    def inner(x):
+        return x
+
+    return inner(query, key)
 
 
 def with_an_argument(x):
@@ -690,7 +693,7 @@ def crowded_call(query, key, value):
         ("3.4", broken_call, "other arguments than it takes", "The check calls"),
         ("3.4", broken_kind, "what it expected", "dtype=query.dtype"),
         ("3.4", broken_mask, "~mask", "dtype=query.dtype"),
-        ("5.2", misused, "<lambda>() takes 1 positional argument but 2 were given", "<locals>"),
+        ("3.4", broken_nested, "inner() takes 1 positional argument but 2 were given", "<locals>"),
         ("5.4", with_an_argument, "The check calls `sorter()`", "The inputs"),
     ],
 )
