@@ -146,7 +146,8 @@ class Function:
             if unfit:
                 raise Wrong(self._other_order(raw, wanted) or unfit)
             if not self.compare(got, wanted):
-                raise Wrong(self.diagnose(raw, got, wanted, place))
+                words = self.diagnose(raw, got, wanted, place)
+                raise Wrong("\n\n".join(filter(None, (words, _note(changed)))))
         return _note(changed)
 
     def wanted(self, case: tuple) -> tuple:

@@ -21,6 +21,8 @@ def read(value, wanted, name: str):
     if isinstance(wanted, dict):
         found = read_dict(value, tuple(wanted))
         return {key: read(found[key], wanted[key], key) for key in wanted}
+    if isinstance(wanted, Tensor) and not wanted.is_floating_point():
+        return read_tensor(value, name, "boolean" if wanted.dtype == torch.bool else "whole numbers")
     for kind, reader in READERS:
         if isinstance(wanted, kind):
             return reader(value, name)
@@ -165,13 +167,14 @@ def read_text(value, name: str) -> str:
     raise Wrong(f"`{name}` should be text, and is {describe(value)}.")
 
 
-def read_tensor(value, name: str) -> Tensor:
+def read_tensor(value, name: str, of: str = "real numbers") -> Tensor:
     """A tensor from whatever holds numbers: torch, numpy, nested lists, a number."""
     try:
         return _as_tensor(value)
     except (TypeError, ValueError, RuntimeError):
         holds = f" that holds {value.dtype}" if isinstance(value, Tensor | np.ndarray) else ""
-        words = f"`{name}` should be a tensor of real numbers, and is {describe(value)}{holds}."
+        kind = "a boolean tensor" if of == "boolean" else f"a tensor of {of}"
+        words = f"`{name}` should be {kind}, and is {describe(value)}{holds}."
         raise Wrong(words) from None
 
 

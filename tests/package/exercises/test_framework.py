@@ -472,6 +472,66 @@ def test_a_right_function_that_changes_its_inputs_passes_with_a_note(fresh, exer
     assert "in place" in verdict.message
 
 
+def refuses(*inputs):
+    raise ValueError("no")
+
+
+NO_ANSWERS = ["words", [1, 2], 3, torch.zeros(3, 3)]
+NO_RESULTS = [
+    None,
+    "words",
+    float("nan"),
+    (),
+    [],
+    {},
+    [[]],
+    [[1, 2], [3]],
+    torch.zeros(0),
+    torch.ones(2, 3, 4, 5),
+]
+
+
+@pytest.mark.parametrize("exercise_id", list(EXERCISES))
+def test_no_bad_answer_passes_and_each_gets_words_that_name_it(fresh, exercise_id):
+    answers = [*NO_ANSWERS, *((lambda *_, given=given: given) for given in NO_RESULTS)]
+    for answer in [*answers, refuses, lambda: 1, lambda *inputs: refuses]:
+        verdict = fresh(exercise_id, answer)
+        assert verdict.state == "wrong", verdict
+        assert "could not be read" not in verdict.message, verdict
+
+
+def scramble(value) -> None:
+    """Change it in place, and everything in it."""
+    if isinstance(value, Tensor):
+        value.copy_(value.roll(1) if value.dtype == torch.bool else value + 1)
+    elif isinstance(value, list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            scramble(each)
+        value.clear()
+    elif isinstance(value, tuple):
+        for each in value:
+            scramble(each)
+
+
+@pytest.mark.parametrize(
+    "exercise_id", [name for name, each in EXERCISES.items() if hasattr(each.judge, "right")]
+)
+def test_no_answer_can_change_what_the_next_one_is_judged_by(fresh, exercise_id):
+    """A judge may refuse an answer that changes its inputs, but not the one after it."""
+    right = EXERCISES[exercise_id].judge.right
+
+    def scrambling(*inputs):
+        result = copy.deepcopy(right(*inputs))
+        for each in inputs:
+            scramble(each)
+        return result
+
+    first = fresh(exercise_id, scrambling)
+    assert first.state == fresh(exercise_id, scrambling).state
+    assert first.passed or " changes " in first.message, first
+    assert fresh(exercise_id, right).passed
+
+
 # --- each keeps its own data -----------------------------------------------------------------------------
 
 
@@ -608,6 +668,8 @@ SHOWING = Function(shown, {"mask": "(B, S)", "next": "(B, S)"}, [(torch.tensor([
         (lambda ids: (ids != 3, ids + 1.0), "`next` is torch.float32; wanted whole numbers"),
         (lambda ids: (ids != 3, (ids + 1).to(torch.int8)), "`next` is torch.int8; wanted whole numbers"),
         (lambda ids: (ids + 1, ids != 3), "the right results in another order: return mask, next"),
+        (lambda ids: ("ids", ids + 1), "`mask` should be a boolean tensor, and is 'ids' (str)."),
+        (lambda ids: (ids != 3, "ids"), "`next` should be a tensor of whole numbers, and is 'ids' (str)."),
     ],
 )
 def test_masks_are_boolean_and_ids_are_whole_numbers(answer, words):
