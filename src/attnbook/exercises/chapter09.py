@@ -11,6 +11,27 @@ from attnbook.exercises.registry import function, numbers, suspects
 UNKNOWN = "[UNK]"
 
 
+def _back(word: str, vocabulary: set[str], mark: str = "") -> list[str]:
+    """The pieces, if need be with a shorter one before the place that doesn't fit; none if nothing fits."""
+    for end in range(len(word), 0, -1):
+        piece, rest = mark + word[:end], word[end:]
+        if piece in vocabulary and (not rest or _back(rest, vocabulary, "##")):
+            return [piece, *(_back(rest, vocabulary, "##") if rest else [])]
+    return []
+
+
+def _from_the_end(word: str, vocabulary: set[str]) -> str:
+    pieces: list[str] = []
+    while word:
+        named = ["##" * (start > 0) + word[start:] for start in range(len(word))]
+        found = next((piece for piece in named if piece in vocabulary), None)
+        if found is None:
+            return UNKNOWN
+        pieces.insert(0, found)
+        word = word[: -len(found.removeprefix("##"))]
+    return " ".join(pieces)
+
+
 def _cut(
     word: str, vocabulary: set[str], mark: str = "##", backwards: bool = True, unknown: Callable | None = None
 ) -> str:
@@ -32,7 +53,7 @@ def _cut(
 
 PIECES = {"un", "u", "play", "pl", "##play", "##able", "##ing", "##p", "##a", "##s", "##n", "robot"}
 PIECES |= {"##s", "##ab", "##le", "r", "##o", "token", "##ization", "##iza", "##er", "a", "ab", "abc", "##d"}
-PIECES |= {"##b", "##t"}
+PIECES |= {"##b", "##t", "##bing", "##cde"}
 
 
 @function(
@@ -42,7 +63,10 @@ PIECES |= {"##b", "##t"}
     praise="This is how BERT's tokenizer cuts every word: longest piece first, without ever going back.",
     cases=[
         (word, PIECES)
-        for word in ("robots", "unplayable", "robot", "tokenization", "playing", "abd", "rx", "abcx", "xplay")
+        for word in (
+            *("robot", "robots", "unplayable", "tokenization", "playing", "abd", "rx", "abcx", "xplay"),
+            *("abing", "abcde"),
+        )
     ],
     slips=slips(
         'Pieces inside a word are looked up with `##` before them: `"##" + word[start:end]`.',
@@ -57,6 +81,14 @@ PIECES |= {"##b", "##t"}
         lambda word, vocabulary: _cut(word, vocabulary, unknown=lambda pieces, rest: []),
         "The pieces are right, but the `##` is missing: return each piece as the vocabulary spells it.",
         lambda word, vocabulary: _cut(word, vocabulary).replace("##", ""),
+        "You cut from the end of the word. Begin at its start: the longest piece there comes first.",
+        _from_the_end,
+        "You went back to a shorter piece. WordPiece never does: if nothing fits, the word is `[UNK]`.",
+        lambda word, vocabulary: " ".join(_back(word, vocabulary) or [UNKNOWN]),
+        "The first piece of a word has no `##`.",
+        lambda word, vocabulary: " ".join(
+            "##" + piece.removeprefix("##") for piece in _back(word, vocabulary)
+        ),
         'Put a space between the pieces: `" ".join(pieces)`.',
         lambda word, vocabulary: _cut(word, vocabulary).replace(" ", ""),
     ),
@@ -80,7 +112,10 @@ numbers(
         },
         number("layer", LAYER, near=0.5): {
             LAYER - 4 * WIDTH - INNER - WIDTH - 4 * WIDTH: "these are the matrices. Add biases and norms.",
-            LAYER - 4 * WIDTH: "the layer norms are missing: two, each with a scale and a shift per feature.",
+            LAYER
+            - 4 * WIDTH: "the layer norms are missing (two, each with a scale and a shift per feature), or "
+            "else the biases of the four projections.",
+            LAYER - INNER - WIDTH: "the biases of the feed-forward network are missing: 1,536 and D.",
             LAYER - 2 * WIDTH: "one layer norm is missing, or you counted only scales: 2 norms × 2 × D.",
             LAYER
             - WIDTH * WIDTH
@@ -143,6 +178,11 @@ def _repeated(heads: int, length: int, kinds: int, seed: int) -> tuple[Tensor, T
         lambda weights, ids: weights[:, _same(ids)].mean(-1),
         "You added up over the queries. Average over those that have such a position.",
         lambda weights, ids: _given(weights, ids).sum(-1),
+        "You took each query's largest weight. Add up all of those on its id.",
+        lambda weights, ids: (weights * _same(ids)).amax(-1)[:, _same(ids).any(-1)].mean(-1),
+        "You looked on one side of the query only. Its id may come before it and after it.",
+        lambda weights, ids: (weights * _same(ids).tril()).sum(-1)[:, _same(ids).tril().any(-1)].mean(-1),
+        lambda weights, ids: (weights * _same(ids).triu()).sum(-1)[:, _same(ids).triu().any(-1)].mean(-1),
         "You averaged over the heads too. Give one number for each.",
         lambda weights, ids: same_token(weights, ids).mean().expand(len(weights)),
     ),
@@ -157,17 +197,30 @@ def _choose(found: Tensor, on: Tensor, tested: Tensor) -> tuple[int, int, float]
 
 
 def _lucky(layers: int, heads: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Every way to choose finds another head; two heads are best on `train`, the last of them elsewhere."""
+    """Every way to choose finds another head. On `train` three heads are best, in two layers."""
     found = random(layers, heads, count, seed=seed) > 0.8
     train = torch.arange(count) % 3 != 1  # positions 1, 4, 7, 10 are for the test
     found[-1, 0] = ~train
     found[0, 0] = True
     found[0, 0, [0, 2, 4]] = False
+    found[layers // 2, 1] = False
     found[layers // 2, -1] = train
     found[layers // 2, -1, [0, 1]] = torch.tensor([False, True])
+    found[-1, 1] = train
+    found[-1, 1, 2] = False
     found[-1, -1] = train
     found[-1, -1, [1, 2, 4]] = torch.tensor([True, False, True])
     return found, train
+
+
+def _chosen_in(ties: Callable[[Tensor], Tensor]) -> Callable:
+    """Another choice than the first of the heads that are best, from their counts `(L, H)`."""
+
+    def choose(found: Tensor, train: Tensor) -> tuple[int, int, float]:
+        layer, head = ties(found[..., train].sum(-1)).tolist()
+        return layer, head, float(found[layer, head, ~train].double().mean())
+
+    return choose
 
 
 def _all(found: Tensor) -> Tensor:
@@ -179,7 +232,7 @@ def _all(found: Tensor) -> Tensor:
     "Choose, then test",
     {"layer": "an integer", "head": "an integer", "accuracy": "a number from 0 to 1"},
     praise="The choice and the test share no sentence, so the accuracy is an honest estimate.",
-    cases=[_lucky(3, 4, 11, 920), _lucky(4, 2, 14, 921), *drawn(_lucky, (3, 5), (2, 5), (11, 14))],
+    cases=[_lucky(3, 4, 11, 920), _lucky(4, 3, 14, 921), *drawn(_lucky, (3, 5), (3, 5), (11, 14))],
     slips=slips(
         "You tested on the sentences that chose the head. Use the others, `~train`.",
         lambda found, train: _choose(found, train, train),
@@ -197,10 +250,12 @@ def _all(found: Tensor) -> Tensor:
             _choose(found, train, ~train)[2],
         ),
         "In a tie you took the last head. Take the first, layer by layer, as `argmax` does.",
-        lambda found, train: (lambda best: (*best, float(found[best[0], best[1]][~train].double().mean())))(
-            tuple(map(int, (found[..., train].sum(-1) == found[..., train].sum(-1).max()).nonzero()[-1]))
-        ),
-        "This is the number of correct sentences. Divide by how many there are.",
+        _chosen_in(lambda counts: (counts == counts.max()).nonzero()[-1]),
+        "In a tie you took the first by its head. Go layer by layer, as `argmax` does.",
+        _chosen_in(lambda counts: counts.mT.eq(counts.max()).nonzero()[0].flip(0)),
+        "You chose the layer and the head separately. Choose the two together: one of all L · H heads.",
+        _chosen_in(lambda counts: torch.stack((counts.amax(1).argmax(), counts.amax(0).argmax()))),
+        "This isn't the fraction for your head. Count its correct sentences. Divide by how many there are.",
         lambda found, train: (
             *_choose(found, train, ~train)[:2],
             _choose(found, train, ~train)[2] * int((~train).sum()),
@@ -227,13 +282,13 @@ def _kept(outputs: Tensor, keep: Callable) -> Tensor:
 
 
 def _layer(heads: int, length: int, width: int, seed: int) -> tuple[Tensor, Tensor, Tensor, int]:
-    """Weights, values and output matrix of one layer, and a head that is neither the first nor the last."""
+    """Weights, values and output matrix of one layer, and one of its heads."""
     scores, values = (
         random(heads, length, length + 1, seed=seed),
         random(heads, length + 1, width, seed=seed + 1),
     )
     matrix = random(heads * width, heads * width, seed=seed + 2)
-    return (2 * scores).softmax(-1), values, matrix, 1
+    return (2 * scores).softmax(-1), values, matrix, seed // 10 % heads
 
 
 @function(
@@ -327,7 +382,8 @@ def _changed(embed: Callable, same: bool = False) -> bool:
     "Does padding change a sentence?",
     line_up(
         _embedder("the mean over the words", _mean, True),
-        "It ignores padding exactly. Compare with `torch.allclose`: sums in another order round differently.",
+        "It ignores padding. Compare with `torch.allclose`, because sums in another order round differently, "
+        "and use large numbers, no NaN or infinity: 0 · NaN is NaN.",
         _embedder("the mean over all positions", lambda hidden, mask: hidden.mean(1), False),
         "It never looks at the mask. Give a sentence padding, and compare with the sentence alone.",
         _embedder(

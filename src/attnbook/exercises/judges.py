@@ -81,6 +81,10 @@ def shape_of(name: str, wanted: tuple[int, ...], rule="", slips=None) -> Number:
     return Number(name, wanted, rule, slips, 0, read_shape)
 
 
+def _plainly(number: float) -> str:
+    return f"{number:.0f}" if float(number).is_integer() else f"{number:g}"
+
+
 class Numbers:
     """Judge a dictionary with an entry for each row of the table."""
 
@@ -93,7 +97,7 @@ class Numbers:
             found = row.read(given[row.name], row.name)
             if self.same(row, found, row.wanted):
                 continue
-            shown = str(found) if row.read is read_shape else ", ".join(f"{n:g}" for n in found)
+            shown = str(found) if row.read is read_shape else ", ".join(map(_plainly, found))
             known = (words for wrong, words in row.slips.items() if self.same(row, found, wrong))
             raise Wrong(f"`{row.name}`: {next(known, f'not {shown}. {row.rule}')}")
         return ""

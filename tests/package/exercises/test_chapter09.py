@@ -65,6 +65,31 @@ def by_library(word, vocabulary):
     return " ".join(piece.value for piece in WordPiece(names, unk_token="[UNK]").tokenize(word))
 
 
+def going_back(word, vocabulary, mark=""):
+    """All pieces of the first complete split, the longest pieces first."""
+    if not word:
+        return []
+    for size in range(len(word), 0, -1):
+        rest = going_back(word[size:], vocabulary, "##") if mark + word[:size] in vocabulary else None
+        if rest is not None:
+            return [mark + word[:size], *rest]
+    return None
+
+
+def from_the_end(word, vocabulary):
+    end, pieces = len(word), []
+    while end:
+        for start in range(end):
+            piece = ("##" if start else "") + word[start:end]
+            if piece in vocabulary:
+                break
+        else:
+            return "[UNK]"
+        pieces.append(piece)
+        end = start
+    return " ".join(reversed(pieces))
+
+
 @pytest.mark.parametrize("answer", [cut, by_recursion, by_expression, by_library])
 def test_words_cut_in_many_ways(check, answer):
     assert check("9.1", answer).passed
@@ -83,6 +108,9 @@ def test_words_cut_in_many_ways(check, answer):
         (lambda w, v: cut(w, v).replace("##", ""), "`##` is missing"),
         (lambda w, v: cut(w, v).replace(" ", ""), "a space between"),
         (lambda w, v: cut(w, v).upper(), "wanted"),
+        (lambda w, v: " ".join(going_back(w, v) or ["[UNK]"]), "never does"),
+        (from_the_end, "from the end of the word"),
+        (lambda w, v: "##" + cut(w, v), "The first piece"),
     ],
 )
 def test_cutting_traps(check, answer, words):
@@ -124,6 +152,9 @@ def test_the_budget_is_that_of_the_class(check):
         ({"layer": 1_774_464 - 4 * 384}, "layer norms are missing"),
         ({"layer": 1_774_464 - 2 * 384}, "one layer norm is missing"),
         ({"layer": 12 * 1_774_464}, "Give one"),
+        ({"layer": 1_774_464 - 4 * 384}, "or else the biases of the four projections"),
+        ({"layer": 1_774_464 - 1536 - 384}, "biases of the feed-forward network"),
+        ({"embedding": 250_037 * 1536}, "`embedding`: not 384056832."),
         ({"layer": 1_000}, "Four D × D projections"),
         ({"fraction": 0.1815}, "the layers' part"),
         ({"fraction": 81.85}, "in percent"),
@@ -162,6 +193,18 @@ def by_one_hot(weights, ids):
     return torch.einsum("hts,ts->h", weights.double(), same) / (same.sum(-1) > 0).sum()
 
 
+def largest_on_its_id(weights, ids):
+    on_id, same = same_token(weights, ids)
+    return on_id.max(-1)[0][:, same.sum(-1) > 0].mean(-1)
+
+
+def earlier_only(weights, ids):
+    found = [
+        weights[:, t, :t][:, ids[:t] == ids[t]].sum(-1) for t in range(len(ids)) if (ids[:t] == ids[t]).any()
+    ]
+    return torch.stack(found).mean(0)
+
+
 @pytest.mark.parametrize("answer", [query_by_query, by_one_hot, lambda w, i: query_by_query(w.mT, i)])
 def test_habits_in_many_ways(check, answer):
     assert check("9.3", answer).passed
@@ -175,6 +218,9 @@ def test_habits_in_many_ways(check, answer):
         (lambda w, i: w[:, same_token(w, i)[1]].mean(-1), "averaged over pairs"),
         (lambda w, i: same_token(w, i)[0].sum((-1, -2)), "added up over the queries"),
         (lambda w, i: query_by_query(w, i).mean().expand(len(w)), "over the heads"),
+        (lambda w, i: largest_on_its_id(w, i), "largest weight"),
+        (lambda w, i: query_by_query(w.tril(), i), "wanted"),
+        (lambda w, i: earlier_only(w, i), "on one side of the query"),
         (lambda w, i: same_token(w, i)[0].sum(-1), "has shape (3, 8); wanted (H,)"),
     ],
 )
@@ -203,6 +249,17 @@ def by_numpy(found, train):
     return *map(int, best), found[best][~train].mean()
 
 
+def by_head_first(found, train):
+    head, layer, accuracy = choose(found.transpose(0, 1), train, ~train)
+    return layer, head, accuracy
+
+
+def separately(found, train):
+    counts = found[..., train].sum(-1)
+    layer, head = int(counts.max(1)[0].argmax()), int(counts.max(0)[0].argmax())
+    return layer, head, found[layer, head, ~train].float().mean()
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -229,6 +286,12 @@ def test_choices_in_many_ways(check, answer):
             "layer · H + head",
         ),
         (lambda f, t: choose(f, t, ~t)[2], "wanted 3 things"),
+        (by_head_first, "In a tie you took the first by its head"),
+        (separately, "chose the layer and the head separately"),
+        (
+            lambda f, t: (*choose(f, t, ~t)[:2], f[..., ~t].double().mean(-1).max()),
+            "isn't the fraction for your head",
+        ),
     ],
 )
 def test_choosing_traps(check, answer, words):
@@ -306,6 +369,8 @@ def removed(weights, values, head):
             "uniform weights",
         ),
         (lambda w, v, o, h: removed(w, v, h), "wanted (T, D)"),
+        (lambda w, v, o, h: head_by_head(w, v, o, 1), "has the right shape"),
+        (lambda w, v, o, h: head_by_head(w, v, o, h - 1), "wanted"),
     ],
 )
 def test_removal_traps(check, answer, words):
@@ -364,6 +429,14 @@ def one_length(embed):
     return torch.allclose(embed(hidden[:, :5], mask[:, :5]), embed(hidden, mask), atol=1e-3)
 
 
+def with_nan(embed):
+    hidden, mask = torch.randn(3, 5, 6, generator=torch.Generator().manual_seed(7)), masks((5, 3, 2))
+    filled = hidden.masked_fill(~mask[..., None], float("nan"))
+    return all(
+        torch.allclose(embed(filled, mask)[i], embed(hidden[i : i + 1], mask[i : i + 1])) for i in (1, 2)
+    )
+
+
 def against_the_mean(embed):
     hidden, mask = torch.randn(3, 5, 6, generator=torch.Generator().manual_seed(6)), masks((5, 3, 2))
     mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
@@ -378,6 +451,7 @@ def against_the_mean(embed):
         (one_length, "one length"),
         (against_the_mean, "compare a function with itself"),
         (lambda embed: True, "the same of all of them"),
+        (with_nan, "no NaN or infinity"),
         (lambda embed: not alone_and_together(embed), "True and False are swapped"),
         (lambda embed: alone_and_together(embed, 1.0), "Make the numbers in the padding large"),
     ],
