@@ -140,7 +140,7 @@ def filtered(command: list[str]):
 
 
 @cache
-def check_sandbox() -> None:
+def require_sandbox() -> None:
     """Start an empty sandbox; raise SandboxMissingError, with what to do, if that fails."""
     if platform.system() != "Linux":
         raise SandboxMissingError(MISSING.format(reason=f"it needs Linux, and this is {platform.system()}."))

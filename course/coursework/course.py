@@ -110,7 +110,7 @@ class Course:
             return digest(path)
         return f"{digest(path, variants)}-{self.year}"
 
-    def check_released(self, name: str) -> Path:
+    def require_released(self, name: str) -> Path:
         """Return the path of the students' version; raise CourseError if it is missing or outdated."""
         path, stamp = self.notebook("release", name), self.folder / "release" / name / "source.sha256"
         if not path.is_file() or not stamp.is_file():
@@ -122,8 +122,8 @@ class Course:
         return path
 
     def released(self, name: str) -> nbformat.NotebookNode:
-        """Return the students' version; raise CourseError as `check_released` does."""
-        return nbformat.read(self.check_released(name), as_version=4)
+        """Return the students' version; raise CourseError as `require_released` does."""
+        return nbformat.read(self.require_released(name), as_version=4)
 
     def back_up(self) -> Path | None:
         """Back up the gradebook, if there is one, and delete all but the newest ten backups."""

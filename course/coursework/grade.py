@@ -13,13 +13,13 @@ from nbgrader.preprocessors import SaveAutoGrades
 from sqlalchemy.exc import SAWarning
 
 from coursework.align import is_test, name_of
-from coursework.bubblewrap import check_sandbox, exposed_by
+from coursework.bubblewrap import exposed_by, require_sandbox
 from coursework.course import Course, CourseError, read_record, record, short, stamp_of_work, write
 from coursework.inert import make_inert
 from coursework.outputs import first_line, plain
 from coursework.personal import stamp
 from coursework.process import in_process
-from coursework.roster import attendance, check_settings, lateness
+from coursework.roster import attendance, lateness, require_settings
 from coursework.sandbox import NotGradedError
 
 PRELOAD = ["nbgrader.api", "torch", "attnbook", "coursework.process"]
@@ -43,7 +43,7 @@ def grade(
     known = [name_of(cell) for cell in course.released(name).cells if utils.is_grade(cell)]
     if question and question not in known:
         raise CourseError(f"QUESTION is {question!r}: wanted one of {', '.join(known)}")
-    check_settings(course, name)
+    require_settings(course, name)
     if not unsafe:
         seen = exposed_by(course.folder)
         if seen:
@@ -51,7 +51,7 @@ def grade(
                 f"COURSE is {course.folder}: every sandbox can read {seen}, including the solutions; "
                 "move the repository elsewhere"
             )
-        check_sandbox()
+        require_sandbox()
     there = sorted(path.parent.name for path in course.folder.glob(f"submitted/*/{name}"))
     if student and student not in there:
         raise CourseError(f"STUDENT is {student!r}: no submission for {name} has been collected")

@@ -9,7 +9,7 @@ from nbformat.v4 import new_output
 from coursework.align import align, is_test, name_of
 from coursework.course import Course, CourseError, RefusedError, read_cells, read_variant
 from coursework.outputs import few, first_line, shorten, size_of
-from coursework.personal import check_variant, id_of, released_for, source_for, stamp
+from coursework.personal import id_of, released_for, require_variant, source_for, stamp
 from coursework.recheck import Recheck
 from coursework.sandbox import Limits, NotGradedError, Sandbox, SandboxError
 from coursework.variants import FILE, other_texts
@@ -45,7 +45,7 @@ def grade_one(course: Course, name: str, student: str, *, unsafe: bool = False, 
             raise RefusedError(refused.read_text("utf8").strip())
         data = course.notebook("submitted", name, student).read_bytes()
         submitted = read_cells(data)
-        wrong, owner = check_variant(course, name, student, read_variant(data))
+        wrong, owner = require_variant(course, name, student, read_variant(data))
         if wrong:
             raise RefusedError(wrong)
     except (RefusedError, FileNotFoundError) as error:

@@ -40,7 +40,7 @@ def variant_of(course: Course, name: str, student: str) -> tuple[str, str]:
     return drawn.get(person, ("", ""))
 
 
-def check_variant(course: Course, name: str, student: str, found: str) -> tuple[str, str]:
+def require_variant(course: Course, name: str, student: str, found: str) -> tuple[str, str]:
     """Return what is wrong with the variant `found` in a submission and whose it is; ("", "") if it fits.
 
     Students read the first of these, so it names nobody.
@@ -70,7 +70,7 @@ def released_for(course: Course, name: str, student: str) -> nbformat.NotebookNo
     """
     if not course.per_student(name):
         return course.released(name)
-    course.check_released(name)
+    course.require_released(name)
     folder, known = variant_of(course, name, student)
     if not known:
         raise CourseError(f"{student} is not on the class list and so has no variant of {name}")

@@ -15,7 +15,7 @@ from nbgrader.coursedir import CourseDirectory
 
 from coursework.course import VARIANT, Course, CourseError, with_names, write
 from coursework.personal import variants
-from coursework.roster import check_settings
+from coursework.roster import require_settings
 from coursework.rubric import wrong_sums
 from coursework.variants import FILE as VARIANTS
 from coursework.variants import replace, swaps
@@ -30,7 +30,7 @@ def release(course: Course, chapter: str) -> str:
     name = course.assignment(chapter)
     course.sources.clear()  # read it again
     source = course.source(name)
-    check_settings(course, name)
+    require_settings(course, name)
     unpaired = [
         cell.metadata.nbgrader.grade_id
         for cell in source.cells

@@ -109,7 +109,7 @@ def kept_share(course: Course, name: str, handed_in: dict) -> float:
     return max(0.0, 1 - percent / 100 * days_late(course, name, handed_in))
 
 
-def check_settings(course: Course, name: str) -> None:
+def require_settings(course: Course, name: str) -> None:
     """Raise CourseError for an invalid or missing class list or late policy, before any grading."""
     if not read_class(course) and course.per_student(name):
         raise CourseError(f"c.Variants.per_student needs the class list: write {course.folder / FILE}")

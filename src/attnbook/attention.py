@@ -59,7 +59,7 @@ class Attn(nn.Module):
         K: Float[Tensor, "1 T Dk"],
         V: Float[Tensor, "1 S Dv"],
     ) -> tuple[Float[Tensor, "1 T Do"], Float[Tensor, "T S"]]:
-        self._check(Q, K, V)
+        self._require_shapes(Q, K, V)
         pair = torch.cat((Q[0], K[0]), dim=1)  # (T, Dq + Dk)
         weights = F.softmax(self.attn(pair), dim=1)  # (T, value_size1)
         applied = torch.bmm(weights.unsqueeze(0), V)  # (1, T, value_size2)
@@ -67,7 +67,7 @@ class Attn(nn.Module):
         output = self.attn_combine(combined).unsqueeze(0)  # (1, T, output_size)
         return output, weights
 
-    def _check(self, Q: Tensor, K: Tensor, V: Tensor) -> None:
+    def _require_shapes(self, Q: Tensor, K: Tensor, V: Tensor) -> None:
         for name, tensor in (("Q", Q), ("K", K), ("V", V)):
             require_floats(name, tensor)
         if Q.dim() != 3 or Q.shape[0] != 1 or Q.shape[2] != self.query_size:

@@ -43,16 +43,16 @@ class AttentionMaps:
         return self.weights[chosen].mean(axis=(0, 1)), mask
 
 
-def check_maps(weights, queries, keys=None, mask=None) -> AttentionMaps:
+def require_maps(weights, queries, keys=None, mask=None) -> AttentionMaps:
     """Weights `(T, S)`, `(H, T, S)` or `(L, H, T, S)` as maps; `keys` defaults to `queries`.
 
     Raises TypeError or ValueError that names the argument, what it got and what it wanted.
     """
-    array, tolerance = check_weights(weights)
+    array, tolerance = require_weights(weights)
     query_count, key_count = array.shape[-2:]
-    queries = check_tokens("queries", queries, query_count, "rows")
+    queries = require_tokens("queries", queries, query_count, "rows")
     if keys is not None:
-        keys = check_tokens("keys", keys, key_count, "columns")
+        keys = require_tokens("keys", keys, key_count, "columns")
     elif key_count == query_count:
         keys = queries
     else:
@@ -60,9 +60,9 @@ def check_maps(weights, queries, keys=None, mask=None) -> AttentionMaps:
             f"keys: without them the queries are the keys, but weights {array.shape} have {key_count} "
             f"columns and {query_count} rows; give {key_count} key tokens"
         )
-    check_rows(array, tolerance)
+    require_rows(array, tolerance)
     if mask is not None:
-        mask = check_mask(mask, array)
+        mask = require_mask(mask, array)
     layers_and_heads = (1,) * (4 - array.ndim) + array.shape  # (L, H, T, S)
     return AttentionMaps(
         array.reshape(layers_and_heads),
@@ -72,14 +72,14 @@ def check_maps(weights, queries, keys=None, mask=None) -> AttentionMaps:
     )
 
 
-def check_frames(weights, queries, keys=None, mask=None, frames: Sequence[str] = ()) -> list[AttentionMaps]:
+def require_frames(weights, queries, keys=None, mask=None, frames: Sequence[str] = ()) -> list[AttentionMaps]:
     """A sequence of maps of the same tokens, one per name in `frames`.
 
-    `weights` is a list of F arrays as `check_maps` takes them, or one array with a leading axis F; so is
+    `weights` is a list of F arrays as `require_maps` takes them, or one array with a leading axis F; so is
     `mask`. A mask without that axis applies to every frame.
     """
     weights = split_frames("weights", weights)
-    check_tokens("frames", frames, len(weights), "frames")
+    require_tokens("frames", frames, len(weights), "frames")
     masks = [mask] * len(weights)
     if isinstance(mask, (list, tuple)) or getattr(mask, "ndim", 0) > weights[0].ndim:
         masks = split_frames("mask", mask)
@@ -92,7 +92,7 @@ def check_frames(weights, queries, keys=None, mask=None, frames: Sequence[str] =
             shape, wanted = tuple(one.shape), tuple(weights[0].shape)
             raise ValueError(f"weights: frame {index} has shape {shape}, wanted {wanted} as frame 0 has")
         try:
-            maps.append(check_maps(one, queries, keys, its_mask))
+            maps.append(require_maps(one, queries, keys, its_mask))
         except (TypeError, ValueError) as error:
             raise type(error)(f"{error} (in frame {index}, {frames[index]!r})") from None
     return maps
@@ -114,7 +114,7 @@ def split_frames(name: str, values) -> list:
     return list(values)
 
 
-def check_weights(weights) -> tuple[np.ndarray, float]:
+def require_weights(weights) -> tuple[np.ndarray, float]:
     """The weights as a float array, and the tolerance for row sums at that precision."""
     array = to_numpy("weights", weights)
     if array.dtype.kind not in "fiu":
@@ -139,7 +139,7 @@ def to_numpy(name: str, values) -> np.ndarray:
     raise TypeError(f"{name}: got {type(values).__name__}, wanted a torch tensor or a numpy array")
 
 
-def check_tokens(name: str, tokens: Sequence[str], count: int, what: str) -> list[str]:
+def require_tokens(name: str, tokens: Sequence[str], count: int, what: str) -> list[str]:
     """`tokens` as a list of exactly `count` strings."""
     if isinstance(tokens, str):
         raise TypeError(
@@ -159,7 +159,7 @@ def check_tokens(name: str, tokens: Sequence[str], count: int, what: str) -> lis
     return tokens
 
 
-def check_rows(weights: np.ndarray, tolerance: float) -> None:
+def require_rows(weights: np.ndarray, tolerance: float) -> None:
     """Raise unless every row is a probability distribution or all zeros."""
     if not np.isfinite(weights).all():
         at = index_of(~np.isfinite(weights))
@@ -177,7 +177,7 @@ def check_rows(weights: np.ndarray, tolerance: float) -> None:
         )
 
 
-def check_mask(mask, weights: np.ndarray) -> np.ndarray:
+def require_mask(mask, weights: np.ndarray) -> np.ndarray:
     """`mask` broadcast to the weights; raises if a weight is positive where the mask is False."""
     mask = to_numpy("mask", mask)
     if mask.dtype != bool:

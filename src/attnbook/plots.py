@@ -20,7 +20,7 @@ from matplotlib.font_manager import findfont, fontManager, get_font
 from matplotlib.patches import Rectangle
 
 from attnbook.arguments import require_number
-from attnbook.maps import AttentionMaps, check_maps, visible
+from attnbook.maps import AttentionMaps, require_maps, visible
 
 __all__ = [
     *("PALETTE", "SERIES", "book_style", "label_lines", "plot_attention", "plot_mask"),
@@ -85,7 +85,7 @@ def plot_attention(
         raise ValueError(
             f"weights: got shape {tuple(weights.shape)}, wanted one map (T, S): choose a head, weights[0]"
         )
-    maps = check_maps(weights, queries, keys, mask)
+    maps = require_maps(weights, queries, keys, mask)
     if peak is not None:
         require_number(0, peak=peak)
     if ax is None:

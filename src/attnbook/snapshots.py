@@ -180,7 +180,7 @@ def load(name: str | Path) -> Recording:
             taken = header.pop("snapshots")
             snapshots = [Snapshot(codes=torch.from_numpy(file[str(one["step"])]), **one) for one in taken]
             for one in (*snapshots, recording := Recording(snapshots=snapshots, **header)):
-                _check_types(one)
+                _require_types(one)
             return recording
     except (AttributeError, EOFError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
@@ -193,7 +193,7 @@ def _row(task: DateTask) -> tuple[str, ...]:
     return (DATE, "en", "full", *([TARGET] if isinstance(task, TranslationTask) else []))
 
 
-def _check_types(one: Snapshot | Recording) -> None:
+def _require_types(one: Snapshot | Recording) -> None:
     """Raise `ValueError` unless each field has the type that its class declares."""
     for field in fields(one):
         got, kind = getattr(one, field.name), get_origin(field.type) or field.type

@@ -99,14 +99,14 @@ def descend(
     """
     with progress_bar(steps, done=done, shown=shown) as bar:
         for step, (rate, (loss, number)) in enumerate(zip(rates, losses), done):  # noqa: B905
-            check_loss(number, step)
+            require_finite_loss(number, step)
             update(model, optimizer, loss, learning_rate=rate, clip=clip)
             bar.set_postfix(loss=f"{number:.4f}", refresh=False)
             bar.update()
             yield number
 
 
-def check_loss(loss: float, step: int) -> None:
+def require_finite_loss(loss: float, step: int) -> None:
     """Raise `ValueError` if the loss is no longer finite."""
     if not math.isfinite(loss):
         raise ValueError(f"loss: wanted a finite value, got {loss} at step {step}; try a lower learning_rate")

@@ -157,7 +157,7 @@ def test_processes_agree_to_stop_on_their_own_device(tmp_path, monkeypatch):
         loop.signal.raise_signal(loop.signal.SIGINT)
         torch.set_default_device("meta")
 
-    monkeypatch.setattr(training, "check_loss", stop)
+    monkeypatch.setattr(training, "require_finite_loss", stop)
     try:
         with pytest.raises(KeyboardInterrupt):
             train(new_run(), Process("cpu"), tmp_path / "run.state", save_every=100)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from attnbook.maps import check_frames, check_maps, visible
+from attnbook.maps import require_frames, require_maps, visible
 from attnbook.plots import plot_attention
 from attnbook.widgets import AttentionExplorer
 
@@ -17,7 +17,7 @@ def uniform(*shape, **options):
 
 @pytest.mark.parametrize("shape", [(3, 5), (7, 3, 5), (2, 7, 3, 5)])
 def test_one_to_four_dimensions_become_layers_and_heads(shape):
-    maps = check_maps(uniform(*shape), THREE, FIVE)
+    maps = require_maps(uniform(*shape), THREE, FIVE)
     assert maps.weights.shape == (1,) * (4 - len(shape)) + shape
     assert (maps.queries, maps.keys, maps.mask) == (THREE, FIVE, None)
 
@@ -25,30 +25,30 @@ def test_one_to_four_dimensions_become_layers_and_heads(shape):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_tensors_of_every_precision(dtype, device):
     weights = torch.softmax(torch.randn(3, 500, device=device), -1).to(dtype).requires_grad_()
-    maps = check_maps(weights, THREE, ["k"] * 500)
+    maps = require_maps(weights, THREE, ["k"] * 500)
     assert maps.weights.dtype == (np.float64 if dtype == torch.float64 else np.float32)
     np.testing.assert_allclose(maps.weights[0, 0], weights.detach().cpu().double(), atol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64])
 def test_arrays_of_every_precision(dtype):
-    np.testing.assert_array_equal(check_maps(np.eye(3, dtype=dtype), THREE).weights[0, 0], np.eye(3))
+    np.testing.assert_array_equal(require_maps(np.eye(3, dtype=dtype), THREE).weights[0, 0], np.eye(3))
 
 
 def test_keys_default_to_queries():
-    assert check_maps(uniform(3, 3), THREE).keys == THREE
+    assert require_maps(uniform(3, 3), THREE).keys == THREE
 
 
 def test_a_fully_masked_row_is_accepted():
     weights = uniform(3, 5)
     weights[1] = 0
-    assert check_maps(weights, THREE, FIVE, torch.ones(1, 5, dtype=torch.bool)).weights[0, 0, 1].sum() == 0
+    assert require_maps(weights, THREE, FIVE, torch.ones(1, 5, dtype=torch.bool)).weights[0, 0, 1].sum() == 0
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (5,), (1, 5), (3, 1), (7, 1, 1), (2, 7, 3, 5), (2, 1, 1, 5)])
 def test_a_mask_broadcasts(shape):
     mask = torch.ones(shape, dtype=torch.bool)
-    assert check_maps(uniform(2, 7, 3, 5), THREE, FIVE, mask).mask.shape == (2, 7, 3, 5)
+    assert require_maps(uniform(2, 7, 3, 5), THREE, FIVE, mask).mask.shape == (2, 7, 3, 5)
 
 
 def test_a_cell_of_a_mean_is_masked_only_where_every_map_masks_it():
@@ -57,16 +57,16 @@ def test_a_cell_of_a_mean_is_masked_only_where_every_map_masks_it():
     mask = torch.zeros(2, 2, 3, 5, dtype=torch.bool)
     mask[..., 4] = True
     mask[0, 0, :, 0] = mask[0, 1, :, 1] = mask[1, 0, :, 2] = True
-    maps = check_maps(weights, THREE, FIVE, mask)
+    maps = require_maps(weights, THREE, FIVE, mask)
     open_keys = {(-1, -1): "vwxz", (0, -1): "vwz", (1, -1): "xz", (-1, 0): "vxz", (-1, 1): "wz", (1, 0): "xz"}
     for place, keys in open_keys.items():
         assert maps.at(*place)[1].tolist() == [[key in keys for key in FIVE]] * 3
-    assert check_maps(weights, THREE, FIVE).at(-1, -1)[1] is None
+    assert require_maps(weights, THREE, FIVE).at(-1, -1)[1] is None
 
 
 def test_a_mean_is_taken_over_layers_heads_or_both():
     weights = torch.softmax(torch.randn(2, 4, 3, 5), -1).numpy()
-    maps = check_maps(weights, THREE, FIVE)
+    maps = require_maps(weights, THREE, FIVE)
     wanted = {
         (1, 2): weights[1, 2],
         (0, -1): weights[0].mean(0),
@@ -84,7 +84,7 @@ NAMES = ["first", "second", "third"]
 
 @pytest.mark.parametrize("weights", [FRAMES, FRAMES.numpy(), list(FRAMES), tuple(FRAMES)])
 def test_frames_come_in_a_list_or_along_an_axis(weights):
-    maps = check_frames(weights, THREE, FIVE, frames=NAMES)
+    maps = require_frames(weights, THREE, FIVE, frames=NAMES)
     assert len(maps) == 3
     for one, wanted in zip(maps, FRAMES, strict=True):
         np.testing.assert_array_equal(one.weights[0], wanted)
@@ -94,7 +94,7 @@ def test_frames_come_in_a_list_or_along_an_axis(weights):
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_frame_may_be_one_map_and_may_be_the_only_one(count):
     weights = FRAMES[:count, 0]  # (F, T, S)
-    maps = check_frames(weights, THREE, FIVE, torch.ones(3, 5, dtype=torch.bool), frames=NAMES[:count])
+    maps = require_frames(weights, THREE, FIVE, torch.ones(3, 5, dtype=torch.bool), frames=NAMES[:count])
     assert [one.weights.shape for one in maps] == [(1, 1, 3, 5)] * count
 
 
@@ -104,13 +104,13 @@ def test_a_mask_is_for_all_frames_or_one_for_each():
     weights = FRAMES * allowed
     weights = weights / weights.sum(-1, keepdim=True)
     for mask in (allowed, allowed.numpy(), list(allowed)):
-        maps = check_frames(weights, THREE, FIVE, mask, frames=NAMES)
+        maps = require_frames(weights, THREE, FIVE, mask, frames=NAMES)
         for one, wanted in zip(maps, allowed, strict=True):
             np.testing.assert_array_equal(one.mask[0], wanted)
     weights[..., 4] = 0
     weights = weights / weights.sum(-1, keepdim=True)
     for mask in (allowed[1], allowed[1, 0], allowed[1:2], [allowed[1]]):
-        maps = check_frames(weights, THREE, FIVE, mask, frames=NAMES)
+        maps = require_frames(weights, THREE, FIVE, mask, frames=NAMES)
         assert all((one.mask[0] == allowed[1].numpy()).all() for one in maps)
 
 
@@ -147,7 +147,7 @@ def test_a_mask_is_for_all_frames_or_one_for_each():
 )
 def test_wrong_frames_are_named(wrong, error, says):
     with pytest.raises(error, match=says):
-        check_frames(**{"weights": FRAMES, "queries": THREE, "keys": FIVE, "frames": NAMES} | wrong)
+        require_frames(**{"weights": FRAMES, "queries": THREE, "keys": FIVE, "frames": NAMES} | wrong)
 
 
 def wrong_row():
@@ -218,13 +218,13 @@ def test_bad_input_is_rejected(entrance, wrong, error, says):
 
 def test_half_precision_rounding_is_tolerated_and_no_more():
     weights = uniform(3, 5) * 1.01
-    check_maps(weights.half(), THREE, FIVE)
-    check_maps(weights.half().numpy(), THREE, FIVE)
+    require_maps(weights.half(), THREE, FIVE)
+    require_maps(weights.half().numpy(), THREE, FIVE)
     with pytest.raises(ValueError, match=r"sums to 1\.0498"):
-        check_maps(uniform(3, 5).half() * 1.05, THREE, FIVE)
+        require_maps(uniform(3, 5).half() * 1.05, THREE, FIVE)
     for exact in (weights, weights.double(), weights.numpy(), weights.double().numpy()):
         with pytest.raises(ValueError, match=r"sums to 1\.01"):
-            check_maps(exact, THREE, FIVE)
+            require_maps(exact, THREE, FIVE)
 
 
 @pytest.mark.parametrize(

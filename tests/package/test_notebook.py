@@ -19,7 +19,7 @@ def test_methods_are_dedented():
 
 
 def test_several_objects_are_shown_as_one_python_block(capsys):
-    show_source(Attn.forward, Attn._check)
+    show_source(Attn.forward, Attn._require_shapes)
     assert "Markdown object" in capsys.readouterr().out
 
 

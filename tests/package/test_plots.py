@@ -18,7 +18,7 @@ from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.text import Text
 
 from attnbook import plots
-from attnbook.maps import check_maps
+from attnbook.maps import require_maps
 from attnbook.plots import (
     PALETTE,
     SERIES,
@@ -74,7 +74,7 @@ def titles(ax: Axes) -> set[str]:
 
 
 def test_a_title_is_shown_as_it_is_written():
-    maps = check_maps(weights(3, 3), list("abc"))
+    maps = require_maps(weights(3, 3), list("abc"))
     assert titles(plot_attention(weights(3, 3), list("abc"), title="Two\nlines, $5")) == {"Two\nlines, $5"}
     assert titles(map_figure(maps, 0, 0, title="One").axes[0]) == {"One"}
     for untitled in (
@@ -113,14 +113,14 @@ def test_the_colour_scale_ends_at_the_largest_weight_or_at_peak():
 
 def test_the_figures_of_one_model_share_their_colour_scale_unless_a_peak_is_given():
     values = weights(2, 3, 3)
-    maps, flat = check_maps(values, list("abc")), int(values.amax((1, 2)).argmin())
+    maps, flat = require_maps(values, list("abc")), int(values.amax((1, 2)).argmin())
     cells = lambda **look: map_figure(maps, 0, flat, **look).axes[0].collections[0]  # noqa: E731
     assert cells().norm.vmax == maps.peak > values[flat].max()
     assert cells(peak=1.0).norm.vmax == 1
 
 
 def test_a_floor_makes_the_colour_scale_logarithmic_and_hidden_keys_are_blank():
-    maps = check_maps(torch.tensor([[1.0, 0.0, 0.0], [0.7, 0.3, 0.0]]), list("ab"), list("xyz"))
+    maps = require_maps(torch.tensor([[1.0, 0.0, 0.0], [0.7, 0.3, 0.0]]), list("ab"), list("xyz"))
     ax = map_figure(maps, 0, 0, floor=0.01, hidden=1).axes[0]
     cells = ax.collections[0]
     assert isinstance(cells.norm, LogNorm)
@@ -129,7 +129,7 @@ def test_a_floor_makes_the_colour_scale_logarithmic_and_hidden_keys_are_blank():
     shown = cells.get_array().reshape(2, 3)
     assert shown.mask.tolist() == [[True, False, False]] * 2
     np.testing.assert_allclose(shown[:, 1:], [[0.01, 0.01], [0.3, 0.01]])
-    even = check_maps(torch.full((2, 2), 0.5), list("ab"))
+    even = require_maps(torch.full((2, 2), 0.5), list("ab"))
     assert map_figure(even, 0, 0, floor=0.01).axes[0].collections[0].norm.vmin == 0.01
 
 
@@ -225,7 +225,9 @@ def test_the_colour_bar_is_close_to_the_map_and_leaves_it_its_place():
 @pytest.mark.parametrize("shape", [(11, 13), (2, 3), (3, 40)])
 def test_a_long_title_is_not_cut(shape):
     title = "Cross-attention: queries from the target, keys from the source: layer 1, mean of heads"
-    maps = check_maps(weights(*shape), [f"q{i}" for i in range(shape[0])], [f"k{i}" for i in range(shape[1])])
+    maps = require_maps(
+        weights(*shape), [f"q{i}" for i in range(shape[0])], [f"k{i}" for i in range(shape[1])]
+    )
     figure, short = (map_figure(maps, 0, 0, title=words) for words in (title, "Short"))
     drawn(figure), drawn(short)
     ax = figure.axes[0]
@@ -250,14 +252,14 @@ def test_a_long_title_is_not_cut(shape):
     ],
 )
 def test_a_figure_has_room_for_every_cell_and_fits_a_page(rows, columns, size):
-    maps = check_maps(weights(rows, columns), ["q"] * rows, ["k"] * columns)
+    maps = require_maps(weights(rows, columns), ["q"] * rows, ["k"] * columns)
     assert figure_size(maps) == pytest.approx(size)
     ax = plot_attention(weights(rows, columns), ["q"] * rows, ["k"] * columns)
     assert ax.figure.get_size_inches() == pytest.approx(size)
 
 
 def test_a_map_of_one_row_is_low_and_shown_once():
-    figure = map_figure(check_maps(weights(1, 32), ["q"], [f"k{i}" for i in range(32)]), 0, 0)
+    figure = map_figure(require_maps(weights(1, 32), ["q"], [f"k{i}" for i in range(32)]), 0, 0)
     assert figure.get_figheight() < 2
     drawn(figure)
     assert not plt.get_fignums()  # not registered with pyplot, else it would be shown twice

@@ -49,7 +49,7 @@ def finish(process: subprocess.Popen) -> str:
 
 
 def at_step(which: int, act: Callable[[], None]) -> Callable:
-    """A replacement for `check_loss` that acts at this step."""
+    """A replacement for `require_finite_loss` that acts at this step."""
 
     def check(loss, step):
         if step == which:
@@ -84,7 +84,7 @@ def assert_same_weights(path: Path, other: Path) -> None:
 def test_a_stopped_and_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch, number):
     alone = train(new_run(), Process("cpu"), tmp_path / "alone.state", save_every=100)
     stopped, state = new_run(), tmp_path / "stopped.state"
-    monkeypatch.setattr(training, "check_loss", at_step(2, partial(ask_to_stop, number)))
+    monkeypatch.setattr(training, "require_finite_loss", at_step(2, partial(ask_to_stop, number)))
     kept = signal.signal(number, interrupt)  # would stop in the middle of the step
     with pytest.raises(KeyboardInterrupt):
         train(stopped, Process("cpu"), state, save_every=100)
@@ -107,7 +107,7 @@ def test_a_resumed_run_has_the_snapshots_of_both_parts(tmp_path, monkeypatch):
     monkeypatch.setattr(snapshots, "take", take)
     state = tmp_path / "run.state"
     with monkeypatch.context() as patched:
-        patched.setattr(training, "check_loss", at_step(2, ask_to_stop))
+        patched.setattr(training, "require_finite_loss", at_step(2, ask_to_stop))
         with pytest.raises(KeyboardInterrupt):
             train(new_run(snapshots=[0, 2, 5]), Process("cpu"), state, save_every=100)
     again = new_run(snapshots=[0, 2, 5])
@@ -159,7 +159,7 @@ def test_the_learning_rate_follows_its_schedule_after_a_stop_too(tmp_path, monke
     monkeypatch.setattr(training, "update", recorded)
     state = tmp_path / "run.state"
     with monkeypatch.context() as patched:
-        patched.setattr(training, "check_loss", at_step(2, ask_to_stop))
+        patched.setattr(training, "require_finite_loss", at_step(2, ask_to_stop))
         with pytest.raises(KeyboardInterrupt):
             train(new_run(), Process("cpu"), state, save_every=100)
     train(new_run(), Process("cpu"), state, save_every=100)
@@ -202,7 +202,7 @@ def test_every_id_of_a_batch_counts_the_same_in_two_processes(monkeypatch):
 
 def test_a_killed_run_resumes_from_the_last_save(tmp_path, monkeypatch):
     state = tmp_path / "run.state"
-    monkeypatch.setattr(training, "check_loss", at_step(5, die))
+    monkeypatch.setattr(training, "require_finite_loss", at_step(5, die))
     with pytest.raises(RuntimeError, match="killed"):
         train(new_run(), Process("cpu"), state, save_every=4)
     assert len(torch.load(state, weights_only=True)["run"]["losses"]) == 4
@@ -218,7 +218,7 @@ def test_the_last_step_is_saved(tmp_path):
 def test_a_fresh_run_deletes_the_old_state_at_once(tmp_path, monkeypatch):
     state = tmp_path / "run.state"
     train(new_run(), Process("cpu"), state, save_every=4, fresh=True)  # there may be none
-    monkeypatch.setattr(training, "check_loss", at_step(0, die))
+    monkeypatch.setattr(training, "require_finite_loss", at_step(0, die))
     with pytest.raises(RuntimeError, match="killed"):
         train(new_run(), Process("cpu"), state, save_every=4, fresh=True)
     assert not state.exists()
@@ -243,7 +243,7 @@ def test_each_device_learns_the_same_and_resumes(tmp_path, monkeypatch, device):
     on_cpu, whole, run = (new_run(**exact) for _ in range(3))
     train(on_cpu, Process("cpu"), tmp_path / "cpu.state", save_every=100)
     undisturbed = train(whole, Process(device), tmp_path / "whole.state", save_every=100).state_dict()
-    monkeypatch.setattr(training, "check_loss", at_step(2, ask_to_stop))
+    monkeypatch.setattr(training, "require_finite_loss", at_step(2, ask_to_stop))
     with pytest.raises(KeyboardInterrupt):
         train(run, Process(device), tmp_path / "run.state", save_every=100)
     monkeypatch.undo()
@@ -257,7 +257,7 @@ def test_rank_0_shows_a_progress_bar_that_starts_where_the_run_resumes(tmp_path,
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     line = ["iso", "--steps=6", "--warmup=0", *SMALL, f"--out={tmp_path / 'small.safetensors'}"]
     with monkeypatch.context() as stopping:
-        stopping.setattr(training, "check_loss", at_step(2, ask_to_stop))
+        stopping.setattr(training, "require_finite_loss", at_step(2, ask_to_stop))
         assert command.main(line) == 130
     assert shown_steps(capsys.readouterr().err)[0] == "0/6"
     assert command.main(line) == 0
@@ -317,16 +317,16 @@ from attnbook.train import __main__ as command
 rank, stop = os.environ["RANK"], int(sys.argv[1])
 os.chdir(rank)
 sys.stderr = open("errors", "w")
-check_loss = training.check_loss
+require_finite_loss = training.require_finite_loss
 
 def noted(loss, step):
     with open("steps", "a") as steps:
         print(step, file=steps)
     if (rank, step) == ("1", stop):
         os.kill(os.getpid(), signal.SIGINT)
-    check_loss(loss, step)
+    require_finite_loss(loss, step)
 
-training.check_loss = noted
+training.require_finite_loss = noted
 code = command.main(sys.argv[2:])
 with open("code", "w") as file:
     file.write(str(code))
@@ -410,7 +410,7 @@ def test_the_command_stops_on_a_signal_and_resumes(tmp_path):
 
 def test_the_command_rejects_the_state_of_another_run(tmp_path, monkeypatch, capsys):
     out = f"--out={tmp_path / 'dates.safetensors'}"
-    monkeypatch.setattr(training, "check_loss", at_step(1, ask_to_stop))
+    monkeypatch.setattr(training, "require_finite_loss", at_step(1, ask_to_stop))
     assert command.main(["iso", "--steps=4", "--warmup=0", *SMALL, out]) == 130
     assert command.main(["iso", "--steps=4", "--warmup=0", *SMALL, out, "--fresh"]) == 130
     assert "; run the same command without --fresh to continue." in capsys.readouterr().out
@@ -425,7 +425,7 @@ def test_a_stop_during_the_final_test_loses_nothing(tmp_path, monkeypatch, capsy
     assert command.main(line) == 130
     assert "Stopped after 3 of 3 steps; run the same command to continue" in capsys.readouterr().out
     monkeypatch.undo()
-    monkeypatch.setattr(training, "check_loss", lambda *_: die())  # no steps are left
+    monkeypatch.setattr(training, "require_finite_loss", lambda *_: die())  # no steps are left
     assert command.main(line) == 0
     assert "% of 20 held-out dates correct" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["small.md", "small.safetensors"]
@@ -680,7 +680,7 @@ def test_snapshots_leave_the_weights_alone_and_outlast_a_stop(tmp_path, monkeypa
     assert command.main([*line, f"--out={paths['whole']}", record["whole"], when]) == 0
     for stop in (1, 3):
         with monkeypatch.context() as patched:
-            patched.setattr(training, "check_loss", at_step(stop, ask_to_stop))
+            patched.setattr(training, "require_finite_loss", at_step(stop, ask_to_stop))
             assert command.main([*line, f"--out={paths['resumed']}", record["resumed"], when]) == 130
     for other in ([], [record["resumed"], "--snapshot-steps=0,5"]):
         assert command.main([*line, f"--out={paths['resumed']}", *other]) == 2

@@ -13,7 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from attnbook.arguments import is_list, require_sizes
-from attnbook.data.splits import SPLITS, check_split, split_of
+from attnbook.data.splits import SPLITS, require_split, split_of
 from attnbook.data.task import Task
 from attnbook.data.vocabulary import Vocabulary
 
@@ -38,8 +38,8 @@ def write_date(date: Date | str, language: str, format: str) -> str:
     date, a date before 1900 or after 2099, and a language or format outside `LANGUAGES` or `FORMATS`;
     `TypeError` for a date that is neither a `datetime.date` nor a string.
     """
-    _check("language", language, LANGUAGES)
-    _check("format", format, FORMATS)
+    _require_one_of("language", language, LANGUAGES)
+    _require_one_of("format", format, FORMATS)
     pattern, locale = _pattern(language, format)
     return pattern.apply(_to_date(date), locale).translate(PLAIN)
 
@@ -50,8 +50,8 @@ def date_pieces(language: str, format: str) -> list[str | int | list[str]]:
     A string is literal text; a list of 12 strings names the months, a list of 7 the weekdays from Monday; 4,
     1 and 2 are the year, the day, and the day with two digits.
     """
-    _check("language", language, LANGUAGES)
-    _check("format", format, FORMATS)
+    _require_one_of("language", language, LANGUAGES)
+    _require_one_of("format", format, FORMATS)
     pattern, locale = _pattern(language, format)
     months = [Date(2024, month, 1) for month in range(1, 13)]
     weekdays = [Date(2024, 1, day) for day in range(1, 8)]  # 1 January 2024 was a Monday
@@ -68,7 +68,7 @@ def date_pieces(language: str, format: str) -> list[str | int | list[str]]:
 
 def dates_in(split: str) -> tuple[Date, ...]:
     """All dates from 1900 to 2099 in `split`, in order. Every date belongs to exactly one split."""
-    return _dates_in(check_split(split))
+    return _dates_in(require_split(split))
 
 
 @lru_cache(maxsize=len(SPLITS))
@@ -89,7 +89,7 @@ class DateTask(Task):
             if not is_list(chosen) or not len(chosen):
                 raise ValueError(f"{name}s: wanted a list of at least one {name}, got {chosen!r}")
             for item in chosen:
-                _check(name, item, known)
+                _require_one_of(name, item, known)
         self.languages, self.formats = tuple(languages), tuple(formats)
         texts = [text for language in languages for form in formats for text in _samples(language, form)]
         self.source, self.target = Vocabulary("".join(texts)), Vocabulary("0123456789-")
@@ -98,8 +98,8 @@ class DateTask(Task):
 
     def example(self, date: Date | str, language: str, format: str) -> tuple[str, str]:
         """Source and target of one example: `("7 mars 2009", "2009-03-07")`."""
-        _check("language", language, self.languages)
-        _check("format", format, self.formats)
+        _require_one_of("language", language, self.languages)
+        _require_one_of("format", format, self.formats)
         return write_date(date, language, format), _to_date(date).isoformat()
 
     def sample(
@@ -115,7 +115,7 @@ class DateTask(Task):
         self, rows: Sequence[tuple[Date | str, str, str]]
     ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]:
         """The ids of (date, language, format) rows: the source, and the target with start and end."""
-        check_rows(rows, "date", "language", "format")
+        require_rows(rows, "date", "language", "format")
         texts, isos = zip(*(self.example(*row) for row in rows), strict=True)
         return self.source.batch(texts), self.target.batch(isos, start=True, end=True)
 
@@ -126,7 +126,7 @@ class DateTask(Task):
         return self.encode(self.sample(size, generator, split))
 
 
-def check_rows(rows: Sequence[tuple], *parts: str) -> None:
+def require_rows(rows: Sequence[tuple], *parts: str) -> None:
     """Raise `ValueError` unless there is at least one row, and each has these parts."""
     row = f"({', '.join(parts)})"
     if not is_list(rows) or not len(rows):
@@ -165,6 +165,6 @@ def _to_date(date: Date | str) -> Date:
     return date
 
 
-def _check(name: str, value: str, known: Sequence[str]) -> None:
+def _require_one_of(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         raise ValueError(f"{name}: wanted one of {', '.join(known)}, got {value!r}")

@@ -8,7 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from attnbook.arguments import require_sizes
-from attnbook.data.splits import check_split, split_of
+from attnbook.data.splits import require_split, split_of
 from attnbook.data.task import Task
 from attnbook.data.vocabulary import WordVocabulary
 
@@ -53,7 +53,7 @@ class PronounTask(Task):
         self, size: int, generator: torch.Generator | None = None, split: str = "train"
     ) -> list[tuple[str, str]]:
         """`size` random pairs from `split`: a sentence, and the sentence with nouns for its pronouns."""
-        check_split(split)
+        require_split(split)
         require_sizes(size=size)
         pairs: list[tuple[str, str]] = []
         while len(pairs) < size:

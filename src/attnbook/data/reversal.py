@@ -8,7 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from attnbook.arguments import require_sizes
-from attnbook.data.splits import check_split, split_of
+from attnbook.data.splits import require_split, split_of
 from attnbook.data.task import Task
 from attnbook.data.vocabulary import Vocabulary
 
@@ -39,7 +39,7 @@ class ReversalTask(Task):
         length: int | None = None,
     ) -> list[str]:
         """`size` random strings from `split`, of uniformly drawn lengths or all of `length`."""
-        check_split(split)
+        require_split(split)
         require_sizes(size=size)
         if length is not None:
             require_sizes(length=length)

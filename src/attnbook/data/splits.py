@@ -16,7 +16,7 @@ def split_of(text: str) -> str:
     return {8: "validation", 9: "test"}.get(zlib.crc32(text.encode()) % 10, "train")
 
 
-def check_split(split: str) -> str:
+def require_split(split: str) -> str:
     """Return `split`; raise `ValueError` if it isn't one of `SPLITS`."""
     if split not in SPLITS:
         raise ValueError(f"split: wanted one of {', '.join(SPLITS)}, got {split!r}")

@@ -8,7 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from attnbook.arguments import is_list
-from attnbook.data.dates import FORMATS, LANGUAGES, DateTask, check_rows, write_date
+from attnbook.data.dates import FORMATS, LANGUAGES, DateTask, require_rows, write_date
 from attnbook.data.vocabulary import Vocabulary
 
 TARGETS = (*LANGUAGES, "iso")
@@ -60,7 +60,7 @@ class TranslationTask(DateTask):
         self, rows: Sequence[tuple[Date | str, str, str, str]]
     ) -> tuple[Int[Tensor, "B S"], Int[Tensor, "B T"]]:
         """The ids of (date, language, format, target) rows: tag and source, target with start and end."""
-        check_rows(rows, "date", "language", "format", "target")
+        require_rows(rows, "date", "language", "format", "target")
         texts, translations = zip(*(self.example(*row) for row in rows), strict=True)
         source = self.source.batch(texts, tags=[row[-1] for row in rows])
         return source, self.target.batch(translations, start=True, end=True)

@@ -116,7 +116,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         find_device(chosen.device)
     except ValueError as error:
         parser.error(f"argument --{error}")
-    check_steps(parser, chosen)
+    require_steps(parser, chosen)
     for option, path in (("--out", chosen.out), ("--snapshots", chosen.snapshots)):
         if path is None:
             continue
@@ -131,7 +131,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return chosen
 
 
-def check_steps(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> None:
+def require_steps(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> None:
     """Set the defaults of the snapshots' options, and exit with an error if they don't fit the training."""
     vars(chosen).setdefault("snapshots", None)
     steps = vars(chosen).setdefault("snapshot_steps", None)

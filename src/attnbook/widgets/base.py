@@ -10,7 +10,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from attnbook.maps import index_of
-from attnbook.widgets.tours import Tour, check_tour, tour_of
+from attnbook.widgets.tours import Tour, require_tour, tour_of
 
 BUNDLES = Path(__file__).parent / "bundles"
 COLDEST, HOTTEST = 0.05, 20.0  # temperature
@@ -30,7 +30,7 @@ class Widget(anywidget.AnyWidget):
 
     def __init__(self, *, tour=False, **traits):
         super().__init__(**traits)
-        self.set_trait("_tour", check_tour(self, tour, self._guide()))
+        self.set_trait("_tour", require_tour(self, tour, self._guide()))
 
     def _guide(self) -> Tour:
         """The parts and the usual steps of the widget's tour."""
@@ -64,27 +64,27 @@ class Temperature(traitlets.Float):
         return value
 
 
-def check_title(title: str) -> str:
+def require_title(title: str) -> str:
     """Return `title`; raise TypeError if it isn't a string."""
     if not isinstance(title, str):
         raise TypeError(f"title: got {type(title).__name__}, wanted a string")
     return title
 
 
-def check_whole(name: str, number: object) -> None:
+def require_int(name: str, number: object) -> None:
     """Raise TypeError unless it is a whole number."""
     if isinstance(number, bool) or not isinstance(number, int):
         raise TypeError(f"{name}: got {type(number).__name__}, wanted a whole number")
 
 
-def check_real(name: str, array: np.ndarray) -> np.ndarray:
+def require_real(name: str, array: np.ndarray) -> np.ndarray:
     """Return `array`; raise TypeError unless it holds real numbers."""
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name}: got dtype {array.dtype}, wanted real numbers")
     return array
 
 
-def check_size(name: str, array: np.ndarray) -> np.ndarray:
+def require_in_range(name: str, array: np.ndarray) -> np.ndarray:
     """Return `array` in float64; raise ValueError for a number that isn't finite or exceeds 1e6 in size."""
     array = array.astype(np.float64)
     wrong = ~(np.abs(array) <= LARGEST)  # also True for NaN

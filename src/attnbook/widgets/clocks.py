@@ -4,7 +4,7 @@ import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from attnbook.widgets.base import BUNDLES, Widget, check_title, check_whole
+from attnbook.widgets.base import BUNDLES, Widget, require_int, require_title
 from attnbook.widgets.clocks_figure import clocks_figure
 
 NARROWEST, WIDEST = 4, 16  # d_model
@@ -31,10 +31,10 @@ class PositionClocks(Widget):
     def __init__(self, d_model=8, position=0, offset=3, title="", **settings):
         numbers = {"d_model": d_model, "position": position, "offset": offset}
         for name, number in numbers.items():
-            check_whole(name, number)
+            require_int(name, number)
         if d_model % 2 or not NARROWEST <= d_model <= WIDEST:
             raise ValueError(f"d_model: got {d_model}, wanted an even number from {NARROWEST} to {WIDEST}")
-        check_title(title)
+        require_title(title)
         unknown = sorted(set(settings) - {"layout", "tour"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")

@@ -6,9 +6,9 @@ import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from attnbook.maps import MEAN, AttentionMaps, check_frames, check_maps, check_tokens, to_numpy
+from attnbook.maps import MEAN, AttentionMaps, require_frames, require_maps, require_tokens, to_numpy
 from attnbook.plots import map_figure
-from attnbook.widgets.base import BUNDLES, Widget, check_real, check_size, check_title
+from attnbook.widgets.base import BUNDLES, Widget, require_in_range, require_real, require_title
 from attnbook.widgets.encoding import encode_mask, encode_weights
 from attnbook.widgets.labels import NARROW_CHARACTER, label_width, plural
 from attnbook.widgets.lines_figure import lines_figure
@@ -131,10 +131,10 @@ class AttentionExplorer(Widget):
         **settings,
     ):
         if frames is None:
-            sequence = [check_maps(weights, queries, keys, mask)]
+            sequence = [require_maps(weights, queries, keys, mask)]
         else:
-            sequence = check_frames(weights, queries, keys, mask, frames)
-        check_title(title)
+            sequence = require_frames(weights, queries, keys, mask, frames)
+        require_title(title)
         unknown = sorted(set(settings) - set(SETTINGS))
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting, wanted one of {', '.join(SETTINGS)}")
@@ -142,7 +142,7 @@ class AttentionExplorer(Widget):
             raise TypeError(f"editable: got {editable!r}, wanted True or False")
         self._sequence, self._original, self._editable = sequence, sequence[0], editable or values is not None
         if self._editable:
-            check_editable(sequence)
+            require_editable(sequence)
             settings = {"scale": "full", "values": [] if values is None else values} | settings
         maps, all_maps = sequence[0], every_map(sequence)
         self.set_trait("frames", [] if frames is None else list(frames))
@@ -150,7 +150,7 @@ class AttentionExplorer(Widget):
         self.set_trait("key_tokens", maps.keys)
         if len(head_names):
             heads = maps.weights.shape[1]
-            self.set_trait("head_names", check_tokens("head_names", head_names, heads, "heads"))
+            self.set_trait("head_names", require_tokens("head_names", head_names, heads, "heads"))
         elif not {"layer", "head"} & set(settings):
             settings |= dict(zip(("layer", "head"), telling_head(sequence[-1].weights), strict=True))
         layers, heads = map(range, maps.weights.shape[:2])
@@ -221,7 +221,7 @@ class AttentionExplorer(Widget):
     @traitlets.validate("view")
     def _is_view(self, proposal):
         if proposal["value"] == "edit":
-            self._check_editable("view: got 'edit'")
+            self._require_editable("view: got 'edit'")
         return proposal["value"]
 
     @traitlets.validate("forbidden")
@@ -229,8 +229,8 @@ class AttentionExplorer(Widget):
         """The pairs as lists, each once; raise unless they are cells of the map."""
         _, _, queries, keys = self._original.weights.shape
         for cell in proposal["value"][:1]:
-            self._check_editable(f"forbidden: got {cell!r}")
-        return check_pairs("forbidden", proposal["value"], query=queries, key=keys)
+            self._require_editable(f"forbidden: got {cell!r}")
+        return require_pairs("forbidden", proposal["value"], query=queries, key=keys)
 
     @traitlets.observe("forbidden")
     def _forbid(self, change):
@@ -242,13 +242,13 @@ class AttentionExplorer(Widget):
         values, given = proposal["value"], self._given.get("values")
         if not (values or given):
             return []
-        self._check_editable("values: got vectors")
-        array = check_values(values, self._original.weights.shape[-1])
+        self._require_editable("values: got vectors")
+        array = require_values(values, self._original.weights.shape[-1])
         if self._given and array.shape != np.shape(given):
             raise ValueError(f"values: got shape {array.shape}, wanted {np.shape(given)} as in the call")
         return array.tolist()
 
-    def _check_editable(self, got: str):
+    def _require_editable(self, got: str):
         if not self._editable:
             raise ValueError(f"{got}, wanted editable=True or values= in the call of AttentionExplorer")
 
@@ -270,7 +270,7 @@ class AttentionExplorer(Widget):
     def _are_heads(self, proposal):
         """The pairs as lists, each once; raise unless they are at most 8 heads that exist."""
         layers, heads = self._sequence[0].weights.shape[:2]
-        pairs = check_pairs("shown_heads", proposal["value"], layer=layers, head=heads)
+        pairs = require_pairs("shown_heads", proposal["value"], layer=layers, head=heads)
         if len(pairs) > MOST:
             raise ValueError(f"shown_heads: got {len(pairs)} heads, wanted at most {MOST}")
         return pairs
@@ -314,7 +314,7 @@ class AttentionExplorer(Widget):
         return map_figure(self._sequence[self.frame], self.layer, self.head, title=self._caption(), **look)
 
 
-def check_pairs(name: str, pairs: list, **limits: int) -> list[list[int]]:
+def require_pairs(name: str, pairs: list, **limits: int) -> list[list[int]]:
     """The pairs as lists, each once; raise unless each number is at least 0 and below its limit."""
     found = []
     for pair in pairs:
@@ -327,7 +327,7 @@ def check_pairs(name: str, pairs: list, **limits: int) -> list[list[int]]:
     return found
 
 
-def check_editable(sequence: list[AttentionMaps]) -> None:
+def require_editable(sequence: list[AttentionMaps]) -> None:
     """Raise unless it is a single map of at most 12 × 12."""
     layers, heads, queries, keys = sequence[0].weights.shape
     if len(sequence) * layers * heads > 1:
@@ -337,18 +337,18 @@ def check_editable(sequence: list[AttentionMaps]) -> None:
         raise ValueError(f"editable: got a map of {queries} × {keys}, wanted at most {EDITED} × {EDITED}")
 
 
-def check_values(values: list, keys: int) -> np.ndarray:
+def require_values(values: list, keys: int) -> np.ndarray:
     """The values `(S, d)` in float64, d at most 8."""
     try:
         array = np.array(values)
     except ValueError:
         raise ValueError("values: got rows of different lengths, wanted (S, d)") from None
-    check_real("values", array)
+    require_real("values", array)
     if array.ndim != 2 or len(array) != keys or not 1 <= array.shape[1] <= WIDEST:
         raise ValueError(
             f"values: got shape {array.shape}, wanted ({keys}, d), d from 1 to {WIDEST}: a vector per key"
         )
-    return check_size("values", array)
+    return require_in_range("values", array)
 
 
 def forbid(maps: AttentionMaps, cells: list[list[int]]) -> AttentionMaps:

@@ -4,12 +4,12 @@ import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from attnbook.maps import check_maps
+from attnbook.maps import require_maps
 from attnbook.plots import map_figure
 from attnbook.pretrained.models import find
 from attnbook.widgets import language_prompts as prompts
-from attnbook.widgets.base import BUNDLES, Widget, check_title
-from attnbook.widgets.language_prompts import HEADS, LAYERS, Reading, check_prompt
+from attnbook.widgets.base import BUNDLES, Widget, require_title
+from attnbook.widgets.language_prompts import HEADS, LAYERS, Reading, require_prompt
 from attnbook.widgets.model_files import serve_model
 
 SORTS = ("first", "previous", "induction", "pair")
@@ -51,12 +51,12 @@ class LanguageModelExplorer(Widget):
     _maps = traitlets.List(traitlets.Bytes(), read_only=True).tag(sync=True)
 
     def __init__(self, prompt="A list, repeated", *, layer=18, head=6, title="", **settings):
-        check_title(title)
+        require_title(title)
         known = {"position", "key", "cut", "sort", "temperature", "top_p", "layout", "tour"}
         if unknown := sorted(set(settings) - known):
             raise TypeError(f"{unknown[0]}: no such setting")
         readings = dict(prompts.recorded())
-        text = prompts.PROMPTS.get(check_prompt(prompt), prompt)
+        text = prompts.PROMPTS.get(require_prompt(prompt), prompt)
         if text not in prompts.PROMPTS.values():
             readings = {"Your prompt": prompts.read(text)} | readings
         self._known = {reading.text: reading for reading in readings.values()}
@@ -71,12 +71,12 @@ class LanguageModelExplorer(Widget):
 
     @traitlets.validate("prompt")
     def _is_prompt(self, proposal):
-        return check_prompt(proposal["value"])
+        return require_prompt(proposal["value"])
 
     @traitlets.validate("layer", "head")
     def _is_head(self, proposal):
         name, number = proposal["trait"].name, proposal["value"]
-        check_number(name, number, LAYERS if name == "layer" else HEADS)
+        require_index(name, number, LAYERS if name == "layer" else HEADS)
         return number
 
     @traitlets.validate("cut")
@@ -84,8 +84,8 @@ class LanguageModelExplorer(Widget):
         for pair in proposal["value"]:
             if len(pair) != 2:
                 raise ValueError(f"cut: got {pair}, wanted pairs [layer, head]")
-            check_number("cut: layer", pair[0], LAYERS)
-            check_number("cut: head", pair[1], HEADS)
+            require_index("cut: layer", pair[0], LAYERS)
+            require_index("cut: head", pair[1], HEADS)
         return proposal["value"]
 
     @traitlets.validate("sort")
@@ -120,12 +120,12 @@ class LanguageModelExplorer(Widget):
     def figure(self) -> Figure:
         """The map of the chosen head as a static picture."""
         reading = self.reading
-        maps = check_maps(reading.maps, reading.tokens, mask=np.tri(len(reading.tokens), dtype=bool))
+        maps = require_maps(reading.maps, reading.tokens, mask=np.tri(len(reading.tokens), dtype=bool))
         title = self.title or f"Layer {self.layer}, head {self.head}"
         return map_figure(maps, self.layer, self.head, title=title)
 
 
-def check_number(name: str, number: int, count: int) -> None:
+def require_index(name: str, number: int, count: int) -> None:
     """Raise ValueError unless 0 ≤ `number` < `count`."""
     if not 0 <= number < count:
         raise ValueError(f"{name}: got {number}, wanted 0 to {count - 1}")

@@ -89,7 +89,7 @@ def model_and_tokenizer():
     return pretrained.load(MODEL)
 
 
-def check_prompt(text: str) -> str:
+def require_prompt(text: str) -> str:
     """Return `text`; raise unless it is a string that isn't empty."""
     if not isinstance(text, str):
         raise TypeError(f"prompt: got {type(text).__name__}, wanted a string")
@@ -103,7 +103,7 @@ def check_prompt(text: str) -> str:
 def read(text: str, *, cuts: tuple[str, ...] = ()) -> Reading:
     """Read a text with the published model; `cuts` names the heads to compare without, from `CUTS`."""
     model, tokenizer = model_and_tokenizer()
-    ids = tokenizer.encode(check_prompt(text))
+    ids = tokenizer.encode(require_prompt(text))
     if len(ids) > LONGEST:
         raise ValueError(f"prompt: got {len(ids)} tokens, wanted at most {LONGEST}")
     logits, attentions = model(torch.tensor([ids]))

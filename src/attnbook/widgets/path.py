@@ -3,8 +3,8 @@
 import traitlets
 from matplotlib.figure import Figure
 
-from attnbook.maps import check_tokens
-from attnbook.widgets.base import BUNDLES, Widget, check_title, check_whole
+from attnbook.maps import require_tokens
+from attnbook.widgets.base import BUNDLES, Widget, require_int, require_title
 from attnbook.widgets.labels import plural
 from attnbook.widgets.path_figure import path_figure
 
@@ -33,15 +33,15 @@ class PathExplorer(Widget):
     layers = traitlets.Int(2).tag(sync=True)
 
     def __init__(self, tokens, kernel=3, layers=2, source=0, target=None, title="", **settings):
-        self._tokens = check_sequence(tokens)
-        check_title(title)
+        self._tokens = require_sequence(tokens)
+        require_title(title)
         unknown = sorted(set(settings) - {"layout", "tour"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
         target = len(self._tokens) - 1 if target is None else target
         numbers = {"source": source, "target": target, "kernel": kernel, "layers": layers}
         for name, number in numbers.items():
-            check_whole(name, number)
+            require_int(name, number)
         self.set_trait("tokens", self._tokens)
         super().__init__(title=title, **numbers, **settings)
 
@@ -97,7 +97,7 @@ class PathExplorer(Widget):
         return path_figure(self)
 
 
-def check_sequence(tokens) -> list[str]:
+def require_sequence(tokens) -> list[str]:
     """`tokens` as a list of 2 to 24 strings."""
     try:
         count = len(tokens)
@@ -105,7 +105,7 @@ def check_sequence(tokens) -> list[str]:
         raise TypeError(
             f"tokens: got {type(tokens).__name__}, wanted a list of {FEWEST} to {MOST} strings"
         ) from None
-    tokens = check_tokens("tokens", tokens, count, "positions")
+    tokens = require_tokens("tokens", tokens, count, "positions")
     if not FEWEST <= count <= MOST:
         raise ValueError(f"tokens: got {count}, wanted {FEWEST} to {MOST}")
     return tokens

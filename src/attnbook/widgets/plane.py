@@ -9,8 +9,8 @@ import traitlets
 from matplotlib.figure import Figure
 
 from attnbook.attention import scaled_dot_product_attention
-from attnbook.maps import check_tokens, to_numpy
-from attnbook.widgets.base import BUNDLES, Temperature, Widget, check_real, check_size, check_title
+from attnbook.maps import require_tokens, to_numpy
+from attnbook.widgets.base import BUNDLES, Temperature, Widget, require_in_range, require_real, require_title
 from attnbook.widgets.labels import plural
 from attnbook.widgets.plane_figure import plane_figure
 
@@ -57,19 +57,19 @@ class QueryPlane(Widget):
         score="dot",
         **settings,
     ):
-        points = check_points("keys", keys)
-        numbers, colors = check_values(values, len(points))
-        check_title(title)
+        points = require_points("keys", keys)
+        numbers, colors = require_values(values, len(points))
+        require_title(title)
         unknown = sorted(set(settings) - {"layout", "tour"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
         count = len(points)
         names = [f"k{i + 1}" for i in range(count)]
         if labels is not None:
-            names = check_tokens("labels", labels, count, "keys")
+            names = require_tokens("labels", labels, count, "keys")
         if isinstance(temperature, bool) or not isinstance(temperature, int | float):
             raise TypeError(f"temperature: got {type(temperature).__name__}, wanted a number")
-        query = check_query(query)
+        query = require_query(query)
         self._points, self._numbers = points, numbers
         self._limit, self._tick = limit_and_tick(max(np.abs(points).max(), np.abs(query).max()))
         self.set_trait("labels", names)
@@ -114,7 +114,7 @@ class QueryPlane(Widget):
 
     @traitlets.validate("query")
     def _is_in_plane(self, proposal):
-        query = check_query(proposal["value"])
+        query = require_query(proposal["value"])
         if max(map(abs, query)) > self._limit:
             raise ValueError(f"query: got {query}, wanted x and y from {-self._limit:g} to {self._limit:g}")
         return query
@@ -138,25 +138,25 @@ class QueryPlane(Widget):
         return plane_figure(self)
 
 
-def check_array(name: str, numbers, wanted: str) -> np.ndarray:
+def require_array(name: str, numbers, wanted: str) -> np.ndarray:
     """Finite real numbers as a float64 array."""
     if isinstance(numbers, list | tuple):
         try:
             numbers = np.array(numbers, dtype=np.float64)
         except (TypeError, ValueError):
             raise TypeError(f"{name}: got a list that isn't an array of numbers, wanted {wanted}") from None
-    return check_size(name, check_real(name, to_numpy(name, numbers)))
+    return require_in_range(name, require_real(name, to_numpy(name, numbers)))
 
 
-def check_points(name: str, points) -> np.ndarray:
+def require_points(name: str, points) -> np.ndarray:
     """Points `(S, 2)`, at most 16."""
-    array = check_array(name, points, "(S, 2)")
+    array = require_array(name, points, "(S, 2)")
     if array.ndim != 2 or array.shape[1] != 2 or not 1 <= len(array) <= MOST:
         raise ValueError(f"{name}: got shape {array.shape}, wanted (S, 2), S from 1 to {MOST}")
     return array
 
 
-def check_values(values, count: int) -> tuple[np.ndarray, bool]:
+def require_values(values, count: int) -> tuple[np.ndarray, bool]:
     """Values as `(S, d_v)`, and whether they are colours."""
     colors = isinstance(values, list | tuple) and any(isinstance(value, str) for value in values)
     if colors:
@@ -165,7 +165,7 @@ def check_values(values, count: int) -> tuple[np.ndarray, bool]:
                 raise ValueError(f"values: item {position} is {value!r}, wanted a colour, #rrggbb")
         array = np.array([[int(value[i : i + 2], 16) / 255 for i in (1, 3, 5)] for value in values])
     else:
-        array = check_array("values", values, f"({count},) or ({count}, d_v)")
+        array = require_array("values", values, f"({count},) or ({count}, d_v)")
     shape = array.shape
     if array.ndim == 1:
         array = array[:, None]  # (S, 1)
@@ -177,9 +177,9 @@ def check_values(values, count: int) -> tuple[np.ndarray, bool]:
     return array, colors
 
 
-def check_query(query) -> list[float]:
+def require_query(query) -> list[float]:
     """A point `[x, y]`."""
-    array = check_array("query", query, "two numbers, (x, y)")
+    array = require_array("query", query, "two numbers, (x, y)")
     if array.shape != (2,):
         raise ValueError(f"query: got shape {array.shape}, wanted two numbers, (x, y)")
     return array.tolist()

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from attnbook.ablation import ablate
 from attnbook.bert import Bert
-from attnbook.maps import check_maps
+from attnbook.maps import require_maps
 from attnbook.plots import map_figure
 from attnbook.pretrained import Tokenizer, load
 from attnbook.pretrained.chunks import manifest
-from attnbook.widgets.base import BUNDLES, Widget, check_title
+from attnbook.widgets.base import BUNDLES, Widget, require_title
 from attnbook.widgets.model_files import serve_model
 
 NAME = "multilingual-e5-small"
@@ -68,16 +68,16 @@ class SentenceExplorer(Widget):
         if not texts:
             raise ValueError("sentences: got none, wanted at least one")
         for text in texts:
-            check_sentence("sentences", text)
-        check_title(title)
+            require_sentence("sentences", text)
+        require_title(title)
         if unknown := sorted(set(settings) - {*SETTINGS, "layout", "tour"}):
             raise TypeError(f"{unknown[0]}: no such setting, wanted one of {', '.join(SETTINGS)}")
-        self._model, self._tokenizer = check_model(load(NAME) if model is None else model)
+        self._model, self._tokenizer = require_model(load(NAME) if model is None else model)
         self._recorded = {}
         self._recorded = {text: self._run(text) for text in texts}
         runs = [self._recorded[text] for text in texts]
         settings = {"text": texts[0], **settings}
-        tokens = self._tokens_of(check_sentence("text", settings["text"]))
+        tokens = self._tokens_of(require_sentence("text", settings["text"]))
         for side in ("query", "key"):
             if isinstance(token := settings.get(side), str):
                 settings[side] = position(side, token, tokens)
@@ -113,11 +113,11 @@ class SentenceExplorer(Widget):
 
     @traitlets.validate("text")
     def _is_text(self, proposal):
-        return check_sentence("text", proposal["value"])
+        return require_sentence("text", proposal["value"])
 
     @traitlets.validate("other")
     def _is_other(self, proposal):
-        return proposal["value"] and check_sentence("other", proposal["value"])
+        return proposal["value"] and require_sentence("other", proposal["value"])
 
     @traitlets.validate("layer", "head", "query", "key")
     def _within(self, proposal):
@@ -155,7 +155,7 @@ class SentenceExplorer(Widget):
     def figure(self) -> Figure:
         """The chosen head's map as a static picture."""
         tokens, weights = self._run(self.text, self.cut)
-        maps = check_maps(weights, tokens)
+        maps = require_maps(weights, tokens)
         where = f"layer {self.layer}, head {self.head}"
         title = ": ".join(filter(None, [self.title, where]))
         return map_figure(maps, self.layer, self.head, title=title, peak=1.0)
@@ -179,7 +179,7 @@ def position(side: str, token: str, tokens: list[str]) -> int:
     raise ValueError(f"{side}: got {token!r}, wanted a position or one of the tokens {' '.join(tokens)}")
 
 
-def check_sentence(name: str, text: str) -> str:
+def require_sentence(name: str, text: str) -> str:
     """Return `text`; raise unless it is a string of 1 to 300 characters that isn't blank."""
     if not isinstance(text, str):
         raise TypeError(f"{name}: got {type(text).__name__}, wanted a string")
@@ -190,7 +190,7 @@ def check_sentence(name: str, text: str) -> str:
     return text
 
 
-def check_model(model: tuple[Bert, Tokenizer]) -> tuple[Bert, Tokenizer]:
+def require_model(model: tuple[Bert, Tokenizer]) -> tuple[Bert, Tokenizer]:
     """Return `model`; raise unless it is what `load` returns for multilingual-e5-small."""
     wanted = f'the pair that load("{NAME}") returns'
     pair = isinstance(model, tuple) and len(model) == 2

@@ -6,15 +6,15 @@ import traitlets
 from matplotlib.figure import Figure
 
 from attnbook.attention import scaled_dot_product_attention
-from attnbook.maps import check_mask
+from attnbook.maps import require_mask
 from attnbook.masks import causal_mask
-from attnbook.widgets.base import BUNDLES, Temperature, Widget, check_title
+from attnbook.widgets.base import BUNDLES, Temperature, Widget, require_title
 from attnbook.widgets.labels import plural
-from attnbook.widgets.stepper_checks import (
-    check_labels,
-    check_numbers,
-    check_projections,
-    check_settings,
+from attnbook.widgets.stepper_arguments import (
+    require_labels,
+    require_numbers,
+    require_projections,
+    require_settings,
 )
 from attnbook.widgets.stepper_figure import stepper_figure
 from attnbook.widgets.stepper_sizes import INPUTS, WEIGHTS, lanes, stage_sizes
@@ -85,14 +85,14 @@ class AttentionStepper(Widget):
         W_value=None,
         **settings,
     ):
-        self._numbers = query, key, value = check_numbers(query, key, value)
+        self._numbers = query, key, value = require_numbers(query, key, value)
         self._shape = len(query), len(key)  # T, S
         given = dict(zip(PROJECTIONS, (x, W_query, W_key, W_value), strict=True))
-        projections = check_projections(given, query, key, value)
-        self._given = None if mask is None else check_mask(mask, np.zeros(self._shape))
-        tokens, keys = check_labels(tokens, keys, *self._shape)
-        check_title(title)
-        check_settings(settings)
+        projections = require_projections(given, query, key, value)
+        self._given = None if mask is None else require_mask(mask, np.zeros(self._shape))
+        tokens, keys = require_labels(tokens, keys, *self._shape)
+        require_title(title)
+        require_settings(settings)
         self.set_trait("query_tokens", tokens)
         self.set_trait("key_tokens", keys)
         self._matrices = dict(zip(INPUTS, self._numbers, strict=True)) | projections

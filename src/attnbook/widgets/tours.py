@@ -530,7 +530,7 @@ def tour_of(widget: object) -> Tour:
     return next((TOURS[name] for name in names if name in TOURS), Tour({}, []))
 
 
-def check_tour(widget: traitlets.HasTraits, tour: bool | Sequence, guide: Tour) -> list[list]:
+def require_tour(widget: traitlets.HasTraits, tour: bool | Sequence, guide: Tour) -> list[list]:
     """The steps as [selector, words, traits]; `tour` is True for the usual ones, False for none."""
     if tour is False:
         return []

@@ -8,7 +8,7 @@ from pathlib import Path
 import traitlets
 from matplotlib.figure import Figure
 
-from attnbook.widgets.base import BUNDLES, Widget, check_title, check_whole
+from attnbook.widgets.base import BUNDLES, Widget, require_int, require_title
 from attnbook.widgets.labels import plural
 from attnbook.widgets.trainer_figure import spelt, trainer_figure
 
@@ -50,7 +50,7 @@ class AttentionTrainer(Widget):
     _recorded = traitlets.List(read_only=True).tag(sync=True)  # runs with their losses and maps
 
     def __init__(self, heads=2, scale=True, positions=True, seed=0, title="", **settings):
-        check_title(title)
+        require_title(title)
         unknown = sorted(set(settings) - {"layout", "tour"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
@@ -63,7 +63,7 @@ class AttentionTrainer(Widget):
     @traitlets.validate(*SETTINGS, "training", "runs")
     def _is_valid(self, proposal):
         name, value = proposal["trait"].name, proposal["value"]
-        return check_runs(value) if name == "runs" else check_setting(name, value)
+        return require_runs(value) if name == "runs" else require_setting(name, value)
 
     @property
     def recorded(self) -> dict | None:
@@ -94,10 +94,10 @@ def finished(run: dict) -> dict:
     return {name: run[name] for name in SETTINGS} | dict(zip(ACCURACIES, run["accuracy"], strict=True))
 
 
-def check_setting(name: str, value: object, where: str = "") -> object:
+def require_setting(name: str, value: object, where: str = "") -> object:
     """Return `value`; raise ValueError or TypeError unless the setting `name` can have it."""
     if name in ("heads", "seed"):
-        check_whole(f"{where}{name}", value)
+        require_int(f"{where}{name}", value)
         if name == "heads" and value not in HEADS:
             raise ValueError(f"{where}heads: got {value}, wanted 1, 2 or 4")
         if name == "seed" and not 0 <= value < SEEDS:
@@ -107,7 +107,7 @@ def check_setting(name: str, value: object, where: str = "") -> object:
     return value
 
 
-def check_runs(runs: object) -> list[dict]:
+def require_runs(runs: object) -> list[dict]:
     """Return the runs as a list; raise ValueError or TypeError for what isn't a finished run."""
     if not isinstance(runs, list | tuple):
         raise TypeError(f"runs: got {type(runs).__name__}, wanted a list of finished runs")
@@ -119,7 +119,7 @@ def check_runs(runs: object) -> list[dict]:
         if not isinstance(run, dict) or set(run) != set(names):
             raise ValueError(f"{where}got {run!r:.80}, wanted a dictionary of {', '.join(names)}")
         for name in SETTINGS:
-            check_setting(name, run[name], where)
+            require_setting(name, run[name], where)
         for name in ACCURACIES:
             number = run[name]
             if isinstance(number, bool) or not isinstance(number, Real) or not 0 <= number <= 1:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from attnbook import snapshots
 from attnbook.maps import MEAN
 from attnbook.snapshots import Recording, Snapshot
-from attnbook.widgets.base import BUNDLES, Widget, check_title, check_whole
+from attnbook.widgets.base import BUNDLES, Widget, require_int, require_title
 from attnbook.widgets.tours import Tour
 from attnbook.widgets.training_figure import training_figure
 
@@ -47,7 +47,7 @@ class TrainingExplorer(Widget):
             raise TypeError(
                 f"recording: got {type(recording).__name__}, wanted what attnbook.snapshots.load returns"
             )
-        check_title(title)
+        require_title(title)
         unknown = sorted(set(settings) - {"layout", "tour"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
@@ -56,7 +56,7 @@ class TrainingExplorer(Widget):
         step = recording.steps[0] if step is None else step
         layer = heads[0] - 1 if layer is None else layer
         for name, number in {"step": step, "layer": layer, "head": head}.items():
-            check_whole(name, number)
+            require_int(name, number)
         for name in ("text", "target", "source", "right", "curve"):
             self.set_trait(f"_{name}", getattr(recording, name))
         self.set_trait("_heads", heads)

@@ -15,7 +15,7 @@ from attnbook.attention import Attentions, MultiHeadAttention
 from attnbook.checkpoints import Trained
 from attnbook.data.dates import PLAIN
 from attnbook.generation import greedy_decode
-from attnbook.maps import AttentionMaps, check_maps
+from attnbook.maps import AttentionMaps, require_maps
 from attnbook.transformer import Transformer
 
 CHECKPOINT = "dates-translate"
@@ -52,7 +52,7 @@ class Translation:
         """
         queries, keys = sides(kind, self.source, self.written)
         causal = np.tril(np.ones((len(queries), len(keys)), bool)) if kind == "decoder" else None
-        return check_maps(getattr(self.attentions, kind), queries, keys, causal)
+        return require_maps(getattr(self.attentions, kind), queries, keys, causal)
 
 
 def sides(kind: str, source: list[str], written: list[str]) -> tuple[list[str], list[str]]:

@@ -11,7 +11,7 @@ from attnbook import checkpoints
 from attnbook.data.dates import FORMATS, LANGUAGES, date_pieces
 from attnbook.data.translation import TARGETS
 from attnbook.plots import map_figure
-from attnbook.widgets.base import BUNDLES, Widget, check_title
+from attnbook.widgets.base import BUNDLES, Widget, require_title
 from attnbook.widgets.encoding import encode_vectors, encode_weights
 from attnbook.widgets.tours import FLOW, Tour
 from attnbook.widgets.translation import (
@@ -64,13 +64,13 @@ class DateTranslator(Widget):
     _steps = traitlets.List(traitlets.Float(), read_only=True).tag(sync=True)
 
     def __init__(self, text="Saturday, March 7, 2009", target="fr", title="", flow=False, **settings):
-        check_title(title)
+        require_title(title)
         if not isinstance(flow, bool):
             raise TypeError(f"flow: got {type(flow).__name__}, wanted True or False")
         unknown = sorted(set(settings) - {"kind", "cuts", "layout", "tour"})
         if unknown:
             raise TypeError(f"{unknown[0]}: no such setting")
-        first = translate(check_text(text), check_target(target))
+        first = translate(require_text(text), require_target(target))
         self.set_trait("_languages", [[code, *names] for code, names in language_names().items()])
         self.set_trait("_writing", writing())
         self.set_trait("_known", "".join(shipped().task.source.characters))
@@ -101,11 +101,11 @@ class DateTranslator(Widget):
 
     @traitlets.validate("text")
     def _is_text(self, proposal):
-        return check_text(proposal["value"])
+        return require_text(proposal["value"])
 
     @traitlets.validate("target")
     def _is_target(self, proposal):
-        return check_target(proposal["value"])
+        return require_target(proposal["value"])
 
     @traitlets.validate("kind")
     def _is_kind(self, proposal):
@@ -166,7 +166,7 @@ def writing() -> dict[str, dict[str, list]]:
     return {code: {form: date_pieces(code, form) for form in FORMATS} for code in LANGUAGES}
 
 
-def check_text(text: str) -> str:
+def require_text(text: str) -> str:
     """Return `text`; raise unless it has at most 200 characters and the model can read some of them."""
     if not isinstance(text, str):
         raise TypeError(f"text: got {type(text).__name__}, wanted a string")
@@ -177,7 +177,7 @@ def check_text(text: str) -> str:
     return text
 
 
-def check_target(target: str) -> str:
+def require_target(target: str) -> str:
     """Return `target`; raise ValueError if the model cannot write it."""
     if target not in TARGETS:
         raise ValueError(f"target: got {target!r}, wanted one of {', '.join(TARGETS)}")

@@ -122,7 +122,7 @@ def at_once():
     """Grading takes no sandbox while a test, or a module's fixture, has this; it is what grades instead."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("coursework.grade.in_process", grade_at_once)
-        patch.setattr("coursework.grade.check_sandbox", lambda: None)
+        patch.setattr("coursework.grade.require_sandbox", lambda: None)
         yield grade_at_once
 
 

@@ -12,7 +12,7 @@ import pytest
 from nbgrader.utils import determine_grade
 
 from coursework.align import is_test
-from coursework.bubblewrap import Limits, SandboxMissingError, check_sandbox, exposed_by
+from coursework.bubblewrap import Limits, SandboxMissingError, exposed_by, require_sandbox
 from coursework.course import CourseError
 from coursework.outputs import clean_output
 from coursework.process import report_result
@@ -263,12 +263,12 @@ def test_a_course_visible_in_every_sandbox_is_rejected(classroom, monkeypatch):
 
 
 def test_on_a_mac_the_error_says_that_linux_is_needed(monkeypatch):
-    check_sandbox.cache_clear()
+    require_sandbox.cache_clear()
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     with pytest.raises(SandboxMissingError, match="it needs Linux, and this is Darwin"):
-        check_sandbox()
-    check_sandbox.cache_clear()
+        require_sandbox()
+    require_sandbox.cache_clear()
 
 
 def test_output_of_a_process_is_kept_up_to_a_limit():

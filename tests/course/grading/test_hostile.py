@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from coursework.bubblewrap import Limits, SandboxMissingError, check_sandbox, environment
+from coursework.bubblewrap import Limits, SandboxMissingError, environment, require_sandbox
 from coursework.sandbox import Sandbox, SandboxError
 
 LIMITS = """
@@ -474,24 +474,24 @@ def test_no_process_is_left(room):
 def test_without_bubblewrap_grading_stops(released, monkeypatch):
     from coursework.grade import grade
 
-    check_sandbox.cache_clear()
+    require_sandbox.cache_clear()
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(
         SandboxMissingError, match=r"bwrap was not found(.|\n)*apt install bubblewrap(.|\n)*UNSAFE=yes"
     ):
         grade(released.course, "1")
-    check_sandbox.cache_clear()
+    require_sandbox.cache_clear()
 
 
 def test_a_broken_bubblewrap_is_distinguished_from_a_missing_one(monkeypatch, tmp_path):
     broken = tmp_path / "bwrap"
     broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2; exit 1\n")
     broken.chmod(0o755)
-    check_sandbox.cache_clear()
+    require_sandbox.cache_clear()
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(SandboxMissingError, match="No permissions to create a new namespace"):
-        check_sandbox()
-    check_sandbox.cache_clear()
+        require_sandbox()
+    require_sandbox.cache_clear()
 
 
 @pytest.mark.parametrize("user", [0, 1000])
@@ -506,11 +506,11 @@ def test_a_sandbox_has_no_network(monkeypatch, user):
 
 
 def test_unsupported_processors_are_rejected(monkeypatch):
-    check_sandbox.cache_clear()
+    require_sandbox.cache_clear()
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     with pytest.raises(SandboxMissingError, match="riscv64 processors are not supported"):
-        check_sandbox()
-    check_sandbox.cache_clear()
+        require_sandbox()
+    require_sandbox.cache_clear()
 
 
 def test_the_sandbox_is_as_strict_without_root(monkeypatch, listener):

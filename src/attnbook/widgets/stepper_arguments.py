@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from attnbook.maps import check_tokens, to_numpy
-from attnbook.widgets.base import check_real, check_size
+from attnbook.maps import require_tokens, to_numpy
+from attnbook.widgets.base import require_in_range, require_real
 
 MOST = 12  # rows and columns
 SETTINGS = {
@@ -21,11 +21,11 @@ SETTINGS = {
 WORDS = {"padding": "a list", "selected": "a list", "temperature": "a number"}
 
 
-def check_numbers(query, key, value) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def require_numbers(query, key, value) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Query `(T, d)`, key `(S, d)` and value `(S, d_v)` in float64."""
-    query = check_matrix("query", query, "(T, d)")
-    key = check_matrix("key", key, "(S, d)")
-    value = check_matrix("value", value, "(S, d_v)")
+    query = require_matrix("query", query, "(T, d)")
+    key = require_matrix("key", key, "(S, d)")
+    value = require_matrix("value", value, "(S, d_v)")
     if key.shape[1] != query.shape[1]:
         width = query.shape[1]
         raise ValueError(f"key: got shape {key.shape}, wanted (S, {width}), as wide as query {query.shape}")
@@ -34,14 +34,14 @@ def check_numbers(query, key, value) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return query, key, value
 
 
-def check_projections(given: dict, query, key, value) -> dict[str, np.ndarray]:
+def require_projections(given: dict, query, key, value) -> dict[str, np.ndarray]:
     """`x` `(T, D)` and its projections `(D, ·)` in float64, or nothing; their products are the rest."""
     missing = [name for name, matrix in given.items() if matrix is None]
     if len(missing) == len(given):
         return {}
     if missing:
         raise ValueError(f"{missing[0]}: got None, wanted all of {', '.join(given)}, or none of them")
-    x = check_matrix("x", given["x"], "(T, D)")
+    x = require_matrix("x", given["x"], "(T, D)")
     if len(x) != len(query):
         raise ValueError(f"x: got shape {x.shape}, wanted ({len(query)}, D), one row per query")
     if len(x) != len(key):
@@ -51,7 +51,7 @@ def check_projections(given: dict, query, key, value) -> dict[str, np.ndarray]:
     for name, product in products.items():
         of = name.removeprefix("W_")
         wanted = (x.shape[1], product.shape[1])
-        checked[name] = matrix = check_matrix(name, given[name], str(wanted))
+        checked[name] = matrix = require_matrix(name, given[name], str(wanted))
         if matrix.shape != wanted:
             raise ValueError(f"{name}: got shape {matrix.shape}, wanted {wanted}")
         if not np.allclose(x @ matrix, product, rtol=1e-4, atol=1e-4 * max(1.0, np.abs(product).max())):
@@ -59,20 +59,20 @@ def check_projections(given: dict, query, key, value) -> dict[str, np.ndarray]:
     return checked
 
 
-def check_matrix(name: str, numbers, wanted: str) -> np.ndarray:
+def require_matrix(name: str, numbers, wanted: str) -> np.ndarray:
     """A small matrix of finite numbers in float64."""
-    array = check_real(name, to_numpy(name, numbers))
+    array = require_real(name, to_numpy(name, numbers))
     if array.ndim != 2 or not 1 <= min(array.shape) <= max(array.shape) <= MOST:
         raise ValueError(f"{name}: got shape {array.shape}, wanted {wanted}, 1 × 1 up to {MOST} × {MOST}")
-    return check_size(name, array)
+    return require_in_range(name, array)
 
 
-def check_labels(tokens, keys, queries: int, key_count: int) -> tuple[list[str], list[str]]:
+def require_labels(tokens, keys, queries: int, key_count: int) -> tuple[list[str], list[str]]:
     """T and S labels; without tokens or keys, positions are numbered."""
     numbered = [str(i) for i in range(queries)]
-    labels = numbered if tokens is None else check_tokens("tokens", tokens, queries, "rows")
+    labels = numbered if tokens is None else require_tokens("tokens", tokens, queries, "rows")
     if keys is not None:
-        return labels, check_tokens("keys", keys, key_count, "columns")
+        return labels, require_tokens("keys", keys, key_count, "columns")
     if tokens is None:
         return labels, [str(i) for i in range(key_count)]
     if queries != key_count:
@@ -83,7 +83,7 @@ def check_labels(tokens, keys, queries: int, key_count: int) -> tuple[list[str],
     return labels, labels
 
 
-def check_settings(settings: dict) -> None:
+def require_settings(settings: dict) -> None:
     """Raise TypeError for an unknown setting or a wrong type."""
     for name, value in settings.items():
         if name not in SETTINGS:
