@@ -1,6 +1,7 @@
 """Chapter 3: the article's class, what its weights depend on, its repairs, positions, maps, and the mask."""
 
 from collections.abc import Callable
+from itertools import permutations
 
 import torch
 from torch import Tensor, nn
@@ -60,13 +61,17 @@ def _evidence(new: Callable[[Tensor], Tensor], part: int = 1) -> Callable:
     return detect
 
 
-def _together(attn: Callable, Q: Tensor, K: Tensor, V: Tensor) -> dict[str, bool]:
-    """Replace one input after another without restoring the previous one."""
-    before, inputs, found = attn(Q, K, V)[1], {"Q": Q, "K": K, "V": V}, {}
-    for name, value in inputs.items():
-        inputs[name] = torch.randn_like(value)
-        found[name] = not torch.equal(attn(*inputs.values())[1], before)
-    return found
+def _together(order: tuple[str, ...]) -> Callable:
+    """An experiment that replaces one input after another without restoring the previous one."""
+
+    def detect(attn: Callable, Q: Tensor, K: Tensor, V: Tensor) -> dict[str, bool]:
+        before, inputs, found = attn(Q, K, V)[1], {"Q": Q, "K": K, "V": V}, {}
+        for name in order:
+            inputs[name] = torch.randn_like(inputs[name])
+            found[name] = not torch.equal(attn(*inputs.values())[1], before)
+        return {name: found[name] for name in inputs}
+
+    return detect
 
 
 class _Suspect(nn.Module):
@@ -78,8 +83,9 @@ class _Suspect(nn.Module):
 
     def forward(self, Q: Tensor, K: Tensor, V: Tensor) -> tuple[Tensor, Tensor]:
         clue = sum(self.clue({"Q": Q, "K": K, "V": V}[name]).sum() for name in self.reads)
-        moving = torch.softmax(torch.sin(torch.arange(1.0, V.shape[1]) * (1 + clue)), dim=0)  # (S - 1,)
-        weights = torch.cat((torch.tensor([0.3]), 0.7 * moving))[None]  # (1, S), the first is always 0.3
+        moving = torch.softmax(torch.sin(torch.arange(2.0, V.shape[1]) * (1 + clue)), dim=0)  # (S - 2,)
+        first, last = torch.tensor([0.4]), torch.tensor([0.1])  # always; the first is the largest
+        weights = torch.cat((first, 0.5 * moving, last))[None]  # (1, S)
         return weights @ V[0] + Q.sum() + K.sum(), weights
 
 
@@ -90,6 +96,10 @@ def _case(attn: Callable, keys: int, seed: int) -> tuple:
 def _synthetic(which: str, reads: str, seed: int, clue: Callable = Tensor.tanh) -> Suspect:
     truth, case = {name: name in reads for name in "QKV"}, _case(_Suspect(reads, clue), 3, seed)
     return Suspect(f"a test class whose weights depend on {which}", case, truth)
+
+
+def _in_the_middle(x: Tensor) -> Tensor:
+    return x[:, x.shape[1] // 2, x.shape[2] // 2].tanh()
 
 
 def _standardized(x: Tensor) -> Tensor:
@@ -109,25 +119,31 @@ BY_THE_WEIGHTS = {"Q": True, "K": True, "V": False}
     "Collect the evidence",
     line_up(
         Suspect("the article's class", _case(_article(), 1, 0), BY_THE_WEIGHTS),
-        "With a single key, swapping positions changes nothing. Use fresh `torch.randn_like(K)`.",
+        "With a single key, swapping positions changes nothing. Use fresh `torch.randn_like(K)`, and compare "
+        "exactly: `torch.equal`.",
         Suspect("dot attention", _case(DotAttention(), 5, 1), BY_THE_WEIGHTS),
         "A constant added to K changes all scores equally, which softmax ignores. Replace all of K.",
         _synthetic("nothing", "", 2),
         "Its weights are constant; only its output changes.",
         _synthetic("Q and V", "QV", 3),
-        "Here V matters and K doesn't. The first weight is constant: count a change in any weight.",
+        "Here V matters and K doesn't. The first weight is constant, and so is the last: count a change in "
+        "any weight.",
         _synthetic("K alone", "K", 4),
         "Replace each input separately: here only K matters.",
-        _synthetic("only the last row of Q, K and V", "QKV", 5, lambda x: x[:, -1].tanh()),
-        "You changed only some rows. Replace the whole input: `torch.randn_like(K)`.",
+        _synthetic("only one number in the middle of Q, K and V", "QKV", 5, _in_the_middle),
+        "You changed only some rows or columns. Replace the whole input: `torch.randn_like(K)`.",
         _synthetic("only the distances of K's components from their mean", "K", 6, _standardized),
         "It ignores an added constant, a factor and the sign. Use `torch.randn_like(K)`.",
+        _synthetic("K, but only a little", "K", 7, lambda x: x.tanh() / 1000),
+        "Its weights change, but by less than 0.01: compare exactly, with `torch.equal`.",
     ),
     slips(
         "All three inputs seem to matter. V always changes the output: compare the weights instead.",
         _evidence(torch.randn_like, part=0),
         "One experiment changed more than one input. Start each from the original Q, K and V.",
-        _together,
+        *map(_together, permutations("QKV")),
+        "You put the numbers of each input into another order. Use fresh ones: `torch.randn_like(K)`.",
+        _evidence(lambda x: x.flip(-1)),
     ),
     praise="Your experiment works on any class. In the article's, Q and K change the weights and V does "
     "not. Dot attention gives the same answers, but it has one key per value.",
@@ -323,11 +339,13 @@ def _padded() -> Tensor:
         "Nearly: with no key to attend to, softmax gives all keys equal weights. They should be 0.",
         lambda scores, mask: _closed(scores, mask, -1e9).softmax(-1),
         lambda scores, mask: (scores + ~mask * -1e9).softmax(-1),
-        "Nearly: hidden weights are tiny, but not 0: with scores near -50, -100 is not low enough. Use -inf.",
+        "Nearly: hidden weights are tiny, but not 0: where all scores are near -50, the number that you "
+        "fill in is not low enough. Use -inf.",
         lambda scores, mask: _closed(scores.float(), mask, -100.0).softmax(-1) * mask.any(-1, keepdim=True),
         lambda scores, mask: _closed(scores.float(), mask, -50.0).softmax(-1) * mask.any(-1, keepdim=True),
         "exp of a large score overflows. `torch.softmax` first subtracts the largest, to the same result.",
         _by_hand,
+        lambda scores, mask: _by_hand(scores, mask).nan_to_num(),
         "Your columns sum to 1: softmax ran over the queries. Each row should sum to 1: use `dim=-1`.",
         lambda scores, mask: _closed(scores, mask).softmax(-2),
         lambda scores, mask: _closed(scores, mask).softmax(-2).nan_to_num(),

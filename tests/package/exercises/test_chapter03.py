@@ -92,12 +92,17 @@ def evidence(attn, Q, K, V, new=torch.randn_like, look=weights_of):
     }
 
 
+def to_six_decimals(attn, Q, K, V):
+    return weights_of(attn, Q, K, V).round(decimals=6)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         evidence,
         lambda *inputs: evidence(*inputs, new=torch.zeros_like),
         lambda *inputs: evidence(*inputs, new=torch.rand_like),
+        lambda *inputs: evidence(*inputs, look=to_six_decimals),
         lambda *inputs: {key.lower(): torch.tensor(value) for key, value in evidence(*inputs).items()},
         lambda *inputs: {key: int(value) for key, value in evidence(*inputs).items()},
         lambda *inputs: {key: torch.tensor([value]).numpy() for key, value in evidence(*inputs).items()},
@@ -123,6 +128,17 @@ def spoils_in_turn(attn, Q, K, V):
     return found
 
 
+def spoils_from_the_end(attn, Q, K, V):
+    before, found = weights_of(attn, Q, K, V), {}
+    V = torch.randn_like(V)
+    found["V"] = not torch.equal(weights_of(attn, Q, K, V), before)
+    K = torch.randn_like(K)
+    found["K"] = not torch.equal(weights_of(attn, Q, K, V), before)
+    Q = torch.randn_like(Q)
+    found["Q"] = not torch.equal(weights_of(attn, Q, K, V), before)
+    return found
+
+
 def in_place(attn, Q, K, V):
     before = weights_of(attn, Q, K, V)
     Q.normal_()
@@ -141,8 +157,36 @@ def first_row(x):
     return torch.cat((torch.randn_like(x[:, :1]), x[:, 1:]), 1)
 
 
+def last_row(x):
+    return torch.cat((x[:, :-1], torch.randn_like(x[:, -1:])), 1)
+
+
+def first_column(x):
+    return torch.cat((torch.randn_like(x[..., :1]), x[..., 1:]), -1)
+
+
+def last_column(x):
+    return torch.cat((x[..., :-1], torch.randn_like(x[..., -1:])), -1)
+
+
 def the_first_weight(attn, Q, K, V):
     return weights_of(attn, Q, K, V).flatten()[0]
+
+
+def the_last_weight(attn, Q, K, V):
+    return weights_of(attn, Q, K, V)[..., -1]
+
+
+def the_largest_weight(attn, Q, K, V):
+    return weights_of(attn, Q, K, V).amax(-1)
+
+
+def largest_at(attn, Q, K, V):
+    return weights_of(attn, Q, K, V).argmax(-1)
+
+
+def coarse(attn, Q, K, V):
+    return weights_of(attn, Q, K, V).round(decimals=1)
 
 
 def if_all_move(attn, Q, K, V):
@@ -158,12 +202,21 @@ def if_all_move(attn, Q, K, V):
         (lambda *i: evidence(*i, new=lambda x: -x), "an added constant, a factor"),
         (lambda *i: evidence(*i, new=lambda x: x + 1), "an added constant, a factor"),
         (lambda *i: evidence(*i, new=first_row), "You changed only some rows"),
+        (lambda *i: evidence(*i, new=last_row), "You changed only some rows"),
+        (lambda *i: evidence(*i, new=first_column), "You changed only some rows or columns"),
+        (lambda *i: evidence(*i, new=last_column), "You changed only some rows or columns"),
+        (lambda *i: evidence(*i, new=lambda x: x.flip(2)), "into another order"),
         (lambda *i: evidence(*i, look=the_first_weight), "The first weight is constant"),
+        (lambda *i: evidence(*i, look=the_last_weight), "and so is the last"),
+        (lambda *i: evidence(*i, look=the_largest_weight), "The first weight is constant"),
+        (lambda *i: evidence(*i, look=coarse), "by less than 0.01"),
+        (lambda *i: evidence(*i, look=largest_at), "compare exactly: `torch.equal`"),
         (if_all_move, "The first weight is constant"),
         (lambda *inputs: dict.fromkeys("QKV", True), "All three inputs seem to matter"),
         (lambda *inputs: dict.fromkeys("QKV", False), "It says the same of all of them"),
         (compares_outputs, "compare the weights"),
         (spoils_in_turn, "changed more than one input"),
+        (spoils_from_the_end, "changed more than one input"),
         (in_place, "changes Q, K or V in place"),
         (permutes, "swapping positions changes nothing"),
         (lambda *i: evidence(*i, new=lambda x: x + 1, look=rounded), "softmax ignores"),
@@ -274,7 +327,9 @@ def by_hand(scores, mask):
     ("answer", "words"),
     [
         (lambda s, m: s.masked_fill(~m, -100).softmax(-1) * m.any(-1, keepdim=True), "tiny, but not 0"),
+        (lambda s, m: s.masked_fill(~m, -20).softmax(-1) * m.any(-1, keepdim=True), "is not low enough"),
         (by_hand, "exp of a large score"),
+        (lambda s, m: (s.exp() * m / (s.exp() * m).sum(-1, keepdim=True)).nan_to_num(), "exp of a large"),
         (lambda s, m: s.softmax(-1).masked_fill(~m, 0), "masked after softmax"),
         (lambda s, m: s.masked_fill(m, -math.inf).softmax(-1), "mask is inverted"),
         (lambda s, m: s.masked_fill(m, -math.inf).softmax(-1).nan_to_num(), "mask is inverted"),
