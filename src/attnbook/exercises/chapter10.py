@@ -289,6 +289,7 @@ def _without_last(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
         ([4, 6, 6, 4, 6, 5], (4, 6), 11),
         ([11, 2, 1, 21, 1, 2], (1, 2), 9),
     ],
+    pure="Your function changes `ids` itself. Leave that list as it is, and put the ids into a new one.",
     slips=slips(
         "Only the first occurrence is replaced. Go on to the end of the list.",
         lambda ids, pair, new: _merge(ids, pair, new, 1),

@@ -286,6 +286,13 @@ def last_lost(ids, pair, new):
     return merged
 
 
+def in_place(ids, pair, new):
+    for i in range(len(ids) - 1):
+        if tuple(ids[i : i + 2]) == pair:
+            ids[i : i + 2] = [new]
+    return ids
+
+
 def in_their_text(ids, pair, new):
     return [int(each) for each in str(ids)[1:-1].replace(f"{pair[0]}, {pair[1]}", str(new)).split(", ")]
 
@@ -315,6 +322,8 @@ def two_steps_always(ids, pair, new):
         (lambda ids, pair, new: [new if each == pair[0] else each for each in ids], "wherever they are"),
         (lambda ids, pair, new: by_popping(ids, pair[::-1], new), "The order counts"),
         (a_slice_is_a_tuple, "a list never equals a tuple"),
+        (in_place, "changes `ids` itself"),
+        (lambda ids, pair, new: in_place(list(ids), pair, ids.pop()), "changes `ids` itself"),
         (in_their_text, "With ids = [11, 2, 1, 21, 1, 2], pair = (1, 2), new = 9: `merged` is [19, 91, 9]"),
         (two_steps_always, "Without a merge, go on one step"),
         (lambda ids, pair, new: by_popping(ids, pair, str(new)), "holds '9' (str)"),
