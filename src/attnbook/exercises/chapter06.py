@@ -218,6 +218,9 @@ def _decoder_case(batch: int, length: int, width: int, seed: int) -> Parts:
         lambda x, m, look, cross, f, n, c, p: n(
             (z := n((y := n(x + look(x, x, x, c))) + cross(y, m, y, p))) + f(z)
         ),
+        lambda x, m, look, cross, f, n, c, p: n(
+            (z := n((y := n(x + look(x, x, x, c))) + cross(y, y, m, p))) + f(z)
+        ),
         "The last line adds the wrong vectors: add what the feed-forward network reads.",
         lambda x, m, look, cross, f, n, c, p: n((y := n(x + look(x, x, x, c))) + f(n(y + cross(y, m, m, p)))),
         lambda x, m, look, cross, f, n, c, p: n(x + f(n((y := n(x + look(x, x, x, c))) + cross(y, m, m, p)))),
@@ -448,6 +451,10 @@ DECODED = [[1, 1, 0, 0, 1, 0], [1, 1, 1, 1, 1, 1], [0, 0, 1, 0, 1, 1], [1, 1, 1,
         _over(_after, _text_by_text),
         "You took the position right after the first mistake. Take all that follow.",
         _over(lambda forced: _after(forced) & (_after(forced).long().cumsum(1) == 1)),
+        "You begin with the second mistake. Every position after the first counts.",
+        _over(lambda forced: (~forced).long().cumsum(1) > 1),
+        "You counted along the texts. Positions run along axis 1.",
+        _over(lambda forced: (~forced).long().cumsum(0) > (~forced).long()),
         "You begin after the *last* mistake of the forced predictions. Begin after the first.",
         _over(_after_the_last),
         "You count texts without a mistake. `argmin` gives 0 for them, too, where nothing is False.",

@@ -373,6 +373,11 @@ def fractions_of(positions):
         (fractions_of(lambda forced: ~forced.all(1)), "You took whole texts"),
         (fractions_of(lambda forced: forced | ~forced), "as in the table"),
         (fractions_of(lambda forced: ~forced), "wanted 0."),
+        (fractions_of(lambda forced: (~forced).long().cumsum(1) > 1), "Every position after the first"),
+        (
+            fractions_of(lambda forced: (~forced).long().cumsum(0) > (~forced).long()),
+            "Positions run along axis 1",
+        ),
         (
             fractions_of(lambda forced: torch.arange(forced.shape[1]) > forced.int().min(1).indices[:, None]),
             "texts without a mistake",
@@ -862,6 +867,12 @@ def with_sublayers(residual=lambda x, y, memory: y, query=lambda x, y: y, before
         (with_sublayers(residual=lambda x, y, memory: 0), "A residual connection is missing"),
         (with_sublayers(last=False), "A residual connection is missing"),
         (with_sublayers(query=lambda x, y: x), "y, not x"),
+        (
+            lambda x, m, a, cross, *others: with_sublayers()(
+                x, m, a, lambda query, key, value, mask: cross(query, query, value, mask), *others
+            ),
+            "Keys *and* values come from the memory",
+        ),
         (with_sublayers(before=True), "This is pre-norm"),
         (lambda x, m, a, b, *others: as_printed(False, False, False)(x, m, b, a, *others), "swapped"),
         (lambda *inputs: (inputs[0], with_masks()(*inputs)), "Return `output` first, or alone"),
