@@ -761,8 +761,8 @@ def _not_flattened(find_head: Callable, weights: Tensor, rows: Tensor, columns: 
 def _maps(layers: int, heads: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     weights = (3 * random(layers, heads, 9, 11, seed=seed)).softmax(-1)
     rows, columns = torch.arange(9), torch.arange(11)
-    first = 2 + seed % 2
-    return weights, (rows >= first) & (rows < 6), (columns >= 4) & (columns < 8)
+    row, column = 1 + seed // 10 % 4, 2 + seed // 10 % 6
+    return weights, (rows >= row) & (rows < row + 3), (columns >= column) & (columns < column + 4)
 
 
 @function(

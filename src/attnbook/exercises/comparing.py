@@ -30,6 +30,22 @@ def describe(value) -> str:
     return f"{words if len(words) <= 60 else words[:60] + ' …'} ({type(value).__name__})"
 
 
+def given(inputs: dict) -> str:
+    """The inputs that are numbers, text or collections of such: a = 1, b = 'two'."""
+    return ", ".join(f"{name} = {short(value)}" for name, value in inputs.items() if _is_plain(value))
+
+
+def _is_plain(value) -> bool:
+    return isinstance(value, int | float | str) or (
+        isinstance(value, list | tuple) and all(map(_is_plain, value))
+    )
+
+
+def short(value) -> str:
+    words = f"{value:.5g}" if isinstance(value, float) else repr(value)
+    return words if len(words) <= 120 else words[:120] + " …"
+
+
 def alike(got, wanted) -> bool:
     """Whether nothing differs but the rounding of numbers."""
     return next(differences(got, wanted), None) is None

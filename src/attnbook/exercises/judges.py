@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attnbook.exercises.comparing import TOLERANCE, alike, describe, shape
+from attnbook.exercises.comparing import TOLERANCE, alike, describe, given, shape, short
 from attnbook.exercises.reading import read, read_dict, read_numbers, read_results, read_shape
 from attnbook.exercises.running import run, shapes_of
 from attnbook.exercises.verdict import Unfinished, Wrong
@@ -231,17 +231,6 @@ def _note(changed: set[str]) -> str:
     return f"One thing: your code changes {names} in place. Work on new tensors or lists." if changed else ""
 
 
-def _is_plain(value) -> bool:
-    return isinstance(value, int | float | str) or (
-        isinstance(value, list | tuple) and all(map(_is_plain, value))
-    )
-
-
-def _short(value) -> str:
-    words = f"{value:.5g}" if isinstance(value, float) else repr(value)
-    return words if len(words) <= 120 else words[:120] + " …"
-
-
 def _wrong_dtype(name: str, got, wanted) -> str:
     """Masks must be boolean and ids whole numbers; of other numbers any kind will do."""
     if not isinstance(wanted, Tensor) or wanted.is_floating_point():
@@ -255,9 +244,8 @@ def _wrong_dtype(name: str, got, wanted) -> str:
 def _look(name: str, letters: str, got, wanted, inputs: dict) -> str:
     """What can be seen of a wrong result from outside."""
     if not isinstance(wanted, Tensor):
-        given = [f"{each} = {_short(value)}" for each, value in inputs.items() if _is_plain(value)]
-        with_inputs = f"With {', '.join(given)}: " if given else ""
-        return f"{with_inputs}`{name}` is {_short(got)}; wanted {_short(wanted)}."
+        with_inputs = f"With {given(inputs)}: " if given(inputs) else ""
+        return f"{with_inputs}`{name}` is {short(got)}; wanted {short(wanted)}."
     batched = letters.startswith("(B") and len(wanted) > 1 and got.dim() and len(got)
     if batched and (alike(got, wanted[0]) or _only_the_first(got, wanted)):
         item = f"{next((each for each, value in inputs.items() if isinstance(value, Tensor)), 'x')}[0]"

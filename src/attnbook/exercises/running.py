@@ -14,7 +14,7 @@ from types import FrameType, TracebackType
 import torch
 from torch import Tensor
 
-from attnbook.exercises.comparing import shape
+from attnbook.exercises.comparing import given, shape
 from attnbook.exercises.verdict import Unfinished, Wrong
 
 LIBRARIES = tuple(
@@ -121,7 +121,7 @@ def _unchanged(copied, original) -> bool:
         return copied.keys() == original.keys() and all(_unchanged(copied[k], original[k]) for k in original)
     if isinstance(original, list | tuple):
         return len(copied) == len(original) and all(map(_unchanged, copied, original))
-    return copied == original if isinstance(original, int | float | str) else True
+    return copied == original if isinstance(original, int | float | str | set) else True
 
 
 def explain(error: BaseException, inputs: dict, call: str) -> str:
@@ -140,6 +140,8 @@ def explain(error: BaseException, inputs: dict, call: str) -> str:
     shapes = "" if not found and call.endswith("()") else shapes_of(variables)
     if shapes:
         parts.append(f"There, {shapes}." if found else f"The inputs: {shapes}.")
+    elif with_inputs := given(inputs):
+        parts.append(f"The check called it with {with_inputs}.")
     hint = hint_for(message, line, "" if found else call, variables)
     return "\n\n".join(parts + ([hint] if hint else []))
 

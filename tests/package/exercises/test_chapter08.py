@@ -68,6 +68,13 @@ def test_wrong_positions(check, answer, words):
     assert_says(check("8.1", answer), words)
 
 
+def test_an_error_is_told_with_the_text_that_raised_it(check):
+    def answer(write, text):
+        return with_a_list(write, text[0] + text[1:])
+
+    assert_says(check("8.1", answer), "The check called it with text = ''.")
+
+
 def test_what_the_chapter_says_of_the_shipped_model():
     date = "Saturday, August 19, 2000"
     needed = with_a_list(lambda text: translate(text, "zh").text, date)
@@ -669,6 +676,8 @@ def test_any_search_for_the_head(check, answer):
         (lambda w, r, c: torch.tensor(float("nan")), "got one"),
         (lambda w, r, c: on_field(w, r, c).max(), "got one"),
         (lambda w, r, c: (0, 0), "Sum over the columns"),
+        (lambda w, r, c: layer_and_head(w[:, :, 3:6][..., c].sum((-1, -2))), "wanted"),
+        (lambda w, r, c: layer_and_head(w[:, :, r][..., 4:8].sum((-1, -2))), "wanted"),
     ],
 )
 def test_wrong_heads(check, answer, words):

@@ -117,6 +117,18 @@ def test_cutting_traps(check, answer, words):
     assert_says(check("9.1", answer), words)
 
 
+def test_a_changed_vocabulary_is_mentioned_and_the_checks_own_is_whole(check):
+    def empties(word, vocabulary):
+        pieces = cut(word, vocabulary)
+        vocabulary.clear()
+        return pieces
+
+    for _ in range(2):
+        verdict = check("9.1", empties)
+        assert verdict.passed
+        assert "changes `vocabulary` in place" in verdict.message
+
+
 # --- 9.2 ---------------------------------------------------------------------------------------------------
 
 BUDGET = {"embedding": 96_014_208, "layer": 1_774_464, "fraction": 0.8185, "bits": 4.5}
