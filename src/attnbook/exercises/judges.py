@@ -259,7 +259,8 @@ def _look(name: str, letters: str, got, wanted, inputs: dict) -> str:
             return f"The numbers are right, but the axes of `{name}` are in another order: {here}."
     if got.shape != wanted.shape:
         shapes = shapes_of(inputs)
-        words = f"`{name}` has shape {shape(got)}; wanted {letters}, here {shape(wanted)}."
+        aim = f"{letters}, here {shape(wanted)}" if wanted.dim() else "one number"
+        words = f"`{name}` has shape {shape(got)}; wanted {aim}."
         return f"{words}\n\nThe inputs: {shapes}." if shapes else words
     if not got.isfinite().all() and wanted.isfinite().all():
         count = f"{int((~got.isfinite()).sum())} of {got.numel()} numbers"
@@ -268,7 +269,8 @@ def _look(name: str, letters: str, got, wanted, inputs: dict) -> str:
     wrong = ~torch.isclose(ours, theirs, **TOLERANCE, equal_nan=True)
     place = np.unravel_index(int((ours - theirs).abs().where(wrong, -1).argmax()), tuple(got.shape))
     shown = str if wanted.dtype == got.dtype == torch.bool else "{:.4g}".format
-    seen = f"at {[*map(int, place)]} it is {shown(got[place].item())}, wanted {shown(wanted[place].item())}"
+    spot = f"at {[*map(int, place)]} " if place else ""
+    seen = f"{spot}it is {shown(got[place].item())}, wanted {shown(wanted[place].item())}"
     return f"`{name}` has the right shape, but other numbers: {seen}. Try numbers you can follow by hand."
 
 

@@ -459,8 +459,9 @@ def test_map_traps(check, answer, words):
 WAITING = {"recurrent": 606, "layers": 20, "twelve": 60, "calls": 100}
 
 
-def test_chains_are_predicted(check):
-    assert check("1.3", WAITING).passed
+@pytest.mark.parametrize("other", [{}, {"recurrent": 6 + 6 * 100.0}, {"calls": torch.tensor([100])}])
+def test_chains_are_predicted(check, other):
+    assert check("1.3", WAITING | other).passed
 
 
 @pytest.mark.parametrize(

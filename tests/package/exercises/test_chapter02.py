@@ -113,6 +113,8 @@ def estimates(k, v, h):
         (lambda k, v, h: (estimates(k, v, h) - v).mean(), "without its square"),
         (lambda k, v, h: ((estimates(k, v, h) - v) ** 2).sum(), "the sum of the squared errors"),
         (lambda k, v, h: zero_diagonal(k, v, h) + 1, "other numbers"),
+        (lambda k, v, h: zero_diagonal(k, v, h) + 1, "but other numbers: it is 1.7"),
+        (lambda k, v, h: zero_diagonal(k, v, h)[None], "has shape (1,); wanted one number."),
         (closing_every_zero, "Two readings of the same hour"),
         (over_queries, "softmax ran over the queries"),
         (kernel_in_softmax, "exp twice"),
@@ -393,6 +395,11 @@ def test_temperatures_that_spend_another_budget(check, answer, words):
 EXCHANGED = {"keys": 19, "values": 19, "both": 14}
 
 
+@pytest.mark.parametrize("other", [{"both": np.dot((0.2, 0.7, 0.1), (20, 10, 30))}, {"Keys": 19.0}])
+def test_exchanges_in_any_form(check, other):
+    assert check("2.5", EXCHANGED | other).passed
+
+
 def test_exchanged_keys_and_values(check):
     weights, values = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([10.0, 20.0, 30.0])
     other = [1, 0, 2]
@@ -426,6 +433,11 @@ def test_one_lookup_keeps_the_ratio(check):
         robot, box, _ = torch.tensor([1.0, 1.0 - math.log(3), heavy]).softmax(0).tolist()
         assert robot / box == pytest.approx(3, rel=1e-5)
     assert check("2.6", ONE_LOOKUP | {"gap": 1.1}).passed
+
+
+@pytest.mark.parametrize("other", [{"gap": -math.log(0.2 / 0.6)}, {"box": torch.tensor([0.45 * 0.2 / 0.6])}])
+def test_ratios_in_any_form(check, other):
+    assert check("2.6", ONE_LOOKUP | other).passed
 
 
 @pytest.mark.parametrize(

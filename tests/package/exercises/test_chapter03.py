@@ -454,6 +454,11 @@ def test_positions_are_counted_as_the_texts_are(check):
     assert check("3.5", {"day": sum(day), "year": sum(year), "both": sum(both)}).passed
 
 
+@pytest.mark.parametrize("other", [{"day": 6.0}, {"both": torch.tensor(5)}])
+def test_counts_of_positions_in_any_form(check, other):
+    assert check("3.5", BY_POSITION | other).passed
+
+
 @pytest.mark.parametrize(
     ("other", "words"),
     [
@@ -485,6 +490,13 @@ def test_the_distance_of_two_rows(check):
     one, equal = torch.tensor([1.0, 0, 0, 0, 0]), torch.full((5,), 0.2)
     moved = (rows[0] - rows[1]).abs().sum() / 2
     assert check("3.6", {"moved": moved, "sharp": (one - equal).abs().sum() / 2, "largest": 1.0}).passed
+
+
+@pytest.mark.parametrize(
+    "other", [{"sharp": 1 - 1 / 5}, {"largest": torch.tensor(1)}, {"moved": [0.7 - 0.1]}]
+)
+def test_distances_in_any_form(check, other):
+    assert check("3.6", MOVED | other).passed
 
 
 @pytest.mark.parametrize(
