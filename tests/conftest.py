@@ -2,11 +2,9 @@
 
 import functools
 import gc
-import inspect
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -17,12 +15,12 @@ import torch
 from filelock import FileLock
 from hypothesis import settings
 from jaxtyping import config as shape_checks
-from jaxtyping import jaxtyped
 from playwright.sync_api import expect, sync_playwright
 
 from bookpress import ROOT
 from bookpress.chromium import HEADLESS, MISSING, arguments, find_chromium
 from bookpress.inspection import AT_REST, listen, mount, toc_pages
+from tests import shapes
 from tests.servers import served
 from tests.tabs import Tabs
 
@@ -31,7 +29,6 @@ HTML = ROOT / "_build" / "html"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Other hosts have no address: a page that asks one gets no answer, and its test fails.
 NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
-CHECKER = inspect.getsourcefile(jaxtyped)  # where the checks stand around each function
 PATIENCE = 120_000  # milliseconds that a page gets for each step: a busy machine makes tests slow, not red
 # The files that take longest, longest first: a worker that began one last would leave the others idle.
 LONGEST = (
@@ -40,6 +37,9 @@ LONGEST = (
     *("pdf", "edition", "tours_page", "chapter06", "static_page", "variant", "flow_page", "colab"),
     *("trainer_page", "slips", "rehearse"),
 )
+
+
+shapes.quicken()
 
 
 @pytest.hookimpl(trylast=True)
@@ -109,16 +109,7 @@ def _shapes(request, monkeypatch):
     if any(map(request.node.get_closest_marker, ("bad_input", "traced", "trains"))):
         monkeypatch.setattr(shape_checks, "jaxtyping_disable", True)
     if request.node.get_closest_marker("traced"):
-        modules = [module for name, module in sys.modules.items() if name.startswith("attnbook")]
-        classes = {id(one): one for module in modules for one in vars(module).values() if is_ours(one)}
-        for owner in (*modules, *classes.values()):
-            for name, function in list(vars(owner).items()):
-                if inspect.isfunction(function) and function.__code__.co_filename == CHECKER:
-                    monkeypatch.setattr(owner, name, function.__wrapped__)
-
-
-def is_ours(thing: object) -> bool:
-    return inspect.isclass(thing) and thing.__module__.startswith("attnbook")
+        shapes.remove_checks(monkeypatch.setattr, "attnbook")
 
 
 @pytest.fixture(params=DEVICES)
