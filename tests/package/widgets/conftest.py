@@ -163,7 +163,7 @@ STATE, VIEW = (f"application/vnd.jupyter.widget-{part}+json" for part in ("state
 
 
 def run(pages: Iterable[nbformat.NotebookNode], folder: Path) -> None:
-    """Run the pages one after another in one kernel, as a kernel takes seconds to start.
+    """Run the pages one after another in one kernel, as a kernel takes seconds to start, and so does a model.
 
     Each gets the states of its own widgets.
     """

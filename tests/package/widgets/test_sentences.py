@@ -6,6 +6,7 @@ import torch
 
 from attnbook import SentenceExplorer, ablate
 from attnbook.pretrained import chunks
+from attnbook.widgets import sentences
 from attnbook.widgets.sentences import NAME
 
 pytestmark = pytest.mark.slow
@@ -22,6 +23,11 @@ def model(published):
 @pytest.fixture
 def widget(model):
     return SentenceExplorer([LAW, ENGLISH], model=model, layer=7, head=0, query="它的", key="机器人")
+
+
+def test_without_a_model_the_published_one_is_loaded(model, monkeypatch):
+    monkeypatch.setattr(sentences, "load", {NAME: model}.__getitem__)
+    assert SentenceExplorer(ENGLISH)._model is model[0]
 
 
 def truth(model, text, cut=()):
