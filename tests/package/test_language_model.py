@@ -375,10 +375,11 @@ def spelled_out(attention: RotaryAttention, x, values, mask=None):
 
 def turned(x, t):
     """Rotate the pairs (i, i + d/2) by their angles at position t."""
-    half = x.shape[-1] // 2
-    angle = t * 10_000.0 ** (-torch.arange(half, dtype=x.dtype) / half)
-    a, b = x.split(half, -1)
-    return torch.cat((a * angle.cos() - b * angle.sin(), b * angle.cos() + a * angle.sin()), -1)
+    pairs = torch.complex(*x.chunk(2, -1))
+    count = pairs.shape[-1]
+    angle = t * 10_000.0 ** (-torch.arange(count, dtype=x.dtype) / count)
+    pairs = pairs * torch.polar(torch.ones_like(angle), angle)
+    return torch.cat((pairs.real, pairs.imag), -1)
 
 
 @pytest.fixture(params=[1, 2, 4])
