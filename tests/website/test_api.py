@@ -111,3 +111,14 @@ def test_formulas_stand_alone_and_symbols_in_their_sentence(sections):
     assert len(alone) == 2
     assert all("=" in formula for formula in alone)
     assert {formula["data-tex"] for formula in formulas if formula.name == "span"} == {r"\(x_t\)", r"\(h_t\)"}
+
+
+def test_no_name_is_cut_off_in_the_pages_contents(visit):
+    page = visit("chapters/api.html")
+    too_long = """names => names.filter(name => {
+      const edge = name.closest(".sidebar-secondary-items").getBoundingClientRect().right;
+      return name.getBoundingClientRect().right > edge;
+    }).map(name => name.textContent)"""
+    names = page.locator(".page-toc:visible code")
+    assert names.count() > 20
+    assert names.evaluate_all(too_long) == []
