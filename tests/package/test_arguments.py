@@ -39,11 +39,13 @@ from attnbook import (
     scaled_dot_product_attention,
     snapshots,
 )
+from attnbook.arguments import require_number, require_whole
 from attnbook.attention import KeyValues
 from attnbook.bert import GeluFeedForward
 from attnbook.checkpoints import Recipe
 from attnbook.contexts import ArticleContext
 from attnbook.data import DateTask, ReversalTask, TranslationTask, Vocabulary, dates_in, split_of
+from attnbook.generation import require_end
 from attnbook.language_model import RotaryAttention
 from attnbook.plots import weights_colormap
 from attnbook.pretrained.files import cache_folder
@@ -517,3 +519,61 @@ def test_numpy_numbers_and_flags_and_infinite_clips_are_welcome():
     fit(transformer(), [batch], steps=1, clip=float("inf"), learning_rate=np.float32(1e-3), progress=False)
     figure = plot_attention(np.eye(2), ["a", "b"], title=3).figure
     assert figure.axes[0].get_title(loc="left") + figure.axes[0].get_title() == "3"
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: require_number(x=float("nan")), "x: wanted a finite number, got nan"),
+        (lambda: require_number(0, x=float("inf")), "x: wanted a number above 0, got inf"),
+        (lambda: require_number(0, x=0), "x: wanted a number above 0, got 0"),
+        (lambda: require_whole(x=-1), "x: wanted a whole number of at least 0, got -1"),
+        (lambda: require_whole(None, x=0.5), "x: wanted a whole number, got 0.5"),
+        (lambda: require_end(5, torch.ones(2, 5)), "end: wanted an id from 0 to 4, got 5"),
+        (lambda: require_end(-1, torch.ones(2, 5)), "end: wanted an id from 0 to 4, got -1"),
+        (lambda: plot_attention(torch.eye(2), ["a", "b"], peak=-1), "peak: wanted a number above 0, got -1"),
+        (lambda: DateTask().encode([(1,)]), r"rows: wanted \(date, language, format\), got \(1,\)"),
+        (
+            lambda: TranslationTask().encode([(1,)]),
+            r"rows: wanted \(date, language, format, target\), got \(1,\)",
+        ),
+        (lambda: Attentions(torch.ones(1, 2, 1, 3, 3)).item(-3), "index: wanted one of 2 .*got -3"),
+    ],
+)
+def test_a_message_says_exactly_what_was_wanted(call, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        call()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_each_input_of_the_articles_attention_is_named(number):
+    given = [torch.ones(1, 4, 3), torch.ones(1, 4, 2), torch.ones(1, 6, 2)]
+    given[number] = "QKV"[number]
+    with pytest.raises(TypeError, match=f"^{'QKV'[number]}: "):
+        Attn(3, 2, 6, 2, 5)(*given)
+
+
+@pytest.mark.bad_input
+def test_a_query_that_does_not_fit_its_cache_is_named():
+    attention = MultiHeadAttention(12, 3)
+    cache = attention.keys_and_values(X, X)
+    with pytest.raises(ValueError, match=r"^query: wanted shape"):
+        attention(X[..., :5], None, None, cache=cache)
+
+
+def test_the_limits_themselves_are_accepted():
+    require_end(0, torch.ones(2, 5))
+    require_end(4, torch.ones(2, 5))
+    maps = torch.arange(4.0).reshape(1, 4, 1, 1, 1)
+    for index in range(-4, 4):
+        assert Attentions(maps).item(index).encoder.item() == index % 4
+    assert padding_mask(torch.tensor([[1, -100]]), -100).tolist() == [[[[True, False]]]]
+    model = language_model()
+    coldest, greedy = (sample(model, SOURCE, max_length=3, temperature=t).ids for t in (1e-30, 0))
+    assert torch.equal(coldest, greedy)
+    x, rotary = torch.randn(1, 1, 1, 8, dtype=torch.float64), RotaryPositions(8)
+    torch.testing.assert_close(rotary(rotary(x, 2), -2), x)
+    assert token_loss(transformer(), SOURCE, torch.tensor([[1, 5], [1, 7]])).isfinite()  # one id to predict
+    assert matches(transformer(), SOURCE[:, :0], torch.tensor([[1, 5, 2], [1, 7, 2]])).shape == (2,)

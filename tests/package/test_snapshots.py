@@ -128,9 +128,10 @@ def test_bad_names_steps_and_files_are_rejected(recording, tmp_path):
         broken.write_bytes(data)
         with pytest.raises(ValueError, match=r"broken.npz: wanted a recording of a training, got"):
             snapshots.load(broken)
-    np.savez(broken, header=np.frombuffer(b'{"format": "other"}', np.uint8))
-    with pytest.raises(ValueError, match="its format is other, not attnbook-snapshots-1"):
-        snapshots.load(broken)
+    for header, found in ((b'{"format": "other"}', "other"), (b"{}", "none")):
+        np.savez(broken, header=np.frombuffer(header, np.uint8))
+        with pytest.raises(ValueError, match=f"its format is {found}, not attnbook-snapshots-1"):
+            snapshots.load(broken)
 
 
 @pytest.mark.bad_input
