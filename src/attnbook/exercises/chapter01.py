@@ -332,12 +332,14 @@ def _replace_all(
         "Sentences 1 and 2 get no context of their own. Change one's, and do so for every sentence.",
         _writer("a decoder that gives each sentence its neighbour's context", lambda c: c.roll(1, 0), False),
         "The outputs that change are another sentence's. Compare those of the sentence you changed.",
-        _writer("a decoder that gives sentence 2 no context", _without(2), False),
-        "Two sentences out of three use their context. Every one of them should.",
-        _writer("a decoder that gives sentence 1 no context", _without(1), False),
-        "Two sentences out of three use their context. Every one of them should.",
-        _writer("a decoder that gives sentence 0 no context", _without(0), False),
-        "Two sentences out of three use their context. Every one of them should.",
+        *(
+            part
+            for row in (2, 1, 0)
+            for part in (
+                _writer(f"a decoder that gives sentence {row} no context", _without(row), False),
+                "Two sentences out of three use their context. Every one of them should.",
+            )
+        ),
         _writer("a decoder that reads one number of the context", lambda c: c[:, 3:4].expand_as(c), True),
         "You changed only some numbers of the context. Replace them all: `torch.randn_like`.",
         _writer("a decoder that reads the context's mean", lambda c: c.mean(1)[:, None].expand_as(c), True),

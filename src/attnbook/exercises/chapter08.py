@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from attnbook.exercises.comparing import describe
-from attnbook.exercises.judges import OTHER, Number, Numbers, drawn, number, random, shape_of, slips
-from attnbook.exercises.reading import read_fraction
+from attnbook.exercises.judges import OTHER, Number, Numbers, drawn, fraction, number, random, shape_of, slips
 from attnbook.exercises.registry import exercise, function, numbers
 from attnbook.exercises.verdict import Wrong
 
@@ -694,7 +693,7 @@ def causes(own: Tensor, correct: Tensor, right: Tensor) -> tuple[int, int]:
 
 def _right(name: str, wanted: float, rule: str, slips: dict[float, str]) -> Number:
     """The fraction of correct translations. The model and the dates are fixed: one date may differ."""
-    return number(name, wanted, rule, slips, near=0.015)._replace(read=read_fraction)
+    return fraction(name, wanted, rule, slips, near=0.015)
 
 
 PADDED = "that is what happens if padding is visible. Copy `not_padding`, and change only the tag's column."
@@ -798,7 +797,7 @@ def find_head(weights: Tensor, rows: Tensor, columns: Tensor) -> tuple[int, int]
 def _fraction_of(name: str, wanted: float, slips: dict[float, str]) -> Number:
     """A measured fraction, correct within 0.2: training ends a little differently on every machine."""
     rule = "Begin each training with `fresh_reverser()`, and score on `unseen_strings`."
-    return number(name, wanted, rule, slips, near=0.2)._replace(read=read_fraction)
+    return fraction(name, wanted, rule, slips, near=0.2)
 
 
 exercise(

@@ -26,8 +26,7 @@ def describe(value) -> str:
         return "a function that has not been called"
     if isinstance(value, list | tuple) and value and isinstance(value[0], Tensor | np.ndarray):
         return f"a {type(value).__name__} of {len(value)}, the first {describe(value[0])}"
-    words = " ".join(repr(value).split())
-    return f"{words if len(words) <= 60 else words[:60] + ' …'} ({type(value).__name__})"
+    return f"{cut(' '.join(repr(value).split()), 60)} ({type(value).__name__})"
 
 
 def given(inputs: dict) -> str:
@@ -42,8 +41,11 @@ def _is_plain(value) -> bool:
 
 
 def short(value) -> str:
-    words = f"{value:.5g}" if isinstance(value, float) else repr(value)
-    return words if len(words) <= 120 else words[:120] + " …"
+    return cut(f"{value:.5g}" if isinstance(value, float) else repr(value), 120)
+
+
+def cut(words: str, length: int) -> str:
+    return words if len(words) <= length else words[:length] + " …"
 
 
 def alike(got, wanted) -> bool:

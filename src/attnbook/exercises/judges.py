@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from attnbook.exercises.comparing import TOLERANCE, alike, describe, given, shape, short
-from attnbook.exercises.reading import read, read_dict, read_numbers, read_results, read_shape
+from attnbook.exercises.reading import read, read_dict, read_fraction, read_numbers, read_results, read_shape
 from attnbook.exercises.running import run, shapes_of
 from attnbook.exercises.verdict import Unfinished, Wrong
 
@@ -75,6 +75,10 @@ class Number(NamedTuple):
 def number(name: str, wanted: float | Sequence[float], rule="", slips=None, near=0.01) -> Number:
     count = np.size(wanted)
     return Number(name, wanted, rule, slips, near, lambda value, name: read_numbers(value, name, count))
+
+
+def fraction(name: str, wanted: float, rule="", slips=None, near=0.01) -> Number:
+    return Number(name, wanted, rule, slips, near, read_fraction)
 
 
 def shape_of(name: str, wanted: tuple[int, ...], rule="", slips=None) -> Number:

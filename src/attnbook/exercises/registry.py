@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from attnbook.exercises.comparing import cut
 from attnbook.exercises.judges import OTHER, Function, Number, Numbers, Suspects
 from attnbook.exercises.running import plain_torch
 from attnbook.exercises.verdict import Summary, Unfinished, Verdict, Wrong
@@ -105,7 +106,7 @@ def _judge(asked: Exercise, answer) -> tuple[str, str]:
     except Unfinished as unfinished:
         return "pending", f"{unfinished} Fill it in and run the cell again."
     except Exception as error:
-        gave = repr(error) if len(repr(error)) <= 300 else repr(error)[:300] + " …"
+        gave = cut(repr(error), 300)
         words = f"This answer could not be read: it is of type {type(answer).__name__}, and gave {gave}."
         return "wrong", f"{words}\n\n{asked.place}"
     return "passed", "\n\n".join(filter(None, (asked.praise, note)))

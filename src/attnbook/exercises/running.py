@@ -14,7 +14,7 @@ from types import FrameType, TracebackType
 import torch
 from torch import Tensor
 
-from attnbook.exercises.comparing import given, shape
+from attnbook.exercises.comparing import cut, given, shape
 from attnbook.exercises.verdict import Unfinished, Wrong
 
 LIBRARIES = tuple(
@@ -126,8 +126,7 @@ def _unchanged(copied, original) -> bool:
 
 def explain(error: BaseException, inputs: dict, call: str) -> str:
     """Kind and message of an error, the learner's own line, the shapes there, and a hint."""
-    message = re.sub(r"[\w.<>]+\.<locals>\.", "", str(error).strip()) or "(no message)"
-    message = message if len(message) <= 600 else message[:600] + " …"
+    message = cut(re.sub(r"[\w.<>]+\.<locals>\.", "", str(error).strip()) or "(no message)", 600)
     parts = [f"Your code stopped with `{type(error).__name__}`:", _indent(message)]
     line, variables = "", inputs
     found = their_frame(error.__traceback__)

@@ -117,26 +117,15 @@ def compares_outputs(attn, Q, K, V):
     return evidence(attn, Q, K, V, look=lambda *inputs: attn(*inputs[1:])[0])
 
 
-def spoils_in_turn(attn, Q, K, V):
-    before, found = weights_of(attn, Q, K, V), {}
-    Q = torch.randn_like(Q)
-    found["Q"] = not torch.equal(weights_of(attn, Q, K, V), before)
-    K = torch.randn_like(K)
-    found["K"] = not torch.equal(weights_of(attn, Q, K, V), before)
-    V = torch.randn_like(V)
-    found["V"] = not torch.equal(weights_of(attn, Q, K, V), before)
-    return found
+def spoils_one_after_another(order):
+    def experiment(attn, Q, K, V):
+        before, inputs, found = weights_of(attn, Q, K, V), {"Q": Q, "K": K, "V": V}, {}
+        for name in order:
+            inputs[name] = torch.randn_like(inputs[name])
+            found[name] = not torch.equal(weights_of(attn, *inputs.values()), before)
+        return found
 
-
-def spoils_from_the_end(attn, Q, K, V):
-    before, found = weights_of(attn, Q, K, V), {}
-    V = torch.randn_like(V)
-    found["V"] = not torch.equal(weights_of(attn, Q, K, V), before)
-    K = torch.randn_like(K)
-    found["K"] = not torch.equal(weights_of(attn, Q, K, V), before)
-    Q = torch.randn_like(Q)
-    found["Q"] = not torch.equal(weights_of(attn, Q, K, V), before)
-    return found
+    return experiment
 
 
 def in_place(attn, Q, K, V):
@@ -215,8 +204,8 @@ def if_all_move(attn, Q, K, V):
         (lambda *inputs: dict.fromkeys("QKV", True), "All three inputs seem to matter"),
         (lambda *inputs: dict.fromkeys("QKV", False), "It says the same of all of them"),
         (compares_outputs, "compare the weights"),
-        (spoils_in_turn, "changed more than one input"),
-        (spoils_from_the_end, "changed more than one input"),
+        (spoils_one_after_another("QKV"), "changed more than one input"),
+        (spoils_one_after_another("VKQ"), "changed more than one input"),
         (in_place, "changes Q, K or V in place"),
         (permutes, "swapping positions changes nothing"),
         (lambda *i: evidence(*i, new=lambda x: x + 1, look=rounded), "softmax ignores"),
